@@ -1,0 +1,26 @@
+import type { Provider, Route, Transport } from './provider.ts'
+import type { Attempt, Want } from './request.ts'
+import type { CID } from 'multiformats/cid'
+
+export interface Block {
+  readonly cid: CID
+  readonly bytes: Uint8Array
+}
+
+/**
+ * Brings blocks over one transport. It obeys: which provider, when and for how
+ * long is decided by the caller.
+ */
+export interface BlockFetcher {
+  readonly name: string
+  readonly transport: Transport
+  /** The ways this fetcher can reach the provider; empty when it cannot. Pure and cheap. */
+  routes (provider: Provider): readonly Route[]
+  /** Resolves with the bytes (the caller verifies them), throws a FetchError that carries the outcome */
+  fetch (want: Want, route: Route, attempt: Attempt): Promise<Uint8Array>
+  /** Providers that stand for this fetcher itself (an adopted broker finds its own): always candidates */
+  standing? (): readonly Provider[]
+  /** Tell the transport a block is now local. Must be quick and never throw. */
+  announce? (cid: CID): Promise<void>
+  stop? (): Promise<void>
+}

@@ -1,0 +1,58 @@
+import type { Outcome } from './outcome.ts'
+import type { ProviderId, Route } from './provider.ts'
+
+/** A belief about a logarithm: mean, standard deviation of one observation, and how much evidence is left of it */
+export interface LogEstimate {
+  readonly mean: number
+  readonly sd: number
+  /** Decayed number of observations; 0 when unknown */
+  readonly weight: number
+}
+
+/** What is known about one route at one moment. A value: decide functions take it and nothing else. */
+export interface ProviderView {
+  readonly id: ProviderId
+  /** Natural log of milliseconds to first byte */
+  readonly latency: LogEstimate
+  /** Natural log of bytes per millisecond after the first byte */
+  readonly throughput: LogEstimate
+  /** Decayed counts of answers and faults (not-here counts as neither) */
+  readonly successes: number
+  readonly failures: number
+  /** From -1000 to +1000 */
+  readonly conduct: number
+  /** False at -500 and below, until above -400 */
+  readonly selectable: boolean
+  readonly breaker: 'closed' | 'open' | 'half-open'
+  /** Monotonic time at which an open breaker lets a probe through */
+  readonly retryAt: number
+  /** Times this provider could have been asked since it last was */
+  readonly passedOver: number
+  /** Attempts ever recorded (survives restarts) */
+  readonly attempts: number
+  /** RTT mean and mean deviation in ms, for timeouts; undefined before the first sample */
+  readonly rtt?: { readonly mean: number, readonly deviation: number }
+}
+
+export interface Sample {
+  /** Milliseconds from dispatch to the first byte, or to now when none came */
+  readonly latency?: number
+  /** Milliseconds from dispatch to connected */
+  readonly connect?: number
+  /** Bytes of the block and the milliseconds from first byte to last */
+  readonly bytes?: number
+  readonly transfer?: number
+  /** The provider said when to come back, in ms */
+  readonly retryAfter?: number
+}
+
+export interface ReputationBook {
+  view (id: ProviderId, route: Route | undefined, now: number): ProviderView
+  record (id: ProviderId, route: Route, outcome: Outcome, sample: Sample, now: number): void
+  /** Was eligible, somebody else was chosen: evidence about it ages */
+  passOver (id: ProviderId, route: Route): void
+  /** A half-open probe is under way: one at a time */
+  probing (id: ProviderId): void
+  readonly size: number
+  toJSON (): unknown
+}

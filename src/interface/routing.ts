@@ -1,0 +1,59 @@
+import type { PrivacyMode } from './disclosure.ts'
+import type { Story } from './errors.ts'
+import type { ProviderHint } from './provider.ts'
+import type { CID } from 'multiformats/cid'
+import type { ProgressOptions, ProgressEvent } from 'progress-events'
+
+/** Every phase of a retrieval, as progress events: `portolan:retrieve:<phase>` */
+export type RetrieveProgressEvents = ProgressEvent<`portolan:retrieve:${string}`, unknown>
+
+export interface RetrieveOptions extends ProgressOptions<RetrieveProgressEvents> {
+  signal?: AbortSignal
+  /** Who is known to have it: URLs, multiaddrs, peer ids. Asked before discovery has answered. */
+  providers?: readonly ProviderHint[]
+  /** Milliseconds for the whole retrieval. @default 30_000 */
+  timeout?: number
+  /** @default the manager's mode */
+  mode?: PrivacyMode
+  /** Larger is sooner when queues form. @default 0 */
+  priority?: number
+  /** Fairness key: one client cannot crowd out another */
+  client?: string
+  /** Largest block accepted, in bytes. @default 2_097_152 */
+  maxBlockSize?: number
+  /** Only look into the local store. @default false */
+  offline?: boolean
+  /** Ask although a full miss was remembered. @default false */
+  skipNegativeCache?: boolean
+  /** `false`: neither look into nor write to the local store (the caller does both). @default true */
+  store?: boolean
+}
+
+export interface RetrieveContentOptions extends Omit<RetrieveOptions, 'store'> {
+  /** First byte. @default 0 */
+  offset?: number
+  /** How many bytes at most. @default to the end */
+  length?: number
+}
+
+/** Reads of one DAG: its providers are shared, its losers are kept */
+export interface RetrievalSession {
+  readonly root: CID
+  retrieve (cid: CID, options?: RetrieveOptions): Promise<Uint8Array>
+  /** One more provider for every later read of this session */
+  addProvider (hint: ProviderHint): void
+  /** Tell the session about a block that was found locally, so that its links are known as the root's */
+  seen (cid: CID, bytes: Uint8Array): void
+  /** Aborts what is in flight; later reads throw */
+  close (): void
+}
+
+/** What the facades, the gateway and the command line need of the manager */
+export interface ContentRouting {
+  retrieve (cid: CID, options?: RetrieveOptions): Promise<Uint8Array>
+  retrieveContent (target: CID | string, options?: RetrieveContentOptions): AsyncGenerator<Uint8Array, void, undefined>
+  createSession (root: CID, options?: RetrieveOptions): RetrievalSession
+  announce (cids: CID | Iterable<CID> | AsyncIterable<CID>, options?: { signal?: AbortSignal }): Promise<void>
+  explain (cid: CID): Story | undefined
+  stats (): object
+}
