@@ -1,0 +1,282 @@
+import { InvalidOptionError } from '../interface/errors.ts'
+
+/**
+ * How a value is written:
+ *
+ * - `integer`: a whole number within `min` and `max`
+ * - `duration`: milliseconds, or text with a unit (`500ms`, `30s`, `5m`, `1h`)
+ * - `bytes`: a number of bytes, or text with a unit (`512KiB`, `2MiB`, `1GB`)
+ * - `boolean`, `string`, `path`: as they say; paths may start with `~/`
+ * - `choice`: one of `choices`
+ * - `list`: texts; comma-separated in the environment, a repeated flag, an array in the file
+ */
+export type OptionType = 'integer' | 'duration' | 'bytes' | 'boolean' | 'string' | 'path' | 'choice' | 'list'
+
+export type OptionValue = number | string | boolean | readonly string[]
+
+/** One option, as plain data: the parser, the help, the documentation and the checks are all made from it */
+export interface OptionDefinition {
+  readonly type: OptionType
+  readonly default: OptionValue
+  /** Why the default is what it is */
+  readonly reason: string
+  readonly description: string
+  readonly env: string
+  /** Without the dashes; absent where a flag would only be clutter */
+  readonly flag?: string
+  /** What the help shows for the value: `PORT`, `URL` */
+  readonly placeholder?: string
+  readonly min?: number
+  readonly max?: number
+  readonly choices?: readonly string[]
+  /** Longest text, or longest list entry, in characters */
+  readonly maxLength?: number
+  /** Most entries of a list */
+  readonly maxItems?: number
+  /** Never printed: not in errors, not by `stats` */
+  readonly secret?: boolean
+}
+
+export type Schema = Readonly<Record<string, OptionDefinition>>
+
+type ValueOf<T extends OptionType> =
+  T extends 'integer' | 'duration' | 'bytes' ? number
+    : T extends 'boolean' ? boolean
+      : T extends 'list' ? readonly string[]
+        : string
+
+/** A value for every key of a schema */
+export type ConfigOf<S extends Schema> = { readonly [K in keyof S]: ValueOf<S[K]['type']> }
+
+/** Keeps the literal types and checks what a compiler cannot: names unique, defaults in range */
+export function defineSchema<const S extends Schema> (schema: S): S {
+  const seen = new Set<string>()
+
+  for (const [key, option] of Object.entries<OptionDefinition>(schema)) {
+    for (const name of [option.env, option.flag]) {
+      if (name != null && seen.has(name)) {
+        throw new InvalidOptionError(`the schema uses the name ${name} twice (at ${key})`)
+      }
+      if (name != null) {
+        seen.add(name)
+      }
+    }
+  }
+  return schema
+}
+
+/** Every option of the daemon and the commands. A later room adds its keys here, and nowhere else. */
+export const schema = defineSchema({
+  'store.path': {
+    type: 'path',
+    default: '',
+    reason: 'empty means a directory of the user: `$XDG_DATA_HOME/portolan`, else `~/.portolan`; `serve` prints which',
+    description: 'Directory of the node: blocks, records, identity, control token. One process at a time.',
+    env: 'PORTOLAN_STORE',
+    flag: 'store',
+    placeholder: 'DIR',
+    maxLength: 4096
+  },
+  'gateway.host': {
+    type: 'string',
+    default: '127.0.0.1',
+    reason: 'other machines reach the gateway only when somebody decided so',
+    description: 'Address that the gateway listens on.',
+    env: 'PORTOLAN_GATEWAY_HOST',
+    flag: 'host',
+    placeholder: 'ADDRESS',
+    maxLength: 255
+  },
+  'gateway.port': {
+    type: 'integer',
+    default: 8480,
+    reason: 'near the 8080 of other gateways, without colliding with one on the same machine',
+    description: 'Port of the gateway; 0 takes a free one.',
+    env: 'PORTOLAN_GATEWAY_PORT',
+    flag: 'port',
+    placeholder: 'PORT',
+    min: 0,
+    max: 65535
+  },
+  'gateway.maxRequests': {
+    type: 'integer',
+    default: 2048,
+    reason: 'twice the 1 000 clients it is tested with; each costs tens of kB, a file never more than one window of blocks',
+    description: 'Requests served at once; more are answered 503 with Retry-After.',
+    env: 'PORTOLAN_GATEWAY_MAX_REQUESTS',
+    min: 1,
+    max: 1_000_000
+  },
+  'gateway.maxUrlLength': {
+    type: 'integer',
+    default: 8192,
+    reason: 'what proxies in front commonly accept; a longer one is answered 414',
+    description: 'Longest request target, in bytes.',
+    env: 'PORTOLAN_GATEWAY_MAX_URL_LENGTH',
+    min: 256,
+    max: 15_000
+  },
+  'gateway.requestTimeout': {
+    type: 'duration',
+    default: 15_000,
+    reason: 'a request is a few hundred bytes: whoever needs longer is holding the connection, not using it',
+    description: 'How long a client may take to send a request.',
+    env: 'PORTOLAN_GATEWAY_REQUEST_TIMEOUT',
+    min: 100,
+    max: 600_000
+  },
+  'gateway.stallTimeout': {
+    type: 'duration',
+    default: 120_000,
+    reason: 'a paused video player may stop reading for a while; two minutes without a byte is a dead client',
+    description: 'How long a client may take no bytes of an answer before it is cut off.',
+    env: 'PORTOLAN_GATEWAY_STALL_TIMEOUT',
+    min: 100,
+    max: 3_600_000
+  },
+  'gateway.maxDirectoryEntries': {
+    type: 'integer',
+    default: 10_000,
+    reason: 'about 2 MB of HTML, which browsers still show at once',
+    description: 'Entries shown of a directory; a longer listing ends with a note that it was cut.',
+    env: 'PORTOLAN_GATEWAY_MAX_DIRECTORY_ENTRIES',
+    min: 1,
+    max: 1_000_000
+  },
+  'control.host': {
+    type: 'string',
+    default: '127.0.0.1',
+    reason: 'metrics and stories tell what was read here: nobody else\'s business',
+    description: 'Address that the control endpoint listens on.',
+    env: 'PORTOLAN_CONTROL_HOST',
+    flag: 'control-host',
+    placeholder: 'ADDRESS',
+    maxLength: 255
+  },
+  'control.port': {
+    type: 'integer',
+    default: 8481,
+    reason: 'the port after the gateway\'s',
+    description: 'Port of the control endpoint; 0 takes a free one.',
+    env: 'PORTOLAN_CONTROL_PORT',
+    flag: 'control-port',
+    placeholder: 'PORT',
+    min: 0,
+    max: 65535
+  },
+  'control.allowedHosts': {
+    type: 'list',
+    default: [],
+    reason: 'loopback names and `control.host` always work; any other name in a Host header is how DNS rebinding looks',
+    description: 'Further host names that requests to the control endpoint may carry.',
+    env: 'PORTOLAN_CONTROL_ALLOWED_HOSTS',
+    maxItems: 32,
+    maxLength: 255
+  },
+  'routing.mode': {
+    type: 'choice',
+    default: 'balanced',
+    choices: ['open', 'balanced', 'strict'],
+    reason: 'a want goes to the provider chosen for it and to nobody else',
+    description: 'Privacy mode: `open` measures only, `balanced` asks chosen providers only, `strict` also never hedges.',
+    env: 'PORTOLAN_MODE',
+    flag: 'mode',
+    placeholder: 'MODE'
+  },
+  'routing.providers': {
+    type: 'list',
+    default: [],
+    reason: 'nobody is contacted who was not named',
+    description: 'Providers to ask for every read: a URL, a multiaddr or a peer id.',
+    env: 'PORTOLAN_PROVIDERS',
+    flag: 'provider',
+    placeholder: 'URL',
+    maxItems: 256,
+    maxLength: 1024
+  },
+  'routing.allowAddresses': {
+    type: 'list',
+    default: [],
+    reason: 'addresses in private networks are refused unless the operator named them; those of `routing.providers` are named',
+    description: 'Private addresses that may be contacted when a record names them: `HOST`, `HOST:PORT` or `NETWORK/BITS`.',
+    env: 'PORTOLAN_ALLOW',
+    flag: 'allow',
+    placeholder: 'ADDRESS',
+    maxItems: 256,
+    maxLength: 255
+  },
+  'routing.timeout': {
+    type: 'duration',
+    default: 30_000,
+    reason: 'browsers and proxies give up at 30 to 60 s: answering before them leaves room to say why',
+    description: 'Longest time for one block, all providers and retries included.',
+    env: 'PORTOLAN_TIMEOUT',
+    flag: 'timeout',
+    placeholder: 'DURATION',
+    min: 1,
+    max: 3_600_000
+  },
+  'block.maxSize': {
+    type: 'bytes',
+    default: 2_097_152,
+    reason: 'bitswap\'s limit: a larger block travels nowhere else',
+    description: 'Largest block accepted from a provider.',
+    env: 'PORTOLAN_MAX_BLOCK_SIZE',
+    flag: 'max-block-size',
+    placeholder: 'BYTES',
+    min: 1024,
+    max: 134_217_728
+  },
+  'block.allowSha1': {
+    type: 'boolean',
+    default: false,
+    reason: 'collisions can be made; only git archives still need it',
+    description: 'Accept blocks addressed by sha1.',
+    env: 'PORTOLAN_ALLOW_SHA1',
+    flag: 'allow-sha1'
+  },
+  'libp2p.listen': {
+    type: 'list',
+    default: [],
+    reason: 'a cache reads without being dialled; the customary address is `/ip4/0.0.0.0/tcp/4480`',
+    description: 'Multiaddrs that the peer-to-peer node listens on; none by default.',
+    env: 'PORTOLAN_LISTEN',
+    flag: 'listen',
+    placeholder: 'MULTIADDR',
+    maxItems: 32,
+    maxLength: 1024
+  },
+  'libp2p.bootstrap': {
+    type: 'list',
+    default: [],
+    reason: 'nobody is contacted who was not named; the DHT client runs only when somebody is',
+    description: 'Peers to join a DHT through: multiaddrs that end in `/p2p/PEER-ID`.',
+    env: 'PORTOLAN_BOOTSTRAP',
+    flag: 'bootstrap',
+    placeholder: 'MULTIADDR',
+    maxItems: 64,
+    maxLength: 1024
+  },
+  'libp2p.maxConnections': {
+    type: 'integer',
+    default: 300,
+    reason: 'libp2p\'s own default for Node; a DHT client needs a few dozen',
+    description: 'Most peer-to-peer connections at once.',
+    env: 'PORTOLAN_MAX_CONNECTIONS',
+    min: 1,
+    max: 100_000
+  },
+  'log.level': {
+    type: 'choice',
+    default: 'info',
+    choices: ['error', 'warn', 'info', 'debug', 'trace'],
+    reason: 'what an operator should know and no more',
+    description: 'What is written to standard error. `debug` adds every component, `trace` everything.',
+    env: 'PORTOLAN_LOG_LEVEL',
+    flag: 'log-level',
+    placeholder: 'LEVEL'
+  }
+})
+
+export type Config = ConfigOf<typeof schema>
+export type ConfigKey = keyof typeof schema
