@@ -1,0 +1,294 @@
+import * as Digest from 'multiformats/hashes/digest'
+import { equals } from 'uint8arrays/equals'
+import { toString } from 'uint8arrays/to-string'
+import { BlockTooLargeError, HashMismatchError, InvalidOptionError, UnacceptableHashError } from '../interface/errors.ts'
+import { quote } from '../interface/quote.ts'
+import { BLAKE3_CODE, BLAKE3_DIGEST, IDENTITY_CODE, SHA1_CODE, sha1Algorithm, strongAlgorithms } from './hashes.ts'
+import type { Algorithm } from './hashes.ts'
+import type { CID } from 'multiformats/cid'
+import type { MultihashDigest, MultihashHasher } from 'multiformats/hashes/interface'
+
+/** Bytes. What bitswap peers accept and every known gateway serves: larger blocks cannot travel. */
+export const DEFAULT_MAX_BLOCK_SIZE = 2_097_152
+
+/** A block is held in memory whole, several at a time: a limit above this is a mistake in the unit */
+const MAX_MAX_BLOCK_SIZE = 1_073_741_824
+
+/** Bytes of digest below which somebody can afford to look for a second block with the same one (as boxo's verifcid) */
+export const MIN_DIGEST_LENGTH = 20
+
+/** Bytes that an identity CID may carry: Helia's and boxo's limit */
+export const MAX_IDENTITY_LENGTH = 128
+
+export interface BlockVerifierInit {
+  /** Largest block accepted, in bytes. @default 2_097_152 */
+  maxBlockSize?: number
+  /** Accept sha1, for which collisions can be made. @default false */
+  allowSha1?: boolean
+  /** More hash functions, or faster ones for the codes known here. Trusted: a wrong one lets wrong bytes in. */
+  hashers?: readonly MultihashHasher[]
+}
+
+export interface VerifyOptions {
+  /** Largest block accepted in this call, in bytes. @default the verifier's */
+  maxBlockSize?: number
+}
+
+/**
+ * Decides which bytes are the block of a CID. It remembers, by object
+ * identity, the bytes that it has verified, so that one block is hashed once
+ * however many hands it goes through: **verified bytes must not be mutated**.
+ */
+export interface BlockVerifier {
+  /** Largest block accepted, in bytes */
+  readonly maxBlockSize: number
+  /** How many hashes were computed so far, by `verify` and by the `hashers` together */
+  readonly hashed: number
+  /** Throws an `UnacceptableHashError` when bytes cannot be trusted by this CID's hash */
+  check (cid: CID): void
+  /** The bytes of an identity CID: they are in the CID, nobody needs to be asked. Undefined for other CIDs. */
+  identity (cid: CID): Uint8Array | undefined
+  /**
+   * Throws when the bytes are not the block: `UnacceptableHashError`,
+   * `BlockTooLargeError`, `HashMismatchError`. Synchronous where the hash
+   * function is: await the result only when it is a promise, or always.
+   */
+  verify (cid: CID, bytes: Uint8Array, options?: VerifyOptions): Promise<void> | void
+  /**
+   * The accepted hash functions for Helia's `hashers` init. They answer for
+   * bytes that were verified here without hashing them again.
+   */
+  hashers (): MultihashHasher[]
+}
+
+interface Remembered {
+  readonly code: number
+  readonly digest: Uint8Array
+  /** A view over a resizable buffer can change its length and stay the same object */
+  readonly length: number
+}
+
+/**
+ * @example
+ *
+ * ```ts
+ * const verifier = blockVerifier({ maxBlockSize: 1_048_576 })
+ * await verifier.verify(cid, bytes)
+ * ```
+ */
+export function blockVerifier (init: BlockVerifierInit = {}): BlockVerifier {
+  return new Verifier(init)
+}
+
+class Verifier implements BlockVerifier {
+  readonly maxBlockSize: number
+  readonly #algorithms: Map<number, Algorithm>
+  readonly #memo = new WeakMap<Uint8Array, Remembered>()
+  #hashed = 0
+
+  constructor (init: BlockVerifierInit) {
+    this.maxBlockSize = blockSize(init.maxBlockSize ?? DEFAULT_MAX_BLOCK_SIZE)
+    this.#algorithms = algorithms(init)
+  }
+
+  get hashed (): number {
+    return this.#hashed
+  }
+
+  check (cid: CID): void {
+    if (cid.multihash.code === IDENTITY_CODE) {
+      if (cid.multihash.digest.byteLength > MAX_IDENTITY_LENGTH) {
+        throw new UnacceptableHashError(`The identity CID ${quote(cid)} carries ${cid.multihash.digest.byteLength} bytes, at most ${MAX_IDENTITY_LENGTH} are accepted`)
+      }
+
+      return
+    }
+
+    this.#algorithm(cid)
+  }
+
+  identity (cid: CID): Uint8Array | undefined {
+    if (cid.multihash.code !== IDENTITY_CODE) {
+      return undefined
+    }
+
+    this.check(cid)
+    return cid.multihash.digest
+  }
+
+  verify (cid: CID, bytes: Uint8Array, options: VerifyOptions = {}): Promise<void> | void {
+    if (!(bytes instanceof Uint8Array)) {
+      throw new HashMismatchError(`The block ${quote(cid)} should be bytes, but is ${bytes === null ? 'null' : `of type ${typeof bytes}`}`)
+    }
+
+    const limit = options.maxBlockSize == null ? this.maxBlockSize : blockSize(options.maxBlockSize)
+
+    if (bytes.byteLength > limit) {
+      throw new BlockTooLargeError(`The block ${quote(cid)} has ${bytes.byteLength} bytes, at most ${limit} are accepted`)
+    }
+
+    if (cid.multihash.code === IDENTITY_CODE) {
+      this.check(cid)
+
+      if (!equals(bytes, cid.multihash.digest)) {
+        throw mismatch(cid, bytes, `the CID itself carries ${cid.multihash.digest.byteLength} other bytes`)
+      }
+
+      return
+    }
+
+    const algorithm = this.#algorithm(cid)
+    const remembered = this.#recall(algorithm, bytes, cid.multihash.digest.byteLength)
+
+    if (remembered != null) {
+      return compare(cid, algorithm, bytes, remembered)
+    }
+
+    const digest = this.#hash(algorithm, bytes, cid.multihash.digest.byteLength)
+
+    if (digest instanceof Uint8Array) {
+      return this.#accept(cid, algorithm, bytes, digest)
+    }
+
+    return digest.then((digest) => this.#accept(cid, algorithm, bytes, digest))
+  }
+
+  hashers (): MultihashHasher[] {
+    return [...this.#algorithms.values()].map((algorithm) => this.#hasher(algorithm))
+  }
+
+  /** The algorithm of a CID whose digest is long enough, and not longer than the algorithm's */
+  #algorithm (cid: CID): Algorithm {
+    const { code, digest } = cid.multihash
+    const algorithm = this.#algorithms.get(code)
+
+    if (algorithm == null) {
+      const advice = code === SHA1_CODE ? 'sha1 is broken, set allowSha1 to accept it all the same' : `accepted are ${[...this.#algorithms.values()].map((a) => a.name).join(', ')}`
+      throw new UnacceptableHashError(`The CID ${quote(cid)} uses hash function 0x${code.toString(16)}: ${advice}`)
+    }
+
+    if (digest.byteLength < MIN_DIGEST_LENGTH) {
+      throw new UnacceptableHashError(`The CID ${quote(cid)} has only ${digest.byteLength} bytes of ${algorithm.name} digest, at least ${MIN_DIGEST_LENGTH} are needed to trust bytes by it`)
+    }
+
+    if (algorithm.maxDigest != null && digest.byteLength > algorithm.maxDigest) {
+      throw new UnacceptableHashError(`The CID ${quote(cid)} has ${digest.byteLength} bytes of ${algorithm.name} digest, which never has more than ${algorithm.maxDigest}`)
+    }
+
+    return algorithm
+  }
+
+  #accept (cid: CID, algorithm: Algorithm, bytes: Uint8Array, digest: Uint8Array): void {
+    compare(cid, algorithm, bytes, digest)
+    // only what was verified is remembered: a buffer with wrong bytes may well be filled again by its owner
+    this.#memo.set(bytes, { code: algorithm.code, digest, length: bytes.byteLength })
+  }
+
+  #recall (algorithm: Algorithm, bytes: Uint8Array, length: number): Uint8Array | undefined {
+    const entry = this.#memo.get(bytes)
+
+    if (entry?.code !== algorithm.code || entry.length !== bytes.byteLength || entry.digest.byteLength < length) {
+      return undefined
+    }
+
+    return entry.digest
+  }
+
+  #hash (algorithm: Algorithm, bytes: Uint8Array, length: number): Uint8Array | Promise<Uint8Array> {
+    this.#hashed++
+    return algorithm.hash(bytes, length)
+  }
+
+  #hasher (algorithm: Algorithm): MultihashHasher {
+    const full = (bytes: Uint8Array, length: number): Uint8Array | Promise<Uint8Array> =>
+      this.#recall(algorithm, bytes, length) ?? this.#hash(algorithm, bytes, length)
+
+    return {
+      name: algorithm.name,
+      code: algorithm.code,
+      encode: (bytes) => map(full(bytes, 0), (digest) => new Uint8Array(digest)),
+      digest: (bytes, options) => {
+        const length = options?.truncate
+
+        if (length != null && (length < MIN_DIGEST_LENGTH || length > (algorithm.maxDigest ?? length))) {
+          throw new UnacceptableHashError(`A ${algorithm.name} digest of ${length} bytes was asked for, it must have ${MIN_DIGEST_LENGTH} to ${algorithm.maxDigest ?? 'its full number'}`)
+        }
+
+        return map(full(bytes, length ?? 0), (digest) => toDigest(algorithm, digest, length))
+      }
+    }
+  }
+}
+
+function toDigest (algorithm: Algorithm, digest: Uint8Array, length: number | undefined): MultihashDigest {
+  if (length != null && digest.byteLength < length) {
+    throw new UnacceptableHashError(`A ${algorithm.name} digest of ${length} bytes was asked for, it has ${digest.byteLength}`)
+  }
+
+  // a copy: what is remembered must not be reachable from outside
+  return Digest.create(algorithm.code, new Uint8Array(digest.subarray(0, length)))
+}
+
+function map<T> (value: Uint8Array | Promise<Uint8Array>, fn: (digest: Uint8Array) => T): T | Promise<T> {
+  return value instanceof Uint8Array ? fn(value) : value.then(fn)
+}
+
+function compare (cid: CID, algorithm: Algorithm, bytes: Uint8Array, digest: Uint8Array): void {
+  const expected = cid.multihash.digest
+
+  if (digest.byteLength < expected.byteLength) {
+    throw new UnacceptableHashError(`The CID ${quote(cid)} has ${expected.byteLength} bytes of ${algorithm.name} digest, which has only ${digest.byteLength}`)
+  }
+
+  const got = digest.subarray(0, expected.byteLength)
+
+  if (!equals(got, expected)) {
+    throw mismatch(cid, bytes, `its ${algorithm.name} is ${hex(got)}, it should be ${hex(expected)}`)
+  }
+}
+
+function mismatch (cid: CID, bytes: Uint8Array, detail: string): HashMismatchError {
+  const what = bytes.byteLength === 0 ? 'No bytes came (0, an empty block)' : `The ${bytes.byteLength} bytes are the wrong ones`
+
+  return new HashMismatchError(`${what} for ${quote(cid)}: ${detail}`)
+}
+
+function hex (digest: Uint8Array): string {
+  return toString(digest, 'base16')
+}
+
+function blockSize (value: number): number {
+  if (!Number.isSafeInteger(value) || value < 1 || value > MAX_MAX_BLOCK_SIZE) {
+    throw new InvalidOptionError(`maxBlockSize must be a whole number of bytes from 1 to ${MAX_MAX_BLOCK_SIZE}, got ${quote(value)}`)
+  }
+
+  return value
+}
+
+function algorithms (init: BlockVerifierInit): Map<number, Algorithm> {
+  const result = new Map(strongAlgorithms.map((algorithm) => [algorithm.code, algorithm]))
+
+  if (init.allowSha1 === true) {
+    result.set(SHA1_CODE, sha1Algorithm)
+  }
+
+  for (const [index, hasher] of (init.hashers ?? []).entries()) {
+    if (!Number.isSafeInteger(hasher?.code) || typeof hasher.name !== 'string' || typeof hasher.encode !== 'function') {
+      throw new InvalidOptionError(`hashers[${index}] must be a multihash hasher with name, code and encode`)
+    }
+
+    if (hasher.code === IDENTITY_CODE || (hasher.code === SHA1_CODE && init.allowSha1 !== true)) {
+      throw new InvalidOptionError(`hashers[${index}] must not be ${hasher.code === SHA1_CODE ? 'sha1, unless allowSha1 is set' : 'the identity, which hashes nothing'}`)
+    }
+
+    result.set(hasher.code, {
+      name: hasher.name,
+      code: hasher.code,
+      // a hasher gives one length: the longer digests of blake3 are ours alone
+      maxDigest: hasher.code === BLAKE3_CODE ? BLAKE3_DIGEST : result.get(hasher.code)?.maxDigest,
+      hash: (bytes) => hasher.encode(bytes)
+    })
+  }
+
+  return result
+}
