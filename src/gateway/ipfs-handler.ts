@@ -1,0 +1,238 @@
+import { contentDisposition } from './content-disposition.ts'
+import { SNIFF_LENGTH, typeOfBytes, typeOfName } from './content-type.ts'
+import { directoryPage } from './directory-page.ts'
+import { chooseFormat } from './format.ts'
+import { HttpError } from './http-error.ts'
+import { allowsRange, namesETag, parseRange } from './http-range.ts'
+import { parseIpfsPath } from './ipfs-path.ts'
+import { sendBody } from './respond.ts'
+import type { FileNode, GatewayComponents } from './components.ts'
+import type { IpfsPath } from './ipfs-path.ts'
+import type { Exchange, OutgoingHttpHeaders } from './server.ts'
+import type { BlockLoader } from '../interface/unixfs.ts'
+import type { CID } from 'multiformats/cid'
+
+export interface IpfsHandlerInit {
+  /** How long a client may take no bytes of an answer */
+  stallTimeout: number
+  maxDirectoryEntries: number
+  /** Called with the bytes of every body */
+  onBytes?: (bytes: number) => void
+}
+
+/** What a CID leads to never changes: 48 weeks, as other gateways say */
+const IMMUTABLE = 'public, max-age=29030400, immutable'
+/** A generated page changes with the program that makes it */
+const GENERATED = 'public, max-age=86400'
+
+/** One way to answer below a root: what the handlers of formats share */
+interface Visit {
+  readonly exchange: Exchange
+  readonly path: IpfsPath
+  readonly load: BlockLoader
+  readonly headers: OutgoingHttpHeaders
+}
+
+/** Serves `/ipfs/CID[/path]`: files, directories, and blocks with `?format=raw` */
+export class IpfsHandler {
+  readonly #components: GatewayComponents
+  readonly #init: IpfsHandlerInit
+
+  constructor (components: GatewayComponents, init: IpfsHandlerInit) {
+    this.#components = components
+    this.#init = init
+  }
+
+  /** Answers one request; `headers` win over the handler's own */
+  async handle (exchange: Exchange, requestPath = exchange.path, headers: OutgoingHttpHeaders = {}): Promise<void> {
+    const format = chooseFormat(exchange.query, exchange.request.headers.accept)
+    const path = parseIpfsPath(requestPath, this.#components.parseCID)
+
+    if (typeof format === 'object') {
+      throw new HttpError(406, `This gateway does not make ${JSON.stringify(format.unsupported.slice(0, 80))}. It has files (no format asked for) and blocks (?format=raw or Accept: application/vnd.ipld.raw).`)
+    }
+    if (path.names.length === 0 && notModified(exchange, etagOf(path.root, format))) {
+      // the client holds it, and it cannot have changed: no reason to fetch anything
+      this.#notModified(exchange, etagOf(path.root, format), headers)
+      return
+    }
+
+    const offline = /\bonly-if-cached\b/i.test(exchange.request.headers['cache-control'] ?? '')
+    const session = this.#components.contentRouting.createSession(path.root, { signal: exchange.signal, client: exchange.client, offline })
+    try {
+      const visit: Visit = {
+        exchange,
+        path,
+        load: (cid, options) => session.retrieve(cid, { signal: options?.signal ?? exchange.signal, client: exchange.client, offline }),
+        headers: { 'x-ipfs-path': path.encoded, 'x-content-type-options': 'nosniff', vary: 'Accept', ...headers }
+      }
+      await (format === 'raw' ? this.#raw(visit) : this.#unixfs(visit))
+    } finally {
+      session.close()
+    }
+  }
+
+  async #raw (visit: Visit): Promise<void> {
+    const { path, exchange, load } = visit
+    const cid = path.names.length === 0 ? path.root : (await this.#resolve(visit, path.names)).cid
+    const etag = etagOf(cid, 'raw')
+
+    if (notModified(exchange, etag)) {
+      this.#notModified(exchange, etag, visit.headers)
+      return
+    }
+    const bytes = await load(cid, { signal: exchange.signal })
+    await this.#send(visit, {
+      etag,
+      size: bytes.byteLength,
+      type: 'application/vnd.ipld.raw',
+      disposition: contentDisposition('attachment', exchange.query.get('filename') ?? `${cid}.bin`),
+      read: async function * (first, length) { yield bytes.subarray(first, first + length) }
+    })
+  }
+
+  async #unixfs (visit: Visit): Promise<void> {
+    const { exchange, path } = visit
+    const node = await this.#resolve(visit, path.names)
+
+    if (node.type === 'file') {
+      await this.#file(visit, node, path.names.at(-1))
+      return
+    }
+    if (!path.trailingSlash) {
+      // relative links on the page only work below a slash; built from our own path, so it stays on this host
+      exchange.response.writeHead(301, { ...visit.headers, location: `${path.encoded}/${exchange.search}`, 'content-length': 0 })
+      exchange.response.end()
+      return
+    }
+    const index = await this.#index(visit)
+    await (index == null ? this.#directory(visit, node) : this.#file(visit, index, 'index.html'))
+  }
+
+  #resolve (visit: Visit, names: readonly string[]): Promise<FileNode> {
+    return this.#components.files.resolve(visit.path.root, names, visit.load, { signal: visit.exchange.signal })
+  }
+
+  async #index (visit: Visit): Promise<FileNode | undefined> {
+    try {
+      const node = await this.#resolve(visit, [...visit.path.names, 'index.html'])
+      return node.type === 'file' ? node : undefined
+    } catch (err) {
+      if ((err as { code?: string }).code === 'not-found') {
+        return undefined
+      }
+      throw err
+    }
+  }
+
+  async #file (visit: Visit, node: FileNode, name: string | undefined): Promise<void> {
+    const { exchange, load } = visit
+    const filename = exchange.query.get('filename')
+    const download = exchange.query.get('download') === 'true'
+    const etag = etagOf(node.cid, 'unixfs')
+
+    if (notModified(exchange, etag)) {
+      this.#notModified(exchange, etag, visit.headers)
+      return
+    }
+    const read = (offset: number, length: number): AsyncIterable<Uint8Array> =>
+      this.#components.files.read(node.cid, load, { offset, length, signal: exchange.signal })
+
+    await this.#send(visit, {
+      etag,
+      size: node.size,
+      type: typeOfName(filename ?? name),
+      disposition: filename != null || download
+        ? contentDisposition(download ? 'attachment' : 'inline', filename ?? name ?? String(node.cid))
+        : undefined,
+      read
+    })
+  }
+
+  async #send (visit: Visit, content: { etag: string, size: number, type?: string, disposition?: string, read: (offset: number, length: number) => AsyncIterable<Uint8Array> }): Promise<void> {
+    const { exchange, headers } = visit
+    const { response, method, signal } = exchange
+    const { range: wanted, 'if-range': ifRange } = exchange.request.headers
+    const range = parseRange(allowsRange(ifRange as string | undefined, content.etag) ? wanted : undefined, content.size)
+
+    if (range.kind === 'unsatisfiable') {
+      throw new HttpError(416, `The range lies outside the ${content.size} bytes there are.`, { headers: { 'content-range': `bytes */${content.size}` } })
+    }
+    const first = range.kind === 'part' ? range.first : 0
+    const length = range.kind === 'part' ? range.last - range.first + 1 : content.size
+    // a HEAD reads nothing of a file, so only its name can tell the type
+    const type = content.type ?? (method === 'HEAD' ? undefined : await sniff(content))
+
+    response.writeHead(range.kind === 'part' ? 206 : 200, {
+      'cache-control': IMMUTABLE,
+      etag: content.etag,
+      'accept-ranges': 'bytes',
+      'content-length': length,
+      ...(type == null ? {} : { 'content-type': type }),
+      ...(content.disposition == null ? {} : { 'content-disposition': content.disposition }),
+      ...(range.kind === 'part' ? { 'content-range': `bytes ${range.first}-${range.last}/${content.size}` } : {}),
+      ...headers
+    })
+    if (method === 'HEAD' || length === 0) {
+      response.end()
+      return
+    }
+    this.#init.onBytes?.(await sendBody(response, content.read(first, length), {
+      signal, length, clock: this.#components.clock, stallTimeout: this.#init.stallTimeout
+    }))
+  }
+
+  async #directory (visit: Visit, node: FileNode): Promise<void> {
+    const { exchange, path, load, headers } = visit
+    const { response, signal } = exchange
+    const etag = `W/"dir-${node.cid}"`
+
+    if (notModified(exchange, etag)) {
+      this.#notModified(exchange, etag, headers)
+      return
+    }
+    response.writeHead(200, {
+      'cache-control': GENERATED,
+      etag,
+      'content-type': 'text/html; charset=utf-8',
+      'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",
+      ...headers
+    })
+    if (exchange.method === 'HEAD') {
+      response.end()
+      return
+    }
+    const entries = this.#components.files.list(node.cid, load, { signal, limit: this.#init.maxDirectoryEntries + 1 })
+    this.#init.onBytes?.(await sendBody(response, directoryPage(path, node.cid, entries, this.#init.maxDirectoryEntries), {
+      signal, clock: this.#components.clock, stallTimeout: this.#init.stallTimeout
+    }))
+  }
+
+  #notModified (exchange: Exchange, etag: string, headers: OutgoingHttpHeaders): void {
+    exchange.response.writeHead(304, { etag, 'cache-control': etag.startsWith('W/') ? GENERATED : IMMUTABLE, vary: 'Accept', ...headers })
+    exchange.response.end()
+  }
+}
+
+function etagOf (cid: CID, format: 'unixfs' | 'raw'): string {
+  return format === 'raw' ? `"${cid}.raw"` : `"${cid}"`
+}
+
+function notModified (exchange: Exchange, etag: string): boolean {
+  const header = exchange.request.headers['if-none-match']
+  // `*` asks whether there is anything at all: that must be looked up, and the answer is the thing itself
+  return header?.trim() !== '*' && namesETag(header, etag)
+}
+
+async function sniff (content: { size: number, read: (offset: number, length: number) => AsyncIterable<Uint8Array> }): Promise<string> {
+  const start = new Uint8Array(Math.min(SNIFF_LENGTH + 1, content.size))
+  let filled = 0
+
+  if (start.byteLength > 0) {
+    for await (const chunk of content.read(0, start.byteLength)) {
+      start.set(chunk.subarray(0, start.byteLength - filled), filled)
+      filled += chunk.byteLength
+    }
+  }
+  return typeOfBytes(start)
+}

@@ -1,0 +1,90 @@
+import { HttpError } from './http-error.ts'
+import type { Clock } from '../interface/clock.ts'
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from './server.ts'
+
+/** Written at once: small enough that a slow client shows progress within a stall timeout */
+const SLICE = 65_536
+
+/** Sends a text and ends the answer */
+export function sendText (response: ServerResponse, status: number, text: string, headers: OutgoingHttpHeaders = {}): void {
+  const body = new TextEncoder().encode(text)
+
+  response.writeHead(status, {
+    'content-type': 'text/plain; charset=utf-8',
+    'content-length': body.byteLength,
+    'x-content-type-options': 'nosniff',
+    'cache-control': 'no-store',
+    ...headers
+  })
+  // node:http leaves the body out of the answer to a HEAD
+  response.end(body)
+}
+
+export function sendJson (response: ServerResponse, status: number, value: unknown, headers: OutgoingHttpHeaders = {}): void {
+  sendText(response, status, `${JSON.stringify(value, undefined, 2)}\n`, { 'content-type': 'application/json', ...headers })
+}
+
+export function sendError (request: IncomingMessage, response: ServerResponse, error: HttpError): void {
+  // a request body that nobody reads would be taken for the next request
+  const hasBody = request.headers['content-length'] != null || request.headers['transfer-encoding'] != null
+  sendText(response, error.status, `${error.status} ${error.message}\n`, { ...error.headers, ...(hasBody ? { connection: 'close' } : {}) })
+}
+
+export interface BodyOptions {
+  signal: AbortSignal
+  clock: Clock
+  /** How long the client may take no bytes */
+  stallTimeout: number
+  /** The promised Content-Length; another amount breaks the connection */
+  length?: number
+}
+
+/**
+ * Writes chunks as fast as the client takes them, and asks for the next one
+ * only then. Throws when the client left, stalled, or the bytes are not as
+ * many as promised; the source is closed in every case.
+ */
+export async function sendBody (response: ServerResponse, chunks: AsyncIterable<Uint8Array>, options: BodyOptions): Promise<number> {
+  const { length, signal } = options
+  let sent = 0
+
+  for await (const chunk of chunks) {
+    signal.throwIfAborted()
+    if (length != null && sent + chunk.byteLength > length) {
+      throw new HttpError(502, `the content is longer than the ${length} bytes it declares`)
+    }
+    for (let at = 0; at < chunk.byteLength; at += SLICE) {
+      const slice = chunk.subarray(at, at + SLICE)
+      sent += slice.byteLength
+      if (!response.write(slice)) {
+        await drained(response, options)
+      }
+    }
+  }
+  if (length != null && sent !== length) {
+    throw new HttpError(502, `the content ended after ${sent} of ${length} bytes`)
+  }
+  response.end()
+  return sent
+}
+
+async function drained (response: ServerResponse, options: BodyOptions): Promise<void> {
+  const { clock, signal, stallTimeout } = options
+  signal.throwIfAborted()
+
+  await new Promise<void>((resolve, reject) => {
+    const settle = (err?: Error): void => {
+      cancel()
+      response.off('drain', onDrain)
+      signal.removeEventListener('abort', onAbort)
+      err == null ? resolve() : reject(err)
+    }
+    const onDrain = (): void => { settle() }
+    const onAbort = (): void => { settle(signal.reason as Error) }
+    const cancel = clock.schedule(stallTimeout, () => {
+      settle(new HttpError(408, `the client took no bytes for ${stallTimeout} ms`))
+    })
+    response.on('drain', onDrain)
+    signal.addEventListener('abort', onAbort, { once: true })
+  })
+}

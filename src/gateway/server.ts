@@ -1,0 +1,228 @@
+import { createServer } from 'node:http'
+import { HttpError, ListenError, toHttpError } from './http-error.ts'
+import { sendError } from './respond.ts'
+import type { Clock } from '../interface/clock.ts'
+import type { Logger } from '../interface/logger.ts'
+import type { IncomingMessage, OutgoingHttpHeaders, Server, ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+export type { IncomingMessage, OutgoingHttpHeaders, ServerResponse }
+
+/** One request being answered */
+export interface Exchange {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly method: 'GET' | 'HEAD'
+  /** As sent: percent-encoded, without the query */
+  readonly path: string
+  /** As sent, with its question mark; empty when there is none */
+  readonly search: string
+  readonly query: URLSearchParams
+  /** Aborts when the client left or the server stops */
+  readonly signal: AbortSignal
+  /** The client's address: the key of fair queues */
+  readonly client: string
+}
+
+export interface HttpServerInit {
+  /** What errors and logs call it */
+  name: string
+  host: string
+  port: number
+  /** The flag that changes the port, for the error that says it is taken */
+  portFlag: string
+  handler: (exchange: Exchange) => Promise<void>
+  clock: Clock
+  log: Logger
+  maxRequests?: number
+  maxUrlLength?: number
+  requestTimeout?: number
+  drainTimeout?: number
+  /** Called once per request, with the status that was sent and the time it took */
+  onDone?: (status: number, milliseconds: number) => void
+}
+
+/** @see gateway.maxRequests in the configuration */
+export const DEFAULT_MAX_REQUESTS = 2048
+/** @see gateway.maxUrlLength in the configuration */
+export const DEFAULT_MAX_URL_LENGTH = 8192
+/** @see gateway.requestTimeout in the configuration */
+export const DEFAULT_REQUEST_TIMEOUT = 15_000
+/** Answers under way get this long at stop: Ctrl-C promises an end within 5 s, and the stores need some of it */
+export const DEFAULT_DRAIN_TIMEOUT = 1500
+/** From telling the handlers to end until the connections are cut: enough to send the 503 */
+const LAST_WORDS = 250
+/** Idle connections cost a descriptor each; twice the requests leaves room for keep-alive */
+const CONNECTIONS_PER_REQUEST = 2
+/** Idle keep-alive connections are closed after this: longer than the pause between two clicks of one page */
+const KEEP_ALIVE_TIMEOUT = 10_000
+/** Node counts the request line into it; the rest is for cookies and headers that proxies add */
+const MAX_HEADER_SIZE = 32_768
+
+/**
+ * An HTTP server that can be started and stopped, knows its limits, turns
+ * errors into answers and never says anything twice. What it serves is the
+ * handler's business.
+ */
+export class HttpServer {
+  readonly #init: HttpServerInit
+  readonly #open = new Set<AbortController>()
+  #server?: Server
+  #closing?: Server
+
+  constructor (init: HttpServerInit) {
+    this.#init = init
+  }
+
+  /** Requests being answered */
+  get active (): number {
+    return this.#open.size
+  }
+
+  async start (): Promise<{ host: string, port: number, url: string }> {
+    const { host, port, name, portFlag, requestTimeout = DEFAULT_REQUEST_TIMEOUT } = this.#init
+    const server = createServer({
+      maxHeaderSize: MAX_HEADER_SIZE,
+      headersTimeout: requestTimeout,
+      requestTimeout,
+      keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
+      connectionsCheckingInterval: Math.min(requestTimeout, 5000)
+    }, (request, response) => { void this.#serve(request, response) })
+
+    server.maxConnections = (this.#init.maxRequests ?? DEFAULT_MAX_REQUESTS) * CONNECTIONS_PER_REQUEST
+    server.on('clientError', (err: NodeJS.ErrnoException, socket) => {
+      this.#init.log('client error %s', err.code ?? err.message)
+      const status = err.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : err.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? '408 Request Timeout' : '400 Bad Request'
+      if (socket.writable && err.code !== 'ECONNRESET') {
+        socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+      } else {
+        socket.destroy()
+      }
+    })
+
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', err => { reject(toListenError(err, name, host, port, portFlag)) })
+      server.listen(port, host, resolve)
+    })
+    server.removeAllListeners('error')
+    server.on('error', err => { this.#init.log.error('%s server: %s', name, err.message) })
+    this.#server = server
+
+    const address = server.address() as AddressInfo
+    const shown = address.family === 'IPv6' ? `[${address.address}]` : address.address
+    return { host: address.address, port: address.port, url: `http://${shown}:${address.port}` }
+  }
+
+  /** Takes no more requests, lets running answers end for a moment, then cuts them off */
+  async stop (): Promise<void> {
+    const server = this.#server
+    if (server == null) {
+      return
+    }
+    this.#server = undefined
+    this.#closing = server
+    const closed = new Promise<void>(resolve => { server.close(() => { resolve() }) })
+    server.closeIdleConnections()
+
+    const { clock, drainTimeout = DEFAULT_DRAIN_TIMEOUT } = this.#init
+    const cancelDrain = clock.schedule(drainTimeout, () => {
+      for (const controller of this.#open) {
+        controller.abort(new HttpError(503, 'The node is stopping.'))
+      }
+    })
+    const cancelCut = clock.schedule(drainTimeout + LAST_WORDS, () => { server.closeAllConnections() })
+    try {
+      await closed
+    } finally {
+      cancelDrain()
+      cancelCut()
+      this.#closing = undefined
+    }
+  }
+
+  async #serve (request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { clock, log, maxRequests = DEFAULT_MAX_REQUESTS } = this.#init
+    const controller = new AbortController()
+    const began = clock.now()
+    const full = this.#open.size >= maxRequests
+
+    this.#open.add(controller)
+    response.once('close', () => {
+      this.#open.delete(controller)
+      this.#init.onDone?.(response.headersSent ? response.statusCode : 499, clock.now() - began)
+      controller.abort(new DOMException('The client went away', 'AbortError'))
+      this.#closing?.closeIdleConnections()
+    })
+    // a reset while writing is reported by 'close' as well
+    response.on('error', err => { log.trace('response: %s', err.message) })
+
+    try {
+      if (full || this.#closing != null) {
+        throw new HttpError(503, full ? 'Too many requests at once; try again in a moment.' : 'The node is stopping.', { headers: { 'retry-after': '1', connection: 'close' } })
+      }
+      await this.#init.handler(this.#exchange(request, response, controller.signal))
+    } catch (err) {
+      this.#fail(request, response, err)
+    }
+  }
+
+  #exchange (request: IncomingMessage, response: ServerResponse, signal: AbortSignal): Exchange {
+    const target = request.url ?? '/'
+    const max = this.#init.maxUrlLength ?? DEFAULT_MAX_URL_LENGTH
+
+    if (target.length > max) {
+      throw new HttpError(414, `The request target is ${target.length} bytes long, the limit is ${max}.`)
+    }
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      throw new HttpError(405, `${request.method} is not possible here, GET and HEAD are.`, { headers: { allow: 'GET, HEAD' } })
+    }
+    // a proxy sends `http://host/path`: the host is nothing we go by
+    const local = target.replace(/^https?:\/\/[^/?#]*/i, '')
+    const mark = local.indexOf('?')
+    const path = mark < 0 ? local : local.slice(0, mark)
+    const search = mark < 0 ? '' : local.slice(mark)
+
+    if (path !== '' && !path.startsWith('/')) {
+      throw new HttpError(400, 'The request target must be a path.')
+    }
+    return {
+      request,
+      response,
+      method: request.method,
+      path: path === '' ? '/' : path,
+      search,
+      query: new URLSearchParams(search),
+      signal,
+      client: request.socket.remoteAddress ?? 'unknown'
+    }
+  }
+
+  #fail (request: IncomingMessage, response: ServerResponse, err: unknown): void {
+    const { log, name } = this.#init
+
+    if (response.destroyed || response.closed) {
+      log.trace('%s: client went away from %s', name, request.url)
+      return
+    }
+    if (response.headersSent) {
+      // the status is out: only a broken connection can still say that this is not the whole
+      log('%s: %s broke off: %s', name, request.url, (err as Error).message)
+      response.destroy()
+      return
+    }
+    const error = toHttpError(err)
+    if (error.status === 500) {
+      log.error('%s: %s failed: %e', name, request.url, error.cause ?? error)
+    }
+    sendError(request, response, error)
+  }
+}
+
+function toListenError (err: NodeJS.ErrnoException, name: string, host: string, port: number, flag: string): Error {
+  const why = err.code === 'EADDRINUSE'
+    ? `port ${port} on ${host} is taken by another program; choose another with ${flag} PORT (0 takes a free one)`
+    : err.code === 'EACCES'
+      ? `port ${port} on ${host} may not be used by this user; choose one above 1023 with ${flag} PORT`
+      : `cannot listen on ${host}, port ${port}: ${err.message}`
+  return new ListenError(`${name}: ${why}`, { cause: err })
+}
