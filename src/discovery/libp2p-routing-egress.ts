@@ -1,0 +1,35 @@
+import { lookupOptions } from './lookup-options.ts'
+import { routerLookup } from './router-lookup.ts'
+import type { RoutingSourceComponents, FindsProviders } from './helia-routing-egress.ts'
+import type { RouterLookupInit } from './router-lookup.ts'
+import type { ProviderSource } from '../interface/provider.ts'
+
+const NAME = 'libp2p'
+const NOBODY = new Set(['NoContentRoutersError'])
+
+/** The part of a libp2p node that is used here */
+export interface HasContentRouting {
+  contentRouting: FindsProviders
+}
+
+/** Everybody whom the content routers of a libp2p node find: for nodes without Helia */
+export function libp2pRoutingSource (libp2p: HasContentRouting, components: RoutingSourceComponents, init: RouterLookupInit = {}): ProviderSource {
+  const options = lookupOptions(init)
+  const log = components.logger.forComponent('portolan:discovery:libp2p')
+
+  return {
+    name: NAME,
+    async * find ({ cid }, request) {
+      yield * routerLookup({
+        ...options,
+        log,
+        clock: components.clock,
+        request,
+        disclosure: request.disclose({ observer: `router:${NAME}`, form: 'cid', transport: 'foreign', audience: 'unbounded' }),
+        record: { source: NAME, policy: components.policy },
+        nobody: NOBODY,
+        find: signal => libp2p.contentRouting.findProviders(cid, { signal })
+      })
+    }
+  }
+}
