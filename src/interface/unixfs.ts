@@ -13,3 +13,30 @@ export interface ReadOptions {
 
 /** Reads the bytes of a file: a CID, or a path `/ipfs/CID/a/b` or `CID/a/b` */
 export type ContentReader = (target: CID | string, load: BlockLoader, options?: ReadOptions) => AsyncGenerator<Uint8Array, void, undefined>
+
+/** What a CID or a path leads to */
+export interface UnixFSEntry {
+  readonly cid: CID
+  /** `raw` is a bare block, `other` a block of another codec, neither a file nor a directory */
+  readonly type: 'file' | 'directory' | 'symlink' | 'raw' | 'other'
+  /** Bytes of content, as the root node claims them; absent for directories */
+  readonly size?: number
+  /** Where a symlink points: whatever its author wrote, never followed */
+  readonly target?: string
+  readonly mode?: number
+  readonly mtime?: { readonly secs: bigint, readonly nsecs?: number }
+}
+
+export interface DirectoryEntry {
+  /** Exactly as the directory has it: may hold `..`, `/`, NUL or markup. Escape it before use. */
+  readonly name: string
+  readonly cid: CID
+  /** Bytes of the whole DAG behind the entry, as its parent claims: for show and for guessing, not for trust */
+  readonly size?: number
+}
+
+export interface ListOptions {
+  signal?: AbortSignal
+  /** Stop quietly after so many entries. @default all of them */
+  limit?: number
+}
