@@ -18,6 +18,10 @@ export interface BlockFetcher {
   routes (provider: Provider): readonly Route[]
   /** Resolves with the bytes (the caller verifies them), throws a FetchError that carries the outcome */
   fetch (want: Want, route: Route, attempt: Attempt): Promise<Uint8Array>
+  /** Adopted code that the operator trusts in every mode. @default false */
+  readonly trusted?: boolean
+  /** Why this fetcher cannot use a provider it would otherwise know how to ask (a refused address), for the story */
+  unusable? (provider: Provider): string | undefined
   /** Providers that stand for this fetcher itself (an adopted broker finds its own): always candidates */
   standing? (): readonly Provider[]
   /** Tell the transport a block is now local. Must be quick and never throw. */

@@ -1,0 +1,234 @@
+import { Key } from 'interface-datastore/key'
+import { LRUCache } from 'lru-cache'
+import { CID } from 'multiformats/cid'
+import { decode } from 'multiformats/hashes/digest'
+import { fromString } from 'uint8arrays/from-string'
+import { toString } from 'uint8arrays/to-string'
+import type { ComponentLogger, Logger } from '../interface/logger.ts'
+import type { BlockKey, Provider, ProviderId } from '../interface/provider.ts'
+import type { Datastore } from 'interface-datastore'
+
+export interface AffinityParams {
+  /** Roots remembered: with eight providers each about 1 kB apiece */
+  readonly roots: number
+  /** Providers remembered per root */
+  readonly providers: number
+  /** Child to root relations remembered: a 12 GB working set of 256 KiB blocks */
+  readonly links: number
+}
+
+export const DEFAULT_AFFINITY: AffinityParams = { roots: 2_000, providers: 16, links: 50_000 }
+
+const DAG_PB = 0x70
+
+export const AFFINITY_PREFIX = '/portolan/affinity/v1'
+
+export interface Member {
+  provider: Provider
+  delivered: number
+  lacked: number
+}
+
+/**
+ * Who is known to have parts of one DAG. Losing a race or lacking a block does
+ * not remove anybody: it only weighs in the next choice.
+ */
+export class ProviderGroup {
+  readonly root: BlockKey
+  /** For lookups of the root itself. Routers go by the multihash: the codec does not matter. */
+  readonly cid: CID
+  readonly #limit: number
+  readonly #members = new Map<ProviderId, Member>()
+  /** Monotonic time of the last lookup made for this group */
+  lookedUpAt = -Infinity
+  dirty = false
+
+  constructor (root: BlockKey, cid: CID = CID.createV1(DAG_PB, decode(fromString(root, 'base64url'))), limit = DEFAULT_AFFINITY.providers) {
+    this.root = root
+    this.cid = cid
+    this.#limit = limit
+  }
+
+  get members (): Iterable<Member> {
+    return this.#members.values()
+  }
+
+  get size (): number {
+    return this.#members.size
+  }
+
+  get deliverers (): number {
+    let count = 0
+
+    for (const member of this.#members.values()) {
+      count += member.delivered > 0 ? 1 : 0
+    }
+
+    return count
+  }
+
+  get (id: ProviderId): Member | undefined {
+    return this.#members.get(id)
+  }
+
+  add (provider: Provider): void {
+    const member = this.#members.get(provider.id)
+
+    if (member != null) {
+      member.provider = provider
+      return
+    }
+
+    if (this.#members.size >= this.#limit) {
+      const worst = [...this.#members.values()].sort((a, b) => a.delivered - b.delivered || b.lacked - a.lacked)[0]
+
+      if (worst == null || worst.delivered > 0) {
+        return
+      }
+
+      this.#members.delete(worst.provider.id)
+    }
+
+    this.#members.set(provider.id, { provider, delivered: 0, lacked: 0 })
+  }
+
+  delivered (provider: Provider): void {
+    this.add(provider)
+    const member = this.#members.get(provider.id)
+
+    if (member != null) {
+      this.dirty ||= member.delivered === 0
+      member.delivered++
+    }
+  }
+
+  lacked (id: ProviderId): void {
+    const member = this.#members.get(id)
+
+    if (member != null) {
+      member.lacked++
+    }
+  }
+
+  /** Belief that a member has a block of this DAG; recent answers would weigh more, but counts are enough */
+  has (id: ProviderId): number {
+    const member = this.#members.get(id)
+
+    if (member == null) {
+      return 0.8
+    }
+
+    // eight at most: a provider that got the rest of the DAG since is believed again soon
+    const total = member.delivered + member.lacked
+    const scale = total > 8 ? 8 / total : 1
+    return (member.delivered * scale + 2) / (total * scale + 2.5)
+  }
+}
+
+/** The groups of the roots read lately, which child belongs to which, and the deliverers across restarts */
+export class Affinity {
+  readonly #params: AffinityParams
+  readonly #groups: LRUCache<BlockKey, ProviderGroup>
+  readonly #links: LRUCache<BlockKey, { root: BlockKey, size?: number }>
+  readonly #gone = new Set<BlockKey>()
+
+  constructor (params: AffinityParams = DEFAULT_AFFINITY) {
+    this.#params = params
+    this.#groups = new LRUCache({
+      max: params.roots,
+      dispose: (_group, root, reason) => {
+        if (reason === 'evict') {
+          this.#gone.add(root)
+        }
+      }
+    })
+    this.#links = new LRUCache({ max: params.links })
+  }
+
+  get size (): number {
+    return this.#groups.size
+  }
+
+  /** The group of a root, made when there is none */
+  group (root: BlockKey, cid?: CID): ProviderGroup {
+    let group = this.#groups.get(root)
+
+    if (group == null) {
+      group = new ProviderGroup(root, cid, this.#params.providers)
+      this.#groups.set(root, group)
+      this.#gone.delete(root)
+    }
+
+    return group
+  }
+
+  /** The root a block is known to belong to, and its expected size */
+  parent (key: BlockKey): { root: BlockKey, size?: number } | undefined {
+    return this.#links.get(key)
+  }
+
+  /** Remembers that these blocks belong to a root */
+  link (root: BlockKey, children: Iterable<{ key: BlockKey, size?: number }>): void {
+    for (const { key, size } of children) {
+      if (key !== root) {
+        this.#links.set(key, { root, size })
+      }
+    }
+  }
+
+  async load (datastore: Datastore, logger: ComponentLogger, options: { signal?: AbortSignal } = {}): Promise<void> {
+    const log: Logger = logger.forComponent('portolan:routing:affinity')
+
+    for await (const { key, value } of datastore.query({ prefix: AFFINITY_PREFIX, limit: this.#params.roots }, options)) {
+      try {
+        const root = key.baseNamespace()
+        const group = this.group(root)
+
+        for (const provider of JSON.parse(toString(value)) as unknown[]) {
+          const stored = asProvider(provider)
+          group.delivered(stored)
+        }
+
+        group.dirty = false
+      } catch (err) {
+        log.error('dropped an unreadable affinity entry %s - %e', key, err)
+      }
+    }
+  }
+
+  /** Writes the deliverers of the groups that changed */
+  async save (datastore: Datastore): Promise<void> {
+    const batch = datastore.batch()
+
+    for (const root of this.#gone) {
+      batch.delete(new Key(`${AFFINITY_PREFIX}/${root}`))
+    }
+
+    this.#gone.clear()
+
+    for (const group of this.#groups.values()) {
+      if (group.dirty) {
+        group.dirty = false
+        const deliverers = [...group.members]
+          .filter(member => member.delivered > 0)
+          .sort((a, b) => b.delivered - a.delivered)
+          .slice(0, this.#params.providers)
+          .map(({ provider }) => ({ ...provider, source: 'affinity' }))
+        batch.put(new Key(`${AFFINITY_PREFIX}/${group.root}`), fromString(JSON.stringify(deliverers)))
+      }
+    }
+
+    await batch.commit()
+  }
+}
+
+function asProvider (value: unknown): Provider {
+  const { id, addresses, protocols, fallback, domains } = value as Provider
+  const strings = [addresses, protocols, domains]
+
+  if (typeof id !== 'string' || !/^(p2p|https?|broker):/.test(id) || strings.some(list => !Array.isArray(list) || list.some(item => typeof item !== 'string'))) {
+    throw new TypeError('Not a stored provider')
+  }
+
+  return { id, addresses, protocols, domains, fallback: fallback === true, source: 'affinity' }
+}

@@ -1,0 +1,118 @@
+import pRetry from 'p-retry'
+import PQueue from 'p-queue'
+import { RoutingRequest } from './request.ts'
+import type { Clock } from '../interface/clock.ts'
+import type { Ledger, PrivacyMode } from '../interface/disclosure.ts'
+import type { Logger } from '../interface/logger.ts'
+import type { Request } from '../interface/request.ts'
+import type { CID } from 'multiformats/cid'
+
+/** Publishes one provider record; discloses through the request */
+export type Provide = (cid: CID, request: Request) => Promise<void>
+
+export interface AnnouncerComponents {
+  readonly clock: Clock
+  readonly ledger: Ledger
+  readonly log: Logger
+  readonly provide?: Provide
+}
+
+/** A record reaches about twenty peers: ten at a time keep a home router alive */
+const CONCURRENCY = 10
+/** A record that could not be placed in three tries waits for the next announcement */
+const RETRIES = 2
+/** Publishing walks the DHT and writes to the closest peers: minutes, not seconds */
+const TIMEOUT = 120_000
+
+/** Tells routers what we have. A control-plane call: p-retry and p-queue are right here, unlike for blocks. */
+export class Announcer {
+  readonly #components: AnnouncerComponents
+  readonly #queue = new PQueue({ concurrency: CONCURRENCY })
+  readonly #stopping = new AbortController()
+  announced = 0
+  failed = 0
+  #next = 0
+
+  constructor (components: AnnouncerComponents) {
+    this.#components = components
+  }
+
+  get pending (): number {
+    return this.#queue.size + this.#queue.pending
+  }
+
+  /** Resolves when every CID was announced; rejects with all failures together */
+  async announce (cids: Iterable<CID> | AsyncIterable<CID>, mode: PrivacyMode, signal?: AbortSignal): Promise<void> {
+    const { provide } = this.#components
+    const errors: Error[] = []
+    const ended = signal == null ? this.#stopping.signal : AbortSignal.any([signal, this.#stopping.signal])
+
+    if (provide == null) {
+      return
+    }
+
+    for await (const cid of cids) {
+      ended.throwIfAborted()
+      await this.#queue.onSizeLessThan(CONCURRENCY)
+      void this.#queue.add(async () => {
+        try {
+          await this.#one(cid, mode, ended, provide)
+          this.announced++
+        } catch (err) {
+          this.failed++
+          errors.push(new Error(`Could not announce ${cid}: ${(err as Error).message}`, { cause: err }))
+        }
+      })
+    }
+
+    await this.#queue.onIdle()
+    ended.throwIfAborted()
+
+    if (errors.length > 0) {
+      throw new AggregateError(errors, `${errors.length} of the CIDs could not be announced`)
+    }
+  }
+
+  async stop (): Promise<void> {
+    this.#stopping.abort(new Error('Content routing is stopping'))
+    this.#queue.clear()
+    await this.#queue.onIdle()
+  }
+
+  async #one (cid: CID, mode: PrivacyMode, signal: AbortSignal, provide: Provide): Promise<void> {
+    const { clock, ledger, log } = this.#components
+    using timeout = clock.timeout(TIMEOUT)
+    const either = AbortSignal.any([signal, timeout.signal])
+    const deadline = clock.now() + TIMEOUT
+    const request = new RoutingRequest({ ledger, clock }, {
+      id: `announce-${++this.#next}`,
+      purpose: 'announce',
+      mode,
+      signal: either,
+      deadline: () => deadline,
+      priority: () => 0
+    })
+
+    await pRetry(async () => { await raced(provide(cid, request), either) }, {
+      retries: RETRIES,
+      minTimeout: 500,
+      signal: either,
+      onFailedAttempt: ({ error, attemptNumber }) => { log.error('announcing %c failed, attempt %d - %e', cid, attemptNumber, error) }
+    })
+  }
+}
+
+/** Foreign code may ignore its signal */
+async function raced (work: Promise<void>, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted()
+  let onAbort = (): void => {}
+
+  try {
+    await Promise.race([work, new Promise<never>((_resolve, reject) => {
+      onAbort = () => { reject(signal.reason as Error) }
+      signal.addEventListener('abort', onAbort, { once: true })
+    })])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}

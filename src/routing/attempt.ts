@@ -1,0 +1,237 @@
+import { FetchError } from '../interface/errors.ts'
+import type { CandidateView } from './select.ts'
+import type { AttemptTimeouts } from './timeouts.ts'
+import type { AttemptSummary } from './timeline.ts'
+import type { BlockVerifier } from '../block/verify.ts'
+import type { Clock } from '../interface/clock.ts'
+import type { BlockFetcher } from '../interface/fetcher.ts'
+import type { Outcome } from '../interface/outcome.ts'
+import type { Sample } from '../interface/reputation.ts'
+import type { Attempt, Request, Want } from '../interface/request.ts'
+
+export interface AttemptResult {
+  readonly outcome: Outcome
+  readonly bytes?: Uint8Array
+  readonly error?: FetchError
+  readonly sample: Sample
+}
+
+export interface AttemptInit {
+  readonly clock: Clock
+  readonly verifier: BlockVerifier
+  readonly fetcher: BlockFetcher
+  readonly want: Want
+  readonly candidate: CandidateView
+  readonly request: Request
+  readonly summary: AttemptSummary
+  readonly timeouts: AttemptTimeouts
+  /** Longest wait for a first byte, however often `onSilence` says to go on */
+  readonly ceiling: number
+  /** No first byte in time: `stop` gives up, `wait` goes on for as long again, `park` goes on without a limit */
+  onSilence (): 'stop' | 'wait' | 'park'
+  onPhase (phase: 'connected' | 'first-byte'): void
+  onSettled (result: AttemptResult): void
+}
+
+/**
+ * One provider being asked once: runs the fetcher under its three timers
+ * (connect, first byte, stall) and settles exactly once, even when the fetcher
+ * ignores its signal.
+ */
+export class AttemptRun {
+  readonly summary: AttemptSummary
+  readonly candidate: CandidateView
+  readonly #init: AttemptInit
+  readonly #controller = new AbortController()
+  readonly #startedAt: number
+  #connectedAt?: number
+  #firstByteAt?: number
+  #lastByteAt = 0
+  #settled = false
+  #cancelTimer: () => void = () => {}
+  /** It may go on, but nobody waits for it any more */
+  parked = false
+
+  constructor (init: AttemptInit) {
+    this.#init = init
+    this.summary = init.summary
+    this.candidate = init.candidate
+    this.#startedAt = init.clock.now()
+  }
+
+  get startedAt (): number {
+    return this.#startedAt
+  }
+
+  get answering (): boolean {
+    return this.#firstByteAt != null
+  }
+
+  start (): void {
+    const { clock, timeouts, fetcher, want, candidate } = this.#init
+    this.#arm(timeouts.connect, () => {
+      this.#giveUp('unreachable', `no connection within ${Math.round(timeouts.connect)} ms`)
+    })
+
+    const attempt: Attempt = {
+      request: this.#init.request,
+      signal: this.#controller.signal,
+      phase: phase => { this.#phase(phase) },
+      bytes: n => {
+        this.#phase('first-byte')
+        this.#lastByteAt = clock.now()
+        this.summary.bytes += n
+      },
+      verify: async bytes => this.#init.verifier.verify(want.cid, bytes, { maxBlockSize: want.maxBytes })
+    }
+
+    let fetching: Promise<Uint8Array>
+
+    try {
+      fetching = fetcher.fetch(want, candidate.route, attempt)
+    } catch (err) {
+      fetching = Promise.reject(err as Error)
+    }
+
+    fetching.then(async bytes => this.#received(bytes), err => { this.#failed(err) })
+  }
+
+  /** A race was lost, or nobody is waiting any more */
+  cancel (why: string): void {
+    this.#settle({ outcome: 'cancelled', error: this.#error('cancelled', why), sample: this.#sample() })
+  }
+
+  #phase (phase: 'connected' | 'first-byte'): void {
+    if (this.#settled) {
+      return
+    }
+
+    const now = this.#init.clock.now()
+
+    if (this.#connectedAt == null) {
+      this.#connectedAt = now
+      this.summary.connectedAt = now - this.#startedAt + this.summary.startedAt
+      this.#awaitFirstByte(this.#init.timeouts.firstByte, this.#init.timeouts.firstByte)
+      this.#init.onPhase('connected')
+    }
+
+    if (phase === 'first-byte' && this.#firstByteAt == null) {
+      this.#firstByteAt = now
+      this.#lastByteAt = now
+      this.summary.firstByteAt = now - this.#startedAt + this.summary.startedAt
+      this.#awaitBytes(this.#init.timeouts.stall)
+      this.#init.onPhase('first-byte')
+    }
+  }
+
+  #awaitFirstByte (wait: number, total: number): void {
+    this.#arm(wait, () => {
+      const verdict = this.#init.onSilence()
+
+      if (verdict === 'park') {
+        this.parked = true
+      } else if (verdict === 'stop' || total >= this.#init.ceiling) {
+        this.#giveUp('stalled', `no answer within ${Math.round(total)} ms`)
+      } else {
+        this.#awaitFirstByte(Math.min(total, this.#init.ceiling - total), Math.min(2 * total, this.#init.ceiling))
+      }
+    })
+  }
+
+  #awaitBytes (wait: number): void {
+    const { clock, timeouts } = this.#init
+    this.#arm(wait, () => {
+      const quiet = clock.now() - this.#lastByteAt
+
+      if (quiet >= timeouts.stall) {
+        this.#giveUp('stalled', `silent for ${Math.round(quiet)} ms after ${this.summary.bytes} bytes`)
+      } else {
+        this.#awaitBytes(timeouts.stall - quiet)
+      }
+    })
+  }
+
+  #arm (ms: number, fn: () => void): void {
+    this.#cancelTimer()
+    this.#cancelTimer = Number.isFinite(ms) ? this.#init.clock.schedule(ms, fn) : () => {}
+  }
+
+  #giveUp (outcome: 'stalled' | 'unreachable', why: string): void {
+    this.#settle({ outcome, error: this.#error(outcome, why), sample: this.#sample() })
+  }
+
+  async #received (bytes: Uint8Array): Promise<void> {
+    if (this.#settled) {
+      return
+    }
+
+    this.#phase('first-byte')
+    const end = this.#init.clock.now()
+
+    try {
+      const verifying = this.#init.verifier.verify(this.#init.want.cid, bytes, { maxBlockSize: this.#init.want.maxBytes })
+
+      if (verifying != null) {
+        await verifying
+      }
+    } catch (err) {
+      this.#settle({
+        outcome: 'invalid',
+        error: this.#error('invalid', (err as Error).message, err as Error),
+        sample: this.#sample()
+      })
+      return
+    }
+
+    this.summary.bytes = Math.max(this.summary.bytes, bytes.byteLength)
+    this.#settle({
+      outcome: 'delivered',
+      bytes,
+      sample: { ...this.#sample(), bytes: bytes.byteLength, transfer: end - (this.#firstByteAt ?? end) }
+    })
+  }
+
+  #failed (err: unknown): void {
+    if (this.#settled) {
+      return
+    }
+
+    const error = err instanceof FetchError || (err as FetchError)?.name === 'FetchError'
+      ? err as FetchError
+      : this.#error('unreachable', err instanceof Error ? err.message : String(err), err)
+    this.#settle({ outcome: error.outcome, error, sample: { ...this.#sample(), retryAfter: error.retryAfter } })
+  }
+
+  /** Latency is measured from the connection on: the next request finds it open */
+  #sample (): Sample {
+    const now = this.#init.clock.now()
+    const from = this.#connectedAt ?? this.#startedAt
+    return {
+      latency: (this.#firstByteAt ?? now) - from,
+      ...(this.#connectedAt == null ? {} : { connect: this.#connectedAt - this.#startedAt })
+    }
+  }
+
+  #error (outcome: Exclude<Outcome, 'delivered'>, why: string, cause?: unknown): FetchError {
+    const { id } = this.candidate.provider
+    return new FetchError(outcome, `${id}: ${why}`, { provider: id, ...(cause == null ? {} : { cause }) })
+  }
+
+  #settle (result: AttemptResult): void {
+    if (this.#settled) {
+      return
+    }
+
+    this.#settled = true
+    this.#cancelTimer()
+    this.summary.outcome = result.outcome
+    this.summary.message = result.error?.message
+    this.summary.endedAt = this.#init.clock.now() - this.#startedAt + this.summary.startedAt
+
+    if (result.outcome !== 'delivered') {
+      this.#controller.abort(result.error)
+    }
+
+    this.#init.onSettled(result)
+  }
+}

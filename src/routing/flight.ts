@@ -1,0 +1,218 @@
+import { NotFoundError, RetrievalFailedError, RetrievalTimeoutError } from '../interface/errors.ts'
+import { RoutingRequest } from './request.ts'
+import { Retrieval } from './retrieval.ts'
+import { Explanation } from './story.ts'
+import { Timeline } from './timeline.ts'
+import type { ProviderGroup } from './affinity.ts'
+import type { RoutingEnvironment } from './environment.ts'
+import type { RetrievalEnd } from './retrieval.ts'
+import type { Ledger, PrivacyMode } from '../interface/disclosure.ts'
+import type { Provider } from '../interface/provider.ts'
+import type { Purpose, Want } from '../interface/request.ts'
+
+/** One caller of a flight */
+export interface Joiner {
+  readonly signal?: AbortSignal
+  /** Monotonic */
+  readonly deadline: number
+  readonly priority: number
+  readonly client?: string
+  readonly hints: readonly Provider[]
+  onProgress? (phase: string, detail: Record<string, unknown>): void
+}
+
+export interface FlightInit {
+  readonly env: RoutingEnvironment
+  readonly ledger: Ledger
+  readonly id: string
+  readonly want: Want
+  readonly mode: PrivacyMode
+  readonly purpose: Purpose
+  readonly group: ProviderGroup
+  readonly parent?: Want
+  /** Runs once, before the first caller gets the bytes */
+  onDelivered (bytes: Uint8Array, provider: Provider): void
+  onNotFound (why: string): void
+  onClosed (): void
+}
+
+interface Seat {
+  readonly joiner: Joiner
+  leave (): void
+  resolve (bytes: Uint8Array): void
+  reject (err: Error): void
+}
+
+/**
+ * One retrieval shared by everybody who wants the block now. Each caller has its
+ * own signal, deadline and progress; the work is aborted when the last has left.
+ */
+export class Flight {
+  readonly timeline: Timeline
+  readonly #init: FlightInit
+  readonly #controller = new AbortController()
+  readonly #seats = new Set<Seat>()
+  #retrieval?: Retrieval
+  #over = false
+
+  constructor (init: FlightInit) {
+    this.#init = init
+    this.timeline = new Timeline(init.want.cid.toString(), init.env.clock)
+  }
+
+  get explanation (): Explanation {
+    return new Explanation(this.timeline)
+  }
+
+  async join (joiner: Joiner): Promise<Uint8Array> {
+    joiner.signal?.throwIfAborted()
+
+    return new Promise<Uint8Array>((resolve, reject) => {
+      const { clock } = this.#init.env
+      const onAbort = (): void => { seat.reject(joiner.signal?.reason as Error) }
+      const cancelTimer = clock.schedule(Math.max(0, joiner.deadline - clock.now()), () => {
+        this.timeline.add('failed', 'out of time')
+        seat.reject(new RetrievalTimeoutError(
+          [],
+          `${this.timeline.cid}: no provider delivered in time (${this.#summary()})`,
+          this.explanation
+        ))
+      })
+      const seat: Seat = {
+        joiner,
+        leave: () => {
+          cancelTimer()
+          joiner.signal?.removeEventListener('abort', onAbort)
+          this.#seats.delete(seat)
+        },
+        resolve: bytes => {
+          seat.leave()
+          resolve(bytes)
+        },
+        reject: err => {
+          seat.leave()
+          reject(err)
+
+          if (this.#seats.size === 0) {
+            this.#abandon(err)
+          }
+        }
+      }
+
+      this.#seats.add(seat)
+      joiner.signal?.addEventListener('abort', onAbort, { once: true })
+
+      if (this.#retrieval == null) {
+        this.#start(joiner)
+      } else {
+        this.timeline.joined++
+        this.#retrieval.addHints(joiner.hints)
+      }
+    })
+  }
+
+  /** The manager stops: everybody is told */
+  stop (err: Error): void {
+    for (const seat of [...this.#seats]) {
+      seat.reject(err)
+    }
+  }
+
+  #start (first: Joiner): void {
+    const { env, want, ledger } = this.#init
+    const request = new RoutingRequest({ ledger, clock: env.clock }, {
+      id: this.#init.id,
+      purpose: this.#init.purpose,
+      mode: this.#init.mode,
+      signal: this.#controller.signal,
+      key: want.key,
+      client: first.client,
+      hints: first.hints,
+      deadline: () => this.#most('deadline'),
+      priority: () => this.#most('priority')
+    })
+    this.#retrieval = new Retrieval({
+      env,
+      want,
+      request,
+      group: this.#init.group,
+      parent: this.#init.parent,
+      timeline: this.timeline,
+      onProgress: (phase, detail) => {
+        for (const { joiner } of this.#seats) {
+          joiner.onProgress?.(phase, detail)
+        }
+      },
+      onEnd: end => { this.#end(end) }
+    })
+    this.#retrieval.start()
+  }
+
+  #most (what: 'deadline' | 'priority'): number {
+    let most = -Infinity
+
+    for (const { joiner } of this.#seats) {
+      most = Math.max(most, joiner[what])
+    }
+
+    return most
+  }
+
+  #end (end: RetrievalEnd): void {
+    const { cid } = this.timeline
+
+    if (end.kind === 'delivered') {
+      this.timeline.end('delivered', `${end.provider.id} delivered ${end.bytes.byteLength} bytes, verified`)
+      this.#close()
+      this.#init.onDelivered(end.bytes, end.provider)
+
+      for (const seat of [...this.#seats]) {
+        seat.resolve(end.bytes)
+      }
+
+      return
+    }
+
+    const timedOut = end.kind === 'failed' && this.#init.env.clock.now() >= this.#most('deadline')
+    this.timeline.end(timedOut ? 'timeout' : end.kind, end.why)
+    this.#close()
+
+    if (end.kind === 'not-found' && end.certain) {
+      this.#init.onNotFound(end.why)
+    }
+
+    const ErrorClass = end.kind === 'not-found' ? NotFoundError : RetrievalFailedError
+
+    for (const seat of [...this.#seats]) {
+      seat.reject(new ErrorClass(end.errors, `${cid}: ${end.kind === 'not-found' ? 'nobody has it' : 'nobody delivered it'} (${end.why})`, this.explanation))
+    }
+  }
+
+  #abandon (err: Error): void {
+    if (this.#over) {
+      return
+    }
+
+    this.timeline.end(err.name === 'RetrievalTimeoutError' ? 'timeout' : 'aborted', err.name === 'RetrievalTimeoutError' ? 'the deadline passed' : 'the last caller left')
+    this.#close()
+    this.#retrieval?.abort('nobody waits for it any more')
+    this.#controller.abort(err)
+  }
+
+  #close (): void {
+    if (!this.#over) {
+      this.#over = true
+      this.#init.onClosed()
+    }
+  }
+
+  #summary (): string {
+    const { attempts } = this.timeline
+
+    if (attempts.length === 0) {
+      return this.timeline.found.size === 0 ? 'no providers found' : 'nobody could be asked'
+    }
+
+    return `asked ${attempts.map(({ provider, outcome }) => `${provider} ${outcome ?? 'silent'}`).slice(0, 6).join(', ')}${attempts.length > 6 ? ', …' : ''}`
+  }
+}

@@ -1,0 +1,65 @@
+export interface HedgeParams {
+  /** Tokens earned per request: extra requests stay below this share of all */
+  readonly share: number
+  /** Tokens that can be saved up: enough to get past a handful of silent providers in a row */
+  readonly burst: number
+  /** Tokens at the start: a node without experience needs them most */
+  readonly initial: number
+  /** Hedge at this quantile of the recent attempts */
+  readonly quantile: number
+  /** Never hedge sooner than this, in ms: below it the second request is as late as the first */
+  readonly minDelay: number
+  /** The delay before there are samples, in ms; halved for each further hedge of the same read */
+  readonly coldDelay: number
+  /** Attempts of one read under way at once */
+  readonly maxConcurrent: number
+  /** Share of reads that also measure a provider that nobody has measured lately */
+  readonly shadowShare: number
+}
+
+export const DEFAULT_HEDGE: HedgeParams = {
+  share: 0.1,
+  burst: 10,
+  initial: 6,
+  quantile: 0.9,
+  minDelay: 10,
+  coldDelay: 250,
+  maxConcurrent: 6,
+  shadowShare: 0.01
+}
+
+/** When a second provider is asked: after the delay, while the budget lasts */
+export class HedgeBudget {
+  readonly #params: HedgeParams
+  #tokens: number
+
+  constructor (params: HedgeParams = DEFAULT_HEDGE) {
+    this.#params = params
+    this.#tokens = params.initial
+  }
+
+  get tokens (): number {
+    return this.#tokens
+  }
+
+  /** A read was started: it earns its share */
+  earn (): void {
+    this.#tokens = Math.min(this.#params.burst, this.#tokens + this.#params.share)
+  }
+
+  /** True when an extra request may go out; it is paid for */
+  spend (reserve = 0): boolean {
+    if (this.#tokens < 1 + reserve) {
+      return false
+    }
+
+    this.#tokens--
+    return true
+  }
+
+  /** Milliseconds to wait for the n-th hedge of a read (0 is the first) */
+  delay (n: number, recent: number | undefined): number {
+    const base = recent ?? this.#params.coldDelay
+    return Math.max(this.#params.minDelay, base / 2 ** n)
+  }
+}

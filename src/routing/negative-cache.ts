@@ -1,0 +1,63 @@
+import { LRUCache } from 'lru-cache'
+import type { BlockKey } from '../interface/provider.ts'
+
+export interface NegativeParams {
+  /** First window in ms: what routing servers answer for an empty result */
+  readonly base: number
+  /** Longest window */
+  readonly max: number
+  /** Misses remembered */
+  readonly limit: number
+}
+
+export const DEFAULT_NEGATIVE: NegativeParams = { base: 15_000, max: 60_000, limit: 10_000 }
+
+interface Miss {
+  readonly until: number
+  readonly window: number
+  readonly reason: string
+}
+
+/**
+ * Remembers full misses, so that a CID nobody has costs one round per window.
+ * The only negative cache: discovery has none of its own.
+ */
+export class NegativeCache {
+  readonly #params: NegativeParams
+  readonly #misses: LRUCache<string, Miss>
+  hits = 0
+
+  constructor (params: NegativeParams = DEFAULT_NEGATIVE) {
+    this.#params = params
+    this.#misses = new LRUCache({ max: params.limit })
+  }
+
+  /** Why and until when there is no point in asking; undefined when there is */
+  get (key: BlockKey, mode: string, now: number): { reason: string, until: number } | undefined {
+    const miss = this.#misses.get(`${mode} ${key}`)
+
+    if (miss == null || now >= miss.until) {
+      return undefined
+    }
+
+    this.hits++
+    return miss
+  }
+
+  add (key: BlockKey, mode: string, now: number, reason: string): void {
+    const id = `${mode} ${key}`
+    const before = this.#misses.peek(id)
+    // a miss soon after the last window ended lasts twice as long; after a quiet while it starts over
+    const window = before != null && now - before.until < this.#params.max
+      ? Math.min(this.#params.max, before.window * 2)
+      : this.#params.base
+    this.#misses.set(id, { until: now + window, window, reason })
+  }
+
+  /** Somebody has it now */
+  clear (key: BlockKey): void {
+    for (const mode of ['open', 'balanced', 'strict']) {
+      this.#misses.delete(`${mode} ${key}`)
+    }
+  }
+}

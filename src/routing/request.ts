@@ -1,0 +1,65 @@
+import { Disclosure } from '../interface/disclosure.ts'
+import type { Clock } from '../interface/clock.ts'
+import type { DisclosureInit, Ledger, PrivacyMode } from '../interface/disclosure.ts'
+import type { Provider } from '../interface/provider.ts'
+import type { Purpose, Request } from '../interface/request.ts'
+
+export interface RequestInit {
+  readonly id: string
+  readonly purpose: Purpose
+  readonly mode: PrivacyMode
+  readonly signal: AbortSignal
+  readonly key?: string
+  readonly client?: string
+  readonly hints?: readonly Provider[]
+  /** Read live: the joiners' maximum */
+  readonly deadline: () => number
+  readonly priority: () => number
+}
+
+/** The only place that makes disclosures: whoever wants to write about a CID needs one of these */
+export class RoutingRequest implements Request {
+  readonly id: string
+  readonly purpose: Purpose
+  readonly mode: PrivacyMode
+  readonly signal: AbortSignal
+  readonly client?: string
+  readonly hints: readonly Provider[]
+  readonly #init: RequestInit
+  readonly #ledger: Ledger
+  readonly #clock: Pick<Clock, 'wall'>
+
+  constructor (components: { ledger: Ledger, clock: Pick<Clock, 'wall'> }, init: RequestInit) {
+    this.#ledger = components.ledger
+    this.#clock = components.clock
+    this.#init = init
+    this.id = init.id
+    this.purpose = init.purpose
+    this.mode = init.mode
+    this.signal = init.signal
+    this.client = init.client
+    this.hints = init.hints ?? []
+  }
+
+  get deadline (): number {
+    return this.#init.deadline()
+  }
+
+  get priority (): number {
+    return this.#init.priority()
+  }
+
+  disclose (init: DisclosureInit): Disclosure {
+    return new Disclosure(this.#ledger, init, {
+      request: this.id,
+      purpose: this.purpose,
+      key: this.#init.key,
+      at: this.#clock.wall()
+    })
+  }
+
+  /** The same retrieval, for another purpose (a shadow measurement) or under another signal */
+  with (changes: { purpose?: Purpose, signal?: AbortSignal }): RoutingRequest {
+    return new RoutingRequest({ ledger: this.#ledger, clock: this.#clock }, { ...this.#init, ...changes })
+  }
+}

@@ -1,0 +1,222 @@
+import { normal } from '../clock/random.ts'
+import type { Random } from '../interface/clock.ts'
+import type { Provider, Route } from '../interface/provider.ts'
+import type { LogEstimate, ProviderView } from '../interface/reputation.ts'
+
+/** Everything that is known about asking one provider for one block, as values */
+export interface CandidateView {
+  readonly provider: Provider
+  readonly route: Route
+  readonly view: ProviderView
+  /** Attempts under way at this provider */
+  readonly inFlight: number
+  /** How many it may have at once */
+  readonly limit: number
+  /** Belief in [0, 1] that it has this block */
+  readonly has: number
+}
+
+export interface SelectParams {
+  /**
+   * Weight of the prior, in observations. Small: three observations outweigh it
+   * ten times, yet a provider that nobody has measured stays uncertain by a
+   * factor of about 2.5 and is tried now and then.
+   */
+  readonly priorWeight: number
+  /** Log-scale uncertainty of one observation where nothing is known */
+  readonly priorSd: number
+  /** Belief about latency (ms) where nothing at all is known: a dial and a lookup away */
+  readonly coldLatency: number
+  /** Belief about throughput (bytes per ms) where nothing is known: 2 MB/s */
+  readonly coldThroughput: number
+  /** In flight at which the expected cost has doubled; quadratic, so that a few in flight cost nothing */
+  readonly comfortableInFlight: number
+  /** An eligible provider that was passed over this often without ever being asked is asked next */
+  readonly unknownPatience: number
+}
+
+export const DEFAULT_SELECT: SelectParams = {
+  priorWeight: 0.3,
+  priorSd: 0.5,
+  coldLatency: 150,
+  coldThroughput: 2_000,
+  comfortableInFlight: 24,
+  unknownPatience: 150
+}
+
+export type SkipReason = 'backing off' | 'banned' | 'busy' | 'same failure domain' | 'last resort'
+
+export interface Skip {
+  readonly candidate: CandidateView
+  readonly reason: SkipReason
+  /** Monotonic time at which it may be asked again, where known */
+  readonly until?: number
+}
+
+export interface Selection {
+  readonly chosen?: CandidateView
+  /** Why this one: printed in the story */
+  readonly because: string
+  readonly skipped: readonly Skip[]
+  /** Eligible ones that were not chosen */
+  readonly passed: readonly CandidateView[]
+}
+
+export interface SelectInput {
+  readonly candidates: readonly CandidateView[]
+  /** Expected bytes of the block */
+  readonly size: number
+  /** Failure domains of the attempts already under way for this block */
+  readonly activeDomains: ReadonlySet<string>
+  /** Providers of last resort may be asked now */
+  readonly allowFallback: boolean
+  readonly random: Random
+}
+
+/**
+ * Discounted Thompson sampling on log latency and log throughput: draw a
+ * plausible cost for every candidate from what is believed about it and take the
+ * cheapest draw. Uncertainty explores by itself, and fades into certainty or
+ * into age. Pure: the same dice give the same choice.
+ */
+export function selectProvider (input: SelectInput, params: SelectParams = DEFAULT_SELECT): Selection {
+  const skipped: Skip[] = []
+  let eligible: CandidateView[] = []
+  let sharing: CandidateView[] = []
+
+  for (const candidate of input.candidates) {
+    const reason = reasonToSkip(candidate, input.allowFallback)
+
+    if (reason != null) {
+      skipped.push({ candidate, reason, ...(reason === 'backing off' ? { until: candidate.view.retryAt } : {}) })
+    } else if (candidate.provider.domains.some(domain => input.activeDomains.has(domain))) {
+      sharing.push(candidate)
+    } else {
+      eligible.push(candidate)
+    }
+  }
+
+  if (eligible.length === 0) {
+    eligible = sharing
+    sharing = []
+  }
+
+  for (const candidate of sharing) {
+    skipped.push({ candidate, reason: 'same failure domain' })
+  }
+
+  if (eligible.length === 0) {
+    return { because: 'nobody is left to ask', skipped, passed: [] }
+  }
+
+  if (eligible.length === 1) {
+    const [chosen] = eligible
+    return { chosen, because: describe(chosen as CandidateView, 'the only one left'), skipped, passed: [] }
+  }
+
+  const chosen = pick(eligible, input, params)
+  return {
+    chosen: chosen.candidate,
+    because: describe(chosen.candidate, chosen.why),
+    skipped,
+    passed: eligible.filter(candidate => candidate !== chosen.candidate)
+  }
+}
+
+function reasonToSkip ({ view, provider, inFlight, limit }: CandidateView, allowFallback: boolean): SkipReason | undefined {
+  if (!view.selectable) {
+    return 'banned'
+  }
+
+  if (view.breaker === 'open') {
+    return 'backing off'
+  }
+
+  if (inFlight >= limit) {
+    return 'busy'
+  }
+
+  return provider.fallback && !allowFallback ? 'last resort' : undefined
+}
+
+function pick (eligible: readonly CandidateView[], input: SelectInput, params: SelectParams): { candidate: CandidateView, why: string } {
+  const waiting = eligible.find(({ view }) => view.attempts === 0 && view.passedOver >= params.unknownPatience)
+
+  if (waiting != null) {
+    return { candidate: waiting, why: 'never asked, its turn has come' }
+  }
+
+  const latencyPrior = priorOf(eligible, 'latency', Math.log(params.coldLatency))
+  const throughputPrior = priorOf(eligible, 'throughput', Math.log(params.coldThroughput))
+  let best: CandidateView | undefined
+  let bestCost = Infinity
+
+  for (const candidate of eligible) {
+    const cost = drawCost(candidate, { ...input, latencyPrior, throughputPrior }, params)
+
+    if (cost < bestCost) {
+      best = candidate
+      bestCost = cost
+    }
+  }
+
+  return { candidate: best ?? eligible[0] as CandidateView, why: `cheapest of ${eligible.length}` }
+}
+
+interface Priors {
+  readonly size: number
+  readonly random: Random
+  readonly latencyPrior: number
+  readonly throughputPrior: number
+}
+
+/** One plausible cost in milliseconds of getting this block from this candidate */
+export function drawCost (candidate: CandidateView, priors: Priors, params: SelectParams = DEFAULT_SELECT): number {
+  const { view } = candidate
+  const latency = Math.exp(draw(view.latency, priors.latencyPrior, priors.random, params))
+  const throughput = Math.exp(draw(view.throughput, priors.throughputPrior, priors.random, params))
+  const crowd = candidate.inFlight / params.comfortableInFlight
+  const answers = (view.successes + 1) / (view.successes + view.failures + 1.2)
+  // a half-open provider may still be broken, a badly conducted one may lie again
+  const doubt = (view.breaker === 'half-open' ? 0.5 : 1) * (view.conduct < 0 ? 100 / (100 - view.conduct) : 1)
+  const chance = Math.max(0.02, Math.min(1, answers) * candidate.has * doubt)
+
+  return (latency + priors.size / throughput) * (1 + crowd * crowd) / chance
+}
+
+function draw (estimate: LogEstimate, prior: number, random: Random, params: SelectParams): number {
+  const weight = estimate.weight + params.priorWeight
+  const mean = (estimate.weight * estimate.mean + params.priorWeight * prior) / weight
+  const variance = (estimate.weight * estimate.sd ** 2 + params.priorWeight * params.priorSd ** 2) / weight
+  return mean + normal(random) * Math.sqrt(variance / weight)
+}
+
+/** An unmeasured provider is assumed to be like the average measured one */
+function priorOf (candidates: readonly CandidateView[], which: 'latency' | 'throughput', cold: number): number {
+  let sum = 0
+  let weight = 0
+
+  for (const { view } of candidates) {
+    const w = Math.min(1, view[which].weight)
+    sum += w * view[which].mean
+    weight += w
+  }
+
+  return weight < 0.5 ? cold : sum / weight
+}
+
+function describe ({ view }: CandidateView, why: string): string {
+  if (view.breaker === 'half-open') {
+    return `${why}; probing after a pause`
+  }
+
+  if (view.latency.weight < 0.1) {
+    return `${why}; not measured yet`
+  }
+
+  return `${why}; usually ${formatMs(Math.exp(view.latency.mean))}`
+}
+
+function formatMs (ms: number): string {
+  return ms < 10 ? `${ms.toFixed(1)} ms` : `${Math.round(ms)} ms`
+}

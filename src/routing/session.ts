@@ -1,0 +1,63 @@
+import { NotRunningError } from '../interface/errors.ts'
+import type { Provider, ProviderHint } from '../interface/provider.ts'
+import type { RetrievalSession, RetrieveOptions } from '../interface/routing.ts'
+import type { CID } from 'multiformats/cid'
+
+export interface SessionInit {
+  readonly id: string
+  readonly root: CID
+  readonly options: RetrieveOptions
+  retrieve (cid: CID, options: RetrieveOptions): Promise<Uint8Array>
+  parseHint (hint: ProviderHint): Provider
+  addProvider (provider: Provider): void
+  seen (cid: CID, bytes: Uint8Array): void
+  onClose (): void
+}
+
+/**
+ * Reads of one DAG. The providers live in the group of the root, which outlives
+ * the session: nobody leaves it for losing a race or lacking a block.
+ */
+export class RoutingSession implements RetrievalSession {
+  readonly root: CID
+  readonly #init: SessionInit
+  readonly #controller = new AbortController()
+
+  constructor (init: SessionInit) {
+    this.#init = init
+    this.root = init.root
+
+    for (const hint of init.options.providers ?? []) {
+      this.addProvider(hint)
+    }
+  }
+
+  get closed (): boolean {
+    return this.#controller.signal.aborted
+  }
+
+  async retrieve (cid: CID, options: RetrieveOptions = {}): Promise<Uint8Array> {
+    this.#controller.signal.throwIfAborted()
+    const { signal, ...rest } = options
+    const { signal: _, providers: __, ...defaults } = this.#init.options
+    const combined = signal == null ? this.#controller.signal : AbortSignal.any([signal, this.#controller.signal])
+    return this.#init.retrieve(cid, { client: this.#init.id, ...defaults, ...rest, signal: combined })
+  }
+
+  addProvider (hint: ProviderHint): void {
+    this.#init.addProvider(this.#init.parseHint(hint))
+  }
+
+  seen (cid: CID, bytes: Uint8Array): void {
+    if (!this.closed) {
+      this.#init.seen(cid, bytes)
+    }
+  }
+
+  close (): void {
+    if (!this.closed) {
+      this.#controller.abort(new NotRunningError('The session was closed'))
+      this.#init.onClose()
+    }
+  }
+}

@@ -1,0 +1,159 @@
+import type { ProviderId } from '../interface/provider.ts'
+
+export interface SlotLimits {
+  /** Attempts in flight over all reads: sockets and memory, at 2 MiB a block half a gigabyte */
+  readonly global: number
+  /** Attempts in flight at one provider: browsers use 6 to 100 streams a host, gateways shed load above */
+  readonly perProvider: number
+  /** Attempts in flight of one client or session: a quarter, so that four cannot starve the rest */
+  readonly perClient: number
+  /** Reads waiting for a slot; more are turned away */
+  readonly queue: number
+}
+
+export const DEFAULT_LIMITS: SlotLimits = { global: 256, perProvider: 32, perClient: 64, queue: 100_000 }
+
+interface Waiter {
+  readonly client: string
+  readonly priority: number
+  readonly start: () => void
+}
+
+/**
+ * Slots for attempts, handed out round-robin over clients and by priority within
+ * one. p-queue orders by priority only: one client with a thousand reads would
+ * keep everybody else waiting.
+ */
+export class AttemptSlots {
+  readonly #limits: SlotLimits
+  readonly #queues = new Map<string, Waiter[]>()
+  readonly #perClient = new Map<string, number>()
+  readonly #perProvider = new Map<ProviderId, number>()
+  readonly #wanting = new Set<() => boolean>()
+  #inFlight = 0
+  #queued = 0
+
+  constructor (limits: SlotLimits = DEFAULT_LIMITS) {
+    this.#limits = limits
+  }
+
+  get inFlight (): number {
+    return this.#inFlight
+  }
+
+  get queued (): number {
+    return this.#queued
+  }
+
+  get full (): boolean {
+    return this.#queued >= this.#limits.queue
+  }
+
+  providerInFlight (id: ProviderId): number {
+    return this.#perProvider.get(id) ?? 0
+  }
+
+  get perProvider (): number {
+    return this.#limits.perProvider
+  }
+
+  /** Takes a slot at once when one is free and nobody waits before us */
+  tryAcquire (client: string): boolean {
+    if (this.#inFlight >= this.#limits.global || (this.#perClient.get(client) ?? 0) >= this.#limits.perClient) {
+      return false
+    }
+
+    this.#inFlight++
+    this.#perClient.set(client, (this.#perClient.get(client) ?? 0) + 1)
+    return true
+  }
+
+  /** Queues for a slot; `start` runs holding one. Returns how to leave the queue. */
+  enqueue (client: string, priority: number, start: () => void): () => void {
+    const waiter: Waiter = { client, priority, start }
+    const queue = this.#queues.get(client) ?? []
+    const index = queue.findLastIndex(other => other.priority >= priority)
+    queue.splice(index + 1, 0, waiter)
+    this.#queues.set(client, queue)
+    this.#queued++
+
+    return () => {
+      const at = queue.indexOf(waiter)
+
+      if (at !== -1) {
+        queue.splice(at, 1)
+        this.#queued--
+
+        if (queue.length === 0 && this.#queues.get(client) === queue) {
+          this.#queues.delete(client)
+        }
+      }
+    }
+  }
+
+  release (client: string): void {
+    this.#inFlight--
+    const left = (this.#perClient.get(client) ?? 1) - 1
+
+    if (left <= 0) {
+      this.#perClient.delete(client)
+    } else {
+      this.#perClient.set(client, left)
+    }
+
+    this.#drain()
+  }
+
+  enter (id: ProviderId): void {
+    this.#perProvider.set(id, this.providerInFlight(id) + 1)
+  }
+
+  leave (id: ProviderId): void {
+    const left = this.providerInFlight(id) - 1
+
+    if (left <= 0) {
+      this.#perProvider.delete(id)
+    } else {
+      this.#perProvider.set(id, left)
+    }
+
+    for (const wake of this.#wanting) {
+      // true: it took the place
+      if (wake()) {
+        break
+      }
+    }
+  }
+
+  /** Calls `wake` when a provider has room again, until the returned function is called */
+  whenRoom (wake: () => boolean): () => void {
+    this.#wanting.add(wake)
+    return () => { this.#wanting.delete(wake) }
+  }
+
+  #drain (): void {
+    for (const [client, queue] of this.#queues) {
+      if (this.#inFlight >= this.#limits.global) {
+        return
+      }
+
+      const waiter = queue[0]
+
+      if (waiter == null || !this.tryAcquire(client)) {
+        continue
+      }
+
+      queue.shift()
+      this.#queued--
+      this.#queues.delete(client)
+
+      // back of the line: the next slot goes to another client
+      if (queue.length > 0) {
+        this.#queues.set(client, queue)
+      }
+
+      waiter.start()
+      return
+    }
+  }
+}

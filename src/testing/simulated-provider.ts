@@ -1,0 +1,244 @@
+import { blockKey } from '../block/key.ts'
+import { normal } from '../clock/random.ts'
+import { FetchError } from '../interface/errors.ts'
+import type { Clock, Random } from '../interface/clock.ts'
+import type { BlockKey, Provider, ProviderId, Route } from '../interface/provider.ts'
+import type { Attempt, Want } from '../interface/request.ts'
+
+/** How a simulated provider behaves. Everything can be changed while it runs. */
+export interface Behaviour {
+  /** Median milliseconds to the first byte. @default 50 */
+  latency?: number
+  /** Log-scale spread of the latency. @default 0 */
+  sigma?: number
+  /** Latency is multiplied by this while true, e.g. after a flip. @default 1 */
+  factor?: number
+  /** Bytes per millisecond after the first byte. @default Infinity */
+  throughput?: number
+  /** Share of requests that take ten times as long. @default 0 */
+  stragglers?: number
+  /** Share of requests that are never answered. @default 0 */
+  blackHoles?: number
+  /** Never answers at all. @default false */
+  silent?: boolean
+  /** Milliseconds to connect, on the first request and after a silence of 30 s. @default 0 */
+  connect?: number
+  /** Answers with bytes that do not match. @default false */
+  garbage?: boolean
+  /** Answers with no bytes at all. @default false */
+  empty?: boolean
+  /** Share of the blocks it has, by their hash. @default 1 */
+  has?: number
+  /** Refuses connections. @default false */
+  down?: boolean
+  /** Requests per second it takes; more are answered 429. @default Infinity */
+  rateLimit?: number
+  /** Sends this share of the body and then nothing. @default 1 */
+  stallsAfter?: number
+  /** Answers 403. @default false */
+  refuses?: boolean
+}
+
+export interface SimulatedRequest {
+  readonly at: number
+  readonly key: BlockKey
+  readonly purpose: string
+  outcome: string
+  bytes: number
+}
+
+export interface SimulatedComponents {
+  readonly clock: Clock
+  readonly random: Random
+  /** The bytes of a block, for providers that have it */
+  readonly content: (key: BlockKey) => Uint8Array | undefined
+}
+
+/** Requests remembered per provider: enough for a test, bounded for a long run */
+const KEPT_REQUESTS = 10_000
+
+/** One provider in a simulated network: as fast, slow or dishonest as told */
+export class SimulatedProvider {
+  readonly name: string
+  readonly components: SimulatedComponents
+  behaviour: Behaviour
+  /** The last requests, oldest first */
+  readonly requests: SimulatedRequest[] = []
+  requestCount = 0
+  bytesSent = 0
+  #connectedUntil = -Infinity
+  #tokens: number
+  #tokensAt: number
+  readonly #domains: readonly string[]
+
+  constructor (name: string, behaviour: Behaviour, components: SimulatedComponents, domains: readonly string[] = []) {
+    this.name = name
+    this.behaviour = behaviour
+    this.components = components
+    this.#domains = domains
+    this.#tokens = behaviour.rateLimit ?? 0
+    this.#tokensAt = components.clock.now()
+  }
+
+  get id (): ProviderId {
+    return `http:${this.name}.example`
+  }
+
+  get provider (): Provider {
+    return {
+      id: this.id,
+      addresses: [`http://${this.name}.example`],
+      protocols: ['transport-ipfs-gateway-http'],
+      source: 'simulated',
+      fallback: false,
+      domains: this.#domains
+    }
+  }
+
+  get route (): Route {
+    return { provider: this.id, transport: 'http', address: `http://${this.name}.example` }
+  }
+
+  /** Whether this provider's share of the blocks includes this one: decided by the key, the same every time */
+  hasBlock (key: BlockKey): boolean {
+    const share = this.behaviour.has ?? 1
+    return share >= 1 || hashShare(`${this.name} ${key}`) < share
+  }
+
+  /** Milliseconds to the next first byte; Infinity when it will not come */
+  drawLatency (): number {
+    const { random } = this.components
+    const { latency = 50, sigma = 0, factor = 1, stragglers = 0, blackHoles = 0, silent = false } = this.behaviour
+    const usual = latency * factor * Math.exp(sigma * (sigma === 0 ? 0 : normal(random)))
+
+    if (silent || (blackHoles > 0 && random.next() < blackHoles)) {
+      return Infinity
+    }
+
+    return stragglers > 0 && random.next() < stragglers ? usual * 10 : usual
+  }
+
+  async serve (want: Want, attempt: Attempt): Promise<Uint8Array> {
+    const { clock, content } = this.components
+    const { signal } = attempt
+    const request: SimulatedRequest = { at: clock.now(), key: blockKey(want.cid), purpose: attempt.request.purpose, outcome: 'pending', bytes: 0 }
+    this.requestCount++
+    this.requests.push(request)
+
+    if (this.requests.length > KEPT_REQUESTS) {
+      this.requests.shift()
+    }
+
+    try {
+      const bytes = await this.#answer(attempt, request, content)
+      request.outcome = 'answered'
+      return bytes
+    } catch (err) {
+      request.outcome = signal.aborted ? 'aborted' : (err as FetchError).outcome ?? 'error'
+      throw err
+    }
+  }
+
+  async #answer (attempt: Attempt, request: SimulatedRequest, content: SimulatedComponents['content']): Promise<Uint8Array> {
+    const { clock } = this.components
+    const { signal } = attempt
+    const { connect = 0, throughput = Infinity, stallsAfter = 1 } = this.behaviour
+
+    if (this.behaviour.down === true) {
+      await clock.sleep(1, { signal })
+      throw new FetchError('unreachable', `${this.id}: connection refused`, { provider: this.id })
+    }
+
+    if (connect > 0 && clock.now() > this.#connectedUntil) {
+      await clock.sleep(connect, { signal })
+    }
+
+    this.#connectedUntil = clock.now() + 30_000
+    attempt.phase('connected')
+    const latency = this.drawLatency()
+
+    if (!Number.isFinite(latency)) {
+      await aborted(signal)
+    }
+
+    await clock.sleep(latency, { signal })
+    this.#refuse()
+    const right = this.hasBlock(request.key) ? content(request.key) : undefined
+
+    if (right == null) {
+      throw new FetchError('not-here', `${this.id}: 404 Not Found`, { provider: this.id })
+    }
+
+    const bytes = this.behaviour.empty === true ? new Uint8Array(0) : this.behaviour.garbage === true ? spoiled(right) : right
+    attempt.phase('first-byte')
+    const sent = Math.floor(bytes.byteLength * stallsAfter)
+    this.bytesSent += sent
+    request.bytes = sent
+
+    if (Number.isFinite(throughput)) {
+      await this.#transfer(sent, throughput, attempt)
+    } else {
+      attempt.bytes(sent)
+    }
+
+    if (sent < bytes.byteLength) {
+      await aborted(signal)
+    }
+
+    return bytes
+  }
+
+  /** In up to eight pieces, so that a transfer can stall or be cancelled in the middle */
+  async #transfer (bytes: number, throughput: number, attempt: Attempt): Promise<void> {
+    const pieces = Math.min(8, Math.max(1, Math.ceil(bytes / 16_384)))
+
+    for (let i = 0; i < pieces; i++) {
+      const piece = Math.floor(bytes * (i + 1) / pieces) - Math.floor(bytes * i / pieces)
+      await this.components.clock.sleep(piece / throughput, { signal: attempt.signal })
+      attempt.bytes(piece)
+    }
+  }
+
+  #refuse (): void {
+    if (this.behaviour.refuses === true) {
+      throw new FetchError('refused', `${this.id}: 403 Forbidden`, { provider: this.id })
+    }
+
+    const { rateLimit } = this.behaviour
+
+    if (rateLimit != null) {
+      const now = this.components.clock.now()
+      this.#tokens = Math.min(rateLimit, this.#tokens + (now - this.#tokensAt) / 1000 * rateLimit)
+      this.#tokensAt = now
+
+      if (this.#tokens < 1) {
+        throw new FetchError('overloaded', `${this.id}: 429 Too Many Requests`, { provider: this.id, retryAfter: 1000 / rateLimit })
+      }
+
+      this.#tokens--
+    }
+  }
+}
+
+async function aborted (signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => { reject(signal.reason as Error) }, { once: true })
+  })
+}
+
+function spoiled (bytes: Uint8Array): Uint8Array {
+  const wrong = bytes.slice()
+  wrong[0] = (wrong[0] ?? 0) ^ 0xff
+  return wrong.byteLength === 0 ? new Uint8Array([1]) : wrong
+}
+
+/** FNV-1a, as a share of its range */
+function hashShare (text: string): number {
+  let hash = 0x811c9dc5
+
+  for (let i = 0; i < text.length; i++) {
+    hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
+  }
+
+  return ((hash ^ (hash >>> 15)) >>> 0) / 4294967296
+}

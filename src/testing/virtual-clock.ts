@@ -1,0 +1,188 @@
+import { waits } from '../clock/system-clock.ts'
+import type { Clock, TimeoutSignal } from '../interface/clock.ts'
+
+interface Timer {
+  readonly at: number
+  readonly order: number
+  fn: (() => void) | undefined
+}
+
+/** 2026-01-01: virtual days start on a day that exists */
+const EPOCH = 1_767_225_600_000
+
+/**
+ * Time that only passes when nothing else is left to do. Whole days run in
+ * milliseconds, and every run with the same seed is the same run.
+ *
+ * @example
+ *
+ * ```ts
+ * const clock = new VirtualClock()
+ * const answer = clock.sleep(60_000).then(() => 42)
+ * await clock.run(answer) // 42, at once
+ * ```
+ */
+export class VirtualClock implements Clock {
+  #now = 0
+  #order = 0
+  readonly #heap: Timer[] = []
+  readonly sleep: Clock['sleep']
+  readonly timeout: (ms: number) => TimeoutSignal
+
+  constructor () {
+    const { sleep, timeout } = waits((ms, fn) => this.schedule(ms, fn))
+    this.sleep = sleep
+    this.timeout = timeout
+  }
+
+  now (): number {
+    return this.#now
+  }
+
+  wall (): number {
+    return EPOCH + this.#now
+  }
+
+  /** Timers that have neither fired nor been cancelled */
+  get pending (): number {
+    return this.#heap.reduce((count, timer) => count + (timer.fn == null ? 0 : 1), 0)
+  }
+
+  schedule (ms: number, fn: () => void): () => void {
+    if (Number.isNaN(ms)) {
+      throw new TypeError('A timer needs a number of milliseconds, got NaN')
+    }
+
+    const timer: Timer = { at: this.#now + Math.max(0, ms), order: this.#order++, fn }
+    push(this.#heap, timer)
+    return () => { timer.fn = undefined }
+  }
+
+  /** Lets everything happen until the promise settles; throws when it never would */
+  async run<T> (until: Promise<T>): Promise<T> {
+    let settled = false
+    const finished = until.finally(() => { settled = true })
+    // observed below; until then a rejection must not count as unhandled
+    finished.catch(() => {})
+
+    for (;;) {
+      await quiet()
+
+      if (settled) {
+        return finished
+      }
+
+      if (!this.#step(Infinity)) {
+        await quiet()
+
+        if (!settled) {
+          throw new Error(`Nothing is scheduled at ${this.#now} ms and the promise is still pending: it would never settle`)
+        }
+      }
+    }
+  }
+
+  /** Lets everything happen that is due within the next `ms` */
+  async advance (ms: number): Promise<void> {
+    const end = this.#now + ms
+    await quiet()
+
+    while (this.#step(end)) {
+      await quiet()
+    }
+
+    this.#now = end
+  }
+
+  /** Fires the next timer that is due by `end` */
+  #step (end: number): boolean {
+    for (;;) {
+      const next = this.#heap[0]
+
+      if (next == null || next.at > end) {
+        return false
+      }
+
+      pop(this.#heap)
+
+      if (next.fn != null) {
+        this.#now = Math.max(this.#now, next.at)
+        const { fn } = next
+        next.fn = undefined
+        fn()
+        return true
+      }
+    }
+  }
+}
+
+/** Resolves when no microtask is left: everything that could happen without time passing has happened */
+async function quiet (): Promise<void> {
+  await new Promise<void>(resolve => { afterMicrotasks(resolve) })
+}
+
+const afterMicrotasks: (fn: () => void) => void = (globalThis as { setImmediate?: (fn: () => void) => void }).setImmediate ?? viaChannel
+
+/** Where there is no `setImmediate`: a message is a task of its own too */
+function viaChannel (fn: () => void): void {
+  const { port1, port2 } = new MessageChannel()
+  port1.onmessage = () => {
+    port1.close()
+    fn()
+  }
+  port2.postMessage(undefined)
+}
+
+function before (a: Timer, b: Timer): boolean {
+  return a.at < b.at || (a.at === b.at && a.order < b.order)
+}
+
+function push (heap: Timer[], timer: Timer): void {
+  let i = heap.length
+  heap.push(timer)
+
+  while (i > 0) {
+    const parent = (i - 1) >> 1
+    const above = heap[parent] as Timer
+
+    if (!before(timer, above)) {
+      break
+    }
+
+    heap[i] = above
+    i = parent
+  }
+
+  heap[i] = timer
+}
+
+function pop (heap: Timer[]): void {
+  const last = heap.pop()
+
+  if (last == null || heap.length === 0) {
+    return
+  }
+
+  let i = 0
+
+  for (;;) {
+    let child = 2 * i + 1
+
+    if (child >= heap.length) {
+      break
+    }
+
+    if (child + 1 < heap.length && before(heap[child + 1] as Timer, heap[child] as Timer)) {
+      child++
+    }
+
+    if (!before(heap[child] as Timer, last)) {
+      break
+    }
+
+    heap[i] = heap[child] as Timer
+    i = child
+  }
+
+  heap[i] = last
+}
