@@ -196,7 +196,13 @@ class Verifier implements BlockVerifier {
 
   #hash (algorithm: Algorithm, bytes: Uint8Array, length: number): Uint8Array | Promise<Uint8Array> {
     this.#hashed++
-    return algorithm.hash(bytes, length)
+
+    try {
+      const digest = algorithm.hash(bytes, length)
+      return digest instanceof Uint8Array ? digest : digest.catch((err: unknown) => { throw unhashed(algorithm, err) })
+    } catch (err) {
+      throw unhashed(algorithm, err)
+    }
   }
 
   #hasher (algorithm: Algorithm): MultihashHasher {
@@ -251,6 +257,11 @@ function mismatch (cid: CID, bytes: Uint8Array, detail: string): HashMismatchErr
   const what = bytes.byteLength === 0 ? 'No bytes came (0, an empty block)' : `The ${bytes.byteLength} bytes are the wrong ones`
 
   return new HashMismatchError(`${what} for ${quote(cid)}: ${detail}`)
+}
+
+/** Our own failure (WebCrypto outside a secure context, a broken hasher): the bytes may well be right */
+function unhashed (algorithm: Algorithm, cause: unknown): UnacceptableHashError {
+  return new UnacceptableHashError(`The hash function ${algorithm.name} failed, so nothing can be said about the bytes`, { cause })
 }
 
 function hex (digest: Uint8Array): string {

@@ -409,6 +409,18 @@ describe('hashers of the caller', () => {
     await expect(verifier.verify(cidOf(0x20, new Uint8Array(60)), HELLO)).rejects.toThrow(expect.objectContaining({ name: 'UnacceptableHashError' }))
   })
 
+  it('that fail are not the provider\'s fault', async () => {
+    const cause = new Error('insecure context')
+    const broken = [
+      from({ name: 'sha2-384', code: 0x20, encode: () => { throw cause } }),
+      from({ name: 'sha2-384', code: 0x20, encode: async () => { throw cause } })
+    ]
+
+    for (const hasher of broken) {
+      await expect((async () => { await blockVerifier({ hashers: [hasher] }).verify(cid, HELLO) })()).rejects.toThrow(expect.objectContaining({ name: 'UnacceptableHashError', cause }))
+    }
+  })
+
   it.each([
     ['nothing', null], ['no code', { name: 'x', encode () {} }], ['no encode', { name: 'x', code: 1 }],
     ['the identity', { name: 'identity', code: 0, encode () {} }], ['sha1', { name: 'sha1', code: 0x11, encode () {} }]
