@@ -16,8 +16,8 @@ export const DEFAULT_MAX_ENTRIES = 10_000_000
 /** Shards of a directory hold 256 entries or shards each: 16 in flight list thousands of entries per round trip */
 const LIST_WINDOW_BLOCKS = 16
 
-/** Some 2 000 entries of average names: what is listed ahead of a slow reader */
-const LIST_WINDOW_BYTES = 1_048_576
+/** Room for 16 shards in flight with half of it, and for some 1 200 entries ahead of a slow reader */
+const LIST_WINDOW_BYTES = 524_288
 
 /** An entry's CID, objects and list node in memory, beside its name */
 const ENTRY_BYTES = 400
@@ -69,7 +69,8 @@ async function * list (cid: CID, load: BlockLoader, options: ListDirectoryOption
     root: { cid, cost: SHARD_BYTES, reach: SHARD_BYTES, level: 0 },
     load,
     open: (branch, block) => openDirectory(branch, block, budget),
-    windowBytes: LIST_WINDOW_BYTES,
+    // Who wants few entries needs few shards
+    windowBytes: Math.min(LIST_WINDOW_BYTES, limit * ENTRY_BYTES),
     windowBlocks: LIST_WINDOW_BLOCKS,
     signal
   })) {
