@@ -1,6 +1,8 @@
 import { lookupOptions } from './lookup-options.ts'
+import { providing } from './provide-egress.ts'
 import { routerLookup } from './router-lookup.ts'
 import type { RoutingSourceComponents, FindsProviders } from './helia-routing-egress.ts'
+import type { Provides } from './provide-egress.ts'
 import type { RouterLookupInit } from './router-lookup.ts'
 import type { ProviderSource } from '../interface/provider.ts'
 
@@ -9,7 +11,7 @@ const NOBODY = new Set(['NoContentRoutersError'])
 
 /** The part of a libp2p node that is used here */
 export interface HasContentRouting {
-  contentRouting: FindsProviders
+  contentRouting: FindsProviders & Provides
 }
 
 /** Everybody whom the content routers of a libp2p node find: for nodes without Helia */
@@ -32,4 +34,9 @@ export function libp2pRoutingSource (libp2p: HasContentRouting, components: Rout
       })
     }
   }
+}
+
+/** Publishes through the content routers of a libp2p node */
+export function libp2pProviding (libp2p: Pick<HasContentRouting, 'contentRouting'>): ReturnType<typeof providing> {
+  return providing(NAME, () => libp2p.contentRouting)
 }

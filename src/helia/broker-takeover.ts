@@ -1,6 +1,7 @@
+import { toldProviders } from '../provider/told-providers.ts'
 import { override } from './override.ts'
 import type { HeliaSeams } from './seams.ts'
-import type { BlockBroker, Blocks, CreateSessionOptions, Helia, SessionBlockstore } from '@helia/interface'
+import type { BlockBroker, Blocks, CreateSessionOptions, Helia, Provider, SessionBlockstore } from '@helia/interface'
 import type { CID } from 'multiformats/cid'
 
 export interface BrokerTakeoverInit {
@@ -43,6 +44,10 @@ export class BrokerTakeover {
       override(helia.blockstore, 'createSession', previous => {
         this.#createSession = previous
         return (root, options) => this.#active ? init.createSession(root, options) : previous(root, options)
+      }),
+      override(helia.routing, 'findProviders', previous => (cid, options) => {
+        const told = toldProviders(options)
+        return told == null ? previous(cid, options) : (async function * () { yield * told as unknown as Provider[] })()
       })
     ]
   }

@@ -40,6 +40,9 @@ export function heliaSeams (helia: Helia): HeliaSeams {
       throw unsupported(helia, `helia.${method} is not a function`)
     }
   }
+  if (typeof helia.routing?.findProviders !== 'function') {
+    throw unsupported(helia, 'helia.routing has no findProviders')
+  }
   if (typeof helia.events?.addEventListener !== 'function') {
     throw unsupported(helia, 'helia.events is not an event target')
   }

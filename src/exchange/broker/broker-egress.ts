@@ -1,8 +1,11 @@
 import { raceSignal } from '../../clock/race-signal.ts'
 import { FetchError } from '../../interface/errors.ts'
+import { httpOrigin } from '../../provider/provider.ts'
+import { tellProviders } from '../../provider/told-providers.ts'
 import { askedObserver } from './broker-events.ts'
 import { brokerHints } from './broker-hints.ts'
 import { brokerOutcome } from './broker-outcome.ts'
+import { gatewayRecord } from './gateway-record.ts'
 import type { Disclosure, Observer } from '../../interface/disclosure.ts'
 import type { BlockFetcher } from '../../interface/fetcher.ts'
 import type { ComponentLogger, Logger } from '../../interface/logger.ts'
@@ -16,6 +19,8 @@ export interface AdoptedBrokerComponents {
   logger: ComponentLogger
   /** Announcements belong to no retrieval: makes the token for what a broker's `announce` may send */
   discloseAnnounce (cid: CID, observer: Observer): Disclosure
+  /** Whether a fetcher of our own can ask this provider. @default yes */
+  reachable? (provider: Provider): boolean
 }
 
 export interface AdoptedBrokerInit {
@@ -23,8 +28,6 @@ export interface AdoptedBrokerInit {
   name?: string
   /** May be used outside mode `open` too. @default false */
   trusted?: boolean
-  /** Only of last resort: our own fetchers cover what it does. @default true for trustless gateways */
-  fallback?: boolean
 }
 
 // as many broken promises as a process can carry without noticing; a broker that heeds its signal has none
@@ -34,8 +37,17 @@ const MAX_ANNOUNCING = 1024
 // what a well-connected node broadcasts one want to; past that the ledger has learnt what there is to learn
 const MAX_NAMED_OBSERVERS = 256
 
-/** Our HTTP fetcher asks those gateways itself; the broker may know credentials or local addresses that ours refuses */
-const COVERED = new Set(['trustless-gateway'])
+/**
+ * Our HTTP fetcher asks gateways itself, so this broker is no provider but a
+ * way to those that only it may ask: with the user's credentials, or at local
+ * addresses that the user allowed it.
+ */
+const GATEWAY_BROKER = 'trustless-gateway'
+
+interface GatewayBroker {
+  allowLocal?: boolean
+  transformRequestInit?: unknown
+}
 
 /** A block broker that the user composed, asked like any other provider */
 export class AdoptedBrokerFetcher implements BlockFetcher {
@@ -56,32 +68,47 @@ export class AdoptedBrokerFetcher implements BlockFetcher {
     this.trusted = init.trusted ?? false
     this.#components = components
     this.#log = components.logger.forComponent('portolan:exchange:broker')
-    this.#provider = {
-      id, addresses: [], protocols: [], source: 'adopted', fallback: init.fallback ?? COVERED.has(broker.name), domains: [id]
-    }
+    this.#provider = { id, addresses: [], protocols: [], source: 'adopted', fallback: false, domains: [id] }
   }
 
   standing (): readonly Provider[] {
-    return this.broker.retrieve == null ? [] : [this.#provider]
+    return this.broker.retrieve == null || this.#isGateway ? [] : [this.#provider]
   }
 
   routes (provider: Provider): readonly Route[] {
-    return this.broker.retrieve != null && provider.id === this.#provider.id ? [{ provider: provider.id, transport: 'broker' }] : []
+    if (this.broker.retrieve == null) {
+      return []
+    }
+    if (this.#isGateway) {
+      return this.#reaches(provider) ? httpOrigin(provider).map(address => ({ provider: provider.id, transport: 'broker', address })) : []
+    }
+    return provider.id === this.#provider.id ? [{ provider: provider.id, transport: 'broker' }] : []
   }
 
-  async fetch (want: Want, _route: Route, attempt: Attempt): Promise<Uint8Array> {
-    const provider = this.#provider.id
+  get #isGateway (): boolean {
+    return this.broker.name === GATEWAY_BROKER
+  }
+
+  #reaches (provider: Provider): boolean {
+    const { allowLocal, transformRequestInit } = this.broker as GatewayBroker
+    // addresses that came with a request are exempt from nothing: the user allowed this broker what routers say
+    return provider.source !== 'hint' &&
+      (transformRequestInit != null || (allowLocal === true && this.#components.reachable?.(provider) === false))
+  }
+
+  async fetch (want: Want, route: Route, attempt: Attempt): Promise<Uint8Array> {
+    const { provider } = route
     const { request, signal } = attempt
 
     if (request.mode !== 'open' && !this.trusted) {
       // selection leaves such brokers out; should it ever not, nothing is sent and nobody blamed
-      throw new FetchError('cancelled', `${provider} is not trusted, so it is not asked in mode ${request.mode}`, { provider })
+      throw new FetchError('cancelled', `${this.name} is not trusted, so it is not used in mode ${request.mode}`, { provider })
     }
     if (signal.aborted) {
       throw new FetchError('cancelled', `Asking ${provider} was cancelled`, { provider, cause: signal.reason })
     }
     if (this.#abandoned >= MAX_ABANDONED) {
-      throw new FetchError('overloaded', `${this.#abandoned} retrievals of ${provider} go on although they were cancelled: it gets no more until they end`, { provider })
+      throw new FetchError('overloaded', `${this.#abandoned} retrievals of ${this.name} go on although they were cancelled: it gets no more until they end`, { provider })
     }
 
     const disclosure = request.disclose({ observer: provider, form: 'cid', transport: 'foreign', audience: 'unbounded' })
@@ -89,7 +116,7 @@ export class AdoptedBrokerFetcher implements BlockFetcher {
     attempt.phase('connected')
 
     try {
-      const bytes = await this.#retrieve(want, attempt)
+      const bytes = await this.#retrieve(want, route, attempt)
       attempt.phase('first-byte')
       attempt.bytes(bytes.byteLength)
       disclosure.sent()
@@ -104,10 +131,11 @@ export class AdoptedBrokerFetcher implements BlockFetcher {
     }
   }
 
-  async #retrieve (want: Want, attempt: Attempt): Promise<Uint8Array> {
+  async #retrieve (want: Want, route: Route, attempt: Attempt): Promise<Uint8Array> {
     const { broker } = this
     let settled = false
     const retrieval = (async () => broker.retrieve?.(want.cid, {
+      ...(route.address == null ? {} : tellProviders([gatewayRecord(route.address, false)])),
       signal: attempt.signal,
       validateFn: async bytes => { await attempt.verify(bytes) },
       maxSize: want.maxBytes,
@@ -119,7 +147,7 @@ export class AdoptedBrokerFetcher implements BlockFetcher {
     try {
       const bytes: unknown = await raceSignal(retrieval, attempt.signal)
       if (!(bytes instanceof Uint8Array)) {
-        throw new FetchError('invalid', 'the broker resolved with something that is not bytes', { provider: this.#provider.id })
+        throw new FetchError('invalid', 'the broker resolved with something that is not bytes', { provider: route.provider })
       }
       return bytes
     } finally {

@@ -1,0 +1,36 @@
+import { AbortError } from 'p-retry'
+import { raceSignal } from '../clock/race-signal.ts'
+import type { Request } from '../interface/request.ts'
+import type { CID } from 'multiformats/cid'
+
+/** `helia.routing`, or `libp2p.contentRouting` */
+export interface Provides {
+  provide (cid: CID, options?: { signal?: AbortSignal }): Promise<void>
+}
+
+const NOBODY = new Set(['NoRoutersAvailableError', 'NoContentRoutersError'])
+
+/**
+ * Publishes that this node has a block through the node's own routers. Which of
+ * them tell whom is the node's composition. Trying again does not help where
+ * there is no router, so that error ends the retries.
+ *
+ * @param name - who is told, as the ledger calls it
+ */
+export function providing (name: string, getRouting: () => Provides): (cid: CID, request: Request) => Promise<void> {
+  return async (cid, request) => {
+    const disclosure = request.disclose({ observer: `router:${name}`, form: 'cid', transport: 'foreign', audience: 'unbounded' })
+
+    try {
+      await raceSignal(getRouting().provide(cid, { signal: request.signal }), request.signal)
+      disclosure.sent()
+    } catch (err) {
+      if (NOBODY.has((err as Error)?.name)) {
+        disclosure.notSent()
+        throw new AbortError(err as Error)
+      }
+      disclosure.unknown()
+      throw err
+    }
+  }
+}
