@@ -1,0 +1,243 @@
+import { systemClock } from '../../clock/system-clock.ts'
+import { FetchError } from '../../interface/errors.ts'
+import { httpOrigin } from '../../provider/provider.ts'
+import { judge } from './answer.ts'
+import { BodyCollector, BodyLengthError } from './body-collector.ts'
+import { portOf } from './port.ts'
+import { printable } from './printable.ts'
+import { DEFAULT_MAX_RETRY_AFTER, retryAfter } from './retry-after.ts'
+import { TransportError } from './transport.ts'
+import type { HttpResponse, HttpTransport, TransportFailure } from './transport.ts'
+import type { Clock } from '../../interface/clock.ts'
+import type { FetchErrorInit } from '../../interface/errors.ts'
+import type { BlockFetcher } from '../../interface/fetcher.ts'
+import type { Outcome } from '../../interface/outcome.ts'
+import type { Provider, Route } from '../../interface/provider.ts'
+import type { Attempt, Want } from '../../interface/request.ts'
+import type { AddressPolicy } from '../../provider/address.ts'
+
+export interface HttpBlockFetcherInit {
+  transport: HttpTransport
+  /** Which addresses are routes at all; the transport checks again what it dials */
+  policy: AddressPolicy
+  /** @default 'http' */
+  name?: string
+  /** Upper bound in ms on how long a provider may send us away. @default 600_000 */
+  maxRetryAfter?: number
+  /** Reads Retry-After dates. @default the machine's */
+  clock?: Clock
+}
+
+/** An address of a provider that is not used, and why */
+export interface RefusedAddress {
+  readonly address: string
+  readonly reason: string
+}
+
+export interface HttpBlockFetcher extends BlockFetcher {
+  readonly transport: 'http'
+  /** The provider's HTTP addresses that the policy keeps out of `routes`, for whoever explains */
+  refusedAddresses (provider: Provider): readonly RefusedAddress[]
+  stop (): Promise<void>
+}
+
+/**
+ * Fetches raw blocks from trustless gateways: `GET /ipfs/<cid>?format=raw`. What
+ * comes back is capped, complete and of the right type; the caller verifies the hash.
+ *
+ * @example
+ * ```ts
+ * const policy = addressPolicy()
+ * const fetcher = httpBlockFetcher({ transport: undiciTransport({ policy }), policy })
+ * ```
+ */
+export function httpBlockFetcher (init: HttpBlockFetcherInit): HttpBlockFetcher {
+  return new GatewayFetcher(init)
+}
+
+interface Reachable {
+  readonly routes: readonly Route[]
+  readonly refused: readonly RefusedAddress[]
+}
+
+const HEADERS: Record<string, string> = {
+  accept: 'application/vnd.ipld.raw',
+  // a block is what was hashed: packed it would cost a second limit, and a bomb would have somewhere to go off
+  'accept-encoding': 'identity'
+}
+
+const OUTCOMES: Record<TransportFailure, Exclude<Outcome, 'delivered'>> = {
+  dns: 'unreachable',
+  connect: 'unreachable',
+  // whoever failed to prove its name may not be the provider: nothing to hold against it
+  tls: 'unreachable',
+  lost: 'unreachable',
+  network: 'unreachable',
+  truncated: 'invalid',
+  protocol: 'invalid',
+  redirect: 'refused'
+}
+
+class GatewayFetcher implements HttpBlockFetcher {
+  readonly name: string
+  readonly transport = 'http'
+  readonly #transport: HttpTransport
+  readonly #policy: AddressPolicy
+  readonly #maxRetryAfter: number
+  readonly #clock: Clock
+  /** Providers are values: parsing their addresses once is enough */
+  readonly #reachable = new WeakMap<Provider, Reachable>()
+
+  constructor (init: HttpBlockFetcherInit) {
+    this.name = init.name ?? 'http'
+    this.#transport = init.transport
+    this.#policy = init.policy
+    this.#maxRetryAfter = init.maxRetryAfter ?? DEFAULT_MAX_RETRY_AFTER
+    this.#clock = init.clock ?? systemClock
+  }
+
+  routes (provider: Provider): readonly Route[] {
+    return this.#reach(provider).routes
+  }
+
+  refusedAddresses (provider: Provider): readonly RefusedAddress[] {
+    return this.#reach(provider).refused
+  }
+
+  async fetch (want: Want, route: Route, attempt: Attempt): Promise<Uint8Array> {
+    const who = describe(route)
+
+    if (route.address === undefined) {
+      throw new FetchError('unreachable', `${who} has no address to be asked at over HTTP`, { provider: route.provider })
+    }
+
+    if (attempt.signal.aborted) {
+      throw cancelled(who, route, attempt)
+    }
+
+    const url = new URL(`/ipfs/${want.cid.toString()}?format=raw`, route.address)
+    const response = await this.#send(url, who, route, attempt)
+    attempt.phase('first-byte')
+    const answer = judge(response, want.maxBytes, url)
+
+    if (answer.kind === 'failure') {
+      response.discard()
+      const { outcome, why } = answer
+      throw new FetchError(outcome, `${who} ${why}`, {
+        provider: route.provider,
+        retryAfter: outcome === 'overloaded' ? this.#retryAfter(response) : undefined
+      })
+    }
+
+    const collector = new BodyCollector(want.maxBytes, answer.announced)
+
+    try {
+      // leaving the loop early ends the request on the wire
+      for await (const chunk of response.body) {
+        attempt.bytes(chunk.byteLength)
+        collector.push(chunk)
+      }
+      return collector.finish()
+    } catch (error) {
+      throw failure(error, `${who} answered 200, but`, route, attempt)
+    }
+  }
+
+  async stop (): Promise<void> {
+    await this.#transport.close?.()
+  }
+
+  /** Asks once more when a kept connection turns out to have died meanwhile: that says nothing about the provider */
+  async #send (url: URL, who: string, route: Route, attempt: Attempt): Promise<HttpResponse> {
+    let connected = false
+    const onConnected = (): void => {
+      if (!connected) {
+        connected = true
+        attempt.phase('connected')
+      }
+    }
+
+    for (let retried = false; ; retried = true) {
+      const disclosure = attempt.request.disclose({
+        observer: route.provider,
+        form: 'cid',
+        transport: url.protocol === 'https:' ? 'https' : 'http',
+        audience: 'one'
+      })
+
+      try {
+        return await this.#transport.request({ url, headers: HEADERS, signal: attempt.signal, onConnected }, disclosure)
+      } catch (error) {
+        if (retried || !(error instanceof TransportError && error.stale) || attempt.signal.aborted) {
+          throw failure(error, `${who}:`, route, attempt)
+        }
+      }
+    }
+  }
+
+  #retryAfter ({ headers }: HttpResponse): number | undefined {
+    return retryAfter(headers.get('retry-after'), this.#clock.wall(), this.#maxRetryAfter)
+  }
+
+  #reach (provider: Provider): Reachable {
+    let reachable = this.#reachable.get(provider)
+
+    if (reachable === undefined) {
+      reachable = reach(provider, this.#policy)
+      this.#reachable.set(provider, reachable)
+    }
+
+    return reachable
+  }
+}
+
+function reach (provider: Provider, policy: AddressPolicy): Reachable {
+  const routes: Route[] = []
+  const refused: RefusedAddress[] = []
+
+  for (const address of httpOrigin(provider)) {
+    try {
+      const url = new URL(address)
+      policy.check(url.hostname, portOf(url))
+      routes.push({ provider: provider.id, transport: 'http', address: url.origin })
+    } catch (error) {
+      refused.push({ address, reason: (error as Error).message })
+    }
+  }
+
+  return { routes, refused }
+}
+
+function describe ({ provider, address }: Route): string {
+  return provider.startsWith('http') || address === undefined
+    ? printable(provider)
+    : `${printable(provider)} at ${printable(address)}`
+}
+
+function cancelled (who: string, { provider }: Route, { signal }: Attempt): FetchError {
+  return new FetchError('cancelled', `${who} was not waited for any longer`, { provider, cause: signal.reason })
+}
+
+/** What went wrong below an answer's status, as the outcome it has for the provider */
+function failure (error: unknown, who: string, route: Route, attempt: Attempt): FetchError {
+  const init: FetchErrorInit = { provider: route.provider, cause: error }
+
+  if (attempt.signal.aborted) {
+    return cancelled(describe(route), route, attempt)
+  }
+
+  if (error instanceof TransportError) {
+    return new FetchError(OUTCOMES[error.failure], `${who} ${error.message}`, init)
+  }
+
+  if (error instanceof BodyLengthError) {
+    return new FetchError('invalid', `${who} sent ${error.message}`, init)
+  }
+
+  const { name, message } = error as Error
+
+  // closing the transport is our doing
+  return name === 'NotRunningError'
+    ? new FetchError('cancelled', `${who} was not asked: ${message}`, init)
+    : new FetchError('unreachable', `${who} could not be asked: ${printable(message, 200)}`, init)
+}
