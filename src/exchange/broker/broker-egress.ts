@@ -39,8 +39,9 @@ const MAX_NAMED_OBSERVERS = 256
 
 /**
  * Our HTTP fetcher asks gateways itself, so this broker is no provider but a
- * way to those that only it may ask: with the user's credentials, or at local
- * addresses that the user allowed it.
+ * way to those that only it may ask, at local addresses that the user allowed
+ * it. One that adds to requests (credentials) may be answered where we are
+ * not: it is a provider of last resort.
  */
 const GATEWAY_BROKER = 'trustless-gateway'
 
@@ -68,32 +69,30 @@ export class AdoptedBrokerFetcher implements BlockFetcher {
     this.trusted = init.trusted ?? false
     this.#components = components
     this.#log = components.logger.forComponent('portolan:exchange:broker')
-    this.#provider = { id, addresses: [], protocols: [], source: 'adopted', fallback: false, domains: [id] }
+    this.#provider = { id, addresses: [], protocols: [], source: 'adopted', fallback: broker.name === GATEWAY_BROKER, domains: [id] }
   }
 
   standing (): readonly Provider[] {
-    return this.broker.retrieve == null || this.#isGateway ? [] : [this.#provider]
+    return this.broker.retrieve == null || this.#isGatewayPath ? [] : [this.#provider]
   }
 
   routes (provider: Provider): readonly Route[] {
     if (this.broker.retrieve == null) {
       return []
     }
-    if (this.#isGateway) {
-      return this.#reaches(provider) ? httpOrigin(provider).map(address => ({ provider: provider.id, transport: 'broker', address })) : []
+    if (this.#isGatewayPath) {
+      return this.#alone(provider) ? httpOrigin(provider).map(address => ({ provider: provider.id, transport: 'broker', address })) : []
     }
     return provider.id === this.#provider.id ? [{ provider: provider.id, transport: 'broker' }] : []
   }
 
-  get #isGateway (): boolean {
-    return this.broker.name === GATEWAY_BROKER
+  get #isGatewayPath (): boolean {
+    return this.broker.name === GATEWAY_BROKER && (this.broker as GatewayBroker).transformRequestInit == null
   }
 
-  #reaches (provider: Provider): boolean {
-    const { allowLocal, transformRequestInit } = this.broker as GatewayBroker
-    // addresses that came with a request are exempt from nothing: the user allowed this broker what routers say
-    return provider.source !== 'hint' &&
-      (transformRequestInit != null || (allowLocal === true && this.#components.reachable?.(provider) === false))
+  /** Addresses that came with a request are exempt from nothing: the user allowed this broker what routers say */
+  #alone (provider: Provider): boolean {
+    return (this.broker as GatewayBroker).allowLocal === true && provider.source !== 'hint' && this.#components.reachable?.(provider) === false
   }
 
   async fetch (want: Want, route: Route, attempt: Attempt): Promise<Uint8Array> {
