@@ -11,7 +11,7 @@ import type { Host } from './host.ts'
 const MAX_ALLOWED = 1_000
 
 /** Below are the ports of mail, shells and databases of old, none of which speaks HTTP and all of which can be confused by it */
-const FIRST_UNRESERVED_PORT = 1_024
+export const FIRST_UNRESERVED_PORT = 1_024
 const WEB_PORTS: readonly number[] = [80, 443]
 
 export interface AddressPolicyInit {
@@ -27,6 +27,8 @@ export interface AddressPolicyInit {
 export interface AddressPolicy {
   /** Throws an `AddressRefusedError` that says why, and how to allow it */
   check (host: string, port: number): void
+  /** Would `check` let it through? */
+  allows (host: string, port: number): boolean
   /** Throws when a name, which `check` let through, resolved to an address that it must not */
   checkResolved (ip: string, port: number, name: string): void
   /** Loopback, or private and allowed: shares no failure domain with its neighbours */
@@ -78,7 +80,17 @@ class Policy implements AddressPolicy {
       throw new AddressRefusedError(`${quote(host)} is refused: it is neither a host name nor an IP address`)
     }
 
-    this.#decide(parsed, port, this.#allowed(parsed, port), privateReason(parsed), endpoint(parsed, port))
+    const refusal = this.#refusal(parsed, port, this.#allowed(parsed, port), privateReason(parsed))
+
+    if (refusal != null) {
+      throw new AddressRefusedError(`${endpoint(parsed, port)} is refused: ${refusal}`)
+    }
+  }
+
+  allows (host: string, port: number): boolean {
+    const parsed = parseHost(host)
+
+    return parsed != null && this.#refusal(parsed, port, this.#allowed(parsed, port), privateReason(parsed)) == null
   }
 
   checkResolved (ip: string, port: number, name: string): void {
@@ -96,8 +108,11 @@ class Policy implements AddressPolicy {
 
     // a name is in the hands of whoever answers for it: it opens private networks, but not the address that gives out credentials
     const effective = allowed !== 'no' || isUnnameable(bytes) ? allowed : named
+    const refusal = this.#refusal(address, port, effective, reason)
 
-    this.#decide(address, port, effective, reason, `${quote(name)} (resolved to ${endpoint(address, port)})`)
+    if (refusal != null) {
+      throw new AddressRefusedError(`${quote(name)} (resolved to ${endpoint(address, port)}) is refused: ${refusal}`)
+    }
   }
 
   exempt (host: string): boolean {
@@ -114,24 +129,21 @@ class Policy implements AddressPolicy {
     return new Policy([...this.#entries, ...entries(extra, this.#entries.length)])
   }
 
-  #decide (host: Host, port: number, allowed: Allowed, reason: string | undefined, what: string): void {
+  /** What stands against it, and what to do about that */
+  #refusal (host: Host, port: number, allowed: Allowed, reason: string | undefined): string | undefined {
     if (!Number.isInteger(port) || port < 1 || port > 65_535) {
-      throw new AddressRefusedError(`${what} is refused: ${quote(port)} is not a port`)
+      return `${quote(port)} is not a port`
     }
 
     if (allowed === 'port') {
-      return
+      return undefined
     }
 
-    const advice = `to reach it all the same, name ${quote(endpoint(host, port))} among the allowed addresses`
+    const objection = port < FIRST_UNRESERVED_PORT && !WEB_PORTS.includes(port)
+      ? `port ${port} belongs to another service`
+      : allowed === 'no' && reason != null ? `it is ${reason}, and nobody named it` : undefined
 
-    if (port < FIRST_UNRESERVED_PORT && !WEB_PORTS.includes(port)) {
-      throw new AddressRefusedError(`${what} is refused: port ${port} belongs to another service; ${advice}`)
-    }
-
-    if (allowed === 'no' && reason != null) {
-      throw new AddressRefusedError(`${what} is refused: it is ${reason}, and nobody named it; ${advice}`)
-    }
+    return objection == null ? undefined : `${objection}; to reach it all the same, name ${quote(endpoint(host, port))} among the allowed addresses`
   }
 
   #allowed (host: Host, port: number): Allowed {

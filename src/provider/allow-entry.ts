@@ -1,6 +1,6 @@
 import { InvalidOptionError } from '../interface/errors.ts'
 import { quote } from '../interface/quote.ts'
-import { withoutCredentials } from './endpoint.ts'
+import { DEFAULT_PORTS, withoutCredentials } from './endpoint.ts'
 import { parseHost } from './host.ts'
 import { formatIP, network, parseRange } from './ip.ts'
 import type { IPRange } from './ip.ts'
@@ -11,8 +11,6 @@ export interface AllowEntry {
   readonly range?: IPRange
   readonly port?: number
 }
-
-const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 }
 
 /** Reads one entry of an `allow` list; throws an `InvalidOptionError` that names it */
 export function parseAllowEntry (entry: unknown): AllowEntry {

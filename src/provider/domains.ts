@@ -1,4 +1,4 @@
-import { addressHost, isRelayed } from './endpoint.ts'
+import { addressEndpoint, isRelayed } from './endpoint.ts'
 import { parseHost, privateReason } from './host.ts'
 import { formatIP, network } from './ip.ts'
 import { embeddedIPv4 } from './special-ranges.ts'
@@ -33,7 +33,7 @@ export function failureDomains (addresses: readonly string[], policy: AddressPol
   const domains = new Set<string>()
 
   for (const address of direct.length > 0 ? direct : addresses) {
-    const host = parseHost(addressHost(address) ?? '')
+    const host = parseHost(addressEndpoint(address)?.host ?? '')
 
     if (host == null || privateReason(host) != null || policy.exempt(host.text)) {
       continue

@@ -42,24 +42,38 @@ export function originOf (text: string): string | undefined {
   return address.type === 'origin' && !text.startsWith('/') ? address.origin : undefined
 }
 
-/** The host that an address of a provider connects to: of a relayed one, the relay */
-export function addressHost (address: string): string | undefined {
+/** Where an address of a provider connects to: of a relayed one, the relay. Undefined when that is known to nobody but a resolver. */
+export function addressEndpoint (address: string): Endpoint | undefined {
   if (!address.startsWith('/')) {
-    return URL.parse(address)?.hostname
+    const url = URL.parse(address)
+
+    return url == null ? undefined : { host: url.hostname, port: url.port === '' ? DEFAULT_PORTS[url.protocol] : Number(url.port) }
   }
 
   const parts = address.split('/')
   const first = parts[1] === 'ip6zone' ? 3 : 1
+  const [protocol = '', host, transport = '', port] = parts.slice(first, first + 4)
 
-  return HOST_PROTOCOLS.has(parts[first] ?? '') ? parts[first + 1] : undefined
+  if (host == null || !HOST_PROTOCOLS.has(protocol)) {
+    return undefined
+  }
+
+  return { host, port: PORT_PROTOCOLS.has(transport) ? Number(port) : undefined }
 }
+
+export interface Endpoint {
+  readonly host: string
+  readonly port?: number
+}
+
+const HOST_PROTOCOLS: ReadonlySet<string> = new Set(['ip4', 'ip6', 'dns', 'dns4', 'dns6', 'dnsaddr'])
+const PORT_PROTOCOLS: ReadonlySet<string> = new Set(['tcp', 'udp'])
+export const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 }
 
 /** The text with what stands between `//` and `@` left out: error messages are logged */
 export function withoutCredentials (text: string): string {
   return text.replace(/\/\/[^/?#]*@/, '//…@')
 }
-
-const HOST_PROTOCOLS: ReadonlySet<string> = new Set(['ip4', 'ip6', 'dns', 'dns4', 'dns6', 'dnsaddr'])
 
 export function isRelayed (address: string): boolean {
   return address.includes('/p2p-circuit')
@@ -132,7 +146,7 @@ function httpOriginOf (components: readonly Component[]): Address | undefined {
     return undefined
   }
 
-  if (path !== '' && path !== '/' && path !== '%2F') {
+  if (/[^/]/.test(path)) {
     return none('a gateway is asked at its root, so the multiaddr must end in /http or /https')
   }
 

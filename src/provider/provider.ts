@@ -1,10 +1,9 @@
 import { CID } from 'multiformats/cid'
 import { InvalidProviderError } from '../interface/errors.ts'
 import { quote } from '../interface/quote.ts'
-import { addressPolicy } from './address.ts'
+import { FIRST_UNRESERVED_PORT, addressPolicy } from './address.ts'
 import { failureDomains } from './domains.ts'
-import { addressHost, isRelayed, originOf, parseAddress, withoutCredentials } from './endpoint.ts'
-import { parseHost, privateReason } from './host.ts'
+import { addressEndpoint, isRelayed, originOf, parseAddress, withoutCredentials } from './endpoint.ts'
 import { gatewayURL, peerOfCID, peerOfText } from './identity.ts'
 import type { Provider, ProviderHint, ProviderId } from '../interface/provider.ts'
 import type { AddressPolicy } from './address.ts'
@@ -203,14 +202,10 @@ function best (addresses: readonly string[], policy: AddressPolicy): string[] {
 }
 
 function rank (address: string, policy: AddressPolicy): number {
-  const host = parseHost(addressHost(address) ?? '')
+  const endpoint = addressEndpoint(address)
 
-  if (host == null) {
-    // a relay known by its peer id alone
-    return isRelayed(address) ? 1 : 2
-  }
-
-  if (privateReason(host) != null && !policy.exempt(host.text)) {
+  // without a host it is a relay known by its peer id alone; without a port, a name that will be resolved to one
+  if (endpoint != null && !policy.allows(endpoint.host, endpoint.port ?? FIRST_UNRESERVED_PORT)) {
     return 2
   }
 

@@ -145,7 +145,14 @@ function refusal (fn: () => void): string {
   return 'allowed'
 }
 
-const decisions = (policy: AddressPolicy, ...endpoints: Array<[string, number]>): boolean[] => endpoints.map(([host, port]) => refusal(() => { policy.check(host, port) }) === 'allowed')
+function decisions (policy: AddressPolicy, ...endpoints: Array<[string, number]>): boolean[] {
+  return endpoints.map(([host, port]) => {
+    const allowed = refusal(() => { policy.check(host, port) }) === 'allowed'
+
+    expect(policy.allows(host, port)).toBe(allowed)
+    return allowed
+  })
+}
 
 describe('addressPolicy', () => {
   it('lets public hosts through, on the ports of the web and unreserved ones', () => {
