@@ -81,6 +81,7 @@ export async function run ({ seed, short, log }: BenchOptions): Promise<BenchRes
       for (const [how, comparison] of [['', alone], ['Session', session]] as const) {
         absolute[`${key}${how}${side === 'plain' ? 'Plain' : 'Wrapped'}Ms`] = ending(comparison.faulty)
         absolute[`${key}${how}${side === 'plain' ? 'Plain' : 'Wrapped'}HealthyMs`] = ending(comparison.healthy)
+        absolute[`${key}${how}${side === 'plain' ? 'Plain' : 'Wrapped'}Requests`] = `${comparison.requests.healthy} healthy, ${comparison.requests.faulty} faulty, for 129 blocks`
       }
     }
     add({ key, what, bar: 2, better: 'less', plain: sides.plain.ratio, plainSays: verdict(sides.plain), wrapped: sides.wrapped.ratio, wrappedSays: verdict(sides.wrapped) })

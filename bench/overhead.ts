@@ -1,13 +1,11 @@
-import { once } from 'node:events'
-import { Worker } from 'node:worker_threads'
 import { createHeliaLight } from 'helia'
 import { CID } from 'multiformats/cid'
 import { sha256 } from 'multiformats/hashes/sha2'
 import { blockKey } from '../src/block/key.ts'
 import { seededRandom } from '../src/clock/random.ts'
 import { withContentRouting } from '../src/index.ts'
+import { startFarm } from './end-to-end/farm.ts'
 import { median, world } from './end-to-end/world.ts'
-import type { FarmInit } from './end-to-end/provider-farm.ts'
 import type { BenchOptions, BenchResult } from './types.ts'
 import type { Blocks, Helia } from '@helia/interface'
 
@@ -127,9 +125,7 @@ async function heapOfProviders (count: number): Promise<{ count: number, mb: num
   const bytes = new TextEncoder().encode('one block, many providers')
   const cid = CID.createV1(0x55, await sha256.digest(bytes))
   const warmUp = 100
-  const init: FarmInit = { count: count + warmUp, key: blockKey(cid), bytes }
-  const farm = new Worker(new URL('./end-to-end/provider-farm.ts', import.meta.url), { workerData: init })
-  const [urls] = await once(farm, 'message') as [string[]]
+  const farm = await startFarm({ blocks: new Map([[blockKey(cid), bytes]]), gateways: Array.from({ length: count + warmUp }, () => ({ kind: 'good' as const })), seed: 1 })
   const helia = withContentRouting(createHeliaLight(), { allowAddresses: ['127.0.0.0/8'] })
   await helia.start()
 
@@ -139,7 +135,7 @@ async function heapOfProviders (count: number): Promise<{ count: number, mb: num
         await helia.contentRouting.retrieve(cid, { providers: [url], store: false })
       }
     }
-    // pools let go of idle connections after a few seconds: an idle provider has none
+    // the pool lets go of unused connections after 30 s: an idle provider has none
     await new Promise(resolve => setTimeout(resolve, IDLE))
     for (let i = 0; i < 4; i++) {
       await gc({ type: 'major', execution: 'async' })
@@ -148,17 +144,17 @@ async function heapOfProviders (count: number): Promise<{ count: number, mb: num
 
   try {
     // the first ones fill what is bounded anyway: code, windows, stories, the flight of this CID
-    await use(urls.slice(0, warmUp))
+    await use(farm.urls.slice(0, warmUp))
     const before = process.memoryUsage().heapUsed
-    await use(urls.slice(warmUp))
+    await use(farm.urls.slice(warmUp))
     return { count, mb: (process.memoryUsage().heapUsed - before) / MIB, before: before / MIB }
   } finally {
     await helia.stop()
-    await farm.terminate()
+    await farm.close()
   }
 }
 
-const IDLE = 6000
+const IDLE = 33_000
 
 function ns (pair: Pair): string {
   return `${pair.wrapped} / ${pair.plain} ns = ${pair.ratio.toFixed(3)}`

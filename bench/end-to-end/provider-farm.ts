@@ -1,17 +1,15 @@
 /**
- * Runs in a worker thread, so that a bench that measures its own heap does not
- * count the servers: `workerData.count` providers of one block.
+ * Runs in a worker thread: gateways that share neither the event loop nor the
+ * heap with the node that a bench times or weighs. Use it through `startFarm`.
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { loopbackProvider } from '../../src/testing/loopback-provider.ts'
+import type { FarmInit } from './farm.ts'
 
-export interface FarmInit {
-  readonly count: number
-  readonly key: string
-  readonly bytes: Uint8Array
-}
+const { blocks, gateways, seed } = workerData as FarmInit
+const providers = await Promise.all(gateways.map(async (behaviour, i) => await loopbackProvider({ blocks, behaviour, seed: seed * 1000 + i })))
 
-const { count, key, bytes } = workerData as FarmInit
-const blocks = new Map([[key, bytes]])
-const providers = await Promise.all(Array.from({ length: count }, async () => await loopbackProvider({ blocks })))
+parentPort?.on('message', () => {
+  parentPort?.postMessage(providers.map(provider => provider.requests.length))
+})
 parentPort?.postMessage(providers.map(provider => provider.url))

@@ -1,6 +1,7 @@
 import { blockKey } from '../../src/block/key.ts'
 import { sampleFile } from '../../src/testing/sample-file.ts'
 import { TYPICAL } from './counts.ts'
+import { startFarm } from './farm.ts'
 import { median, readFile, trial, world } from './world.ts'
 import type { LoopbackBehaviour } from '../../src/testing/loopback-behaviour.ts'
 import type { SampleFile } from '../../src/testing/sample-file.ts'
@@ -11,6 +12,8 @@ export interface Comparison {
   readonly healthy: Trial
   readonly faulty: Trial
   readonly ratio: number
+  /** Medians, over all gateways; the file has 129 blocks */
+  readonly requests: { readonly healthy: number, readonly faulty: number }
 }
 
 /** How long a plain node may hang before the bench says `timeout` */
@@ -43,23 +46,28 @@ export async function sixth (side: Side, seed: number, runs: number, session: bo
 
 async function compare (side: Side, seed: number, runs: number, session: boolean, file: SampleFile, gateways: Record<'healthy' | 'faulty', LoopbackBehaviour[]>): Promise<Comparison> {
   const trials = { healthy: [] as Trial[], faulty: [] as Trial[] }
+  const requests = { healthy: [] as number[], faulty: [] as number[] }
   // in turns, so that a busy machine slows both
   for (let i = 0; i < runs; i++) {
     for (const kind of ['healthy', 'faulty'] as const) {
       if (trials[kind].some(t => t.outcome !== 'ok')) {
         continue // what hangs once is not made to hang five times
       }
-      const w = await world({ side, seed: seed + i, blocks: file.blocks, gateways: gateways[kind] })
+      // in a thread of their own: the node's work must not look like latency of the gateways, nor the other way round
+      const farm = await startFarm({ blocks: file.blocks, gateways: gateways[kind], seed: seed + i })
+      const w = await world({ side, seed: seed + i, blocks: file.blocks, gateways: [], router: farm.urls })
       try {
         trials[kind].push(await trial(DEADLINE, async signal => { await readFile(w.helia, file, { session, signal }) }))
+        requests[kind].push((await farm.requests()).reduce((sum, n) => sum + n, 0))
       } finally {
         await w.close()
+        await farm.close()
       }
     }
   }
   const healthy = middle(trials.healthy)
   const faulty = middle(trials.faulty)
-  return { healthy, faulty, ratio: healthy.outcome === 'ok' && faulty.outcome === 'ok' ? faulty.ms / healthy.ms : Infinity }
+  return { healthy, faulty, ratio: healthy.outcome === 'ok' && faulty.outcome === 'ok' ? faulty.ms / healthy.ms : Infinity, requests: { healthy: median(requests.healthy), faulty: median(requests.faulty) } }
 }
 
 /** The worst outcome, with the median time */

@@ -162,8 +162,12 @@ export function answerFor (behaviour: LoopbackBehaviour, bytes: Uint8Array | und
   const answer = { wire: 'answer', status: 200, headers: { 'content-type': 'application/vnd.ipld.raw' } } as const
 
   switch (kind) {
-    case 'garbage':
-      return { ...answer, body: noise(length, context.random), length, then: 'end' }
+    case 'garbage': {
+      const body = noise(length, context.random)
+      // noise of the same seed may be the very block: wrong bytes must be wrong
+      body.fill(~(bytes[0] ?? 0), 0, 1)
+      return { ...answer, body, length, then: 'end' }
+    }
     case 'empty':
       return { ...answer, body: new Uint8Array(0), length: 0, then: 'end' }
     case 'truncated':
@@ -187,9 +191,9 @@ function text (status: number, message: string, headers: Record<string, string> 
 }
 
 function noise (length: number, random: Random): Uint8Array {
-  const bytes = new Uint8Array(length)
-  for (let i = 0; i < length; i++) {
-    bytes[i] = random.next() * 256
+  const words = new Uint32Array(Math.ceil(length / 4))
+  for (let i = 0; i < words.length; i++) {
+    words[i] = random.next() * 2 ** 32
   }
-  return bytes
+  return new Uint8Array(words.buffer, 0, length)
 }

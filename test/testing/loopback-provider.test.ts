@@ -118,6 +118,14 @@ describe('loopbackProvider', () => {
     expect(provider.requests.every(r => r.status === 200 && r.outcome === 'faulty')).toBe(true)
   })
 
+  it('never hits the right bytes by chance, though files and garbage are noise of the same dice', async () => {
+    const small = await sampleFile({ size: 1, seed: 3 })
+    const provider = await start({ blocks: small.blocks, behaviour: 'garbage', seed: 3 })
+    for (let i = 0; i < 300; i++) {
+      expect(await bytesOf(await get(provider, small.root))).not.toEqual(small.bytes)
+    }
+  })
+
   it('refuses: 500, 403, 429 with Retry-After, 302', async () => {
     const provider = await start({ behaviour: 'error' })
     expect((await get(provider)).status).toBe(500)
