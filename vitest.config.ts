@@ -6,8 +6,12 @@ const INTEROP = 'test/interop/**/*.test.ts'
 const FAULTS = 'test/faults/**/*.test.ts'
 const PACKAGE = 'test/package/**/*.test.ts'
 
+/** Where `.ci/run` wants to read how many tests passed */
+const report = process.env.PORTOLAN_TEST_REPORT
+
 export default defineConfig({
   test: {
+    reporters: report == null ? ['default'] : ['default', ['json', { outputFile: report }]],
     // A test that passes at the second try is a defect, not a success
     retry: 0,
     globals: false,
