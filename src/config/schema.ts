@@ -191,7 +191,7 @@ export const schema = defineSchema({
     env: 'PORTOLAN_PROVIDERS',
     flag: 'provider',
     placeholder: 'URL',
-    maxItems: 256,
+    maxItems: 64,
     maxLength: 1024
   },
   'routing.allowAddresses': {

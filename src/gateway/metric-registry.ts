@@ -9,6 +9,11 @@ const DEFAULT_BUCKETS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10
 
 type Kind = 'counter' | 'gauge' | 'histogram'
 
+interface MetricOptions {
+  label?: string
+  help?: string
+}
+
 interface Sample {
   readonly suffix: string
   readonly labels: string
@@ -34,7 +39,7 @@ function number (value: number): string {
 export class MetricRegistry implements Metrics {
   readonly #families = new Map<string, Family>()
 
-  registerCounter (name: string, options: { help?: string } = {}): Counter {
+  registerCounter (name: string, options: MetricOptions = {}): Counter {
     return this.#register(name, 'counter', options.help, () => {
       let total = 0
       return {
@@ -44,7 +49,17 @@ export class MetricRegistry implements Metrics {
     })
   }
 
-  registerCounterGroup (name: string, options: { label?: string, help?: string } = {}): CounterGroup {
+  /** A family whose labels and values are read when the page is */
+  registerMetricGroup (name: string, options: MetricOptions & { calculate: () => Record<string, number> }): void {
+    const { label = 'kind', help, calculate } = options
+
+    this.#register(name, name.endsWith('_total') ? 'counter' : 'gauge', help, () => ({
+      instrument: undefined,
+      samples: () => Object.entries(calculate()).slice(0, MAX_LABELS).map(([key, value]) => ({ suffix: '', labels: `{${label}="${escapeLabel(key)}"}`, value }))
+    }))
+  }
+
+  registerCounterGroup (name: string, options: MetricOptions = {}): CounterGroup {
     const label = options.label ?? 'kind'
 
     return this.#register(name, 'counter', options.help, () => {
@@ -63,7 +78,12 @@ export class MetricRegistry implements Metrics {
     })
   }
 
-  registerMetric (name: string, options: { help?: string } = {}): Gauge {
+  registerMetric (name: string, options: MetricOptions & { calculate?: () => number } = {}): Gauge {
+    const { calculate } = options
+    if (calculate != null) {
+      this.calculate(name, options.help, calculate)
+      return { update () {} }
+    }
     return this.#register(name, 'gauge', options.help, () => {
       let current = 0
       return {
@@ -73,7 +93,7 @@ export class MetricRegistry implements Metrics {
     })
   }
 
-  registerHistogram (name: string, options: { help?: string, buckets?: number[] } = {}): Histogram {
+  registerHistogram (name: string, options: MetricOptions & { buckets?: number[] } = {}): Histogram {
     return this.#register(name, 'histogram', options.help, () => {
       const bounds = [...options.buckets ?? DEFAULT_BUCKETS].sort((a, b) => a - b)
       const counts = bounds.map(() => 0)
@@ -97,9 +117,9 @@ export class MetricRegistry implements Metrics {
     })
   }
 
-  /** A value that is read when the page is */
-  calculate (name: string, kind: 'counter' | 'gauge', help: string, read: () => number | undefined): void {
-    this.#register(name, kind, help, () => ({
+  /** A value that is read when the page is; a name that ends in `_total` only grows */
+  calculate (name: string, help: string | undefined, read: () => number | undefined): void {
+    this.#register(name, name.endsWith('_total') ? 'counter' : 'gauge', help, () => ({
       instrument: undefined,
       samples: () => {
         const value = read()
@@ -107,6 +127,13 @@ export class MetricRegistry implements Metrics {
       }
     }))
   }
+
+  /** Helia wraps its routing in this: nothing is traced here */
+  traceFunction<F> (_name: string, fn: F): F {
+    return fn
+  }
+
+  createTrace (): undefined {}
 
   /** The names that are registered, sorted */
   names (): string[] {

@@ -47,10 +47,8 @@ export class StoreRouting implements ContentRouting {
       }
       throw new NotFoundError([], `Nobody has ${cid}`, { toString: () => 'asked https://one.example: not here', toJSON: () => ({}) })
     }
-    for await (const bytes of this.store.get(cid)) {
-      return bytes
-    }
-    throw new Error('an empty generator')
+    const { value } = await this.store.get(cid).next()
+    return value as Uint8Array
   }
 
   async #held (cid: CID, signal?: AbortSignal): Promise<void> {

@@ -19,11 +19,11 @@ a { color: var(--sea); text-underline-offset: .18em }
 .steps { list-style: none; padding: 0; margin: 1.5rem 0 0; display: grid; gap: 1rem }
 .steps li { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: 1rem 1.2rem; min-width: 0 }
 .steps p { margin: 0 0 .5rem }
-pre { margin: 0; overflow-x: auto; font: .84rem/1.6 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; padding-bottom: .2rem }
+pre { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; font: .84rem/1.6 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace }
 code { font: .88em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; overflow-wrap: anywhere }
-pre code { font: inherit; overflow-wrap: normal }
+pre code { font: inherit }
 pre b { color: var(--coral); font-weight: 600; user-select: none }
-.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: 1.5rem; margin: 1.5rem 0 0 }
+.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr)); gap: 1.5rem; margin: 1.5rem 0 0 }
 .facts h3 { margin: 0 0 .25rem; font-size: 1rem }
 .facts p { margin: 0; color: var(--soft); font-size: .95rem }
 footer { color: var(--soft); font-size: .9rem; padding-top: 3rem; padding-bottom: 3rem }

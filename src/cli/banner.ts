@@ -1,0 +1,52 @@
+import { isPrivateHost } from '../provider/address.ts'
+import type { painter } from './style.ts'
+import type { ReadConfig } from '../config/file.ts'
+import type { Portolan } from '../portolan.ts'
+
+export interface BannerInit {
+  readonly version: string
+  readonly gateway: string
+  readonly control: string
+  readonly config: ReadConfig
+  readonly node: Pick<Portolan, 'contacts' | 'libp2p'>
+}
+
+/** Names shown before "and N more" */
+const SHOWN = 5
+
+/** What an operator wants to know of a node that has just started */
+export function banner ({ version, gateway, control, config, node }: BannerInit, paint: ReturnType<typeof painter>): string {
+  const { values } = config
+  const listening = node.libp2p.getMultiaddrs().map(String)
+  const rows: ReadonlyArray<readonly [string, string]> = [
+    ['gateway', `${paint('cyan', `${gateway}/`)}`],
+    ['control', control],
+    ['store', `${config.store} (unbounded: it keeps everything that is read)`],
+    ...config.file == null ? [] : [['config', config.file] as const],
+    ['identity', node.libp2p.peerId.toString()],
+    ['swarm', listening.length === 0 ? 'not listening' : list(listening)],
+    ['mode', values['routing.mode']],
+    ['contacts', node.contacts.length === 0 ? 'nobody: name providers with --provider URL' : list(node.contacts)]
+  ]
+  const open = [values['gateway.host'], values['control.host']].filter(host => !isLoopback(host))
+
+  return [
+    '',
+    `${paint('bold', 'Portolan')} ${version}`,
+    '',
+    ...rows.map(([name, text]) => `  ${paint('dim', name.padEnd(9))} ${text}`),
+    '',
+    ...open.length === 0 ? [] : [`  Other machines can reach this node: it listens on ${open.join(' and ')}.`, ''],
+    '  Ctrl-C stops it.',
+    ''
+  ].join('\n')
+}
+
+function list (names: readonly string[]): string {
+  const more = names.length - SHOWN
+  return names.slice(0, SHOWN).join(', ') + (more > 0 ? ` and ${more} more` : '')
+}
+
+function isLoopback (host: string): boolean {
+  return host === 'localhost' || host === '::1' || (host.startsWith('127.') && isPrivateHost(host))
+}

@@ -1,0 +1,39 @@
+import { parsePath } from '../unixfs/path.ts'
+import { EXIT_FAILURE, EXIT_OK } from './exit-code.ts'
+import { ProgressLine } from './progress.ts'
+import { painter, paintStory } from './style.ts'
+import { withReader } from './with-reader.ts'
+import type { Command } from './command.ts'
+
+/** `portolan explain CID` */
+export const explainCommand: Command = {
+  name: 'explain',
+  summary: 'Tell who was asked for a block, why, and what came back',
+  arguments: 'CID[/PATH]',
+  minArguments: 1,
+  maxArguments: 1,
+  description: `Prints the timeline of the last retrieval of a block. Beside a running \`portolan serve\` on the
+same store it asks that node, which reads the block first if it has not yet; otherwise it does
+the read itself. Exits with 1 when the block could not be had.`,
+  examples: ['portolan explain bafkrei...', 'portolan explain bafkrei... --provider https://gateway.example', 'portolan explain --json bafkrei... | jq .cost'],
+  own: { json: { type: 'boolean', description: 'Print the story as JSON.' } },
+  options: ['routing.providers', 'routing.allowAddresses', 'routing.mode', 'routing.timeout', 'block.maxSize', 'block.allowSha1', 'libp2p.bootstrap', 'store.path', 'log.level'],
+
+  async run (context) {
+    const { stdout, stderr, signal, clock, environment, flags } = context
+    const target = parsePath(context.positionals[0] ?? '')
+    const progress = new ProgressLine(stderr, clock)
+
+    try {
+      const { text, story, error } = await withReader(context, async reader => {
+        progress.show(() => 'reading ...')
+        return await reader.explain(target, { signal, onProgress: phase => { progress.show(() => `reading: ${phase} ...`) } })
+      })
+      progress.clear()
+      stdout.write(flags.json === true ? `${JSON.stringify(story, undefined, 2)}\n` : `${paintStory(text, painter(stdout, environment))}\n`)
+      return error == null ? EXIT_OK : EXIT_FAILURE
+    } finally {
+      progress.clear()
+    }
+  }
+}

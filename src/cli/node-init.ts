@@ -1,0 +1,23 @@
+import { componentLogger } from './logger.ts'
+import type { LogLevel } from './logger.ts'
+import type { ReadConfig } from '../config/file.ts'
+import type { PortolanInit } from '../portolan.ts'
+
+/** The options of a node as the configuration has them */
+export function nodeInit (config: ReadConfig, environment: Readonly<Record<string, string | undefined>>): PortolanInit {
+  const { values } = config
+
+  return {
+    store: config.store,
+    mode: values['routing.mode'] as PortolanInit['mode'],
+    providers: values['routing.providers'],
+    allowAddresses: values['routing.allowAddresses'],
+    timeout: values['routing.timeout'],
+    maxBlockSize: values['block.maxSize'],
+    allowSha1: values['block.allowSha1'],
+    listen: values['libp2p.listen'],
+    bootstrap: values['libp2p.bootstrap'],
+    maxConnections: values['libp2p.maxConnections'],
+    logger: componentLogger(values['log.level'] as LogLevel, environment)
+  }
+}

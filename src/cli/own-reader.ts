@@ -1,0 +1,69 @@
+import { ENTRIES_NAMED, firstNames } from '../gateway/control.ts'
+import { createPortolan } from '../portolan.ts'
+import { DirectoryError } from './reader.ts'
+import { unixfsFiles } from './unixfs-files.ts'
+import type { Explained, OpenFile, ReadOptions, Reader, Target } from './reader.ts'
+import type { RetrievalFailedError, Story } from '../interface/errors.ts'
+import type { RetrievalSession } from '../interface/routing.ts'
+import type { BlockLoader } from '../interface/unixfs.ts'
+import type { Portolan, PortolanInit } from '../portolan.ts'
+
+/** Reads with a node of its own, which ends with the command */
+export class OwnReader implements Reader {
+  readonly #node: Portolan
+  readonly #sessions: RetrievalSession[] = []
+
+  constructor (node: Portolan) {
+    this.#node = node
+  }
+
+  static async start (init: PortolanInit): Promise<OwnReader> {
+    // a command listens for nobody
+    return new OwnReader(await createPortolan({ ...init, listen: [] }))
+  }
+
+  async open (target: Target, options: ReadOptions): Promise<OpenFile> {
+    const { signal } = options
+    const load = this.#loader(target, options)
+    const node = await unixfsFiles.resolve(target.root, target.segments, load, { signal })
+
+    if (node.type === 'directory') {
+      throw new DirectoryError(target, await firstNames(unixfsFiles.list(node.cid, load, { signal, limit: ENTRIES_NAMED })))
+    }
+    return { size: node.size, bytes: unixfsFiles.read(node.cid, load, { signal }) }
+  }
+
+  async explain (target: Target, options: ReadOptions): Promise<Explained> {
+    const load = this.#loader(target, options)
+    let cid = target.root
+    let failure: Error | undefined
+
+    try {
+      cid = target.segments.length === 0 ? cid : (await unixfsFiles.resolve(cid, target.segments, load, options)).cid
+      await load(cid, options)
+    } catch (err) {
+      options.signal.throwIfAborted()
+      failure = err as Error
+    }
+    const story: Story | undefined = (failure as RetrievalFailedError | undefined)?.story ?? this.#node.contentRouting.explain(cid)
+
+    if (story == null) {
+      throw failure ?? new Error(`there is nothing to tell about ${cid}`)
+    }
+    return { text: String(story), story, error: failure?.message }
+  }
+
+  async close (): Promise<void> {
+    this.#sessions.splice(0).forEach(session => { session.close() })
+    await this.#node.stop()
+  }
+
+  #loader (target: Target, options: ReadOptions): BlockLoader {
+    const session = this.#node.contentRouting.createSession(target.root, { signal: options.signal })
+    this.#sessions.push(session)
+    return (cid, { signal = options.signal } = {}) => session.retrieve(cid, {
+      signal,
+      onProgress: event => { options.onProgress?.(event.type.replace('portolan:retrieve:', '')) }
+    })
+  }
+}

@@ -1,0 +1,65 @@
+import { ControlError, askNode } from './control-egress.ts'
+import { ownNodeDisclosure } from './own-request.ts'
+import { DirectoryError, targetText } from './reader.ts'
+import type { RunningNode } from './control-egress.ts'
+import type { Explained, OpenFile, ReadOptions, Reader, Target } from './reader.ts'
+
+/** Nobody answers at the address that the last node left behind */
+export class NodeGoneError extends Error {
+  static override name = 'NodeGoneError'
+  override name = 'NodeGoneError'
+}
+
+/** Reads through the node that `portolan serve` runs on the same store */
+export class RemoteReader implements Reader {
+  readonly #node: RunningNode
+
+  constructor (node: RunningNode) {
+    this.#node = node
+  }
+
+  async open (target: Target, { signal }: ReadOptions): Promise<OpenFile> {
+    let response: Response
+    try {
+      response = await this.#ask('/api/get', target, signal)
+    } catch (err) {
+      throw err instanceof ControlError && err.status === 409 ? new DirectoryError(target, entriesOf(err.message)) : err
+    }
+    const length = response.headers.get('content-length')
+    return { size: length == null ? undefined : Number(length), bytes: this.#body(response, target, signal) }
+  }
+
+  async explain (target: Target, { signal }: ReadOptions): Promise<Explained> {
+    const response = await this.#ask('/api/explain', target, signal)
+    const { text, story, error } = await response.json() as { text: string, story: unknown, error?: { message: string } }
+    return { text, story, error: error?.message }
+  }
+
+  async close (): Promise<void> {}
+
+  async #ask (path: string, target: Target, signal: AbortSignal): Promise<Response> {
+    const response = await askNode(this.#node, path, { cid: targetText(target) }, ownNodeDisclosure(signal), { signal })
+    if (response == null) {
+      throw new NodeGoneError(`nobody answers at ${this.#node.record.url}`)
+    }
+    return response
+  }
+
+  async * #body (response: Response, target: Target, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    if (response.body == null) {
+      return
+    }
+    try {
+      yield * response.body as unknown as AsyncIterable<Uint8Array>
+    } catch (err) {
+      signal.throwIfAborted()
+      // the node breaks the connection when a block is not to be had, since the answer had begun
+      throw new Error(`the node broke off in the middle of ${targetText(target)}; its log says why`, { cause: err })
+    }
+  }
+}
+
+function entriesOf (json: string): string[] {
+  const { entries } = JSON.parse(json) as { entries?: unknown }
+  return Array.isArray(entries) ? entries.map(String) : []
+}

@@ -1,0 +1,203 @@
+import { bearerToken, newToken, sameToken } from './control-token.ts'
+import { isOwnHost } from './host-check.ts'
+import { HttpError, toHttpError } from './http-error.ts'
+import { parseIpfsPath } from './ipfs-path.ts'
+import { registerProcessMetrics } from './process-metrics.ts'
+import { sendBody, sendJson, sendText } from './respond.ts'
+import { HttpServer } from './server.ts'
+import type { FileNode, GatewayComponents } from './components.ts'
+import type { MetricRegistry } from './metric-registry.ts'
+import type { Exchange } from './server.ts'
+import type { RetrievalFailedError, Story } from '../interface/errors.ts'
+import type { BlockLoader, DirectoryEntry } from '../interface/unixfs.ts'
+import type { CID } from 'multiformats/cid'
+
+export interface ControlComponents extends Omit<GatewayComponents, 'store' | 'metrics'> {
+  metrics: MetricRegistry
+  /** What `/api/stats` answers */
+  stats: () => object
+  /** Whether the node can serve: `/ready` */
+  ready: () => boolean
+}
+
+export interface ControlInit {
+  /** @default '127.0.0.1' */
+  host?: string
+  /** 0 takes a free one. @default 8481 */
+  port?: number
+  /** Host names beside loopback and `host` that requests may carry */
+  allowedHosts?: readonly string[]
+  /** @default a new one */
+  token?: string
+  stallTimeout?: number
+  requestTimeout?: number
+}
+
+/** @see control.port in the configuration */
+export const DEFAULT_CONTROL_PORT = 8481
+/** One operator with a few tools; a scraper that hangs does not starve the command line */
+const MAX_REQUESTS = 64
+/** Names that the answer about a directory gives: enough to show what to ask for */
+export const ENTRIES_NAMED = 20
+/** A pipe into a paused pager may stand still for as long as a lunch */
+const DEFAULT_STALL_TIMEOUT = 3_600_000
+
+/**
+ * The endpoint for whoever runs the node: metrics, statistics, reads and their
+ * stories. Every path but `/live` and `/ready` demands the token.
+ */
+export class Control {
+  readonly #components: ControlComponents
+  readonly #init: ControlInit
+  readonly #server: HttpServer
+  readonly #allowedHosts: readonly string[]
+  /** What a client must send */
+  readonly token: string
+
+  constructor (components: ControlComponents, init: ControlInit = {}) {
+    const host = init.host ?? '127.0.0.1'
+    this.#components = components
+    this.#init = init
+    this.token = init.token ?? newToken()
+    this.#allowedHosts = [host.includes(':') ? `[${host}]` : host, ...init.allowedHosts ?? []].map(name => name.toLowerCase())
+    this.#server = new HttpServer({
+      name: 'control',
+      host,
+      port: init.port ?? DEFAULT_CONTROL_PORT,
+      portFlag: '--control-port',
+      maxRequests: MAX_REQUESTS,
+      requestTimeout: init.requestTimeout,
+      clock: components.clock,
+      log: components.logger.forComponent('portolan:control'),
+      handler: exchange => this.#handle(exchange)
+    })
+    registerProcessMetrics(components.metrics)
+  }
+
+  async start (): Promise<{ host: string, port: number, url: string }> {
+    return await this.#server.start()
+  }
+
+  async stop (): Promise<void> {
+    await this.#server.stop()
+  }
+
+  async #handle (exchange: Exchange): Promise<void> {
+    const { path, response, request } = exchange
+    const { metrics, stats, ready } = this.#components
+
+    if (!isOwnHost(request.headers.host, this.#allowedHosts)) {
+      throw new HttpError(403, 'The Host header names another machine; control.allowedHosts says which names are ours.')
+    }
+    if (path === '/live') {
+      sendText(response, 200, 'live\n')
+      return
+    }
+    if (path === '/ready') {
+      sendText(response, ready() ? 200 : 503, ready() ? 'ready\n' : 'not ready\n')
+      return
+    }
+    if (!sameToken(bearerToken(request.headers.authorization) ?? '', this.token)) {
+      throw new HttpError(401, 'The token of this node is missing or wrong: send the contents of the file control.token in its store directory as "Authorization: Bearer TOKEN".', { headers: { 'www-authenticate': 'Bearer realm="portolan"' } })
+    }
+    switch (path) {
+      case '/metrics':
+        sendText(response, 200, metrics.toString(), { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' })
+        return
+      case '/api/stats':
+        sendJson(response, 200, stats())
+        return
+      case '/api/get':
+        await this.#get(exchange)
+        return
+      case '/api/explain':
+        await this.#explain(exchange)
+        return
+      default:
+        throw new HttpError(404, 'There is nothing here. There are /metrics, /api/stats, /api/get?cid=CID, /api/explain?cid=CID, /live and /ready.')
+    }
+  }
+
+  /** Opens a session for `?cid=CID[/path]` and whatever hints and deadline the operator gave */
+  async #visit<T> (exchange: Exchange, use: (target: { root: CID, names: readonly string[], load: BlockLoader }) => Promise<T>): Promise<T> {
+    const { query, signal } = exchange
+    const cid = query.get('cid')
+
+    if (cid == null) {
+      throw new HttpError(400, 'The CID is missing: ?cid=CID or ?cid=CID/path.')
+    }
+    // the same reader as for the gateway's paths, which are percent-encoded
+    const { root, names } = parseIpfsPath(`/ipfs/${cid.replace(/^\/ipfs\//, '').split('/').map(name => encodeURIComponent(name)).join('/')}`, this.#components.parseCID)
+    const session = this.#components.contentRouting.createSession(root, { signal, client: 'operator' })
+    try {
+      return await use({ root, names, load: (cid, options) => session.retrieve(cid, { signal: options?.signal ?? signal, client: 'operator' }) })
+    } finally {
+      session.close()
+    }
+  }
+
+  async #get (exchange: Exchange): Promise<void> {
+    const { response, signal, method } = exchange
+    const { files, clock } = this.#components
+
+    await this.#visit(exchange, async ({ root, names, load }) => {
+      const node: FileNode = await files.resolve(root, names, load, { signal })
+      if (node.type === 'directory') {
+        sendJson(response, 409, { error: 'directory', entries: await firstNames(files.list(node.cid, load, { signal, limit: ENTRIES_NAMED })) })
+        return
+      }
+      response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': node.size, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
+      if (method === 'HEAD' || node.size === 0) {
+        response.end()
+        return
+      }
+      await sendBody(response, files.read(node.cid, load, { signal }), {
+        signal, clock, length: node.size, stallTimeout: this.#init.stallTimeout ?? DEFAULT_STALL_TIMEOUT
+      })
+    })
+  }
+
+  async #explain (exchange: Exchange): Promise<void> {
+    const { contentRouting, files } = this.#components
+
+    await this.#visit(exchange, async ({ root, names, load }) => {
+      let cid = root
+      let error: Error | undefined
+      try {
+        cid = names.length === 0 ? root : (await files.resolve(root, names, load, { signal: exchange.signal })).cid
+        // a success is told as it was; a failure of an hour ago may be none by now
+        if (!told(contentRouting.explain(cid))) {
+          await load(cid, { signal: exchange.signal })
+        }
+      } catch (err) {
+        exchange.signal.throwIfAborted()
+        error = err instanceof Error ? err : new Error(String(err))
+      }
+      const story = (error as RetrievalFailedError | undefined)?.story ?? contentRouting.explain(cid)
+      if (error != null && story == null) {
+        throw error
+      }
+      sendJson(exchange.response, 200, {
+        cid: cid.toString(),
+        // an error that nobody foresaw says as little here as on the gateway
+        ...(error == null ? {} : { error: { name: error.name, message: toHttpError(error).message.split('\n')[0] } }),
+        text: String(story),
+        story
+      })
+    })
+  }
+}
+
+function told (story: Story | undefined): boolean {
+  const { result } = (story?.toJSON() ?? {}) as { result?: string }
+  return result === 'delivered' || result === 'cached'
+}
+
+/** The names of the first entries of a directory */
+export async function firstNames (entries: AsyncIterable<DirectoryEntry>): Promise<string[]> {
+  const names: string[] = []
+  for await (const { name } of entries) {
+    names.push(name)
+  }
+  return names
+}

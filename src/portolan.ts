@@ -1,0 +1,173 @@
+import { resolve } from 'node:path'
+import { withLibp2pLight } from '@helia/libp2p'
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import { createHeliaLight } from 'helia'
+import { blockVerifier } from './block/verify.ts'
+import { heliaMixin } from './compose.ts'
+import { contentRoutingOptions } from './config/content-routing-options.ts'
+import { loadIdentity } from './config/identity.ts'
+import { libp2pOptions } from './config/libp2p-options.ts'
+import { directoryStore, memoryStore } from './config/store.ts'
+import { undiciTransport } from './exchange/http/undici-egress.ts'
+import { InvalidOptionError } from './interface/errors.ts'
+import type { BlockVerifier } from './block/verify.ts'
+import type { ContentRoutingOptions } from './config/content-routing-options.ts'
+import type { Libp2pInit } from './config/libp2p-options.ts'
+import type { NodeStore } from './config/store.ts'
+import type { HeliaContentRouting } from './helia/helia-routing.ts'
+import type { LocalStore } from './interface/cache.ts'
+import type { Helia } from '@helia/interface'
+import type { HeliaWithLibp2p } from '@helia/libp2p'
+import type { ComponentLogger, Libp2p, Metrics, ServiceMap } from '@libp2p/interface'
+
+/** The options of a whole node: those of content routing, of libp2p, and where things are kept */
+export interface PortolanInit extends Omit<ContentRoutingOptions, 'enabled' | 'trustedBrokers'>, Libp2pInit {
+  /**
+   * Directory for blocks, records and the identity, or `memory` for a node that
+   * leaves nothing behind. The store is unbounded: it keeps whatever was read.
+   *
+   * @default 'memory'
+   */
+  store?: string
+  /** `false`: call `start()` yourself. @default true */
+  start?: boolean
+  logger?: ComponentLogger
+  metrics?: Metrics
+}
+
+/** A node put together by `createPortolan` */
+export interface Portolan extends AsyncDisposable {
+  readonly helia: HeliaWithLibp2p<ServiceMap> & { contentRouting: HeliaContentRouting }
+  /** There once the node has started */
+  readonly libp2p: Libp2p
+  readonly contentRouting: HeliaContentRouting
+  /** The raw store under Helia */
+  readonly store: LocalStore
+  readonly verifier: BlockVerifier
+  /** Everybody whom the configuration names, and so everybody who may be contacted without a request that names more */
+  readonly contacts: readonly string[]
+  readonly status: Helia['status']
+  /** Idempotent; also after `stop` */
+  start (): Promise<void>
+  /** Idempotent: waits until everything is closed and nothing of the node is left in the process */
+  stop (): Promise<void>
+}
+
+class Node implements Portolan {
+  readonly helia: Portolan['helia']
+  readonly verifier: BlockVerifier
+  readonly contacts: readonly string[]
+  readonly #storage: NodeStore
+  readonly #libp2p: ReturnType<typeof libp2pOptions>
+  #turn: Promise<void> = Promise.resolve()
+
+  constructor (init: PortolanInit) {
+    const { store = 'memory', start, listen, bootstrap, maxConnections, logger, metrics, mode = 'balanced', ...routing } = init
+
+    if (typeof store !== 'string' || store === '') {
+      throw new InvalidOptionError(`store must be a directory or "memory", got ${JSON.stringify(store)}`)
+    }
+    // checked here, before anything is opened
+    const { operators } = contentRoutingOptions({ ...routing, mode })
+    this.#libp2p = libp2pOptions({ listen, bootstrap, maxConnections })
+    this.#storage = store === 'memory' ? memoryStore() : directoryStore(resolve(store))
+    this.verifier = blockVerifier({ maxBlockSize: init.maxBlockSize, allowSha1: init.allowSha1 })
+    this.contacts = [...operators.map(({ id, addresses }) => addresses[0] ?? id), ...bootstrap ?? []]
+
+    const { blockstore, datastore } = this.#storage
+    const mixin = heliaMixin(({ policy, clock }) => undiciTransport({ policy, clock }), { verifier: this.verifier })
+    const light = createHeliaLight({ blockstore, datastore, logger, metrics, hashers: this.verifier.hashers() })
+    this.helia = mixin(withLibp2pLight(light, this.#libp2p), { ...routing, mode })
+  }
+
+  get libp2p (): Libp2p {
+    return this.helia.libp2p
+  }
+
+  get contentRouting (): HeliaContentRouting {
+    return this.helia.contentRouting
+  }
+
+  get store (): LocalStore {
+    return this.#storage.blockstore as unknown as LocalStore
+  }
+
+  get status (): Helia['status'] {
+    return this.helia.status
+  }
+
+  async start (): Promise<void> {
+    await this.#next(async () => {
+      if (this.helia.status === 'started') {
+        return
+      }
+      await this.#storage.open()
+      try {
+        const { directory } = this.#storage
+        this.#libp2p.privateKey ??= directory == null ? await generateKeyPair('Ed25519') : await loadIdentity(directory)
+        await this.helia.start()
+      } catch (err) {
+        await this.#close()
+        throw toListenProblem(err, this.#libp2p.addresses.listen)
+      }
+    })
+  }
+
+  async stop (): Promise<void> {
+    await this.#next(async () => {
+      if (this.helia.status !== 'stopped') {
+        await this.#close()
+      }
+    })
+  }
+
+  async [Symbol.asyncDispose] (): Promise<void> {
+    await this.stop()
+  }
+
+  /** One start or stop at a time, in the order of the calls */
+  async #next (step: () => Promise<void>): Promise<void> {
+    const turn = this.#turn.then(step, step)
+    this.#turn = turn.then(() => {}, () => {})
+    await turn
+  }
+
+  async #close (): Promise<void> {
+    try {
+      await this.helia.stop()
+    } finally {
+      await this.#storage.close()
+    }
+  }
+}
+
+function toListenProblem (err: unknown, listen: readonly string[]): unknown {
+  const { name } = err as Error
+  return name === 'UnsupportedListenAddressesError' || name === 'UnsupportedListenAddressError'
+    ? new InvalidOptionError(`the peer-to-peer node cannot listen on ${listen.join(', ')}: ${(err as Error).message}`, { cause: err })
+    : err
+}
+
+/**
+ * Composes a whole node for Node.js: libp2p, Helia, a store on disk and content
+ * routing in mode `balanced`. It has one identity that outlives restarts, and it
+ * contacts nobody who was not named.
+ *
+ * @example
+ * ```ts
+ * const node = await createPortolan({ store: './store', providers: ['https://gateway.example'] })
+ *
+ * for await (const bytes of node.contentRouting.retrieveContent('/ipfs/bafy…/readme.md')) {
+ *   process.stdout.write(bytes)
+ * }
+ * await node.stop()
+ * ```
+ */
+export async function createPortolan (init: PortolanInit = {}): Promise<Portolan> {
+  const node = new Node(init)
+
+  if (init.start !== false) {
+    await node.start()
+  }
+  return node
+}
