@@ -146,7 +146,7 @@ describe('toProvider with a peer', () => {
     ['localhost:8080', /neither an http\(s\) URL/],
     ['12D3KooW', /neither/],
     ['QmTooShort', /neither/],
-    [base58btc.encode(Digest.create(0x12, new Uint8Array(20)).bytes).slice(1), /neither/],
+    [CID.createV1(LIBP2P_KEY, Digest.create(0x12, new Uint8Array(20))).toString(), /neither/],
     [gatewayCID('https://example.com', LIBP2P_KEY).toString(), /neither/]
   ])('refuses %s', (value, message) => {
     expect(refused(value)).toMatch(message)
