@@ -1,3 +1,4 @@
+import { unixfs } from '@helia/unixfs'
 import { MemoryDatastore } from 'datastore-core'
 import { blockKey } from './block/key.ts'
 import { blockVerifier } from './block/verify.ts'
@@ -13,6 +14,7 @@ import { adoptedBrokerFetcher } from './exchange/broker/broker-egress.ts'
 import { raceBrokers } from './exchange/broker/race-egress.ts'
 import { httpBlockFetcher } from './exchange/http/http-fetcher.ts'
 import { restartableTransport } from './exchange/http/restartable-transport.ts'
+import { createFilesystem } from './helia/filesystem.ts'
 import { heliaSeams } from './helia/seams.ts'
 import { withContentRouting } from './helia/with-content-routing.ts'
 import { nullLedger } from './privacy/null-ledger.ts'
@@ -22,12 +24,16 @@ import { ReputationKeeper } from './reputation/keeper.ts'
 import { ContentRoutingManager } from './routing/manager.ts'
 import { RoutingRequest } from './routing/request.ts'
 import { contentReader } from './unixfs/content-reader.ts'
+import { stat } from './unixfs/entry.ts'
+import { listDirectory } from './unixfs/list-directory.ts'
+import { locate } from './unixfs/path.ts'
 import type { BlockVerifier } from './block/verify.ts'
 import type { ContentRoutingOptions } from './config/content-routing-options.ts'
 import type { ConnectedLibp2p } from './discovery/connected-peers.ts'
 import type { HasContentRouting } from './discovery/libp2p-routing-egress.ts'
 import type { Provides } from './discovery/provide-egress.ts'
 import type { RestartableTransport, TransportFactory } from './exchange/http/restartable-transport.ts'
+import type { GetFilesystem } from './helia/filesystem.ts'
 import type { HeliaContentRouting } from './helia/helia-routing.ts'
 import type { LocalStore } from './interface/cache.ts'
 import type { Clock, Random } from './interface/clock.ts'
@@ -45,6 +51,7 @@ import type { CID } from 'multiformats/cid'
 
 export type { ContentRoutingOptions } from './config/content-routing-options.ts'
 export type { TransportFactory } from './exchange/http/restartable-transport.ts'
+export type { Filesystem, FilesystemInit, FilesystemNode, GetFilesystem } from './helia/filesystem.ts'
 
 export interface CompositionParts {
   readonly logger: ComponentLogger
@@ -184,6 +191,9 @@ export function heliaMixin (transport: TransportFactory, platform: Pick<Composit
     })
   }
 }
+
+/** A UnixFS over a wrapped node: its cache misses go through content routing, or past it */
+export const getFilesystem: GetFilesystem = createFilesystem({ unixfs, read: contentReader(), list: listDirectory, stat, locate })
 
 /** The part of a libp2p node that content routing is composed from */
 export interface RoutableLibp2p extends HasContentRouting, ConnectedLibp2p {

@@ -1,5 +1,5 @@
-import { withOwnSignal } from './own-signal.ts'
-import { parsePath, walkPath } from './path.ts'
+import { withOwnSignal } from '../clock/own-signal.ts'
+import { locate } from './path.ts'
 import { readFile } from './read-file.ts'
 import type { ReadFileOptions } from './read-file.ts'
 import type { ContentReader } from '../interface/unixfs.ts'
@@ -21,8 +21,7 @@ export type ContentReaderInit = Pick<ReadFileOptions, 'window' | 'windowBlocks'>
  */
 export function contentReader (init: ContentReaderInit = {}): ContentReader {
   return (target, load, { offset, length, signal: outer } = {}) => withOwnSignal(async function * (signal) {
-    const { root, segments } = parsePath(target)
-    const { cid, size } = await walkPath(root, segments, load, { signal })
+    const { cid, size } = await locate(target, load, { signal })
 
     yield * readFile(cid, load, { ...init, offset, length, signal, dagSize: size })
   }, outer)

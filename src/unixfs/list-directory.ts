@@ -1,7 +1,7 @@
+import { withOwnSignal } from '../clock/own-signal.ts'
 import { UnixFSError } from '../interface/errors.ts'
 import { checkShard, checkShardLevel, shardCID, shardShape } from './hamt.ts'
 import { orderedWalk } from './ordered-walk.ts'
-import { withOwnSignal } from './own-signal.ts'
 import { DAG_PB_CODE, decodeNode, linkCID, linkSize } from './unixfs-node.ts'
 import { wholeNumber } from './whole-number.ts'
 import type { ShardShape } from './hamt.ts'

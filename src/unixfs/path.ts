@@ -45,6 +45,13 @@ export function parsePath (target: CID | string): ParsedPath {
   return { root: parseCID(root), segments }
 }
 
+/** Follows a CID or path to the CID at its end, without loading that */
+export async function locate (target: CID | string, load: BlockLoader, options: { signal?: AbortSignal } = {}): Promise<ResolvedPath> {
+  const { root, segments } = parsePath(target)
+
+  return walkPath(root, segments, load, options)
+}
+
 /** Follows a path and tells what is at its end */
 export async function resolvePath (root: CID, segments: readonly string[], load: BlockLoader, options: { signal?: AbortSignal } = {}): Promise<UnixFSEntry> {
   const { cid } = await walkPath(root, segments, load, options)

@@ -1,6 +1,6 @@
+import { withOwnSignal } from '../clock/own-signal.ts'
 import { UnixFSError } from '../interface/errors.ts'
 import { orderedWalk } from './ordered-walk.ts'
-import { withOwnSignal } from './own-signal.ts'
 import { contentSize, DAG_PB_CODE, decodeNode, linkCID, linkSize, RAW_CODE } from './unixfs-node.ts'
 import { wholeNumber } from './whole-number.ts'
 import type { Branch, Step } from './ordered-walk.ts'

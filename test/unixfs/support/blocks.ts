@@ -48,17 +48,7 @@ export class Blocks {
   /** A blockstore that ipfs-unixfs-importer can write to */
   readonly store = {
     put: async (cid: CID, block: Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<CID> => {
-      const chunks: Uint8Array[] = []
-
-      if (block instanceof Uint8Array) {
-        chunks.push(block)
-      } else {
-        for await (const chunk of block) {
-          chunks.push(chunk)
-        }
-      }
-
-      this.#blocks.set(cid.toString(), Uint8Array.from(chunks.flatMap(chunk => [...chunk])))
+      this.#blocks.set(cid.toString(), block instanceof Uint8Array ? block.slice() : await collect(block))
       return cid
     }
   }
@@ -135,7 +125,7 @@ export function content (length: number): Uint8Array {
   })
 }
 
-export async function collect (chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+export async function collect (chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const all: Uint8Array[] = []
   let length = 0
 
