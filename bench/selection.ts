@@ -104,7 +104,8 @@ async function runManager (regime: Regime, factors: readonly Float64Array[], see
 
       manager.retrieve(cid).then(() => {
         times[i] = clock.now() - started
-        network.drop(cid)
+        // measurements may still be under way
+        clock.schedule(60_000, () => { network.drop(cid) })
 
         if (++done === count) {
           resolve()

@@ -32,6 +32,8 @@ export interface ProviderView {
   readonly attempts: number
   /** RTT mean and mean deviation in ms, for timeouts; undefined before the first sample */
   readonly rtt?: { readonly mean: number, readonly deviation: number }
+  /** Timeouts are multiplied by this: doubled by every stall, back to 1 with an answer (RFC 6298, 5.5) */
+  readonly patience: number
 }
 
 export interface Sample {

@@ -2,7 +2,7 @@ import { breakerAfter, breakerPhase, DEFAULT_BREAKER, probeBreaker } from './bre
 import { conductAfter, CONDUCT_WARNING, decayConduct } from './conduct.ts'
 import { ageEstimate, DEFAULT_ESTIMATE, observe, observeCensored } from './estimate.ts'
 import { DEFAULT_OUTAGE, OutageDetector } from './outage.ts'
-import { MAX_ROUTES, newRecord, newRoute, restoreRecord, routeKey, storeRecord } from './record.ts'
+import { MAX_PATIENCE, MAX_ROUTES, newRecord, newRoute, restoreRecord, routeKey, storeRecord } from './record.ts'
 import type { BreakerParams } from './breaker.ts'
 import type { EstimateParams } from './estimate.ts'
 import type { OutageParams } from './outage.ts'
@@ -77,7 +77,8 @@ export class ProviderBook implements ReputationBook {
         breaker: 'closed',
         retryAt: 0,
         passedOver: 0,
-        attempts: 0
+        attempts: 0,
+        patience: 1
       }
     }
 
@@ -96,6 +97,7 @@ export class ProviderBook implements ReputationBook {
       retryAt: record.breaker.state === 'open' ? record.breaker.until : 0,
       passedOver: path?.passed ?? 0,
       attempts: record.attempts,
+      patience: path?.patience ?? 1,
       ...(path != null && path.rttMean >= 0 ? { rtt: { mean: path.rttMean, deviation: path.rttDeviation } } : {})
     }
   }
@@ -211,6 +213,12 @@ export class ProviderBook implements ReputationBook {
   }
 
   #learn (path: RouteRecord, outcome: Outcome, sample: Sample, now: number): void {
+    if (outcome === 'stalled') {
+      path.patience = Math.min(MAX_PATIENCE, path.patience * 2)
+    } else if (outcome !== 'cancelled' && outcome !== 'unreachable') {
+      path.patience = 1
+    }
+
     if (sample.latency != null && sample.latency >= 0) {
       const x = Math.log(Math.max(0.05, sample.latency))
 

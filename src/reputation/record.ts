@@ -13,6 +13,8 @@ export interface RouteRecord {
   /** Linear RTT mean and deviation in ms, for timeouts (RFC 6298); -1 before the first sample */
   rttMean: number
   rttDeviation: number
+  /** Doubled by every stall, 1 after an answer: a provider that turned slow is heard out, not called silent for ever */
+  patience: number
   /** Times passed over since the last observation */
   passed: number
   updatedAt: number
@@ -30,6 +32,9 @@ export interface ProviderRecord {
   /** Monotonic */
   updatedAt: number
 }
+
+/** Longest that stalls stretch a timeout: from the floor of 200 ms to beyond the ceiling */
+export const MAX_PATIENCE = 64
 
 /** Routes kept per provider: more addresses than this are noise */
 export const MAX_ROUTES = 8
@@ -58,6 +63,7 @@ export function newRoute (now: number): RouteRecord {
     throughput: emptyEstimate(),
     rttMean: -1,
     rttDeviation: 0,
+    patience: 1,
     passed: 0,
     updatedAt: now
   }

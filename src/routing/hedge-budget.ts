@@ -13,6 +13,11 @@ export interface HedgeParams {
   readonly coldDelay: number
   /** Attempts of one read under way at once */
   readonly maxConcurrent: number
+  /**
+   * Tokens that a read must leave to others while it has waited for less than half
+   * again the delay: the last ones go to those that wait longest
+   */
+  readonly reserve: number
   /** Share of reads that also measure a provider that nobody has measured lately */
   readonly shadowShare: number
 }
@@ -25,6 +30,7 @@ export const DEFAULT_HEDGE: HedgeParams = {
   minDelay: 10,
   coldDelay: 250,
   maxConcurrent: 6,
+  reserve: 2,
   shadowShare: 0.01
 }
 
@@ -47,7 +53,7 @@ export class HedgeBudget {
     this.#tokens = Math.min(this.#params.burst, this.#tokens + this.#params.share)
   }
 
-  /** True when an extra request may go out; it is paid for */
+  /** True when an extra request may go out beyond the reserve; it is paid for */
   spend (reserve = 0): boolean {
     if (this.#tokens < 1 + reserve) {
       return false

@@ -70,6 +70,7 @@ type Range = readonly [min: number, max: number, integer?: boolean]
 const RANGES: Record<string, Record<string, Range>> = {
   select: {
     priorWeight: [0.001, 100],
+    exploration: [0, 10],
     priorSd: [0.01, 10],
     coldLatency: [0.1, MAX_MS],
     coldThroughput: [0.001, 1e9],
@@ -91,6 +92,7 @@ const RANGES: Record<string, Record<string, Range>> = {
     minDelay: [0, MAX_MS],
     coldDelay: [1, MAX_MS],
     maxConcurrent: [1, 64, true],
+    reserve: [0, 1e6],
     shadowShare: [0, 1]
   },
   limits: {

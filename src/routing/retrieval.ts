@@ -63,13 +63,16 @@ export class Retrieval {
   #attempts = 0
   #hedges = 0
   #hedgeDue = false
+  #denials = 0
   #round = 1
   #over = false
   #queued = false
+  #gathering = false
   #waiting: () => void = () => {}
   #roomWatch: () => void = () => {}
   #cancelHedge: () => void = () => {}
   #cancelRound: () => void = () => {}
+  #cancelGather: () => void = () => {}
 
   constructor (init: RetrievalInit) {
     this.#init = init
@@ -441,14 +444,18 @@ export class Retrieval {
 
     const client = this.#client
 
-    if (!this.#env.hedges.spend() || !this.#env.slots.tryAcquire(client)) {
+    if (!this.#env.hedges.spend(this.#denials > 1 ? 0 : this.#env.params.hedge.reserve) || !this.#env.slots.tryAcquire(client)) {
+      this.#denials++
       this.#hedgeDue = false
-      this.#cancelHedge = this.#env.clock.schedule(Math.max(this.#hedgeDelay(), 1), () => {
+      this.#cancelHedge()
+      this.#cancelHedge = this.#env.clock.schedule(Math.max(this.#hedgeDelay() / 4, 1), () => {
         this.#hedgeDue = true
         this.#pump()
       })
       return
     }
+
+    this.#denials = 0
 
     this.#hedges++
     this.#env.stats.hedges++
@@ -591,7 +598,18 @@ export class Retrieval {
 
     if (!this.#over && this.#candidates.add(provider)) {
       this.#init.onProgress('provider', { provider: provider.id, source: provider.source })
-      this.#pump()
+      this.#pumpSoon()
+    }
+  }
+
+  /** Providers that a lookup names in one breath are chosen among, not taken in the order of the answer */
+  #pumpSoon (): void {
+    if (!this.#gathering) {
+      this.#gathering = true
+      this.#cancelGather = this.#env.clock.schedule(0, () => {
+        this.#gathering = false
+        this.#pump()
+      })
     }
   }
 
@@ -626,6 +644,7 @@ export class Retrieval {
     this.#roomWatch()
     this.#cancelHedge()
     this.#cancelRound()
+    this.#cancelGather()
 
     for (const run of [...this.#active]) {
       if (run.summary.reason === 'shadow' && end?.kind === 'delivered') {

@@ -23,6 +23,11 @@ export interface SelectParams {
    * factor of about 2.5 and is tried now and then.
    */
   readonly priorWeight: number
+  /**
+   * Thompson draws are this share as wide as the belief: below 1 it trusts its mean
+   * more. Hedges and measurements explore too, and cost no read its time.
+   */
+  readonly exploration: number
   /** Log-scale uncertainty of one observation where nothing is known */
   readonly priorSd: number
   /** Belief about latency (ms) where nothing at all is known: a dial and a lookup away */
@@ -37,10 +42,11 @@ export interface SelectParams {
 
 export const DEFAULT_SELECT: SelectParams = {
   priorWeight: 0.3,
+  exploration: 0.3,
   priorSd: 0.5,
   coldLatency: 150,
   coldThroughput: 2_000,
-  comfortableInFlight: 24,
+  comfortableInFlight: 48,
   unknownPatience: 150
 }
 
@@ -188,7 +194,7 @@ function draw (estimate: LogEstimate, prior: number, random: Random, params: Sel
   const weight = estimate.weight + params.priorWeight
   const mean = (estimate.weight * estimate.mean + params.priorWeight * prior) / weight
   const variance = (estimate.weight * estimate.sd ** 2 + params.priorWeight * params.priorSd ** 2) / weight
-  return mean + normal(random) * Math.sqrt(variance / weight)
+  return mean + params.exploration * normal(random) * Math.sqrt(variance / weight)
 }
 
 /** An unmeasured provider is assumed to be like the average measured one */

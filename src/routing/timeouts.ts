@@ -35,7 +35,7 @@ export interface AttemptTimeouts {
  *
  * @param cap - a high quantile over the recent attempts at all providers, when there is one
  */
-export function attemptTimeouts (view: Pick<ProviderView, 'rtt'>, cap: number | undefined, params: TimeoutParams = DEFAULT_TIMEOUTS): AttemptTimeouts {
+export function attemptTimeouts (view: Pick<ProviderView, 'rtt' | 'patience'>, cap: number | undefined, params: TimeoutParams = DEFAULT_TIMEOUTS): AttemptTimeouts {
   const { rtt } = view
   let firstByte = params.unknown
 
@@ -49,7 +49,7 @@ export function attemptTimeouts (view: Pick<ProviderView, 'rtt'>, cap: number | 
 
   return {
     connect: Math.min(params.connect, params.ceiling),
-    firstByte: Math.max(params.floor, Math.min(params.ceiling, firstByte)),
+    firstByte: Math.min(params.ceiling, Math.max(params.floor, firstByte) * view.patience),
     stall: Math.min(params.stall, params.ceiling)
   }
 }

@@ -1,0 +1,27 @@
+/**
+ * @packageDocumentation
+ *
+ * What runs in browsers: the same mixin over `fetch`. Names cannot be resolved
+ * there, so private addresses behind public names are the browser's to refuse.
+ */
+import { heliaMixin, libp2pComposer } from './compose.ts'
+import { fetchTransport } from './exchange/http/fetch-egress.ts'
+
+/** Wraps a Helia node: its reads go through content routing over `fetch` and the brokers it has */
+export const withContentRouting = heliaMixin(fetchTransport)
+
+/** Content routing on a libp2p node without Helia */
+export const contentRoutingFor = libp2pComposer(fetchTransport)
+
+export { composeContentRouting, getFilesystem, heliaMixin, libp2pComposer } from './compose.ts'
+export { ContentRoutingManager } from './routing/manager.ts'
+export { reputationBook } from './reputation/book.ts'
+export { blockVerifier } from './block/verify.ts'
+export { addressPolicy } from './provider/address.ts'
+export { toProvider } from './provider/provider.ts'
+export { httpBlockFetcher } from './exchange/http/http-fetcher.ts'
+export { fetchTransport } from './exchange/http/fetch-egress.ts'
+export { systemClock } from './clock/system-clock.ts'
+export { seededRandom, systemRandom } from './clock/random.ts'
+export { nullLedger } from './privacy/null-ledger.ts'
+export * from './interface/errors.ts'

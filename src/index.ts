@@ -1,0 +1,69 @@
+/**
+ * @packageDocumentation
+ *
+ * Portolan is a content-routing cache for IPFS. One line wraps a Helia node:
+ * reads become faster, survive bad providers and explain themselves.
+ *
+ * @example
+ *
+ * ```ts
+ * import { createHeliaLight } from 'helia'
+ * import { CID } from 'multiformats/cid'
+ * import { getFilesystem, withContentRouting } from 'portolan'
+ *
+ * const helia = await withContentRouting(createHeliaLight(), {
+ *   providers: ['http://127.0.0.1:8080']
+ * }).start()
+ *
+ * const cid = CID.parse('bafkreifjjcie6lypi6ny7amxnfftagclbuxndqonfipmb64f2km2devei4')
+ *
+ * for await (const bytes of getFilesystem(helia).cat(cid)) {
+ *   console.log(bytes.byteLength)
+ * }
+ *
+ * console.log(String(helia.contentRouting.explain(cid)))
+ * ```
+ */
+import { heliaMixin, libp2pComposer } from './compose.ts'
+import { undiciTransport } from './exchange/http/undici-egress.ts'
+
+/** Wraps a Helia node: its reads go through content routing over pooled HTTP and the brokers it has */
+export const withContentRouting = heliaMixin(undiciTransport)
+
+/** Content routing on a libp2p node without Helia */
+export const contentRoutingFor = libp2pComposer(undiciTransport)
+
+export { composeContentRouting, getFilesystem, heliaMixin, libp2pComposer } from './compose.ts'
+export { createPortolan } from './portolan.ts'
+export { ContentRoutingManager } from './routing/manager.ts'
+export { reputationBook } from './reputation/book.ts'
+export { blockVerifier } from './block/verify.ts'
+export { addressPolicy } from './provider/address.ts'
+export { toProvider } from './provider/provider.ts'
+export { httpBlockFetcher } from './exchange/http/http-fetcher.ts'
+export { fetchTransport } from './exchange/http/fetch-egress.ts'
+export { undiciTransport } from './exchange/http/undici-egress.ts'
+export { systemClock } from './clock/system-clock.ts'
+export { seededRandom, systemRandom } from './clock/random.ts'
+export { nullLedger } from './privacy/null-ledger.ts'
+export * from './interface/errors.ts'
+
+export type { Portolan, PortolanInit } from './portolan.ts'
+export type { Composition, CompositionParts, ContentRoutingOptions, Filesystem, FilesystemInit, TransportFactory } from './compose.ts'
+export type { HeliaContentRouting } from './helia/helia-routing.ts'
+export type { ContentRoutingComponents, ContentRoutingInit, ContentRoutingStats } from './routing/manager.ts'
+export type { AttemptSummary } from './routing/timeline.ts'
+export type { Explanation, RetrievalStory } from './routing/story.ts'
+export type { BlockVerifier, BlockVerifierInit } from './block/verify.ts'
+export type { AddressPolicy } from './provider/address.ts'
+export type { HttpTransport } from './exchange/http/transport.ts'
+export type { ContentRouting, RetrievalSession, RetrieveContentOptions, RetrieveOptions, RetrieveProgressEvents } from './interface/routing.ts'
+export type { Block, BlockFetcher } from './interface/fetcher.ts'
+export type { Attempt, Purpose, Request, Want } from './interface/request.ts'
+export type { Disclosure, DisclosureEntry, DisclosureInit, DisclosureState, Ledger, Observer, PrivacyMode } from './interface/disclosure.ts'
+export type { BlockKey, Provider, ProviderHint, ProviderId, ProviderSource, Route, Transport } from './interface/provider.ts'
+export type { ProviderView, ReputationBook, Sample } from './interface/reputation.ts'
+export type { Outcome } from './interface/outcome.ts'
+export type { Clock, Random, TimeoutSignal } from './interface/clock.ts'
+export type { BlockLoader, ContentReader } from './interface/unixfs.ts'
+export type { LocalStore } from './interface/cache.ts'
