@@ -28,16 +28,10 @@ export interface HttpBlockFetcherInit {
   clock?: Clock
 }
 
-/** An address of a provider that is not used, and why */
-export interface RefusedAddress {
-  readonly address: string
-  readonly reason: string
-}
-
 export interface HttpBlockFetcher extends BlockFetcher {
   readonly transport: 'http'
-  /** The provider's HTTP addresses that the policy keeps out of `routes`, for whoever explains */
-  refusedAddresses (provider: Provider): readonly RefusedAddress[]
+  /** Which of the provider's HTTP addresses the policy keeps out of `routes`, and why */
+  unusable (provider: Provider): string | undefined
   stop (): Promise<void>
 }
 
@@ -57,7 +51,7 @@ export function httpBlockFetcher (init: HttpBlockFetcherInit): HttpBlockFetcher 
 
 interface Reachable {
   readonly routes: readonly Route[]
-  readonly refused: readonly RefusedAddress[]
+  readonly refused: string | undefined
 }
 
 const HEADERS: Record<string, string> = {
@@ -100,7 +94,7 @@ class GatewayFetcher implements HttpBlockFetcher {
     return this.#reach(provider).routes
   }
 
-  refusedAddresses (provider: Provider): readonly RefusedAddress[] {
+  unusable (provider: Provider): string | undefined {
     return this.#reach(provider).refused
   }
 
@@ -193,7 +187,7 @@ class GatewayFetcher implements HttpBlockFetcher {
 
 function reach (provider: Provider, policy: AddressPolicy): Reachable {
   const routes: Route[] = []
-  const refused: RefusedAddress[] = []
+  const refused: string[] = []
 
   for (const address of httpOrigin(provider)) {
     try {
@@ -201,11 +195,11 @@ function reach (provider: Provider, policy: AddressPolicy): Reachable {
       policy.check(url.hostname, portOf(url))
       routes.push({ provider: provider.id, transport: 'http', address: url.origin })
     } catch (error) {
-      refused.push({ address, reason: (error as Error).message })
+      refused.push((error as Error).message)
     }
   }
 
-  return { routes, refused }
+  return { routes, refused: refused.length === 0 ? undefined : refused.join('; ') }
 }
 
 function describe ({ provider, address }: Route): string {

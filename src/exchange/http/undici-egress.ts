@@ -11,8 +11,11 @@ import type { Clock } from '../../interface/clock.ts'
 import type { Disclosure } from '../../interface/disclosure.ts'
 import type { AddressPolicy } from '../../provider/address.ts'
 
-/** HTTP/1.1 carries one exchange per connection; Kubo's HTTP retrieval asks one gateway with 16 workers too */
-export const DEFAULT_CONNECTIONS_PER_ORIGIN = 16
+/**
+ * HTTP/1.1 carries one exchange per connection, so this is how many requests one provider has in flight. As
+ * many as routing allows itself by default: an attempt's timers must not run while it queues here.
+ */
+export const DEFAULT_CONNECTIONS_PER_ORIGIN = 32
 
 /** Long enough for the next block of a file being watched, short enough to be a guest: boxo keeps idle ones as long */
 export const DEFAULT_IDLE_TIMEOUT = 30_000
@@ -20,7 +23,7 @@ export const DEFAULT_IDLE_TIMEOUT = 30_000
 /** A backstop above what attempts allow themselves; a handshake over a satellite link fits in it three times */
 export const DEFAULT_CONNECT_TIMEOUT = 5000
 
-/** Origins with a connection at once: more than are asked at once by far, and 16 times as many sockets at the very most */
+/** Origins with a connection at once: as many as routing has requests in flight, so that nobody waits for a place */
 export const DEFAULT_MAX_ORIGINS = 256
 
 /** Node's own limit; a trustless gateway's headers are below 2 KiB */
@@ -29,7 +32,7 @@ export const DEFAULT_MAX_HEADER_SIZE = 16_384
 export interface UndiciTransportInit {
   /** Which addresses may be dialled. @default public ones only */
   policy?: AddressPolicy
-  /** @default 16 */
+  /** More requests than this wait for a connection. @default 32 */
   connectionsPerOrigin?: number
   /** Milliseconds that an unused connection is kept. @default 30_000 */
   idleTimeout?: number

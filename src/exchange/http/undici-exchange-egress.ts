@@ -53,6 +53,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #stage: Stage = 'connecting'
   #reused = false
   #interim = 0
+  /** We ended it, nobody failed */
+  #givenUp = false
   #ending?: Ending
   #error: unknown
   #chunks: Uint8Array[] = []
@@ -87,6 +89,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   /** Ends the exchange, on the wire too where it got that far */
   abort (reason: unknown): void {
+    this.#givenUp = true
+
     if (this.#controller === undefined) {
       this.#end('abandoned', reason)
     } else {
@@ -114,7 +118,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onResponseStart (controller: Dispatcher.DispatchController, status: number, headers: Headers): void {
     if (status < 200) {
       if (++this.#interim > MAX_INTERIM) {
-        controller.abort(new TransportError('protocol', `more than ${MAX_INTERIM} interim answers`))
+        controller.abort(new TransportError('protocol', `the answer is not acceptable HTTP (more than ${MAX_INTERIM} interim answers)`))
       }
       return
     }
@@ -160,7 +164,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       return
     }
 
-    if (this.#init.signal.aborted || error instanceof Abandoned || (error as Error).name === 'AddressRefusedError') {
+    if (this.#givenUp || (error as Error).name === 'AddressRefusedError') {
       this.#end('broken', error)
       return
     }
@@ -188,7 +192,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       this.#reject(error)
     }
 
-    if (this.#init.signal.aborted) {
+    if (this.#givenUp) {
       this.#chunks = []
     }
     this.#wake?.()
@@ -199,7 +203,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #settle (): void {
     if (this.#stage === 'connecting') {
       this.#disclosure.notSent()
-    } else if (this.#init.signal.aborted && this.#carrier?.unwritten === 0) {
+    } else if (this.#givenUp && this.#carrier?.unwritten === 0) {
       // we lost interest, nothing broke: the bytes are on their way
       this.#disclosure.sent()
     } else {
@@ -214,7 +218,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     }
 
     if (this.#rest > DRAIN_LIMIT) {
-      this.abort(new Abandoned('the rest of the answer was not wanted'))
+      this.abort(new TransportError('lost', 'the rest of the answer was not wanted'))
       return
     }
 
@@ -222,7 +226,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       this.#draining = true
       this.#chunks = []
       this.#cancelDrain = this.#clock.schedule(DRAIN_TIMEOUT, () => {
-        this.abort(new Abandoned('the rest of the answer did not come'))
+        this.abort(new TransportError('lost', 'the rest of the answer did not come'))
       })
       this.#controller?.resume()
     }
@@ -258,10 +262,4 @@ export class Exchange implements Dispatcher.DispatchHandler {
       }
     }
   }
-}
-
-/** We ended the exchange ourselves, nobody failed */
-class Abandoned extends Error {
-  static override name = 'Abandoned'
-  override name = 'Abandoned'
 }

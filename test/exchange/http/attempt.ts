@@ -19,6 +19,7 @@ export async function want (bytes: Uint8Array = block, maxBytes: number = 2_097_
 /** Refuses nothing: for tests that are about something else */
 export const anywhere: AddressPolicy = {
   check: () => {},
+  allows: () => true,
   checkResolved: () => {},
   exempt: () => true,
   with: () => anywhere
@@ -46,6 +47,8 @@ export interface Recorded extends Attempt {
   readonly entries: DisclosureEntry[]
   /** State of every disclosure made, in order */
   readonly states: string[]
+  /** Resolves with the first disclosure: the request is then in the transport's hands */
+  readonly disclosed: Promise<void>
   abort (reason?: Error): void
 }
 
@@ -54,6 +57,7 @@ export function attempt (): Recorded {
   const controller = new AbortController()
   const entries: DisclosureEntry[] = []
   const events: Array<string | number> = []
+  const disclosed = Promise.withResolvers<void>()
   const request: Request = {
     id: 'r1',
     purpose: 'read',
@@ -62,7 +66,10 @@ export function attempt (): Recorded {
     deadline: Infinity,
     priority: 0,
     hints: [],
-    disclose: init => new Disclosure({ intended: entry => { entries.push(entry) }, settled: () => {} }, init, { request: 'r1', purpose: 'read', at: 0 })
+    disclose: init => {
+      disclosed.resolve()
+      return new Disclosure({ intended: entry => { entries.push(entry) }, settled: () => {} }, init, { request: 'r1', purpose: 'read', at: 0 })
+    }
   }
 
   return {
@@ -73,6 +80,7 @@ export function attempt (): Recorded {
     get states () {
       return entries.map(entry => entry.state)
     },
+    disclosed: disclosed.promise,
     abort: reason => { controller.abort(reason) },
     phase: phase => { events.push(phase) },
     bytes: n => { events.push(n) },

@@ -19,6 +19,8 @@ export interface WireServer extends AsyncDisposable {
   readonly sockets: Socket[]
   /** Resolves when request number `n` (from 1) has come */
   request (n: number): Promise<WireRequest>
+  /** Resolves when the first bytes have come, whatever they are */
+  readonly touched: Promise<void>
   /** Resolves when connection number `n` (from 1) is closed, or was */
   closed (n: number): Promise<void>
   readonly open: number
@@ -29,6 +31,7 @@ export async function wireServer (answer: (request: WireRequest) => void): Promi
   const requests: WireRequest[] = []
   const sockets: Socket[] = []
   const waiting: Array<() => void> = []
+  const touched = Promise.withResolvers<void>()
 
   const server = createServer({ allowHalfOpen: false }, socket => {
     sockets.push(socket)
@@ -37,6 +40,7 @@ export async function wireServer (answer: (request: WireRequest) => void): Promi
     socket.setNoDelay(true)
     socket.on('error', () => { /* clients of these tests hang up in every way there is */ })
     socket.on('data', data => {
+      touched.resolve()
       text += data.toString('latin1')
 
       for (let end = text.indexOf('\r\n\r\n'); end >= 0; end = text.indexOf('\r\n\r\n')) {
@@ -62,6 +66,7 @@ export async function wireServer (answer: (request: WireRequest) => void): Promi
     port,
     requests,
     sockets,
+    touched: touched.promise,
     get open () {
       return sockets.filter(socket => !socket.closed).length
     },
