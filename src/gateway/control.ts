@@ -146,13 +146,16 @@ export class Control {
         sendJson(response, 409, { error: 'directory', entries: await firstNames(files.list(node.cid, load, { signal, limit: ENTRIES_NAMED })) })
         return
       }
-      response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': node.size, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
+      const head = (): void => {
+        response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': node.size, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
+      }
       if (method === 'HEAD' || node.size === 0) {
+        head()
         response.end()
         return
       }
       await sendBody(response, files.read(node.cid, load, { signal }), {
-        signal, clock, length: node.size, stallTimeout: this.#init.stallTimeout ?? DEFAULT_STALL_TIMEOUT
+        signal, clock, head, length: node.size, stallTimeout: this.#init.stallTimeout ?? DEFAULT_STALL_TIMEOUT
       })
     })
   }

@@ -163,22 +163,25 @@ export class IpfsHandler {
     // a HEAD reads nothing of a file, so only its name can tell the type
     const type = content.type ?? (method === 'HEAD' ? undefined : await sniff(content))
 
-    response.writeHead(range.kind === 'part' ? 206 : 200, {
-      'cache-control': IMMUTABLE,
-      etag: content.etag,
-      'accept-ranges': 'bytes',
-      'content-length': length,
-      ...(type == null ? {} : { 'content-type': type }),
-      ...(content.disposition == null ? {} : { 'content-disposition': content.disposition }),
-      ...(range.kind === 'part' ? { 'content-range': `bytes ${range.first}-${range.last}/${content.size}` } : {}),
-      ...headers
-    })
+    const head = (): void => {
+      response.writeHead(range.kind === 'part' ? 206 : 200, {
+        'cache-control': IMMUTABLE,
+        etag: content.etag,
+        'accept-ranges': 'bytes',
+        'content-length': length,
+        ...(type == null ? {} : { 'content-type': type }),
+        ...(content.disposition == null ? {} : { 'content-disposition': content.disposition }),
+        ...(range.kind === 'part' ? { 'content-range': `bytes ${range.first}-${range.last}/${content.size}` } : {}),
+        ...headers
+      })
+    }
     if (method === 'HEAD' || length === 0) {
+      head()
       response.end()
       return
     }
     this.#init.onBytes?.(await sendBody(response, content.read(first, length), {
-      signal, length, clock: this.#components.clock, stallTimeout: this.#init.stallTimeout
+      signal, length, head, clock: this.#components.clock, stallTimeout: this.#init.stallTimeout
     }))
   }
 
@@ -191,20 +194,23 @@ export class IpfsHandler {
       this.#notModified(exchange, etag, headers)
       return
     }
-    response.writeHead(200, {
-      'cache-control': GENERATED,
-      etag,
-      'content-type': 'text/html; charset=utf-8',
-      'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",
-      ...headers
-    })
+    const head = (): void => {
+      response.writeHead(200, {
+        'cache-control': GENERATED,
+        etag,
+        'content-type': 'text/html; charset=utf-8',
+        'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",
+        ...headers
+      })
+    }
     if (exchange.method === 'HEAD') {
+      head()
       response.end()
       return
     }
     const entries = this.#components.files.list(node.cid, load, { signal, limit: this.#init.maxDirectoryEntries + 1 })
     this.#init.onBytes?.(await sendBody(response, directoryPage(path, node.cid, entries, this.#init.maxDirectoryEntries), {
-      signal, clock: this.#components.clock, stallTimeout: this.#init.stallTimeout
+      signal, head, clock: this.#components.clock, stallTimeout: this.#init.stallTimeout
     }))
   }
 

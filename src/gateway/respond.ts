@@ -37,6 +37,8 @@ export interface BodyOptions {
   stallTimeout: number
   /** The promised Content-Length; another amount breaks the connection */
   length?: number
+  /** Sends the head; called with the first chunk at hand, so that a failure before it still has a status of its own */
+  head: () => void
 }
 
 /**
@@ -45,13 +47,16 @@ export interface BodyOptions {
  * many as promised; the source is closed in every case.
  */
 export async function sendBody (response: ServerResponse, chunks: AsyncIterable<Uint8Array>, options: BodyOptions): Promise<number> {
-  const { length, signal } = options
+  const { length, signal, head } = options
   let sent = 0
 
   for await (const chunk of chunks) {
     signal.throwIfAborted()
     if (length != null && sent + chunk.byteLength > length) {
-      throw new HttpError(502, `the content is longer than the ${length} bytes it declares`)
+      throw new HttpError(502, `The content is longer than the ${length} bytes it declares.`)
+    }
+    if (!response.headersSent) {
+      head()
     }
     for (let at = 0; at < chunk.byteLength; at += SLICE) {
       const slice = chunk.subarray(at, at + SLICE)
@@ -62,7 +67,10 @@ export async function sendBody (response: ServerResponse, chunks: AsyncIterable<
     }
   }
   if (length != null && sent !== length) {
-    throw new HttpError(502, `the content ended after ${sent} of ${length} bytes`)
+    throw new HttpError(502, `The content ended after ${sent} of ${length} bytes.`)
+  }
+  if (!response.headersSent) {
+    head()
   }
   response.end()
   return sent
