@@ -81,6 +81,9 @@ export interface Composition {
   parseHint (hint: ProviderHint, source: string): Provider
 }
 
+/** What belongs to no retrieval is ended by nobody's leaving */
+const NEVER = new AbortController().signal
+
 /** Content routing with the transport that it owns: pools open with it and do not survive its stop */
 class OwningManager extends ContentRoutingManager {
   readonly #transport: RestartableTransport
@@ -171,7 +174,7 @@ export function heliaMixin (transport: TransportFactory, platform: Pick<Composit
         id: `unrouted-${++unrouted}`,
         purpose,
         mode: 'open',
-        signal: new AbortController().signal,
+        signal: NEVER,
         key: blockKey(cid),
         deadline: () => Infinity,
         priority: () => 0

@@ -8,6 +8,7 @@ export class AdoptedBrokers {
   readonly #adopt: (broker: BlockBroker, name: string) => BlockFetcher
   /** A broker keeps its fetcher over releases and restarts: what was learnt about it is filed under its name */
   readonly #known = new WeakMap<BlockBroker, BlockFetcher>()
+  #brokers: readonly BlockBroker[] = []
   #current: BlockFetcher[] = []
 
   constructor (fetchers: BlockFetcher[], adopt: (broker: BlockBroker, name: string) => BlockFetcher) {
@@ -16,6 +17,10 @@ export class AdoptedBrokers {
   }
 
   set (brokers: readonly BlockBroker[]): void {
+    if (brokers.length === this.#brokers.length && brokers.every((broker, i) => broker === this.#brokers[i])) {
+      return
+    }
+    this.#brokers = [...brokers]
     const names = new Map<string, number>()
     const next = [...new Set(brokers)].map(broker => {
       const name = broker.name ?? 'unnamed'

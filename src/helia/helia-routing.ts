@@ -18,6 +18,8 @@ export interface HeliaRoutingComponents {
   readonly routing: RunnableContentRouting
   readonly enabled: boolean
   switched (on: boolean): void
+  /** Called before a read: brokers may have come while content routing did not have the node */
+  adopt (): void
 }
 
 /** Content routing as the user of a wrapped node holds it: there at once, usable while the node runs, also when it is disabled */
@@ -45,15 +47,17 @@ export class HeliaRouting implements HeliaContentRouting {
   }
 
   async retrieve (cid: CID, options?: RetrieveOptions): Promise<Uint8Array> {
-    return (await this.#components.lifecycle.running()).retrieve(cid, options)
+    return (await this.#running()).retrieve(cid, options)
   }
 
   async * retrieveContent (target: CID | string, options?: RetrieveContentOptions): AsyncGenerator<Uint8Array, void, undefined> {
-    yield * (await this.#components.lifecycle.running()).retrieveContent(target, options)
+    yield * (await this.#running()).retrieveContent(target, options)
   }
 
   createSession (root: CID, options?: RetrieveOptions): RetrievalSession {
-    return this.#components.lifecycle.require().createSession(root, options)
+    const routing = this.#components.lifecycle.require()
+    this.#components.adopt()
+    return routing.createSession(root, options)
   }
 
   async announce (cids: CID | Iterable<CID> | AsyncIterable<CID>, options?: { signal?: AbortSignal }): Promise<void> {
@@ -67,5 +71,11 @@ export class HeliaRouting implements HeliaContentRouting {
 
   stats (): object {
     return this.#components.routing.stats()
+  }
+
+  async #running (): Promise<RunnableContentRouting> {
+    const routing = await this.#components.lifecycle.running()
+    this.#components.adopt()
+    return routing
   }
 }

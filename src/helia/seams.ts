@@ -40,7 +40,7 @@ export function heliaSeams (helia: Helia): HeliaSeams {
       throw unsupported(helia, `helia.${method} is not a function`)
     }
   }
-  if (typeof helia.routing?.findProviders !== 'function') {
+  if (!('findProviders' in (helia.routing ?? {}))) {
     throw unsupported(helia, 'helia.routing has no findProviders')
   }
   if (typeof helia.events?.addEventListener !== 'function') {

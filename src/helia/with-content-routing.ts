@@ -52,6 +52,7 @@ export function withContentRouting<H extends Helia> (helia: H, init: WithContent
     log.error('%s %s is outside the range that is tested, %s: look out for a newer portolan', helia.info.name, helia.info.version, SUPPORTED_HELIA)
   }
 
+  let up = false
   const lifecycle = new Lifecycle(parts.routing)
   const adopted = new AdoptedBrokers(parts.fetchers, parts.adopt)
   const running = async (): Promise<RunnableContentRouting> => lifecycle.running()
@@ -88,18 +89,24 @@ export function withContentRouting<H extends Helia> (helia: H, init: WithContent
     lifecycle,
     routing: parts.routing,
     enabled,
-    // a node that has not started, or has stopped, keeps its own brokers
+    // a node that has not started, stops or has stopped keeps its own brokers
     switched: on => {
-      if (on && helia.status === 'started') {
-        takeover.take()
+      if (on && up) {
+        begin()
       } else {
         takeover.release()
+      }
+    },
+    adopt: () => {
+      if (up && !takeover.active) {
+        adopted.set(seams.brokers)
       }
     }
   })
 
   /** The node has started, all mixins included */
   function begin (): void {
+    up = true
     lifecycle.start().catch((err: unknown) => {
       takeover.release()
       log.error('content routing could not start, the node goes on without it - %e', err)
@@ -111,6 +118,7 @@ export function withContentRouting<H extends Helia> (helia: H, init: WithContent
 
   /** Before anything of the node stops: its own brokers are in place when it stops them, so that they start again */
   async function end (): Promise<void> {
+    up = false
     takeover.release()
     try {
       await lifecycle.stop()

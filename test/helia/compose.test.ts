@@ -108,6 +108,15 @@ describe('the brokers of the node as fetchers', () => {
     expect(await trusting.contentRouting.retrieve(kept.cid)).toEqual(kept.bytes)
   })
 
+  it('can use them when asked directly although it does not have the node, the late ones too', async () => {
+    const [early, late] = [await block('early'), await block('late')]
+    const helia = await start({ blockBrokers: [new MapBroker('mine', early)] }, { enabled: false })
+    expect(await helia.contentRouting.retrieve(early.cid)).toEqual(early.bytes)
+    helia.addBlockBroker(new MapBroker('other', late))
+    expect(await helia.contentRouting.retrieve(late.cid)).toEqual(late.bytes)
+    expect(helia.hasBlockBroker('content-routing')).toBe(false)
+  })
+
   it('does not have a gateway broker ask again whom our own fetcher asks', async () => {
     const missing = await block('nobody has this')
     const provider = await gateway({ blocks: file.blocks })

@@ -152,6 +152,31 @@ describe('withContentRouting', () => {
     expect(await read(helia.blockstore.get(hello.cid))).toBe('hello')
   })
 
+  it('tries to start again when it is enabled after that', async () => {
+    const hello = await block('hello')
+    const routing = new OwnRouting().add(hello)
+    routing.startHeld = Promise.reject(new Error('no datastore'))
+    const helia = wrap(await node().start(), routing)
+    await expect(helia.contentRouting.retrieve(hello.cid)).rejects.toThrow('no datastore')
+    routing.startHeld = Promise.resolve()
+    helia.contentRouting.enable()
+    expect(await read(helia.blockstore.get(hello.cid))).toBe('hello')
+  })
+
+  it('does not take over a node that is stopping, whoever enables it', async () => {
+    const plain = new MapBroker('plain')
+    const routing = new OwnRouting()
+    const stopped = gate()
+    routing.stop = async () => stopped.opened
+    const helia = await wrap(node(plain), routing).start()
+    const stopping = helia.stop()
+    helia.contentRouting.enable()
+    expect(brokersOf(helia)).toEqual([plain])
+    stopped.open()
+    await stopping
+    expect(brokersOf(helia)).toEqual([plain])
+  })
+
   it('lets a node fail to start with the reason when content routing cannot, and start later', async () => {
     const routing = new OwnRouting()
     routing.startHeld = Promise.reject(new Error('no datastore'))
