@@ -1,6 +1,7 @@
 import { trustlessGatewayBlockBroker } from '@helia/trustless-gateway-client'
 import { unixfs } from '@helia/unixfs'
 import { createHeliaLight } from 'helia'
+import { withContentRouting } from '../../src/index.ts'
 import { loopbackProvider } from '../../src/testing/loopback-provider.ts'
 import { loopbackRouter } from '../../src/testing/loopback-router.ts'
 import type { BlockSource, LoopbackProvider } from '../../src/testing/loopback-provider.ts'
@@ -44,7 +45,7 @@ export async function world (init: WorldInit): Promise<World> {
     routers: [router],
     blockBrokers: [trustlessGatewayBlockBroker({ allowInsecure: true, allowLocal: true })]
   })
-  const helia: Helia = init.side === 'plain' ? composed : (await import('../../src/index.ts' as string)).withContentRouting(composed, { allowAddresses: ['127.0.0.0/8'] })
+  const helia: Helia = init.side === 'plain' ? composed : withContentRouting(composed, { allowAddresses: ['127.0.0.0/8'] })
   await helia.start()
 
   return {

@@ -88,7 +88,7 @@ describe('loopbackProvider', () => {
 
   it('serves from a blockstore, by multihash', async () => {
     const store = new MemoryBlockstore()
-    store.put(leaf, leafBytes)
+    await store.put(leaf, leafBytes)
     const provider = await start({ blocks: store })
     expect(await bytesOf(await get(provider))).toEqual(leafBytes)
     expect((await get(provider, missing)).status).toBe(404)
