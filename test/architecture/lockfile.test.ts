@@ -46,6 +46,11 @@ describe('the lockfile rule itself', () => {
     expect(lockfileFaults({ packages })).toEqual(['helia is missing'])
   })
 
+  it('sees a lost binary of another platform', () => {
+    expect(change('node_modules/x', { version: '1.0.0', optionalDependencies: { 'x-darwin': '1.0.0' } })).toEqual(['node_modules/x has lost x-darwin'])
+    expect(change('node_modules/x', { version: '1.0.0', optionalDependencies: { multiformats: '1.0.0' } })).toEqual([])
+  })
+
   it('compares versions by number', () => {
     expect(compareVersions('10.0.0', '9.9.9')).toBeGreaterThan(0)
     expect(compareVersions('1.2.3-beta', '1.2.3')).toBeLessThan(0)

@@ -1,6 +1,13 @@
 /** What is read of a lockfile: paths below node_modules and what is there */
 export interface Lockfile {
-  readonly packages: Readonly<Record<string, { readonly version?: string, readonly resolved?: string, readonly link?: boolean }>>
+  readonly packages: Readonly<Record<string, LockedPackage>>
+}
+
+export interface LockedPackage {
+  readonly version?: string
+  readonly resolved?: string
+  readonly link?: boolean
+  readonly optionalDependencies?: Readonly<Record<string, string>>
 }
 
 /** Below these, known faults of others become ours */
@@ -47,10 +54,23 @@ function split (version: string): [number[], boolean] {
   return [numbers, pre.length > 0]
 }
 
+/**
+ * Optional dependencies (binaries for other platforms) that the lockfile lost:
+ * npm writes it so when one could not be found, and `npm ci` then refuses it.
+ */
+function lostOptionals ({ packages }: Lockfile): string[] {
+  return Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) => Object.keys(optionalDependencies)
+    .filter(name => {
+      const parts = path.split('/node_modules/')
+      return !parts.some((_, i) => packages[[...parts.slice(0, parts.length - i), name].join('/node_modules/')] != null) && packages[`node_modules/${name}`] == null
+    })
+    .map(name => `${path} has lost ${name}`))
+}
+
 /** Everything about a lockfile that must not be */
 export function lockfileFaults (lock: Lockfile): string[] {
   const copies = new Map<string, string[]>()
-  const faults: string[] = []
+  const faults = lostOptionals(lock)
 
   for (const [path, { version, resolved, link }] of Object.entries(lock.packages)) {
     if (path !== '' && link !== true && version != null) {

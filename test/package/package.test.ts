@@ -1,0 +1,114 @@
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+const exec = promisify(execFile)
+const ROOT = join(import.meta.dirname, '..', '..')
+const { name, version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { name: string, version: string }
+
+/** The project of somebody who installs what is published */
+let project: string
+
+async function npm (args: string[], cwd: string): Promise<string> {
+  const { stdout } = await exec('npm', args, { cwd, maxBuffer: 64 * 1024 * 1024 })
+  return stdout
+}
+
+async function run (code: string): Promise<unknown> {
+  const { stdout } = await exec(process.execPath, ['--input-type=module', '--eval', code], { cwd: project })
+  return JSON.parse(stdout)
+}
+
+beforeAll(async () => {
+  project = await mkdtemp(join(tmpdir(), 'portolan-package-'))
+  await npm(['run', 'build'], ROOT)
+  const [packed] = JSON.parse(await npm(['pack', '--json', '--pack-destination', project], ROOT)) as [{ filename: string }]
+  await writeFile(join(project, 'package.json'), JSON.stringify({ name: 'somebody', private: true, type: 'module' }))
+  await npm(['install', '--prefer-offline', '--no-audit', '--no-fund', `./${packed.filename}`], project)
+})
+
+afterAll(async () => {
+  await rm(project, { recursive: true, force: true })
+})
+
+describe('the packed package, installed', () => {
+  it('exports what users import', async () => {
+    const names = await run("console.log(JSON.stringify(Object.keys(await import('portolan'))))") as string[]
+    expect(names).toEqual(expect.arrayContaining(['withContentRouting', 'createPortolan', 'getFilesystem', 'ContentRoutingManager']))
+  })
+
+  it('exports the testing room', async () => {
+    const names = await run("console.log(JSON.stringify(Object.keys(await import('portolan/testing'))))") as string[]
+    expect(names).toEqual(expect.arrayContaining(['loopbackProvider', 'sampleFile']))
+  })
+
+  it('reads through a wrapped node', async () => {
+    const read = await run(`
+      import { createHeliaLight } from 'helia'
+      import { withContentRouting } from 'portolan'
+      import { loopbackProvider, sampleFile } from 'portolan/testing'
+
+      const file = await sampleFile({ size: 100_000, chunkSize: 10_000 })
+      const provider = await loopbackProvider({ blocks: file.blocks })
+      const helia = await withContentRouting(createHeliaLight(), { providers: [provider.url] }).start()
+      let size = 0
+      for await (const chunk of helia.contentRouting.retrieveContent(file.root)) {
+        size += chunk.byteLength
+      }
+      await helia.stop()
+      await provider.close()
+      console.log(JSON.stringify({ size }))
+    `)
+    expect(read).toEqual({ size: 100_000 })
+  })
+
+  it('has a command that says its version', async () => {
+    const { stdout } = await exec(join(project, 'node_modules', '.bin', name), ['--version'], { cwd: project })
+    expect(stdout).toContain(version)
+  })
+
+  it('serves the welcome site and ends cleanly', async () => {
+    const store = join(project, 'store')
+    await mkdir(store)
+    const node = spawn(join(project, 'node_modules', '.bin', name), ['serve', '--port', '0', '--control-port', '0', '--store', store], { cwd: project, stdio: ['ignore', 'pipe', 'pipe'] })
+    const exited = once(node, 'exit')
+
+    try {
+      const url = await firstUrl(node.stdout, node.stderr)
+      const site = await fetch(url)
+      expect(site.status).toBe(200)
+      expect(await site.text()).toContain('<html')
+      node.kill('SIGINT')
+      expect(await exited).toEqual([0, null])
+    } finally {
+      node.kill('SIGKILL')
+    }
+  })
+
+  it('has types that a strict project accepts', async () => {
+    await writeFile(join(project, 'use.ts'), "import { withContentRouting } from 'portolan'\nimport { loopbackProvider } from 'portolan/testing'\nexport const used: unknown[] = [withContentRouting, loopbackProvider]\n")
+    const { stdout } = await exec(join(ROOT, 'node_modules', '.bin', 'tsc'), [
+      '--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2024', '--lib', 'es2024,esnext.disposable,dom,dom.iterable', '--skipLibCheck', 'use.ts'
+    ], { cwd: project }).catch((err: unknown) => err as { stdout: string })
+    expect(stdout).toBe('')
+  })
+})
+
+/** The first gateway address that the node prints */
+async function firstUrl (...outputs: NodeJS.ReadableStream[]): Promise<string> {
+  return Promise.any(outputs.map(async output => {
+    for await (const line of createInterface({ input: output })) {
+      const url = /http:\/\/127\.0\.0\.1:\d+/.exec(line)?.[0]
+      if (url != null) {
+        output.resume()
+        return url
+      }
+    }
+    throw new Error('it printed no address')
+  }))
+}
