@@ -36,6 +36,20 @@ async function answer (url: string): Promise<Response> {
   }
 }
 
+/** npm may end before the node does: nobody is left in the process group */
+async function gone (): Promise<void> {
+  for (const end = Date.now() + STOP_TIMEOUT; ; await sleep(50)) {
+    try {
+      signal(0)
+    } catch {
+      return
+    }
+    if (Date.now() > end) {
+      throw new Error('the node goes on after Ctrl-C')
+    }
+  }
+}
+
 const store = await mkdtemp(join(tmpdir(), 'portolan-start-'))
 const port = await freePort()
 const child = spawn('npm', ['start'], {
@@ -46,7 +60,7 @@ const child = spawn('npm', ['start'], {
   env: { ...process.env, PORTOLAN_STORE: store, PORTOLAN_GATEWAY_PORT: String(port), PORTOLAN_CONTROL_PORT: String(await freePort()) }
 })
 const exited = once(child, 'exit')
-const signal = (name: NodeJS.Signals): void => { process.kill(-(child.pid ?? 0), name) }
+const signal = (name: NodeJS.Signals | 0): void => { process.kill(-(child.pid ?? 0), name) }
 
 try {
   const live = await answer(`http://127.0.0.1:${port}/live`)
@@ -59,12 +73,14 @@ try {
 
   signal('SIGINT')
   const timeout = AbortSignal.timeout(STOP_TIMEOUT)
-  const [code] = await Promise.race([exited, once(timeout, 'abort').then(() => { throw new Error('Ctrl-C did not end it') })]) as [number | null]
+  const [code, by] = await Promise.race([exited, once(timeout, 'abort').then(() => { throw new Error('Ctrl-C did not end it') })]) as [number | null, string | null]
 
-  if (code !== 0 && code !== 130) {
-    throw new Error(`Ctrl-C ended it with exit code ${code}`)
+  // npm passes the interrupt on to its own end, whatever the node exits with
+  if (code !== 0 && code !== 130 && by !== 'SIGINT') {
+    throw new Error(`Ctrl-C ended it with ${by ?? `exit code ${code}`}`)
   }
-  console.log(`the welcome site has ${html.length} characters; Ctrl-C ended the node with exit code ${code}`)
+  await gone()
+  console.log(`the welcome site has ${html.length} characters; Ctrl-C ended the node`)
 } finally {
   try {
     signal('SIGKILL')
