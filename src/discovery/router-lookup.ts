@@ -87,8 +87,8 @@ export async function * routerLookup (lookup: RouterLookup): AsyncGenerator<Prov
     }
   } finally {
     disclosure.unknown()
+    // also lets go of the request's signal
     over.abort()
-    signal.clear()
     // a router that hangs hangs in here too: nobody waits for it
     iterator?.return?.().then(undefined, (err: unknown) => { log.error('router did not stop cleanly - %e', err) })
   }

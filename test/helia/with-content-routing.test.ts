@@ -239,6 +239,18 @@ describe('withContentRouting', () => {
     expect(brokersOf(helia).map(broker => broker.name)).toEqual(['plain'])
   })
 
+  it('gives the node back and stops before anything of the node does', async () => {
+    const events: string[] = []
+    const plain = new MapBroker('plain')
+    const helia = node(plain)
+    helia.addMixin({ name: 'inner', stop: () => { events.push(`inner, ${brokersOf(helia).map(broker => broker.name).join()}`) } })
+    const routing = new OwnRouting()
+    routing.stop = async () => { events.push('content routing') }
+    await wrap(helia, routing).start()
+    await helia.stop()
+    expect(events).toEqual(['content routing', 'inner, plain'])
+  })
+
   it('stops the node although content routing fails to stop', async () => {
     const routing = new OwnRouting()
     routing.stop = async () => { throw new Error('stuck') }
