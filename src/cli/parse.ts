@@ -45,7 +45,7 @@ export function parseArguments (command: Command, args: readonly string[]): Pars
     ...Object.fromEntries(Array.from(config, ([name, option]) => [name, { type: option.type === 'boolean' ? 'boolean' as const : 'string' as const, multiple: option.type === 'list' }])),
     ...Object.fromEntries(Object.entries(own).map(([name, { type, short }]) => [name, { type, ...(short == null ? {} : { short }) }]))
   }
-  const { tokens } = parseArgs({ args: [...args], options: known, strict: false, allowPositionals: true, allowNegative: true, tokens: true })
+  const { tokens } = parseArgs({ args: [...args], options: known, strict: false, allowPositionals: true, tokens: true })
   const positionals: string[] = []
   const values = new Map<string, string | boolean | string[]>()
 
@@ -53,7 +53,7 @@ export function parseArguments (command: Command, args: readonly string[]): Pars
     if (token.kind === 'positional') {
       positionals.push(token.value)
     } else if (token.kind === 'option') {
-      readFlag(command, known, values, token)
+      readFlag(command, { known, config }, values, token)
     }
   }
   checkCount(command, positionals, values)
@@ -62,9 +62,11 @@ export function parseArguments (command: Command, args: readonly string[]): Pars
   return { positionals, config: pick(config.keys()), own: pick(Object.keys(own)) as ParsedArguments['own'] }
 }
 
-function readFlag (command: Command, known: Record<string, Flag>, values: Map<string, string | boolean | string[]>, token: { name: string, rawName: string, value?: string, inlineValue?: boolean }): void {
-  const negated = token.rawName.startsWith('--no-') && !Object.hasOwn(known, token.name) && known[token.name.replace(/^no-/, '')]?.type === 'boolean'
-  const name = negated ? token.name.replace(/^no-/, '') : token.name
+function readFlag (command: Command, { known, config }: { known: Record<string, Flag>, config: ReadonlyMap<string, OptionDefinition> }, values: Map<string, string | boolean | string[]>, token: { name: string, rawName: string, value?: string, inlineValue?: boolean }): void {
+  const positive = token.rawName.startsWith('--no-') ? token.name.replace(/^no-/, '') : undefined
+  // only what may be set elsewhere needs a way to be unset here
+  const negated = positive != null && config.get(positive)?.type === 'boolean'
+  const name = negated ? positive : token.name
   const flag = Object.hasOwn(known, name) ? known[name] : undefined
 
   if (flag == null) {
@@ -72,9 +74,9 @@ function readFlag (command: Command, known: Record<string, Flag>, values: Map<st
   }
   if (flag.type === 'boolean') {
     if (token.value != null) {
-      throw new UsageError(`--${name} takes no value; write --${name} or --no-${name}`)
+      throw new UsageError(`--${name} takes no value`)
     }
-    values.set(name, !(negated || token.rawName.startsWith('--no-')))
+    values.set(name, !negated)
     return
   }
   // `--port --store x`: the value was forgotten; a value that starts with a dash is written with `=`

@@ -1,6 +1,5 @@
 import { readControl } from './control-file.ts'
 import { nodeInit } from './node-init.ts'
-import { OwnReader } from './own-reader.ts'
 import { NodeGoneError, RemoteReader } from './remote-reader.ts'
 import type { CommandContext } from './command.ts'
 import type { ConfigKey } from '../config/schema.ts'
@@ -32,6 +31,8 @@ export async function withReader<T> (context: CommandContext, use: (reader: Read
     store = 'memory'
   }
 
+  // loaded only where a node of its own is needed: asking a running one takes no second
+  const { OwnReader } = await import('./own-reader.ts')
   const reader = await OwnReader.start({ ...nodeInit(config, environment), store })
   try {
     return await use(reader)

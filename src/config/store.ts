@@ -37,11 +37,16 @@ export function directoryStore (directory: string): NodeStore {
   const blockstore = new LevelBlockstore(join(directory, 'blocks'))
   const datastore = new LevelDatastore(join(directory, 'data'))
 
+  // a database opens itself in the next microtask, and would take the lock and make the directory
+  // readable for all before anybody asked; closing what is not open yet calls that off
+  const calledOff = Promise.all([blockstore.db.close(), datastore.db.close()])
+
   return {
     blockstore,
     datastore,
     directory,
     async open () {
+      await calledOff
       await privateDirectory(directory)
       await open(directory, blockstore)
       try {

@@ -1,0 +1,93 @@
+import { parseCID } from '../block/cid.ts'
+import { StoreLockedError } from '../config/errors.ts'
+import { Control } from '../gateway/control.ts'
+import { Gateway } from '../gateway/gateway.ts'
+import { MetricRegistry } from '../gateway/metric-registry.ts'
+import { createPortolan } from '../portolan.ts'
+import { banner } from './banner.ts'
+import { readControl, removeControl, writeControl } from './control-file.ts'
+import { EXIT_OK } from './exit-code.ts'
+import { operatorLog } from './logger.ts'
+import { nodeInit } from './node-init.ts'
+import { painter } from './style.ts'
+import { unixfsFiles } from './unixfs-files.ts'
+import { version } from './version.ts'
+import type { CommandContext } from './command.ts'
+import type { LogLevel } from './logger.ts'
+import type { Portolan } from '../portolan.ts'
+
+/** Runs a node until the context's signal aborts */
+export async function serve (context: CommandContext): Promise<number> {
+  const { config, environment, stderr, signal } = context
+  const log = operatorLog(config.values['log.level'] as LogLevel, stderr)
+  config.warnings.forEach(warning => { log.warn(warning) })
+
+  const metrics = new MetricRegistry()
+  // Helia's type asks for all of libp2p's metrics; the registry has what is used of them
+  const init = { ...nodeInit(config, environment), metrics: metrics as unknown as NonNullable<Parameters<typeof createPortolan>[0]>['metrics'] }
+  const node = await startNode(context, init)
+
+  try {
+    const { gateway, control } = servers(context, node, metrics, init.logger)
+    try {
+      const { url } = await gateway.start()
+      const address = await control.start()
+      await writeControl(config.store, { url: address.url, gateway: url, pid: process.pid }, control.token)
+      log.info(banner({ version: version(), gateway: url, control: address.url, config, node }, painter(stderr, environment)))
+
+      await aborted(signal)
+      log.info('stopping ...')
+    } finally {
+      await Promise.all([gateway.stop(), control.stop(), removeControl(config.store)])
+    }
+  } finally {
+    await node.stop()
+  }
+  log.info('stopped')
+  return EXIT_OK
+}
+
+async function startNode ({ config }: CommandContext, init: Parameters<typeof createPortolan>[0]): Promise<Portolan> {
+  try {
+    return await createPortolan(init)
+  } catch (err) {
+    if (!(err instanceof StoreLockedError)) {
+      throw err
+    }
+    const other = await readControl(config.store)
+    const who = other == null ? '' : `: a node (process ${other.record.pid}) serves it at ${other.record.gateway}`
+    throw new StoreLockedError(`${err.message}${who}; stop that one, or choose another directory with --store DIR`, { cause: err })
+  }
+}
+
+function servers ({ config, clock }: CommandContext, node: Portolan, metrics: MetricRegistry, logger = node.helia.logger): { gateway: Gateway, control: Control } {
+  const { values } = config
+  const common = { contentRouting: node.contentRouting, files: unixfsFiles, parseCID: (text: string) => parseCID(text), clock, logger, metrics }
+  const gateway = new Gateway({ ...common, store: node.store }, {
+    host: values['gateway.host'],
+    port: values['gateway.port'],
+    maxRequests: values['gateway.maxRequests'],
+    maxUrlLength: values['gateway.maxUrlLength'],
+    requestTimeout: values['gateway.requestTimeout'],
+    stallTimeout: values['gateway.stallTimeout'],
+    maxDirectoryEntries: values['gateway.maxDirectoryEntries']
+  })
+  metrics.calculate('portolan_gateway_requests_active', 'Requests being answered', () => gateway.active)
+  metrics.calculate('portolan_libp2p_connections', 'Peer-to-peer connections', () => node.libp2p.getConnections().length)
+  metrics.calculate('portolan_block_hashes_total', 'Hashes computed over blocks', () => node.verifier.hashed)
+
+  const control = new Control({
+    ...common,
+    ready: () => node.status === 'started' && gateway.address != null,
+    stats: () => ({ routing: node.contentRouting.stats(), gateway: { url: gateway.address?.url, active: gateway.active }, contacts: node.contacts, peer: node.libp2p.peerId.toString() })
+  }, { host: values['control.host'], port: values['control.port'], allowedHosts: values['control.allowedHosts'] })
+
+  return { gateway, control }
+}
+
+/** Resolves at the first Ctrl-C; keeps the process alive only through the servers that run meanwhile */
+async function aborted (signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) {
+    await new Promise<void>(resolve => { signal.addEventListener('abort', () => { resolve() }, { once: true }) })
+  }
+}

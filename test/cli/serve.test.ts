@@ -1,0 +1,141 @@
+import { once } from 'node:events'
+import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+import { TOKEN_FILE } from '../../src/cli/control-file.ts'
+import { loopbackProvider } from '../../src/testing/loopback-provider.ts'
+import { sampleFile } from '../../src/testing/sample-file.ts'
+import { welcomeSite } from '../../src/gateway/welcome/site.ts'
+import { ask } from '../gateway/fixture.ts'
+import { Scope, run, start } from './fixture.ts'
+
+const scope = new Scope()
+afterEach(async () => { await scope.close() })
+
+function identity (stderr: string): string | undefined {
+  return /identity +(12D3\w+)/.exec(stderr)?.[1]
+}
+
+describe('portolan serve', () => {
+  it('says what it is and whom it contacts, serves the welcome, and ends at Ctrl-C with nothing left over', async () => {
+    const store = join(scope.directory(), 'store')
+    const node = await scope.serve(store)
+
+    expect(node.stderr()).toContain(`${node.gateway}/`)
+    expect(node.stderr()).toMatch(/contacts +nobody/)
+    expect(node.stderr()).toMatch(/store .*unbounded/)
+    expect((await ask(node.gateway, '/')).text).toContain('Your node is running')
+    expect(statSync(join(store, TOKEN_FILE)).mode & 0o777).toBe(0o600)
+    expect((await ask(node.control, '/metrics', { headers: { authorization: `Bearer ${node.token}` } })).text).toMatch(/^portolan_gateway_requests_total\{status="200"\} 1$/m)
+
+    node.child.kill('SIGINT')
+    const { code, stdout } = await node.finished
+    expect([code, stdout]).toEqual([0, ''])
+    expect(readdirSync(store).sort()).toEqual(['blocks', 'data', 'identity.key'])
+  })
+
+  it.each(['SIGINT', 'SIGTERM'] as const)('%s ends it within 5 s while a read is stalled', async signal => {
+    const file = await sampleFile({ size: 300_000 })
+    const provider = await loopbackProvider({ blocks: file.blocks, behaviour: { kind: 'silent' } })
+    scope.add(() => provider.close())
+    const node = await scope.serve(scope.directory(), ['--provider', provider.url, '--timeout', '10m'])
+    const stalled = ask(node.gateway, `/ipfs/${file.root}`).then(({ status }) => status, (err: Error) => err.message)
+    await expect.poll(() => provider.requests.length).toBeGreaterThan(0)
+
+    const began = performance.now()
+    node.child.kill(signal)
+    expect((await node.finished).code).toBe(0)
+    expect(performance.now() - began).toBeLessThan(5000)
+    expect([503, 504, 'socket hang up', 'read ECONNRESET']).toContain(await stalled)
+  })
+
+  it('a second Ctrl-C forces it', async () => {
+    const file = await sampleFile({ size: 1000 })
+    const provider = await loopbackProvider({ blocks: file.blocks, behaviour: { kind: 'silent' } })
+    scope.add(() => provider.close())
+    const node = await scope.serve(scope.directory(), ['--provider', provider.url, '--timeout', '10m'])
+    const stalled = ask(node.gateway, `/ipfs/${file.root}`).catch((err: Error) => err.message)
+    await expect.poll(() => provider.requests.length).toBeGreaterThan(0)
+
+    node.child.kill('SIGINT')
+    await node.until(/stopping/)
+    node.child.kill('SIGINT')
+    expect((await node.finished).code).toBe(130)
+    await stalled
+  })
+
+  it('kill -9 costs nothing: the same identity, the blocks that were read, and no stale lock', async () => {
+    const file = await sampleFile({ size: 600_000 })
+    const provider = await loopbackProvider({ blocks: file.blocks })
+    scope.add(() => provider.close())
+    const store = scope.directory()
+    const first = await scope.serve(store, ['--provider', provider.url])
+    expect((await ask(first.gateway, `/ipfs/${file.root}`)).body).toEqual(file.bytes)
+
+    first.child.kill('SIGKILL')
+    await first.finished
+    await provider.close()
+    expect(existsSync(join(store, 'control.json'))).toBe(true)
+    // what the dead node left behind misleads nobody
+    expect((await run(['get', (await welcomeSite()).hello.toString(), '--store', store])).stdout).toMatch(/^Hello/)
+
+    const second = await scope.serve(store)
+    expect(identity(second.stderr())).toBe(identity(first.stderr()))
+    expect(second.token).not.toBe(first.token)
+    expect((await ask(second.gateway, `/ipfs/${file.root}`)).body).toEqual(file.bytes)
+  })
+
+  it('a second one on the same store says who has it', async () => {
+    const store = scope.directory()
+    const node = await scope.serve(store)
+    const { code, stderr } = await run(['serve', '--store', store, '--port', '0', '--control-port', '0'])
+    expect(code).toBe(1)
+    expect(stderr).toContain(`is in use by another process: a node (process ${node.child.pid}) serves it at ${node.gateway}; stop that one, or choose another directory with --store DIR`)
+    expect((await ask(node.gateway, '/live')).status).toBe(200)
+  })
+
+  it('a taken port names the port and the flag, and frees the store', async () => {
+    const node = await scope.serve(scope.directory())
+    const port = new URL(node.gateway).port
+    const store = scope.directory()
+    const taken = await run(['serve', '--store', store, '--port', port, '--control-port', '0'])
+    expect([taken.code, taken.stderr]).toEqual([1, `portolan: gateway: port ${port} on 127.0.0.1 is taken by another program; choose another with --port PORT (0 takes a free one)\n`])
+    const control = await run(['serve', '--store', store, '--port', '0', '--control-port', port])
+    expect(control.stderr).toContain('--control-port PORT')
+    expect(readdirSync(store)).not.toContain('control.json')
+  })
+
+  it('reads its configuration from the environment and the file, and names where a wrong value came from', async () => {
+    const store = scope.directory()
+    const wrong = await run(['serve'], { PORTOLAN_STORE: store, PORTOLAN_MODE: 'secret' })
+    expect([wrong.code, wrong.stderr]).toEqual([2, 'portolan: routing.mode (from the environment variable PORTOLAN_MODE) must be one of open, balanced, strict, not "secret"\n'])
+
+    const node = start(['serve'], { PORTOLAN_STORE: store, PORTOLAN_GATEWAY_PORT: '0', PORTOLAN_CONTROL_PORT: '0', PORTOLAN_MODE: 'strict', PORTOLAN_GATEWAY_PRT: '1' })
+    scope.add(() => { node.child.kill('SIGKILL') })
+    await node.until(/Ctrl-C stops it/)
+    expect(node.stderr()).toMatch(/mode +strict/)
+    expect(node.stderr()).toContain('warning: the environment variable PORTOLAN_GATEWAY_PRT is not an option of portolan; did you mean PORTOLAN_GATEWAY_PORT?')
+    node.child.kill('SIGTERM')
+    await node.finished
+  })
+
+  it('an identity key that others can read stops it before it starts', async () => {
+    const store = scope.directory()
+    await (await import('../../src/config/identity.ts')).loadIdentity(store)
+    const { chmodSync } = await import('node:fs')
+    chmodSync(join(store, 'identity.key'), 0o604)
+    const { code, stderr } = await run(['serve', '--store', store, '--port', '0', '--control-port', '0'])
+    expect([code, /chmod 600/.test(stderr)]).toEqual([1, true])
+  })
+})
+
+it('the default store is a directory of the user', async () => {
+  const home = scope.directory()
+  const node = start(['serve', '--port', '0', '--control-port', '0'], { HOME: home, XDG_DATA_HOME: join(home, 'data') })
+  scope.add(() => { node.child.kill('SIGKILL') })
+  await node.until(/Ctrl-C stops it/)
+  expect(node.stderr()).toContain(join(home, 'data', 'portolan'))
+  expect(readFileSync(join(home, 'data', 'portolan', 'control.json'), 'utf8')).toContain('gateway')
+  node.child.kill('SIGINT')
+  await once(node.child, 'close')
+})

@@ -1,0 +1,132 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, expect, it } from 'vitest'
+import { createPortolan } from '../src/portolan.ts'
+import { loopbackProvider } from '../src/testing/loopback-provider.ts'
+import { sampleFile } from '../src/testing/sample-file.ts'
+
+const cleanup: Array<() => unknown> = []
+afterEach(async () => {
+  for (const clean of cleanup.splice(0).reverse()) {
+    await clean()
+  }
+})
+
+function directory (): string {
+  const path = mkdtempSync(join(tmpdir(), 'portolan-node-'))
+  cleanup.push(() => { rmSync(path, { recursive: true }) })
+  return path
+}
+
+async function collect (source: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of source) {
+    chunks.push(chunk)
+  }
+  return new Uint8Array(Buffer.concat(chunks))
+}
+
+it('reads a file from a named provider, with one hash per block, and has it for ever after', async () => {
+  const file = await sampleFile({ size: 1_500_000 })
+  const provider = await loopbackProvider({ blocks: file.blocks })
+  cleanup.push(() => provider.close())
+  const store = directory()
+  const node = await createPortolan({ store, providers: [provider.url] })
+  cleanup.push(() => node.stop())
+
+  expect(node.contacts).toEqual([provider.url])
+  expect(await collect(node.contentRouting.retrieveContent(file.root))).toEqual(file.bytes)
+  expect(node.verifier.hashed).toBe(file.blocks.size)
+  expect(provider.requests).toHaveLength(file.blocks.size)
+
+  await node.stop()
+  await provider.close()
+  const offline = await createPortolan({ store })
+  cleanup.push(() => offline.stop())
+  expect(await collect(offline.contentRouting.retrieveContent(file.root))).toEqual(file.bytes)
+})
+
+it('reads through Helia hash each block once as well', async () => {
+  const file = await sampleFile({ size: 600_000 })
+  const provider = await loopbackProvider({ blocks: file.blocks })
+  cleanup.push(() => provider.close())
+  const node = await createPortolan({ providers: [provider.url] })
+  cleanup.push(() => node.stop())
+
+  for (const cid of [file.root, ...file.others]) {
+    await collect(node.helia.blockstore.get(cid) as AsyncGenerator<Uint8Array>)
+  }
+  expect(node.verifier.hashed).toBe(file.blocks.size)
+})
+
+it('has one identity over restarts, in one process and the next', async () => {
+  const store = directory()
+  const node = await createPortolan({ store })
+  cleanup.push(() => node.stop())
+  const peer = node.libp2p.peerId.toString()
+
+  await node.stop()
+  await node.start()
+  expect(node.libp2p.peerId.toString()).toBe(peer)
+  await node.stop()
+
+  const next = await createPortolan({ store })
+  cleanup.push(() => next.stop())
+  expect(next.libp2p.peerId.toString()).toBe(peer)
+})
+
+it('listens for nobody, looks for nobody and names nobody by default', async () => {
+  const node = await createPortolan()
+  cleanup.push(() => node.stop())
+  expect([node.libp2p.getMultiaddrs(), node.libp2p.getConnections(), node.contacts]).toEqual([[], [], []])
+  expect(Object.keys(node.libp2p.services)).not.toContain('dht')
+})
+
+it('joins a DHT only through the bootstrap peers it is given', async () => {
+  const seed = await createPortolan({ listen: ['/ip4/127.0.0.1/tcp/0'] })
+  cleanup.push(() => seed.stop())
+  const address = seed.libp2p.getMultiaddrs()[0]?.toString() ?? ''
+  const node = await createPortolan({ bootstrap: [address], start: false })
+  cleanup.push(() => node.stop())
+
+  const connected = Promise.withResolvers<string>()
+  await node.start()
+  node.libp2p.addEventListener('peer:connect', event => { connected.resolve(event.detail.toString()) })
+  for (const peer of node.libp2p.getPeers()) {
+    connected.resolve(peer.toString())
+  }
+  expect(await connected.promise).toBe(seed.libp2p.peerId.toString())
+  expect(Object.keys(node.libp2p.services)).toContain('dht')
+  expect(node.contacts).toEqual([address])
+})
+
+it('start and stop are idempotent, in any order, and stop before start is harmless', async () => {
+  const node = await createPortolan({ store: directory(), start: false })
+  await node.stop()
+  await Promise.all([node.start(), node.start()])
+  const stopping = node.stop()
+  await Promise.all([stopping, node.start()])
+  expect(node.status).toBe('started')
+  await Promise.all([node.stop(), node.stop()])
+  expect(node.status).toBe('stopped')
+})
+
+it('a start that fails leaves the store free', async () => {
+  const store = directory()
+  const first = await createPortolan({ listen: ['/ip4/127.0.0.1/tcp/0'] })
+  cleanup.push(() => first.stop())
+  const taken = first.libp2p.getMultiaddrs()[0]?.toString().replace(/\/p2p\/.*/, '') ?? ''
+
+  await expect(createPortolan({ store, listen: [taken] })).rejects.toMatchObject({ name: 'InvalidOptionError', message: expect.stringContaining(taken) })
+  const node = await createPortolan({ store })
+  await node.stop()
+})
+
+it.each([
+  [{ store: '' }, /store must be/], [{ listen: ['nonsense'] }, /listen must be a multiaddr/], [{ listen: ['/ip4/1'] }, /listen must be a multiaddr/],
+  [{ bootstrap: ['/ip4/127.0.0.1/tcp/1'] }, /bootstrap must be a multiaddr that ends in \/p2p/], [{ maxConnections: 0 }, /maxConnections must be/],
+  [{ providers: ['nonsense'] }, /nonsense/], [{ mode: 'private' }, /mode/], [{ timeout: -1 }, /timeout/], [{ maxBlockSize: 0 }, /maxBlockSize/], [{ colour: 'red' }, /colour/]
+])('%j is refused before anything is opened', async (init, message) => {
+  await expect(createPortolan(init as object)).rejects.toThrow(message)
+})
