@@ -1,8 +1,12 @@
 /**
- * What may be allocated on the strength of a promise alone. Beyond it a buffer is
- * at most twice what has arrived, so a lying Content-Length costs the liar bytes.
+ * What may be allocated on the strength of a promise alone: a file's usual block of
+ * 256 KiB with its UnixFS framing, so that it needs one buffer and one copy. Beyond
+ * it a buffer is at most twice what has arrived, so a lying Content-Length costs the liar bytes.
  */
-export const TRUSTED_ALLOCATION = 65_536
+export const TRUSTED_ALLOCATION = 266_240
+
+/** First buffer of a body that announced nothing: small answers fit, nothing is wasted on them */
+const UNANNOUNCED_ALLOCATION = 4096
 
 /** Why a body cannot be the block that was announced */
 export class BodyLengthError extends Error {
@@ -34,7 +38,7 @@ export class BodyCollector {
     return this.#length
   }
 
-  /** Bytes allocated: never more than the larger of 64 KiB and twice what arrived */
+  /** Bytes allocated: never more than the larger of 260 KiB and twice what arrived */
   get allocated (): number {
     return this.#buffer.byteLength
   }
@@ -69,7 +73,9 @@ export class BodyCollector {
   }
 
   #grow (needed: number): void {
-    const capacity = Math.min(Math.max(TRUSTED_ALLOCATION, needed * 2), this.#announced ?? this.#maxBytes)
+    const capacity = this.#announced === undefined
+      ? Math.min(Math.max(UNANNOUNCED_ALLOCATION, needed * 2), this.#maxBytes)
+      : Math.min(Math.max(TRUSTED_ALLOCATION, needed * 2), this.#announced)
     const buffer = new Uint8Array(capacity)
     buffer.set(this.#buffer.subarray(0, this.#length))
     this.#buffer = buffer

@@ -31,7 +31,7 @@ export interface DialInit {
 export type Dial = (options: buildConnector.Options, callback: buildConnector.Callback) => Socket
 
 /**
- * Dials one origin. A name is resolved once per connection, and what the policy
+ * Dials one origin. A connection's name is resolved once, and what the policy
  * checked is what is dialled: a name that resolves differently a moment later
  * (DNS rebinding) gains nothing. TLS is verified against the name.
  */
@@ -64,8 +64,12 @@ export function dialer (url: URL, init: DialInit): Dial {
 
 /** A lookup whose result the policy has seen: addresses that it refuses are never dialled */
 function pinned (port: number, { policy, resolve }: DialInit): LookupFunction {
+  // dials at the same moment share an answer: getaddrinfo takes one of Node's four file-system threads each
+  let resolving: Promise<readonly ResolvedAddress[]> | undefined
+
   return (hostname, options, callback) => {
-    resolve(hostname).then(addresses => allowed(addresses, hostname, port, policy)).then(
+    resolving ??= resolve(hostname).finally(() => { resolving = undefined })
+    resolving.then(addresses => allowed(addresses, hostname, port, policy)).then(
       addresses => {
         const [first] = addresses
 

@@ -113,7 +113,11 @@ class PooledTransport implements UndiciTransport {
         throw new NotRunningError('The HTTP transport was closed')
       }
       signal.throwIfAborted()
-      this.#settings.policy.check(url.hostname, portOf(url))
+
+      // equal questions get equal answers, and an origin with a pool was asked about
+      if (!this.#pools.has(url.origin)) {
+        this.#settings.policy.check(url.hostname, portOf(url))
+      }
     } catch (error) {
       disclosure.notSent()
       throw error
@@ -201,11 +205,11 @@ class PooledTransport implements UndiciTransport {
       this.#pools.delete(origin)
     }
 
-    const next = this.#waiting[0]
-
-    if (next !== undefined && this.#closed === undefined) {
-      this.#waiting.shift()
-      this.#submit(next.url, next.exchange)
+    if (this.#closed === undefined) {
+      // whoever still finds no place waits on, in the same order
+      for (const { url, exchange } of this.#waiting.splice(0)) {
+        this.#submit(url, exchange)
+      }
     }
   }
 }

@@ -6,8 +6,8 @@ import type { Clock } from '../../interface/clock.ts'
 import type { Disclosure } from '../../interface/disclosure.ts'
 import type { Dispatcher } from 'undici'
 
-/** Bytes buffered before the socket is told to wait: four of undici's 64 KiB reads, so that it never idles */
-const HIGH_WATER_MARK = 262_144
+/** Bytes buffered before the socket is told to wait: twice a file's usual block, whose answer is never interrupted */
+const HIGH_WATER_MARK = 524_288
 
 /**
  * The longest rest of an unwanted answer worth reading out to keep its connection:

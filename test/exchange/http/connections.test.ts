@@ -1,5 +1,7 @@
-import { createServer } from 'node:http'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { text } from 'node:stream/consumers'
 import { describe, expect, it } from 'vitest'
 import { httpBlockFetcher } from '../../../src/exchange/http/http-fetcher.ts'
 import { undiciTransport } from '../../../src/exchange/http/undici-egress.ts'
@@ -167,6 +169,7 @@ describe('connections', () => {
     const up = failureOf(it.fetcher, b.url, given)
     await given.disclosed
     const second = it.fetcher.fetch(asked, routeTo(b.url), attempt())
+    const third = it.fetcher.fetch(asked, routeTo(b.url), attempt())
     given.abort()
 
     expect(await up).toMatchObject({ outcome: 'cancelled' })
@@ -176,7 +179,40 @@ describe('connections', () => {
     a.answer()
     expect(await first).toEqual(block)
     expect(await second).toEqual(block)
-    expect(b.requests).toHaveLength(1)
+    expect(await third).toEqual(block)
+    expect(b.requests).toHaveLength(2)
+    expect(it.transport.stats().origins).toBe(1)
+  })
+
+  it('that a server closes after each answer are opened anew for whoever waits', async () => {
+    await using server = await wireServer(({ socket }) => { socket.end(ok(block, { Connection: 'close' })) })
+    await using it = setup({ connectionsPerOrigin: 1 })
+    const asked = await want()
+    const seen = Array.from({ length: 10 }, () => attempt())
+
+    const blocks = await Promise.all(seen.map(async recorded => it.fetcher.fetch(asked, routeTo(server.url), recorded)))
+
+    expect(blocks).toEqual(seen.map(() => block))
+    expect(seen.flatMap(({ states }) => states)).toEqual(seen.map(() => 'sent'))
+    expect(server.sockets).toHaveLength(10)
+  })
+
+  it('that nobody uses keep no process alive', async () => {
+    await using server = await wireServer(({ socket }) => { socket.write(ok(block)) })
+    const at = (path: string): string => JSON.stringify(new URL(`../../../src/${path}`, import.meta.url).href)
+    const child = spawn(process.execPath, ['--input-type=module', '-e', `
+      const { undiciTransport } = await import(${at('exchange/http/undici-egress.ts')})
+      const { addressPolicy } = await import(${at('provider/address.ts')})
+      const disclosure = { sent () {}, notSent () {}, unknown () {} }
+      const transport = undiciTransport({ policy: addressPolicy({ allow: ['127.0.0.1'] }), idleTimeout: 2_000_000 })
+      const response = await transport.request({
+        url: new URL('${server.url}/'), headers: {}, signal: new AbortController().signal, onConnected () {}
+      }, disclosure)
+      for await (const chunk of response.body) process.stdout.write(chunk)
+    `], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const [printed, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')])
+
+    expect([printed, code]).toEqual([new TextDecoder().decode(block), 0])
   })
 
   it('that are all taken are waited for, and the wait can be given up', async () => {

@@ -66,6 +66,18 @@ describe('dialling', () => {
     expect(server.requests.map(({ headers }) => headers['host'])).toEqual([`rebound.example:${server.port}`, `rebound.example:${server.port}`])
   })
 
+  it('asks for a name once for all connections that are opened together', async () => {
+    await using server = await wireServer(({ socket }) => { socket.write(ok(block)) })
+    const resolve = resolver(['127.0.0.1'])
+    await using it = setup({ policy: anywhere, resolve })
+    const asked = await want()
+
+    await Promise.all(Array.from({ length: 8 }, async () => it.fetcher.fetch(asked, routeTo(`http://many.example:${server.port}`), attempt())))
+
+    expect(server.sockets).toHaveLength(8)
+    expect(resolve.asked).toEqual(['many.example'])
+  })
+
   it('checks again when the name is resolved for a new connection', async () => {
     await using server = await wireServer(({ socket }) => { socket.end(ok(block, { Connection: 'close' })) })
     await using other = await wireServer(({ socket }) => { socket.write(ok(block)) })

@@ -54,7 +54,7 @@ describe('an exchange', () => {
       exchange.onResponseData(controller, new Uint8Array(65_536))
       sent += 65_536
     }
-    expect(sent).toBe(262_144)
+    expect(sent).toBe(524_288)
 
     const body = response.body[Symbol.asyncIterator]()
     await body.next()
