@@ -1,4 +1,3 @@
-import { isPrivateHost } from '../provider/address.ts'
 import type { painter } from './style.ts'
 import type { ReadConfig } from '../config/file.ts'
 import type { Portolan } from '../portolan.ts'
@@ -48,5 +47,5 @@ function list (names: readonly string[]): string {
 }
 
 function isLoopback (host: string): boolean {
-  return host === 'localhost' || host === '::1' || (host.startsWith('127.') && isPrivateHost(host))
+  return /^(?:localhost|::1|127(?:\.\d{1,3}){3})$/.test(host)
 }

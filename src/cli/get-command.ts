@@ -45,7 +45,7 @@ async function get (context: CommandContext, reader: Reader, target: Target): Pr
 
     for await (const chunk of bytes) {
       if (done === 0 && path == null && stdout.isTTY && chunk.subarray(0, 512).includes(0)) {
-        throw new OutputError('this is not text, and the terminal would show nonsense; use -o FILE, or -o - | to pipe it')
+        throw new OutputError('this is not text, and the terminal would show nonsense; use -o FILE, or pipe it into a program')
       }
       await sink.write(chunk)
       done += chunk.byteLength

@@ -24,7 +24,9 @@ export class ProgressLine {
     }
     this.#last = now
     this.#drawn = true
-    this.#stream.write(`${CLEAR}${text().slice(0, Math.max(10, (this.#stream.columns ?? 80) - 1))}`)
+    // a terminal that does not know its width says 0
+    const width = this.#stream.columns > 0 ? this.#stream.columns : 80
+    this.#stream.write(`${CLEAR}${text().slice(0, width - 1)}`)
   }
 
   clear (): void {

@@ -71,7 +71,7 @@ export const schema = defineSchema({
     type: 'path',
     default: '',
     reason: 'empty means a directory of the user: `$XDG_DATA_HOME/portolan`, else `~/.portolan`; `serve` prints which',
-    description: 'Directory of the node: blocks, records, identity, control token. One process at a time.',
+    description: 'Directory of the node: blocks, records, identity, control token. One process at a time. It keeps everything that is read, without a limit.',
     env: 'PORTOLAN_STORE',
     flag: 'store',
     placeholder: 'DIR',
@@ -278,5 +278,4 @@ export const schema = defineSchema({
   }
 })
 
-export type Config = ConfigOf<typeof schema>
 export type ConfigKey = keyof typeof schema

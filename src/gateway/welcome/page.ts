@@ -25,6 +25,7 @@ pre code { font: inherit }
 pre b { color: var(--coral); font-weight: 600; user-select: none }
 .facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr)); gap: 1.5rem; margin: 1.5rem 0 0 }
 .facts h3 { margin: 0 0 .25rem; font-size: 1rem }
+.facts code { white-space: nowrap }
 .facts p { margin: 0; color: var(--soft); font-size: .95rem }
 footer { color: var(--soft); font-size: .9rem; padding-top: 3rem; padding-bottom: 3rem }
 @media (max-width: 46rem) { header svg { opacity: .22; right: -9rem } header div { padding-top: 3.5rem; padding-bottom: 3.5rem } }

@@ -15,8 +15,8 @@ here, about the year 1275.
 Home of the school of Abraham Cresques, who drew the Catalan Atlas in 1375.
 `,
   'venice.txt': `Venice
-Grazioso Benincasa, once a captain himself, made signed and dated charts here
-for twenty years.
+Grazioso Benincasa, once a captain himself, signed and dated many of the charts
+that he drew here.
 `
 }
 
