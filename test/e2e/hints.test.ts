@@ -2,6 +2,7 @@ import { unixfs } from '@helia/unixfs'
 import { uriToMultiaddr } from '@multiformats/uri-to-multiaddr'
 import { describe, expect, it } from 'vitest'
 import { sampleFile } from '../../src/testing/sample-file.ts'
+import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 import { blockFrom, bytesFrom, failure, gateway, wrappedNode } from './node.ts'
 import type { TestNode } from './node.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -92,7 +93,7 @@ const ways: Way[] = [
 describe.each(ways)('a hint given to $name', ({ read }) => {
   it('is enough to read a file that no router knows', async () => {
     const provider = await gateway(file.blocks)
-    const node = await wrappedNode()
+    const node = await wrappedNode({ clock: new VirtualClock() })
     const bytes = await read(node, { url: provider.url, multiaddr: uriToMultiaddr(provider.url) })
     expect(bytes).toEqual(new Uint8Array(file.bytes))
     expect(provider.requests).toHaveLength(file.blocks.size)
@@ -103,7 +104,7 @@ describe('hints', () => {
   it('are asked before a router', async () => {
     const hinted = await gateway(file.blocks)
     const named = await gateway(file.blocks)
-    const { helia, router } = await wrappedNode({ providers: [named] })
+    const { helia, router } = await wrappedNode({ clock: new VirtualClock(), providers: [named] })
     await helia.contentRouting.retrieve(file.root, { providers: [hinted.url] })
     expect([hinted.requests.length, named.requests.length, router.lookups.length]).toEqual([1, 0, 0])
   })
@@ -111,13 +112,13 @@ describe('hints', () => {
   it('that are useless are replaced by what a router names', async () => {
     const hinted = await gateway(new Map())
     const named = await gateway(file.blocks)
-    const { helia } = await wrappedNode({ providers: [named] })
+    const { helia } = await wrappedNode({ clock: new VirtualClock(), providers: [named] })
     expect((await helia.contentRouting.retrieve(file.root, { providers: [hinted.url] })).byteLength).toBeGreaterThan(0)
     expect([hinted.requests.length, named.requests.length]).toEqual([1, 1])
   })
 
   it('that make no sense are a named error', async () => {
-    const { helia } = await wrappedNode()
+    const { helia } = await wrappedNode({ clock: new VirtualClock() })
     expect((await failure(helia.contentRouting.retrieve(file.root, { providers: ['not a provider'] }))).name).toBe('InvalidProviderError')
   })
 })

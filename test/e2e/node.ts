@@ -2,13 +2,14 @@ import { MemoryBlockstore } from 'blockstore-core'
 import { MemoryDatastore } from 'datastore-core'
 import { createHeliaLight } from 'helia'
 import { afterEach } from 'vitest'
-import { withContentRouting } from '../../src/index.ts'
+import { heliaMixin, undiciTransport, withContentRouting } from '../../src/index.ts'
 import { loopbackProvider } from '../../src/testing/loopback-provider.ts'
 import { loopbackRouter } from '../../src/testing/loopback-router.ts'
 import type { BlockSource, LoopbackProvider } from '../../src/testing/loopback-provider.ts'
 import type { LoopbackBehaviour, LoopbackFault } from '../../src/testing/loopback-behaviour.ts'
 import type { LoopbackRouter, LoopbackRouterInit } from '../../src/testing/loopback-router.ts'
 import type { RetrievalStory } from '../../src/routing/story.ts'
+import type { Clock } from '../../src/interface/clock.ts'
 import type { Story } from '../../src/interface/errors.ts'
 import type { CID } from 'multiformats/cid'
 
@@ -37,13 +38,19 @@ export interface TestNode {
 export interface TestNodeInit {
   providers?: LoopbackRouterInit['providers']
   datastore?: MemoryDatastore
+  /**
+   * Time that moves only when the test moves it: nothing is hedged, given up or
+   * looked up again because the machine is slow. For tests that count requests.
+   */
+  clock?: Clock
 }
 
 /** A wrapped node over gateways, as a user composes it, stopped after the test */
 export async function wrappedNode (init: TestNodeInit = {}): Promise<TestNode> {
   const store = new MemoryBlockstore()
   const router = loopbackRouter({ providers: init.providers ?? [] })
-  const helia = withContentRouting(createHeliaLight({
+  const wrap = init.clock == null ? withContentRouting : heliaMixin(undiciTransport, { clock: init.clock })
+  const helia = wrap(createHeliaLight({
     blockstore: store,
     datastore: init.datastore ?? new MemoryDatastore(),
     routers: [router]

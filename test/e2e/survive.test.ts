@@ -5,6 +5,7 @@ import { MemoryDatastore } from 'datastore-core'
 import { expect, it, describe } from 'vitest'
 import { blockKey } from '../../src/block/key.ts'
 import { sampleFile } from '../../src/testing/sample-file.ts'
+import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 import { blockFrom, bytesFrom, failure, gateway, idOf, inTurn, told, wrappedNode } from './node.ts'
 
 const file = await sampleFile({ size: 40 * 4096, chunkSize: 4096 })
@@ -15,7 +16,7 @@ const leafBytes = file.blocks.get(blockKey(leaf)) as Uint8Array
 describe('one flight for many callers', () => {
   it('25 concurrent gets of one block are one request', async () => {
     const provider = await gateway(file.blocks, { kind: 'good', firstByte: 50 })
-    const { helia } = await wrappedNode({ providers: [provider] })
+    const { helia } = await wrappedNode({ clock: new VirtualClock(), providers: [provider] })
     const all = await Promise.all(Array.from({ length: 25 }, async () => await blockFrom(helia.blockstore, leaf)))
     expect(all.every(bytes => Buffer.compare(bytes, leafBytes) === 0)).toBe(true)
     expect(provider.requests).toHaveLength(1)
@@ -23,7 +24,7 @@ describe('one flight for many callers', () => {
 
   it('one caller that leaves does not take the others with it; the last one does', async () => {
     const provider = await gateway(file.blocks, 'silent')
-    const { helia } = await wrappedNode({ providers: [provider] })
+    const { helia } = await wrappedNode({ clock: new VirtualClock(), providers: [provider] })
     const [first, second] = [new AbortController(), new AbortController()]
     const reads = [first, second].map(async ({ signal }) => await failure(helia.contentRouting.retrieve(leaf, { signal })))
     await expect.poll(() => provider.requests.length, { interval: 1 }).toBe(1)
@@ -41,7 +42,7 @@ describe('a block that nobody has', () => {
   it('is asked for once per window, and again when it is announced or a hint is given', async () => {
     const missing = CID.createV1(0x55, await sha256.digest(new TextEncoder().encode('nobody has this')))
     const provider = await gateway(new Map())
-    const { helia, router } = await wrappedNode({ providers: [provider] })
+    const { helia, router } = await wrappedNode({ clock: new VirtualClock(), providers: [provider] })
     for (let i = 0; i < 25; i++) {
       expect((await failure(helia.contentRouting.retrieve(missing))).name).toBe('NotFoundError')
     }
@@ -75,7 +76,7 @@ describe('a file over providers that fail in their own ways', () => {
 
   it('is looked up once, not once per block', async () => {
     const provider = await gateway(file.blocks)
-    const { helia, router } = await wrappedNode({ providers: [provider] })
+    const { helia, router } = await wrappedNode({ clock: new VirtualClock(), providers: [provider] })
     expect(await bytesFrom(unixfs(helia).cat(file.root))).toEqual(new Uint8Array(file.bytes))
     expect(router.lookups.map(String)).toEqual([file.root.toString()])
     expect(provider.requests).toHaveLength(file.blocks.size)
@@ -83,11 +84,12 @@ describe('a file over providers that fail in their own ways', () => {
 })
 
 describe('a provider that says when to come back', () => {
-  it('is left alone until then, in new reads and in new sessions', async () => {
+  it('is left alone until then, in new reads and in new sessions, and asked again after', async () => {
+    const clock = new VirtualClock()
     const busy = await gateway(file.blocks, { kind: 'rate-limited', retryAfter: 60_000 })
     const free = await gateway(file.blocks)
-    const { helia } = await wrappedNode({ providers: inTurn(busy, free) })
-    await blockFrom(helia.blockstore, leaf)
+    const { helia } = await wrappedNode({ clock, providers: [free, busy] })
+    await helia.contentRouting.retrieve(leaf, { providers: [busy.url] })
     expect(told(helia.contentRouting.explain(leaf)).attempts.find(({ provider }) => provider === idOf(busy))?.outcome).toBe('overloaded')
 
     const session = helia.blockstore.createSession(file.root)
@@ -95,10 +97,19 @@ describe('a provider that says when to come back', () => {
       await blockFrom(session, cid)
     }
     session.close()
+    await clock.advance(59_000)
+    await blockFrom(helia.blockstore, file.others[20] as CID)
     expect(busy.requests).toHaveLength(1)
     // load is no dishonesty
     const { providers } = helia.contentRouting.stats() as { providers: Array<{ id: string, conduct: number }> }
     expect(providers.find(({ id }) => id === idOf(busy))?.conduct).toBe(0)
+
+    // its time has come, and nobody else has the next block
+    await clock.advance(30_000)
+    busy.set('good')
+    free.set({ kind: 'partial', share: 1 })
+    expect((await blockFrom(helia.blockstore, file.others[21] as CID)).byteLength).toBe(4096)
+    expect(busy.requests).toHaveLength(2)
   })
 })
 
