@@ -93,7 +93,7 @@ function fold (lines: readonly Line[], more: boolean): string {
 
 /** The node's own words, made short enough for 80 columns */
 function reasonOf ({ reason, because }: Attempt): string {
-  const words = because.replace('cheapest of', 'best of').replace('the only one left', 'only one left').replace('not measured yet', 'unmeasured').replace('; ', ': ')
+  const words = because.replace('cheapest of', 'best of').replace('the only one left', 'only one left').replace('not measured yet', 'untried').replace('; ', ': ')
   const narrow = width() < 100
   switch (reason) {
     case 'hedge': return `no byte yet: ${narrow ? words.split(':')[0] : words}`
