@@ -70,7 +70,8 @@ function servers ({ config, clock }: CommandContext, node: Portolan, metrics: Me
     maxUrlLength: values['gateway.maxUrlLength'],
     requestTimeout: values['gateway.requestTimeout'],
     stallTimeout: values['gateway.stallTimeout'],
-    maxDirectoryEntries: values['gateway.maxDirectoryEntries']
+    maxDirectoryEntries: values['gateway.maxDirectoryEntries'],
+    readAhead: values['gateway.readAhead']
   })
   metrics.calculate('portolan_gateway_requests_active', 'Requests being answered', () => gateway.active)
   metrics.calculate('portolan_libp2p_connections', 'Peer-to-peer connections', () => node.libp2p.getConnections().length)

@@ -134,6 +134,15 @@ export const schema = defineSchema({
     min: 100,
     max: 3_600_000
   },
+  'gateway.readAhead': {
+    type: 'bytes',
+    default: 268_435_456,
+    reason: 'a full window of 4 MiB for 64 readers; with more each gets a share, down to one block, so that slow clients do not fill the memory',
+    description: 'What all answers together may load ahead of their readers; beyond it each holds one block.',
+    env: 'PORTOLAN_GATEWAY_READ_AHEAD',
+    min: 1_048_576,
+    max: 68_719_476_736
+  },
   'gateway.maxDirectoryEntries': {
     type: 'integer',
     default: 10_000,

@@ -20,7 +20,8 @@ export interface Files {
   resolve (root: CID, names: readonly string[], load: BlockLoader, options: { signal: AbortSignal }): Promise<FileNode>
   /** The entries of a directory, as they are read */
   list (cid: CID, load: BlockLoader, options: ListOptions): AsyncIterable<DirectoryEntry>
-  read (cid: CID, load: BlockLoader, options: ReadOptions): AsyncIterable<Uint8Array>
+  /** `window`: bytes to load ahead of the reader */
+  read (cid: CID, load: BlockLoader, options: ReadOptions & { window?: number }): AsyncIterable<Uint8Array>
 }
 
 export interface GatewayComponents {

@@ -22,6 +22,8 @@ export interface GatewayInit {
   stallTimeout?: number
   /** @default 10_000 */
   maxDirectoryEntries?: number
+  /** Bytes that all answers together may load ahead of their readers. @default 268_435_456 */
+  readAhead?: number
 }
 
 export interface GatewayAddress {
@@ -36,6 +38,9 @@ export const DEFAULT_GATEWAY_PORT = 8480
 export const DEFAULT_STALL_TIMEOUT = 120_000
 /** @see gateway.maxDirectoryEntries in the configuration */
 export const DEFAULT_MAX_DIRECTORY_ENTRIES = 10_000
+
+/** @see gateway.readAhead in the configuration */
+export const DEFAULT_READ_AHEAD = 268_435_456
 
 /**
  * Serves the content of a node over HTTP: files and directories below
@@ -63,6 +68,8 @@ export class Gateway {
     this.#ipfs = new IpfsHandler(components, {
       stallTimeout: init.stallTimeout ?? DEFAULT_STALL_TIMEOUT,
       maxDirectoryEntries: init.maxDirectoryEntries ?? DEFAULT_MAX_DIRECTORY_ENTRIES,
+      readAhead: init.readAhead ?? DEFAULT_READ_AHEAD,
+      active: () => this.#server.active,
       onBytes: count => { bytes?.increment(count) }
     })
     this.#server = new HttpServer({

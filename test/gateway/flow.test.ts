@@ -8,6 +8,7 @@ import { expect, it, vi } from 'vitest'
 import { parseCID } from '../../src/block/cid.ts'
 import { systemClock } from '../../src/clock/system-clock.ts'
 import { Gateway } from '../../src/gateway/gateway.ts'
+import { readWindow } from '../../src/gateway/ipfs-handler.ts'
 import { fileNode } from '../../src/gateway/welcome/dag.ts'
 import { RetrievalTimeoutError } from '../../src/interface/errors.ts'
 import { StoreRouting, ask, quietLogger, startGateway } from './fixture.ts'
@@ -61,6 +62,25 @@ it('a client that reads nothing makes nobody read ahead, and is cut off', async 
   // what the kernel's socket buffers took, a few MB at most, and one chunk
   expect(taken).toBeLessThan(16)
   socket.destroy()
+})
+
+it('what is read ahead is shared between those who read', async () => {
+  const windows: Array<number | undefined> = []
+  const held = Promise.withResolvers<void>()
+  await using gateway = await fileGateway(async function * (_cid, _load, { window }) {
+    windows.push(window)
+    await held.promise
+    yield new Uint8Array(10)
+  }, 10, { readAhead: 6_000_000 })
+
+  const first = ask(gateway.url, `/ipfs/${cid}?filename=a.pdf`)
+  await vi.waitFor(() => { expect(windows).toEqual([4_194_304]) })
+  const more = [ask(gateway.url, `/ipfs/${cid}?filename=a.pdf`), ask(gateway.url, `/ipfs/${cid}?filename=a.pdf`)]
+  await vi.waitFor(() => { expect(windows).toHaveLength(3) })
+  expect(windows.at(-1)).toBe(2_000_000)
+  held.resolve()
+  await Promise.all([first, ...more])
+  expect([readWindow(1000, 5000), readWindow(1e9, 0)]).toEqual([1, 4_194_304])
 })
 
 it('a client that leaves aborts the read at once', async () => {
