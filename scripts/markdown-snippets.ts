@@ -64,3 +64,18 @@ export function markdownSnippets (page: string, markdown: string): Snippet[] {
     }
   }
 }
+
+/** The doc comments of a source file as a Markdown page with the same line numbers */
+export function commentsAsMarkdown (source: string): string {
+  let inside = false
+
+  return source.split('\n').map(line => {
+    const starts = !inside && /^\s*\/\*\*/.test(line)
+    inside ||= starts
+    if (!inside) {
+      return ''
+    }
+    inside = !line.includes('*/')
+    return starts ? '' : line.replace(/^\s*\*\/?[ ]?/, '')
+  }).join('\n')
+}

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { markdownSnippets } from '../../scripts/markdown-snippets.ts'
+import { commentsAsMarkdown, markdownSnippets } from '../../scripts/markdown-snippets.ts'
 
 describe('snippets of a page', () => {
   it('are its ts blocks, with their lines', () => {
@@ -26,5 +26,13 @@ describe('snippets of a page', () => {
     ['a block without an end', '```ts\na\n', /never ends/]
   ])('refuse %s', (_, page, message) => {
     expect(() => markdownSnippets('x.md', page)).toThrow(message)
+  })
+})
+
+describe('doc comments', () => {
+  it('become a page with the same lines', () => {
+    const source = '/** one line */\nconst a = `\n```ts\n`\n  /**\n   * text\n   * ```ts\n   *   b\n   * ```\n   */\ncode()\n'
+    expect(commentsAsMarkdown(source).split('\n')).toEqual(['', '', '', '', '', 'text', '```ts', '  b', '```', '', '', ''])
+    expect(markdownSnippets('a.ts', commentsAsMarkdown(source))).toEqual([{ page: 'a.ts', line: 7, run: false, code: '  b' }])
   })
 })
