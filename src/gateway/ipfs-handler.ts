@@ -1,13 +1,15 @@
 import { contentDisposition } from './content-disposition.ts'
-import { SNIFF_LENGTH, typeOfBytes, typeOfName } from './content-type.ts'
+import { typeOfName } from './content-type.ts'
 import { directoryPage } from './directory-page.ts'
 import { chooseFormat } from './format.ts'
 import { HttpError } from './http-error.ts'
-import { allowsRange, namesETag, parseRange } from './http-range.ts'
+import { namesETag } from './http-range.ts'
 import { parseIpfsPath } from './ipfs-path.ts'
 import { sendBody } from './respond.ts'
+import { sendContent } from './send-content.ts'
 import type { FileNode, GatewayComponents } from './components.ts'
 import type { IpfsPath } from './ipfs-path.ts'
+import type { Content } from './send-content.ts'
 import type { Exchange, OutgoingHttpHeaders } from './server.ts'
 import type { BlockLoader } from '../interface/unixfs.ts'
 import type { CID } from 'multiformats/cid'
@@ -163,40 +165,9 @@ export class IpfsHandler {
     })
   }
 
-  async #send (visit: Visit, content: { etag: string, size: number, type?: string, disposition?: string, read: (offset: number, length: number) => AsyncIterable<Uint8Array> }): Promise<void> {
-    const { exchange, headers } = visit
-    const { response, method, signal } = exchange
-    const { range: wanted, 'if-range': ifRange } = exchange.request.headers
-    const range = parseRange(allowsRange(ifRange as string | undefined, content.etag) ? wanted : undefined, content.size)
-
-    if (range.kind === 'unsatisfiable') {
-      throw new HttpError(416, `The range lies outside the ${content.size} bytes there are.`, { headers: { 'content-range': `bytes */${content.size}` } })
-    }
-    const first = range.kind === 'part' ? range.first : 0
-    const length = range.kind === 'part' ? range.last - range.first + 1 : content.size
-    // a HEAD reads nothing of a file, so only its name can tell the type
-    const type = content.type ?? (method === 'HEAD' ? undefined : await sniff(content))
-
-    const head = (): void => {
-      response.writeHead(range.kind === 'part' ? 206 : 200, {
-        'cache-control': IMMUTABLE,
-        etag: content.etag,
-        'accept-ranges': 'bytes',
-        'content-length': length,
-        ...(type == null ? {} : { 'content-type': type }),
-        ...(content.disposition == null ? {} : { 'content-disposition': content.disposition }),
-        ...(range.kind === 'part' ? { 'content-range': `bytes ${range.first}-${range.last}/${content.size}` } : {}),
-        ...headers
-      })
-    }
-    if (method === 'HEAD' || length === 0) {
-      head()
-      response.end()
-      return
-    }
-    this.#init.onBytes?.(await sendBody(response, content.read(first, length), {
-      signal, length, head, clock: this.#components.clock, stallTimeout: this.#init.stallTimeout
-    }))
+  async #send (visit: Visit, content: Content): Promise<void> {
+    const { stallTimeout, onBytes } = this.#init
+    onBytes?.(await sendContent(visit.exchange, content, { 'cache-control': IMMUTABLE, ...visit.headers }, { clock: this.#components.clock, stallTimeout }))
   }
 
   async #directory (visit: Visit, node: FileNode): Promise<void> {
@@ -242,17 +213,4 @@ function notModified (exchange: Exchange, etag: string): boolean {
   const header = exchange.request.headers['if-none-match']
   // `*` asks whether there is anything at all: that must be looked up, and the answer is the thing itself
   return header?.trim() !== '*' && namesETag(header, etag)
-}
-
-async function sniff (content: { size: number, read: (offset: number, length: number) => AsyncIterable<Uint8Array> }): Promise<string> {
-  const start = new Uint8Array(Math.min(SNIFF_LENGTH + 1, content.size))
-  let filled = 0
-
-  if (start.byteLength > 0) {
-    for await (const chunk of content.read(0, start.byteLength)) {
-      start.set(chunk.subarray(0, start.byteLength - filled), filled)
-      filled += chunk.byteLength
-    }
-  }
-  return typeOfBytes(start)
 }

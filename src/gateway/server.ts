@@ -1,10 +1,12 @@
 import { createServer } from 'node:http'
-import { HttpError, ListenError, toHttpError } from './http-error.ts'
+import { HttpError, toHttpError } from './http-error.ts'
+import { rejectClient, toListenError } from './server-error.ts'
 import { sendError } from './respond.ts'
 import type { Clock } from '../interface/clock.ts'
 import type { Logger } from '../interface/logger.ts'
 import type { IncomingMessage, OutgoingHttpHeaders, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
 
 export type { IncomingMessage, OutgoingHttpHeaders, ServerResponse }
 
@@ -67,6 +69,8 @@ const MAX_HEADER_SIZE = 32_768
 export class HttpServer {
   readonly #init: HttpServerInit
   readonly #open = new Set<AbortController>()
+  /** Connections on which an answer is under way: nothing else may be written into it */
+  readonly #answering = new WeakSet<Duplex>()
   #server?: Server
   #closing?: Server
 
@@ -92,12 +96,7 @@ export class HttpServer {
     server.maxConnections = (this.#init.maxRequests ?? DEFAULT_MAX_REQUESTS) * CONNECTIONS_PER_REQUEST
     server.on('clientError', (err: NodeJS.ErrnoException, socket) => {
       this.#init.log('client error %s', err.code ?? err.message)
-      const status = err.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : err.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? '408 Request Timeout' : '400 Bad Request'
-      if (socket.writable && err.code !== 'ECONNRESET') {
-        socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
-      } else {
-        socket.destroy()
-      }
+      rejectClient(err, socket, this.#answering.has(socket))
     })
 
     await new Promise<void>((resolve, reject) => {
@@ -147,8 +146,10 @@ export class HttpServer {
     const full = this.#open.size >= maxRequests
 
     this.#open.add(controller)
+    this.#answering.add(request.socket)
     response.once('close', () => {
       this.#open.delete(controller)
+      this.#answering.delete(request.socket)
       this.#init.onDone?.(response.headersSent ? response.statusCode : 499, clock.now() - began)
       controller.abort(new DOMException('The client went away', 'AbortError'))
       this.#closing?.closeIdleConnections()
@@ -216,13 +217,4 @@ export class HttpServer {
     }
     sendError(request, response, error)
   }
-}
-
-function toListenError (err: NodeJS.ErrnoException, name: string, host: string, port: number, flag: string): Error {
-  const why = err.code === 'EADDRINUSE'
-    ? `port ${port} on ${host} is taken by another program; choose another with ${flag} PORT (0 takes a free one)`
-    : err.code === 'EACCES'
-      ? `port ${port} on ${host} may not be used by this user; choose one above 1023 with ${flag} PORT`
-      : `cannot listen on ${host}, port ${port}: ${err.message}`
-  return new ListenError(`${name}: ${why}`, { cause: err })
 }

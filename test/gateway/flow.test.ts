@@ -123,6 +123,18 @@ it.each([
   expect(answer).not.toContain('the provider is gone')
 })
 
+it('nonsense after a request is not answered in the middle of its answer', async () => {
+  await using gateway = await fileGateway(async function * (_cid, _load, { signal }) {
+    yield new Uint8Array(4)
+    await new Promise((_resolve, reject) => { signal?.addEventListener('abort', () => { reject(signal.reason as Error) }) })
+  }, 10)
+  const socket = get(gateway.port)
+  socket.once('data', () => { socket.write('nonsense\r\n\r\n') })
+  const answer = await closed(socket)
+  expect(answer).toMatch(/^HTTP\/1\.1 200/)
+  expect(answer).not.toContain(' 400 ')
+})
+
 it('content that breaks before its first byte is an answer of its own', async () => {
   await using gateway = await fileGateway(async function * () {
     throw new RetrievalTimeoutError([], 'Gave up on the first leaf')
