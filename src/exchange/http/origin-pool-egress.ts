@@ -106,8 +106,8 @@ export class OriginPool {
     if (ending === 'complete') {
       lane.served++
       this.#idle.push(lane)
-    } else if (ending === 'abandoned' && (lane.connected || this.#queue.length > 0)) {
-      // nothing was written: the connection is as good as before, and a dial is finished for whoever waits
+    } else if (ending === 'abandoned' && lane.connected) {
+      // nothing was written: the connection is as good as before
       this.#idle.push(lane)
     } else {
       this.#retire(lane)

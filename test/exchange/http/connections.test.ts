@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { getEventListeners, once } from 'node:events'
 import { createServer } from 'node:http'
 import { text } from 'node:stream/consumers'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { httpBlockFetcher } from '../../../src/exchange/http/http-fetcher.ts'
 import { undiciTransport } from '../../../src/exchange/http/undici-egress.ts'
 import { VirtualClock } from '../../../src/testing/virtual-clock.ts'
@@ -100,13 +100,33 @@ describe('connections', () => {
         socket.write(ok(block))
       }
     })
-    await using it = setup({ connectionsPerOrigin: 1 })
+    const clock = new VirtualClock()
+    await using it = setup({ connectionsPerOrigin: 1, clock })
 
     expect(await failureOf(it.fetcher, server.url)).toMatchObject({ outcome: 'not-here' })
+    expect(clock.pending).toBe(1)
     const next = it.fetcher.fetch(await want(), routeTo(server.url), attempt())
     server.sockets[0]?.write('sorry')
 
     expect(await next).toEqual(block)
+    expect(server.sockets).toHaveLength(1)
+    expect(clock.pending).toBe(0)
+  })
+
+  it('outlive a request that was given up before it was written', async () => {
+    await using server = await wireServer(({ socket }) => { socket.write(ok(block)) })
+    await using it = setup()
+    await it.fetcher.fetch(await want(), routeTo(server.url), attempt())
+    const given = attempt()
+    const up = failureOf(it.fetcher, server.url, given)
+    // undici looks once more at a kept connection before it writes
+    await given.disclosed
+    given.abort()
+
+    expect(await up).toMatchObject({ outcome: 'cancelled' })
+    expect(given.states).toEqual(['not-sent'])
+    expect(await it.fetcher.fetch(await want(), routeTo(server.url), attempt())).toEqual(block)
+    expect(server.requests).toHaveLength(2)
     expect(server.sockets).toHaveLength(1)
   })
 
@@ -133,11 +153,11 @@ describe('connections', () => {
 
     await it.fetcher.fetch(await want(), routeTo(server.url), attempt())
     await server.closed(1)
-    // a connection to somewhere else: by the time it is there, the close has been seen on our side too
-    await it.fetcher.fetch(await want(), routeTo(server.url), attempt())
+    // the server sees it first; there is no event for us having seen it
+    await vi.waitFor(() => { expect(it.transport.stats()).toEqual({ origins: 0, connections: 0 }) })
 
+    await it.fetcher.fetch(await want(), routeTo(server.url), attempt())
     expect(server.sockets).toHaveLength(2)
-    expect(it.transport.stats()).toEqual({ origins: 1, connections: 1 })
   })
 
   it('to origins not used lately give way', async () => {
@@ -273,6 +293,39 @@ describe('connections', () => {
     expect(await failureOf(it.fetcher, server.url, seen)).toMatchObject({ outcome: 'unreachable' })
     expect(seen.states).toEqual(['unknown', 'unknown'])
     expect(server.requests).toHaveLength(3)
+  })
+
+  it('that are new and die at once are the provider\'s, even where an old one was before', async () => {
+    await using server = await wireServer(({ socket }) => {
+      if (server.requests.length === 1) {
+        socket.end(ok(block, { Connection: 'close' }))
+      } else {
+        socket.destroy()
+      }
+    })
+    await using it = setup({ connectionsPerOrigin: 1 })
+    const first = it.fetcher.fetch(await want(), routeTo(server.url), attempt())
+    const seen = attempt()
+    const second = failureOf(it.fetcher, server.url, seen)
+    await first
+
+    expect(await second).toMatchObject({ outcome: 'unreachable' })
+    expect(seen.states).toEqual(['unknown'])
+    expect(server.requests).toHaveLength(2)
+  })
+
+  it('leave nothing on a signal that many requests share', async () => {
+    await using server = await wireServer(({ socket }) => { socket.write(server.requests.length % 2 === 0 ? ok(block) : response(404)) })
+    await using it = setup()
+    const seen = attempt()
+    const asked = await want()
+
+    for (let i = 0; i < 4; i++) {
+      await it.fetcher.fetch(asked, routeTo(server.url), seen).then(() => undefined, () => undefined)
+    }
+
+    expect(server.requests).toHaveLength(4)
+    expect(getEventListeners(seen.signal, 'abort')).toEqual([])
   })
 
   it('take the other kept ones with them when they turn out dead', async () => {

@@ -153,7 +153,7 @@ describe('dialling', () => {
     expect(seen.states).toEqual(['not-sent'])
   })
 
-  it('is left to whoever waits next when the first gives up', async () => {
+  it('is done for whoever waits next when the first gives up', async () => {
     await using server = await wireServer(({ socket }) => { socket.write(ok(block)) })
     const answer = Promise.withResolvers<Array<{ address: string, family: number }>>()
     let asked = 0

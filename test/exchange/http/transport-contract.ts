@@ -350,6 +350,21 @@ export function transportContract (make: (policy: AddressPolicy) => Made, { sees
       expect(seen.entries).toEqual([])
     })
 
+    it('connects to nobody for a signal that was aborted before', async () => {
+      await using server = await wireServer(() => {})
+      await using made = make(anywhere)
+      const seen = attempt()
+      const reason = new Error('too late')
+      const disclosure = seen.request.disclose({ observer: 'http:gateway.example', form: 'cid', transport: 'http', audience: 'one' })
+
+      await expect(made.transport.request({
+        url: new URL(server.url), headers: {}, signal: AbortSignal.abort(reason), onConnected: () => {}
+      }, disclosure)).rejects.toBe(reason)
+
+      expect(seen.states).toEqual(['not-sent'])
+      expect(server.sockets).toHaveLength(0)
+    })
+
     it('closes the connection at once to a server that never answers', async () => {
       await using server = await wireServer(() => {})
       await using made = make(anywhere)

@@ -50,7 +50,7 @@ describe('an exchange', () => {
     const response = await exchange.response
     let sent = 0
 
-    while (!controller.paused) {
+    while (!controller.paused && sent < MIB) {
       exchange.onResponseData(controller, new Uint8Array(65_536))
       sent += 65_536
     }
