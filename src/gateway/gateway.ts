@@ -22,7 +22,7 @@ export interface GatewayInit {
   stallTimeout?: number
   /** @default 10_000 */
   maxDirectoryEntries?: number
-  /** Bytes that all answers together may load ahead of their readers. @default 268_435_456 */
+  /** Bytes to load ahead of readers, shared among the answers under way when one begins. @default 268_435_456 */
   readAhead?: number
 }
 

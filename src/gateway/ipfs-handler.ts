@@ -18,7 +18,7 @@ export interface IpfsHandlerInit {
   /** How long a client may take no bytes of an answer */
   stallTimeout: number
   maxDirectoryEntries: number
-  /** Bytes that all answers together may load ahead of their readers */
+  /** Bytes to load ahead of readers, shared among the answers under way when one begins */
   readAhead: number
   /** Requests being answered: who shares `readAhead` */
   active: () => number
