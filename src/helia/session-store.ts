@@ -14,6 +14,7 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Blockstore, InputPair, Pair } from 'interface-blockstore'
 import type { CID } from 'multiformats/cid'
 
+const RAW_CODE = 0x55
 // an application names a few providers per session; more are a leak
 const MAX_SESSION_PEERS = 64
 
@@ -80,7 +81,8 @@ export class RoutingSessionStore implements SessionBlockstore {
       if (this.#isNative(options)) {
         yield * this.#native.get(cid, { ...options, signal })
       } else {
-        yield await this.#get(cid, { ...options, signal })
+        const read = { ...options, signal }
+        yield await this.#local(cid, read) ?? await this.#fetch(cid, read)
       }
     } finally {
       signal.clear()
@@ -146,12 +148,7 @@ export class RoutingSessionStore implements SessionBlockstore {
     this.#native.close()
   }
 
-  async #get (cid: CID, options: ReadOptions): Promise<Uint8Array> {
-    const local = await this.#local(cid, options)
-    if (local != null) {
-      return local
-    }
-
+  async #fetch (cid: CID, options: ReadOptions): Promise<Uint8Array> {
     if (this.#isOffline(options)) {
       throw new BlockNotFoundWhileOfflineError(`${cid} is not in the blockstore and the session is offline, so it was not fetched`)
     }
@@ -182,11 +179,9 @@ export class RoutingSessionStore implements SessionBlockstore {
     }
     onProgress?.(new CustomProgressEvent('blocks:get:blockstore:get', cid))
 
-    const chunks: Uint8Array[] = []
+    let bytes: Uint8Array
     try {
-      for await (const chunk of store.get(cid, { signal })) {
-        chunks.push(chunk)
-      }
+      bytes = await whole(store.get(cid, { signal }))
     } catch (err) {
       if ((err as Error).name === 'NotFoundError') {
         this.#components.log('%c was evicted while it was read', cid)
@@ -195,9 +190,14 @@ export class RoutingSessionStore implements SessionBlockstore {
       throw err
     }
 
-    const bytes = chunks.length === 1 && chunks[0] != null ? chunks[0] : concat(chunks)
-    if (!this.#isOffline(options)) {
-      await this.#tell(cid, bytes, signal)
+    // a raw leaf has no links to tell about
+    if (cid.code !== RAW_CODE && !this.#isOffline(options)) {
+      const session = this.#current()
+      if (session == null) {
+        await this.#tell(cid, bytes, signal)
+      } else {
+        session.seen(cid, bytes)
+      }
     }
     return bytes
   }
@@ -221,7 +221,7 @@ export class RoutingSessionStore implements SessionBlockstore {
   /** What was found locally has links that content routing should know; the read does not depend on it */
   async #tell (cid: CID, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
     try {
-      (this.#current() ?? await this.#retrieval(signal)).seen(cid, bytes)
+      (await this.#retrieval(signal)).seen(cid, bytes)
     } catch (err) {
       signal?.throwIfAborted()
       this.#components.log.error('could not tell the session about %c - %e', cid, err)
@@ -277,4 +277,13 @@ export class RoutingSessionStore implements SessionBlockstore {
       signal.clear()
     }
   }
+}
+
+/** Stores give a block in one piece, as a rule */
+async function whole (chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const parts: Uint8Array[] = []
+  for await (const chunk of chunks) {
+    parts.push(chunk)
+  }
+  return parts.length === 1 && parts[0] != null ? parts[0] : concat(parts)
 }
