@@ -42,8 +42,8 @@ export interface Route {
 export interface ProviderSource {
   readonly name: string
   /**
-   * Last-resort sources are consulted only when the others yielded nobody
-   * (already connected peers, in mode `open`).
+   * Last-resort sources are consulted, in mode `open`, only when everybody whom
+   * the others named was asked in vain (already connected peers).
    */
   readonly lastResort?: boolean
   /** Throws (an error the story can tell) when the lookup failed; ends early when `request.signal` aborts */

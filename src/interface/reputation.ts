@@ -39,6 +39,8 @@ export interface ProviderView {
 export interface Sample {
   /** Milliseconds from dispatch to the first byte, or to now when none came */
   readonly latency?: number
+  /** The first byte did come: `latency` is exact, whatever became of the rest */
+  readonly answered?: boolean
   /** Milliseconds from dispatch to connected */
   readonly connect?: number
   /** Bytes of the block and the milliseconds from first byte to last */

@@ -42,6 +42,8 @@ export class ProviderGroup {
   /** Monotonic time of the last lookup made for this group */
   lookedUpAt = -Infinity
   dirty = false
+  /** The datastore has an entry for it */
+  stored = false
 
   constructor (root: BlockKey, cid: CID = CID.createV1(DAG_PB, decode(fromString(root, 'base64url'))), limit = DEFAULT_AFFINITY.providers) {
     this.root = root
@@ -136,8 +138,8 @@ export class Affinity {
     this.#params = params
     this.#groups = new LRUCache({
       max: params.roots,
-      dispose: (_group, root, reason) => {
-        if (reason === 'evict') {
+      dispose: (group, root, reason) => {
+        if (reason === 'evict' && group.stored && this.#gone.size < params.roots) {
           this.#gone.add(root)
         }
       }
@@ -190,6 +192,7 @@ export class Affinity {
         }
 
         group.dirty = false
+        group.stored = true
       } catch (err) {
         log.error('dropped an unreadable affinity entry %s - %e', key, err)
       }
@@ -199,27 +202,36 @@ export class Affinity {
   /** Writes the deliverers of the groups that changed */
   async save (datastore: Datastore): Promise<void> {
     const batch = datastore.batch()
+    const gone = [...this.#gone]
+    const changed = [...this.#groups.values()].filter(group => group.dirty)
 
-    for (const root of this.#gone) {
-      batch.delete(new Key(`${AFFINITY_PREFIX}/${root}`))
+    for (const root of gone) {
+      batch.delete(keyOf(root))
     }
 
-    this.#gone.clear()
-
-    for (const group of this.#groups.values()) {
-      if (group.dirty) {
-        group.dirty = false
-        const deliverers = [...group.members]
-          .filter(member => member.delivered > 0)
-          .sort((a, b) => b.delivered - a.delivered)
-          .slice(0, this.#params.providers)
-          .map(({ provider }) => ({ ...provider, source: 'affinity' }))
-        batch.put(new Key(`${AFFINITY_PREFIX}/${group.root}`), fromString(JSON.stringify(deliverers)))
-      }
+    for (const group of changed) {
+      group.dirty = false
+      const deliverers = [...group.members]
+        .filter(member => member.delivered > 0)
+        .sort((a, b) => b.delivered - a.delivered)
+        .map(({ provider }) => ({ ...provider, source: 'affinity' }))
+      batch.put(keyOf(group.root), fromString(JSON.stringify(deliverers)))
     }
 
-    await batch.commit()
+    try {
+      await batch.commit()
+    } catch (err) {
+      changed.forEach(group => { group.dirty = true })
+      throw err
+    }
+
+    changed.forEach(group => { group.stored = true })
+    gone.forEach(root => { this.#gone.delete(root) })
   }
+}
+
+function keyOf (root: BlockKey): Key {
+  return new Key(`${AFFINITY_PREFIX}/${root}`)
 }
 
 function asProvider (value: unknown): Provider {

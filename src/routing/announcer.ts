@@ -1,5 +1,6 @@
 import pRetry from 'p-retry'
 import PQueue from 'p-queue'
+import { NotRunningError } from '../interface/errors.ts'
 import { RoutingRequest } from './request.ts'
 import type { Clock } from '../interface/clock.ts'
 import type { Ledger, PrivacyMode } from '../interface/disclosure.ts'
@@ -28,7 +29,7 @@ const TIMEOUT = 120_000
 export class Announcer {
   readonly #components: AnnouncerComponents
   readonly #queue = new PQueue({ concurrency: CONCURRENCY })
-  readonly #stopping = new AbortController()
+  #stopping = new AbortController()
   announced = 0
   failed = 0
   #next = 0
@@ -73,8 +74,12 @@ export class Announcer {
     }
   }
 
+  start (): void {
+    this.#stopping = new AbortController()
+  }
+
   async stop (): Promise<void> {
-    this.#stopping.abort(new Error('Content routing is stopping'))
+    this.#stopping.abort(new NotRunningError('Content routing was stopped'))
     this.#queue.clear()
     await this.#queue.onIdle()
   }

@@ -14,6 +14,10 @@ export interface AttemptResult {
   readonly bytes?: Uint8Array
   readonly error?: FetchError
   readonly sample: Sample
+  /** Milliseconds spent on the hash */
+  readonly verifying?: number
+  /** Cancelled by a failure of ours: the provider is not to blame, the caller should know */
+  readonly ours?: boolean
 }
 
 export interface AttemptInit {
@@ -125,29 +129,38 @@ export class AttemptRun {
   }
 
   #awaitFirstByte (wait: number, total: number): void {
-    this.#arm(wait, () => {
-      const verdict = this.#init.onSilence()
+    this.#arm(wait, () => { this.#afterPoll(() => { this.#judgeSilence(total) }) })
+  }
 
-      if (verdict === 'park') {
-        this.parked = true
-      } else if (verdict === 'stop' || total >= this.#init.ceiling) {
-        this.#giveUp('stalled', `no answer within ${Math.round(total)} ms`)
-      } else {
-        this.#awaitFirstByte(Math.min(total, this.#init.ceiling - total), Math.min(2 * total, this.#init.ceiling))
-      }
-    })
+  /** A blocked event loop runs timers before it reads what has long arrived: read first, judge then */
+  #afterPoll (judge: () => void): void {
+    this.#arm(0, judge)
+  }
+
+  #judgeSilence (total: number): void {
+    const verdict = this.#init.onSilence()
+
+    if (verdict === 'park') {
+      this.parked = true
+    } else if (verdict === 'stop' || total >= this.#init.ceiling) {
+      this.#giveUp('stalled', `no answer within ${Math.round(total)} ms`)
+    } else {
+      this.#awaitFirstByte(Math.min(total, this.#init.ceiling - total), Math.min(2 * total, this.#init.ceiling))
+    }
   }
 
   #awaitBytes (wait: number): void {
     const { clock, timeouts } = this.#init
     this.#arm(wait, () => {
-      const quiet = clock.now() - this.#lastByteAt
+      this.#afterPoll(() => {
+        const quiet = clock.now() - this.#lastByteAt
 
-      if (quiet >= timeouts.stall) {
-        this.#giveUp('stalled', `silent for ${Math.round(quiet)} ms after ${this.summary.bytes} bytes`)
-      } else {
-        this.#awaitBytes(timeouts.stall - quiet)
-      }
+        if (quiet >= timeouts.stall) {
+          this.#giveUp('stalled', `silent for ${Math.round(quiet)} ms after ${this.summary.bytes} bytes`)
+        } else {
+          this.#awaitBytes(timeouts.stall - quiet)
+        }
+      })
     })
   }
 
@@ -175,6 +188,12 @@ export class AttemptRun {
         await verifying
       }
     } catch (err) {
+      if ((err as Error).name === 'UnacceptableHashError') {
+        // our hash function failed: nothing is known about the bytes
+        this.#settle({ outcome: 'cancelled', error: this.#error('cancelled', (err as Error).message, err), sample: {}, ours: true })
+        return
+      }
+
       this.#settle({
         outcome: 'invalid',
         error: this.#error('invalid', (err as Error).message, err as Error),
@@ -187,6 +206,7 @@ export class AttemptRun {
     this.#settle({
       outcome: 'delivered',
       bytes,
+      verifying: this.#init.clock.now() - end,
       sample: { ...this.#sample(), bytes: bytes.byteLength, transfer: end - (this.#firstByteAt ?? end) }
     })
   }

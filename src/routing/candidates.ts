@@ -8,6 +8,12 @@ import type { Outcome } from '../interface/outcome.ts'
 import type { Provider, ProviderId, Route } from '../interface/provider.ts'
 import type { ReputationBook } from '../interface/reputation.ts'
 
+/** In flight at a provider that has never delivered: a crowd at a silent one would wait together */
+const UNPROVEN_LIMIT = 2
+
+/** A provider that delivered blocks of this DAG may be asked once more in the same round when it stalls */
+const ASKS_OF_DELIVERERS = 2
+
 /** Providers considered for one block: more are not better, only more work */
 export const MAX_CANDIDATES = 128
 
@@ -15,6 +21,7 @@ interface Path {
   readonly route: Route
   readonly fetcher: BlockFetcher
   spent: boolean
+  asked: number
   outcome?: Outcome
 }
 
@@ -32,6 +39,8 @@ export interface CandidateDeps {
   readonly group: ProviderGroup
   /** Told about providers that cannot be asked, and why */
   readonly onUnusable: (provider: Provider, why: string) => void
+  /** A fetcher threw where it must not: it costs itself, not the read */
+  readonly onBroken: (fetcher: BlockFetcher, error: Error) => void
 }
 
 const TRANSIENT: ReadonlySet<Outcome> = new Set<Outcome>(['unreachable', 'overloaded', 'stalled', 'cancelled'])
@@ -47,6 +56,19 @@ export class Candidates {
 
   get size (): number {
     return this.#candidates.size
+  }
+
+  /** Providers that stand for a fetcher itself */
+  addStanding (): void {
+    for (const fetcher of this.#deps.fetchers()) {
+      try {
+        for (const provider of fetcher.standing?.() ?? []) {
+          this.add(provider)
+        }
+      } catch (err) {
+        this.#deps.onBroken(fetcher, err as Error)
+      }
+    }
   }
 
   /** True when there is somebody new to ask, or a new way to ask */
@@ -68,14 +90,18 @@ export class Candidates {
         continue
       }
 
-      for (const route of fetcher.routes(merged)) {
-        if (!candidate.paths.some(path => path.fetcher === fetcher && path.route.address === route.address)) {
-          candidate.paths.push({ route, fetcher, spent: false })
-          added = true
+      try {
+        for (const route of fetcher.routes(merged)) {
+          if (!candidate.paths.some(path => path.fetcher === fetcher && path.route.address === route.address)) {
+            candidate.paths.push({ route, fetcher, spent: false, asked: 0 })
+            added = true
+          }
         }
-      }
 
-      refused ??= fetcher.unusable?.(merged)
+        refused ??= fetcher.unusable?.(merged)
+      } catch (err) {
+        this.#deps.onBroken(fetcher, err as Error)
+      }
     }
 
     if (candidate.paths.length > 0) {
@@ -99,12 +125,13 @@ export class Candidates {
 
       for (const { route, spent } of paths) {
         if (!spent) {
+          const view = reputation.view(provider.id, route, now)
           views.push({
             provider,
             route,
-            view: reputation.view(provider.id, route, now),
+            view,
             inFlight: slots.providerInFlight(provider.id),
-            limit: slots.perProvider,
+            limit: view.successes > 0 || route.transport === 'broker' ? slots.perProvider : Math.min(UNPROVEN_LIMIT, slots.perProvider),
             has: group.has(provider.id)
           })
         }
@@ -131,6 +158,7 @@ export class Candidates {
     if (candidate != null && path != null) {
       candidate.active = true
       path.spent = true
+      path.asked++
     }
   }
 
@@ -146,6 +174,8 @@ export class Candidates {
     for (const path of candidate.paths) {
       if (path.route === view.route) {
         path.outcome = outcome
+        const delivered = this.#deps.group.get(view.provider.id)?.delivered ?? 0
+        path.spent = !(outcome === 'stalled' && delivered > 0 && path.asked < ASKS_OF_DELIVERERS)
       } else if (!TRANSIENT.has(outcome)) {
         // what it said holds for it, whatever the way we asked
         path.spent = true

@@ -32,7 +32,9 @@ export interface FlightInit {
   readonly parent?: Want
   /** Runs once, before the first caller gets the bytes */
   onDelivered (bytes: Uint8Array, provider: Provider): void
-  onNotFound (why: string): void
+  /** A certain miss: nobody known has it. Not called when somebody announced it meanwhile. */
+  onMiss (why: string, asked: Iterable<string>): void
+  onFailed (kind: 'not-found' | 'failed' | 'aborted'): void
   onClosed (): void
 }
 
@@ -53,6 +55,8 @@ export class Flight {
   readonly #controller = new AbortController()
   readonly #seats = new Set<Seat>()
   #retrieval?: Retrieval
+  /** Somebody announced the block while it was sought: a miss would be out of date */
+  announced = false
   #over = false
 
   constructor (init: FlightInit) {
@@ -73,7 +77,7 @@ export class Flight {
       const cancelTimer = clock.schedule(Math.max(0, joiner.deadline - clock.now()), () => {
         this.timeline.add('failed', 'out of time')
         seat.reject(new RetrievalTimeoutError(
-          [],
+          this.#retrieval?.errors ?? [],
           `${this.timeline.cid}: no provider delivered in time (${this.#summary()})`,
           this.explanation
         ))
@@ -103,10 +107,15 @@ export class Flight {
       joiner.signal?.addEventListener('abort', onAbort, { once: true })
 
       if (this.#retrieval == null) {
-        this.#start(joiner)
+        try {
+          this.#start(joiner)
+        } catch (err) {
+          // whatever foreign code threw: nobody may join what never began
+          seat.reject(err as Error)
+        }
       } else {
         this.timeline.joined++
-        this.#retrieval.addHints(joiner.hints)
+        this.#retrieval.joined(joiner.hints)
       }
     })
   }
@@ -177,8 +186,10 @@ export class Flight {
     this.timeline.end(timedOut ? 'timeout' : end.kind, end.why)
     this.#close()
 
-    if (end.kind === 'not-found' && end.certain) {
-      this.#init.onNotFound(end.why)
+    this.#init.onFailed(end.kind)
+
+    if (end.certain && !this.announced) {
+      this.#init.onMiss(end.why, this.timeline.found.keys())
     }
 
     const ErrorClass = end.kind === 'not-found' ? NotFoundError : RetrievalFailedError
@@ -193,6 +204,7 @@ export class Flight {
       return
     }
 
+    this.#init.onFailed(err.name === 'RetrievalTimeoutError' ? 'failed' : 'aborted')
     this.timeline.end(err.name === 'RetrievalTimeoutError' ? 'timeout' : 'aborted', err.name === 'RetrievalTimeoutError' ? 'the deadline passed' : 'the last caller left')
     this.#close()
     this.#retrieval?.abort('nobody waits for it any more')

@@ -31,7 +31,7 @@ export const DEFAULT_HEDGE: HedgeParams = {
   coldDelay: 250,
   maxConcurrent: 6,
   reserve: 2,
-  shadowShare: 0.01
+  shadowShare: 0.03
 }
 
 /** When a second provider is asked: after the delay, while the budget lasts */

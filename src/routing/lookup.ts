@@ -88,7 +88,7 @@ async function consume (source: ProviderSource, init: LookupInit, budget: number
       cancelTimer()
       signal.removeEventListener('abort', onAbort)
       // a source that hangs hangs in here too: nobody waits for it
-      iterator?.return?.().then(undefined, cause => { init.onError(source.name, cause as Error) })
+      void leave(iterator).catch(cause => { init.onError(source.name, cause as Error) })
 
       if (err == null) {
         resolve()
@@ -121,4 +121,9 @@ async function consume (source: ProviderSource, init: LookupInit, budget: number
 
     pull().then(() => { finish() }, finish)
   })
+}
+
+/** Foreign iterators may throw where they should reject */
+async function leave (iterator: AsyncIterator<Provider> | undefined): Promise<void> {
+  await iterator?.return?.()
 }

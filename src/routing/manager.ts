@@ -2,7 +2,9 @@ import { LRUCache } from 'lru-cache'
 import { blockKey } from '../block/key.ts'
 import { parseCID } from '../block/cid.ts'
 import { linksOf } from '../block/links.ts'
-import { NotFoundError, NotRunningError, OfflineError } from '../interface/errors.ts'
+import { withOwnSignal } from '../clock/own-signal.ts'
+import { raceSignal } from '../clock/race-signal.ts'
+import { BlockTooLargeError, NotFoundError, NotRunningError, OfflineError } from '../interface/errors.ts'
 import { Affinity } from './affinity.ts'
 import { Announcer } from './announcer.ts'
 import { Flight } from './flight.ts'
@@ -31,6 +33,7 @@ import type { ComponentLogger } from '../interface/logger.ts'
 import type { Metrics } from '../interface/metrics.ts'
 import type { BlockKey, Provider, ProviderHint, ProviderId, ProviderSource } from '../interface/provider.ts'
 import type { ReputationBook } from '../interface/reputation.ts'
+import type { Want } from '../interface/request.ts'
 import type { ContentRouting, RetrievalSession, RetrieveContentOptions, RetrieveOptions } from '../interface/routing.ts'
 import type { ContentReader } from '../interface/unixfs.ts'
 import type { Datastore } from 'interface-datastore'
@@ -62,6 +65,14 @@ export interface ContentRoutingComponents {
   parseHint (hint: ProviderHint, source: string): Provider
 }
 
+/** A store that takes longer, in ms, is passed by: the network may be faster, and the read must end */
+const STORE_TIMEOUT = 5_000
+
+/** What was learnt is loaded and saved within this, in ms, or not at all */
+const DATASTORE_TIMEOUT = 10_000
+
+const PRIVACY_MODES: readonly PrivacyMode[] = ['open', 'balanced', 'strict']
+
 /** What was learnt is written this often, in ms: a crash loses a minute of experience */
 const SAVE_INTERVAL = 60_000
 
@@ -89,6 +100,8 @@ export class ContentRoutingManager implements ContentRouting {
   readonly #sessions: LRUCache<string, RoutingSession>
   readonly #announcer: Announcer
   readonly #writes = new WeakMap<Uint8Array, Promise<void>>()
+  /** Delivered and not yet in the store: whoever asks now gets these bytes */
+  readonly #storing = new Map<BlockKey, Uint8Array>()
   #running = false
   #sequence = 0
   #cancelTick: () => void = () => {}
@@ -136,17 +149,14 @@ export class ContentRoutingManager implements ContentRouting {
     }
 
     this.#running = true
-
-    try {
-      await this.#components.keeper?.load()
-
-      if (this.#components.datastore != null) {
-        await this.#env.affinity.load(this.#components.datastore, this.#components.logger)
+    this.#announcer.start()
+    const { keeper, datastore, logger } = this.#components
+    await this.#bounded('load what was learnt about providers', async signal => keeper?.load({ signal }))
+    await this.#bounded('load who delivered what', async signal => {
+      if (datastore != null) {
+        await this.#env.affinity.load(datastore, logger, { signal })
       }
-    } catch (err) {
-      // experience is worth having, not worth failing for
-      this.#env.log.error('could not load what was learnt before - %e', err)
-    }
+    })
 
     if (this.#components.metrics != null) {
       routingMetrics(this.#components.metrics, () => this.stats())
@@ -162,6 +172,7 @@ export class ContentRoutingManager implements ContentRouting {
 
     this.#running = false
     this.#cancelTick()
+    this.#cancelTick = () => {}
     const why = new NotRunningError('Content routing was stopped')
 
     for (const session of [...this.#sessions.values()]) {
@@ -184,7 +195,7 @@ export class ContentRoutingManager implements ContentRouting {
     return this.#retrieve(target, options)
   }
 
-  async * retrieveContent (target: CID | string, options: RetrieveContentOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
+  retrieveContent (target: CID | string, options: RetrieveContentOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
     const { reader } = this.#components
     checkRetrieveOptions(options)
 
@@ -193,16 +204,21 @@ export class ContentRoutingManager implements ContentRouting {
     }
 
     const { offset, length, ...rest } = options
-    let session: RoutingSession | undefined
+    const open = (root: CID): RoutingSession => this.#session(root, rest)
 
-    try {
-      yield * reader(target, async (cid, load) => {
-        session ??= this.#session(cid, rest)
-        return session.retrieve(cid, { ...rest, signal: load?.signal ?? rest.signal })
-      }, { offset, length, signal: options.signal })
-    } finally {
-      session?.close()
-    }
+    // a reader who leaves stops the transfers at once
+    return withOwnSignal(async function * (signal) {
+      let session: RoutingSession | undefined
+
+      try {
+        yield * reader(target, async (cid, load) => {
+          session ??= open(cid)
+          return session.retrieve(cid, { ...rest, signal: load?.signal ?? signal })
+        }, { offset, length, signal })
+      } finally {
+        session?.close()
+      }
+    }, options.signal)
   }
 
   createSession (root: CID, options: RetrieveOptions = {}): RetrievalSession {
@@ -211,6 +227,10 @@ export class ContentRoutingManager implements ContentRouting {
 
   /** Publishes that we have these blocks, and forgets that nobody had */
   async announce (cids: CID | Iterable<CID> | AsyncIterable<CID>, options: { signal?: AbortSignal } = {}): Promise<void> {
+    if (!this.#running) {
+      throw new NotRunningError('Content routing is not running: start the node first')
+    }
+
     const list = isIterable(cids) ? cids : [parseCID(cids)]
     const available = (cid: CID): void => { this.available(cid) }
     await this.#announcer.announce((async function * () {
@@ -223,7 +243,16 @@ export class ContentRoutingManager implements ContentRouting {
 
   /** Somebody has this block now (it was stored, or announced by a peer): a remembered miss no longer holds */
   available (cid: CID): void {
-    this.#negative.clear(blockKey(cid))
+    const key = blockKey(cid)
+    this.#negative.clear(key)
+
+    for (const mode of PRIVACY_MODES) {
+      const flight = this.#flights.get(flightId(mode, key))
+
+      if (flight != null) {
+        flight.announced = true
+      }
+    }
   }
 
   explain (cid: CID): Explanation | undefined {
@@ -258,7 +287,7 @@ export class ContentRoutingManager implements ContentRouting {
 
     options.signal?.throwIfAborted()
     const key = blockKey(cid)
-    const local = options.store === false ? undefined : await this.#local(cid, key, options)
+    const local = options.store === false ? undefined : this.#storing.get(key) ?? await this.#local(cid, key, options)
 
     if (local != null) {
       return local
@@ -274,7 +303,7 @@ export class ContentRoutingManager implements ContentRouting {
 
     const hints = (options.providers ?? []).map(hint => this.#components.parseHint(hint, 'hint'))
     const mode = options.mode ?? this.#params.mode
-    const missed = hints.length === 0 && options.skipNegativeCache !== true ? this.#negative.get(key, mode, clock.now()) : undefined
+    const missed = options.skipNegativeCache === true ? undefined : this.#negative.get(key, mode, clock.now(), hints)
 
     if (missed != null) {
       stats.negativeHits++
@@ -286,13 +315,14 @@ export class ContentRoutingManager implements ContentRouting {
 
   async #join (cid: CID, key: BlockKey, mode: PrivacyMode, hints: readonly Provider[], options: RetrieveOptions, root?: CID): Promise<Uint8Array> {
     const { stats, clock } = this.#env
-    const id = `${mode} ${key}`
+    const maxBytes = Math.max(options.maxBlockSize ?? 0, this.#env.verifier.maxBlockSize)
+    const id = flightId(mode, key, maxBytes > this.#env.verifier.maxBlockSize ? maxBytes : undefined)
     let flight = this.#flights.get(id)
     const started = clock.now()
 
     if (flight == null) {
       stats.cacheMissesHandled++
-      flight = this.#fly(cid, key, id, mode, options, root)
+      flight = this.#fly({ cid, key, maxBytes }, id, mode, root)
     } else {
       stats.coalesced++
     }
@@ -303,27 +333,31 @@ export class ContentRoutingManager implements ContentRouting {
       priority: options.priority ?? 0,
       client: options.client,
       hints,
-      ...(options.onProgress == null ? {} : { onProgress: progress(options, cid) })
+      ...(options.onProgress == null ? {} : { onProgress: (phase, detail) => { this.#tell(options, cid, phase, detail) } })
     })
     stats.took(clock.now() - started)
 
+    if (bytes.byteLength > (options.maxBlockSize ?? Infinity)) {
+      throw new BlockTooLargeError(`${cid} has ${bytes.byteLength} bytes, this call accepts ${String(options.maxBlockSize)} (maxBlockSize)`)
+    }
+
     if (options.store !== false) {
-      await this.#put(cid, bytes)
+      await this.#put(cid, key, bytes)
     }
 
     return bytes
   }
 
-  #fly (cid: CID, key: BlockKey, id: string, mode: PrivacyMode, options: RetrieveOptions, root?: CID): Flight {
-    const { affinity, stats, verifier } = this.#env
+  #fly (want: Want, id: string, mode: PrivacyMode, root?: CID): Flight {
+    const { cid, key, maxBytes } = want
+    const { affinity, stats } = this.#env
     const parent = affinity.parent(key)
     const group = root == null ? affinity.group(parent?.root ?? key, parent == null ? cid : undefined) : affinity.group(blockKey(root), root)
-    const maxBytes = options.maxBlockSize ?? verifier.maxBlockSize
     const flight: Flight = new Flight({
       env: this.#env,
       ledger: this.#components.ledger,
       id: `r${++this.#sequence}`,
-      want: { cid, key, maxBytes, ...(parent?.size == null ? {} : { size: parent.size }) },
+      want: { ...want, ...(parent?.size == null ? {} : { size: parent.size }) },
       mode,
       purpose: 'read',
       group,
@@ -333,9 +367,18 @@ export class ContentRoutingManager implements ContentRouting {
         this.#negative.clear(key)
         affinity.link(group.root, childrenOf(cid, bytes))
       },
-      onNotFound: why => { this.#negative.add(key, mode, this.#env.clock.now(), why) },
+      onMiss: (why, asked) => { this.#negative.add(key, mode, this.#env.clock.now(), why, asked) },
+      onFailed: kind => {
+        stats.notFound += kind === 'not-found' ? 1 : 0
+        stats.failed += kind === 'failed' ? 1 : 0
+        stats.aborted += kind === 'aborted' ? 1 : 0
+      },
       onClosed: () => { this.#flights.delete(id) }
     })
+    if (this.#components.store != null) {
+      flight.timeline.add('cache', 'not in the local store')
+    }
+
     this.#flights.set(id, flight)
     this.#stories.set(key, flight.timeline)
     return flight
@@ -351,16 +394,18 @@ export class ContentRoutingManager implements ContentRouting {
     }
 
     try {
-      const bytes = await readLocal(store, cid, options.signal)
+      using timeout = clock.timeout(Math.min(STORE_TIMEOUT, options.timeout ?? this.#params.timeout))
+      const signal = options.signal == null ? timeout.signal : AbortSignal.any([options.signal, timeout.signal])
+      const bytes = await raceSignal(readLocal(store, cid, signal), signal)
 
       if (bytes == null) {
         return undefined
       }
 
-      await verifier.verify(cid, bytes)
+      await verifier.verify(cid, bytes, { maxBlockSize: options.maxBlockSize ?? verifier.maxBlockSize })
       stats.localHits++
       stats.localBytes += bytes.byteLength
-      options.onProgress?.(new CustomProgressEvent('portolan:retrieve:cache', { cid, bytes: bytes.byteLength }))
+      this.#tell(options, cid, 'cache', { bytes: bytes.byteLength })
       this.seen(cid, bytes)
 
       if (!this.#stories.has(key)) {
@@ -379,8 +424,8 @@ export class ContentRoutingManager implements ContentRouting {
     }
   }
 
-  /** Callers that share the bytes share the write; a full disk costs the copy, not the read */
-  async #put (cid: CID, bytes: Uint8Array): Promise<void> {
+  /** Callers that share the bytes share the write; a full or hanging disk costs the copy, not the read */
+  async #put (cid: CID, key: BlockKey, bytes: Uint8Array): Promise<void> {
     const { store } = this.#components
 
     if (store == null) {
@@ -390,14 +435,27 @@ export class ContentRoutingManager implements ContentRouting {
     let writing = this.#writes.get(bytes)
 
     if (writing == null) {
-      writing = Promise.resolve(store.admit == null ? store.put(cid, bytes) : store.admit(cid, bytes, { origin: 'retrieval' })).then(() => {}, err => {
-        this.#env.stats.storeFailures++
-        this.#env.log.error('could not store %s - %e', cid, err)
-      })
+      this.#storing.set(key, bytes)
+      writing = this.#write(store, cid, bytes).finally(() => { this.#storing.delete(key) })
       this.#writes.set(bytes, writing)
     }
 
     await writing
+  }
+
+  async #write (store: LocalStore, cid: CID, bytes: Uint8Array): Promise<void> {
+    const { clock, stats, log } = this.#env
+    using timeout = clock.timeout(STORE_TIMEOUT)
+
+    try {
+      const { signal } = timeout
+      await raceSignal((async () => {
+        await (store.admit == null ? store.put(cid, bytes, { signal }) : store.admit(cid, bytes, { origin: 'retrieval' }))
+      })(), signal)
+    } catch (err) {
+      stats.storeFailures++
+      log.error('could not store %s - %e', cid, err)
+    }
   }
 
   /** A block of a DAG was read: its links belong to the same root */
@@ -408,20 +466,19 @@ export class ContentRoutingManager implements ContentRouting {
   }
 
   #session (root: CID, options: RetrieveOptions): RoutingSession {
-    if (!this.#running) {
+    checkRetrieveOptions(options)
+
+    if (!this.#running && options.offline !== true) {
       throw new NotRunningError('Content routing is not running: start the node first')
     }
 
-    checkRetrieveOptions(options)
     const id = `s${++this.#sequence}`
-    const group = this.#env.affinity.group(blockKey(root), root)
     const session = new RoutingSession({
       id,
       root,
       options,
       retrieve: async (cid, sessionOptions) => this.#retrieve(cid, sessionOptions, root),
       parseHint: hint => this.#components.parseHint(hint, 'hint'),
-      addProvider: provider => { group.add(provider) },
       seen: (cid, bytes) => { this.seen(cid, bytes, root) },
       onClose: () => { this.#sessions.delete(id) }
     })
@@ -429,34 +486,53 @@ export class ContentRoutingManager implements ContentRouting {
     return session
   }
 
+  /** A caller's callback that throws is the caller's affair: the flight is shared */
+  #tell (options: RetrieveOptions, cid: CID, phase: string, detail: Record<string, unknown>): void {
+    try {
+      options.onProgress?.(new CustomProgressEvent(`portolan:retrieve:${phase}`, { cid, ...detail }))
+    } catch (err) {
+      this.#env.log.error('a progress callback threw - %e', err)
+    }
+  }
+
   #tick (): void {
     const { clock, random } = this.#env
-    this.#cancelTick = clock.schedule(SAVE_INTERVAL * (0.75 + random.next() / 2), () => {
+    const cancel = clock.schedule(SAVE_INTERVAL * (0.75 + random.next() / 2), () => {
       void this.#save().finally(() => {
-        if (this.#running) {
+        // a stop, or a stop and a start, has taken over meanwhile
+        if (this.#cancelTick === cancel) {
           this.#tick()
         }
       })
     })
+    this.#cancelTick = cancel
   }
 
   async #save (): Promise<void> {
-    try {
-      await this.#components.keeper?.save()
-
-      if (this.#components.datastore != null) {
-        await this.#env.affinity.save(this.#components.datastore)
+    const { keeper, datastore } = this.#components
+    await this.#bounded('save what was learnt about providers', async () => keeper?.save())
+    await this.#bounded('save who delivered what', async () => {
+      if (datastore != null) {
+        await this.#env.affinity.save(datastore)
       }
+    })
+  }
+
+  /** Experience is worth having, not worth failing or waiting for */
+  async #bounded (what: string, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    using timeout = this.#env.clock.timeout(DATASTORE_TIMEOUT)
+
+    try {
+      await raceSignal((async () => work(timeout.signal))(), timeout.signal)
     } catch (err) {
-      this.#env.log.error('could not save what was learnt - %e', err)
+      this.#env.log.error('could not %s - %e', what, err)
     }
   }
 }
 
-function progress (options: RetrieveOptions, cid: CID): (phase: string, detail: Record<string, unknown>) => void {
-  return (phase, detail) => {
-    options.onProgress?.(new CustomProgressEvent(`portolan:retrieve:${phase}`, { cid, ...detail }))
-  }
+/** One flight per block and mode; a caller that accepts larger blocks than usual has one of its own */
+function flightId (mode: PrivacyMode, key: BlockKey, maxBytes?: number): string {
+  return maxBytes == null ? `${mode} ${key}` : `${mode} ${key} ${maxBytes}`
 }
 
 function * childrenOf (cid: CID, bytes: Uint8Array): Generator<{ key: BlockKey, size?: number }> {

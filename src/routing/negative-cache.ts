@@ -16,6 +16,8 @@ interface Miss {
   readonly until: number
   readonly window: number
   readonly reason: string
+  /** Whom the miss includes: a hint to somebody else is news */
+  readonly asked: ReadonlySet<string>
 }
 
 /**
@@ -32,11 +34,11 @@ export class NegativeCache {
     this.#misses = new LRUCache({ max: params.limit })
   }
 
-  /** Why and until when there is no point in asking; undefined when there is */
-  get (key: BlockKey, mode: string, now: number): { reason: string, until: number } | undefined {
+  /** Why and until when there is no point in asking; undefined when there is, or when a hint names somebody new */
+  get (key: BlockKey, mode: string, now: number, hints: Iterable<{ id: string }> = []): { reason: string, until: number } | undefined {
     const miss = this.#misses.get(`${mode} ${key}`)
 
-    if (miss == null || now >= miss.until) {
+    if (miss == null || now >= miss.until || [...hints].some(({ id }) => !miss.asked.has(id))) {
       return undefined
     }
 
@@ -44,14 +46,14 @@ export class NegativeCache {
     return miss
   }
 
-  add (key: BlockKey, mode: string, now: number, reason: string): void {
+  add (key: BlockKey, mode: string, now: number, reason: string, asked: Iterable<string> = []): void {
     const id = `${mode} ${key}`
     const before = this.#misses.peek(id)
     // a miss soon after the last window ended lasts twice as long; after a quiet while it starts over
     const window = before != null && now - before.until < this.#params.max
       ? Math.min(this.#params.max, before.window * 2)
       : this.#params.base
-    this.#misses.set(id, { until: now + window, window, reason })
+    this.#misses.set(id, { until: now + window, window, reason, asked: new Set(asked) })
   }
 
   /** Somebody has it now */

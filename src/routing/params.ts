@@ -71,6 +71,8 @@ const RANGES: Record<string, Record<string, Range>> = {
   select: {
     priorWeight: [0.001, 100],
     exploration: [0, 10],
+    curiosity: [0, 10],
+    staleWeight: [0, 1e6],
     priorSd: [0.01, 10],
     coldLatency: [0.1, MAX_MS],
     coldThroughput: [0.001, 1e9],
@@ -109,6 +111,16 @@ const RANGES: Record<string, Record<string, Range>> = {
 
 /** Fills in the defaults and refuses what is out of range, naming option, range and value */
 export function routingParams (init: ContentRoutingInit = {}): RoutingParams {
+  for (const [name, value] of Object.entries(init)) {
+    if (RANGES[name] == null && !['mode', 'timeout', 'stories'].includes(name)) {
+      throw new InvalidOptionError(`Unknown option ${name}; expected one of mode, timeout, stories, ${Object.keys(RANGES).join(', ')}`)
+    }
+
+    if (RANGES[name] != null && value !== undefined && (value === null || typeof value !== 'object')) {
+      throw new InvalidOptionError(`Expected ${name} to be an object of options, got ${String(value)}`)
+    }
+  }
+
   const params = {
     mode: privacyMode(init.mode ?? 'open', 'mode'),
     timeout: inRange('timeout', init.timeout ?? DEFAULT_TIMEOUT, [1, MAX_MS]),
@@ -137,7 +149,24 @@ export function routingParams (init: ContentRoutingInit = {}): RoutingParams {
     }
   }
 
+  ordered('negative.base', params.negative.base, 'negative.max', params.negative.max)
+  ordered('timeouts.floor', params.timeouts.floor, 'timeouts.ceiling', params.timeouts.ceiling)
   return params
+}
+
+function ordered (low: string, lowValue: number, high: string, highValue: number): void {
+  if (lowValue > highValue) {
+    throw new InvalidOptionError(`Expected ${low} to be at most ${high}, got ${lowValue} and ${highValue}`)
+  }
+}
+
+/** Per-call options that are of one plain type */
+const TYPES: Record<string, 'boolean' | 'string' | 'function'> = {
+  onProgress: 'function',
+  client: 'string',
+  offline: 'boolean',
+  store: 'boolean',
+  skipNegativeCache: 'boolean'
 }
 
 /** Checks the per-call options */
@@ -151,7 +180,7 @@ export function checkRetrieveOptions (options: RetrieveOptions): void {
   }
 
   if (options.maxBlockSize != null) {
-    inRange('maxBlockSize', options.maxBlockSize, [1, 2 ** 31, true])
+    inRange('maxBlockSize', options.maxBlockSize, [1, 2 ** 30, true])
   }
 
   if (options.priority != null) {
@@ -160,6 +189,18 @@ export function checkRetrieveOptions (options: RetrieveOptions): void {
 
   if (options.mode != null) {
     privacyMode(options.mode, 'mode')
+  }
+
+  for (const [name, type] of Object.entries(TYPES)) {
+    const value = options[name as keyof RetrieveOptions]
+
+    if (value != null && typeof value !== type) {
+      throw new InvalidOptionError(`Expected ${name} to be a ${type}, got ${typeof value}`)
+    }
+  }
+
+  if (options.signal != null && (typeof options.signal.aborted !== 'boolean' || typeof options.signal.addEventListener !== 'function')) {
+    throw new InvalidOptionError('Expected signal to be an AbortSignal')
   }
 
   if (options.providers != null && !Array.isArray(options.providers)) {

@@ -1,7 +1,8 @@
 import { AttemptRun } from './attempt.ts'
 import { Candidates } from './candidates.ts'
+import { HedgeTimer } from './hedge-timer.ts'
 import { sizeClass } from './latency-window.ts'
-import { lookup } from './lookup.ts'
+import { Lookups } from './lookups.ts'
 import { selectProvider } from './select.ts'
 import { attemptTimeouts } from './timeouts.ts'
 import type { ProviderGroup } from './affinity.ts'
@@ -12,22 +13,22 @@ import type { CandidateView, Selection } from './select.ts'
 import type { AttemptSummary, Timeline } from './timeline.ts'
 import type { FetchError } from '../interface/errors.ts'
 import type { Outcome } from '../interface/outcome.ts'
-import type { Provider, ProviderSource } from '../interface/provider.ts'
+import type { Provider } from '../interface/provider.ts'
 import type { Want } from '../interface/request.ts'
 
 /** What a block is taken to weigh where no link told: the usual UnixFS leaf */
 const USUAL_BLOCK = 262_144
 
-/** A group with fewer deliverers than this looks for more in the background */
-const ENOUGH_DELIVERERS = 2
+/** A group with fewer providers than this looks for more in the background */
+const ENOUGH_PROVIDERS = 2
 
-/** Not more often than this, in ms, per group */
-const TOP_UP_INTERVAL = 10_000
+/** A lookup that has named nobody usable for this long, in ms, no longer holds up the providers of last resort */
+const FALLBACK_DELAY = 1_000
 
 export type RetrievalEnd =
   | { readonly kind: 'delivered', readonly bytes: Uint8Array, readonly provider: Provider }
   | { readonly kind: 'not-found', readonly errors: readonly FetchError[], readonly certain: boolean, readonly why: string }
-  | { readonly kind: 'failed', readonly errors: readonly FetchError[], readonly why: string }
+  | { readonly kind: 'failed', readonly errors: readonly FetchError[], readonly certain: boolean, readonly why: string }
 
 export interface RetrievalInit {
   readonly env: RoutingEnvironment
@@ -41,8 +42,6 @@ export interface RetrievalInit {
   onEnd (end: RetrievalEnd): void
 }
 
-type LookupStage = 'deferred' | 'running' | 'done'
-
 /**
  * One block being sought: asks the pure parts (select, timeouts, hedge budget)
  * what to do next and does it. Driven by events; `#pump` is the only place that
@@ -54,23 +53,21 @@ export class Retrieval {
   readonly #candidates: Candidates
   readonly #active = new Set<AttemptRun>()
   readonly #errors: FetchError[] = []
-  readonly #lookups = new AbortController()
-  #lookupStage: LookupStage = 'deferred'
-  #lookupFailures = 0
-  #lastResortAsked = false
-  #parentAsked = false
+  readonly #parkTimers: Array<() => void> = []
+  readonly #lookups: Lookups
+  readonly #hedge: HedgeTimer
   #allowFallback = false
+  #fallbackScheduled = false
+  #roundPending = false
   #attempts = 0
-  #hedges = 0
-  #hedgeDue = false
-  #denials = 0
   #round = 1
   #over = false
   #queued = false
+  #queuedPriority = 0
   #gathering = false
   #waiting: () => void = () => {}
   #roomWatch: () => void = () => {}
-  #cancelHedge: () => void = () => {}
+  #cancelFallback: () => void = () => {}
   #cancelRound: () => void = () => {}
   #cancelGather: () => void = () => {}
 
@@ -83,19 +80,28 @@ export class Retrieval {
       slots: init.env.slots,
       mode: init.request.mode,
       group: init.group,
-      onUnusable: (provider, why) => { init.timeline.add('skip', why, { provider: provider.id }) }
+      onUnusable: (provider, why) => { init.timeline.add('skip', why, { provider: provider.id }) },
+      onBroken: (fetcher, err) => { init.env.log.error('fetcher %s failed to say whom it can ask - %e', fetcher.name, err) }
     })
+    this.#lookups = new Lookups({
+      env: init.env,
+      want: init.want,
+      parent: init.parent,
+      request: init.request,
+      group: init.group,
+      timeline: init.timeline,
+      onStart: want => { init.onProgress('discovery', { cid: want.cid.toString() }) },
+      onProvider: provider => { this.#found(provider) },
+      onDone: () => { this.#pump() }
+    })
+    this.#hedge = new HedgeTimer(init.env, () => this.#usual(init.env.params.hedge.quantile), () => { this.#pump() })
   }
 
   start (): void {
     const { group, request, timeline } = this.#init
     this.#env.hedges.earn()
 
-    for (const fetcher of this.#env.fetchers()) {
-      for (const provider of fetcher.standing?.() ?? []) {
-        this.#candidates.add(provider)
-      }
-    }
+    this.#candidates.addStanding()
 
     for (const { provider } of group.members) {
       this.#candidates.add(provider)
@@ -105,28 +111,40 @@ export class Retrieval {
       timeline.add('discovery', `${group.size} provider${group.size === 1 ? '' : 's'} known from this DAG`)
     }
 
-    this.addHints(request.hints)
+    this.#addHints(request.hints)
 
     // those who delivered this DAG, or were named by the caller, are asked before anybody is told what we look for
     if (group.deliverers === 0 && request.hints.length === 0) {
-      this.#startLookup()
-    } else if (group.deliverers > 0 && group.deliverers < ENOUGH_DELIVERERS && group.size < ENOUGH_DELIVERERS) {
-      this.#topUp()
+      this.#lookups.start()
+    } else if (group.deliverers > 0 && group.size < ENOUGH_PROVIDERS) {
+      this.#lookups.topUp()
     }
 
     this.#pump()
   }
 
-  /** New hints enter a retrieval that is already under way */
-  addHints (hints: readonly Provider[]): void {
+  /** What went wrong so far, one entry per attempt */
+  get errors (): readonly FetchError[] {
+    return this.#errors
+  }
+
+  /** Somebody joined a retrieval that is under way: new hints enter it, a higher priority moves it ahead */
+  joined (hints: readonly Provider[]): void {
+    this.#addHints(hints)
+
+    if (this.#queued && this.#init.request.priority > this.#queuedPriority) {
+      this.#waiting()
+      this.#queued = false
+    }
+
+    this.#pump()
+  }
+
+  #addHints (hints: readonly Provider[]): void {
     for (const hint of hints) {
       this.#init.timeline.found.set(hint.id, hint.source)
       this.#candidates.add(hint)
       this.#init.group.add(hint)
-    }
-
-    if (hints.length > 0 && this.#attempts > 0) {
-      this.#pump()
     }
   }
 
@@ -144,8 +162,8 @@ export class Retrieval {
 
     if (working.length === 0) {
       this.#next()
-    } else if (this.#hedgeDue && !working.some(run => run.answering)) {
-      this.#hedge(working)
+    } else if (this.#hedge.due && !working.some(run => run.answering)) {
+      this.#askAnother(working)
     }
   }
 
@@ -198,7 +216,7 @@ export class Retrieval {
 
     if (selection.skipped.some(({ reason }) => reason === 'busy')) {
       this.#roomWatch()
-      this.#roomWatch = this.#env.slots.whenRoom(() => {
+      this.#roomWatch = this.#env.slots.whenRoom(this.#client, this.#init.request.priority, () => {
         const room = this.#select().chosen != null
 
         if (room) {
@@ -216,30 +234,13 @@ export class Retrieval {
 
   /** Everybody known was asked or is out of reach: look further, step by step */
   #widen (selection: Selection): void {
-    if (this.#lookupStage === 'deferred') {
-      this.#startLookup()
+    if (this.#lookups.stage === 'running') {
+      this.#fallbackSoon()
       return
     }
 
-    if (this.#lookupStage === 'running') {
+    if (this.#lookups.widen()) {
       return
-    }
-
-    if (this.#init.parent != null && !this.#parentAsked) {
-      this.#parentAsked = true
-      this.#init.timeline.add('discovery', 'no provider of its own: looking for the root of its DAG')
-      this.#runLookup(this.#init.parent, this.#ordinarySources())
-      return
-    }
-
-    if (!this.#lastResortAsked) {
-      this.#lastResortAsked = true
-      const sources = this.#init.request.mode === 'open' ? this.#env.sources().filter(source => source.lastResort === true) : []
-
-      if (sources.length > 0) {
-        this.#runLookup(this.#init.want, sources)
-        return
-      }
     }
 
     if (!this.#allowFallback) {
@@ -256,12 +257,27 @@ export class Retrieval {
     this.#anotherRound(selection)
   }
 
+  /** A lookup that takes its time does not keep the last resort waiting for ever */
+  #fallbackSoon (): void {
+    if (!this.#allowFallback && !this.#fallbackScheduled) {
+      this.#fallbackScheduled = true
+      this.#cancelFallback = this.#env.clock.schedule(FALLBACK_DELAY, () => {
+        this.#allowFallback = true
+        this.#pump()
+      })
+    }
+  }
+
   #anotherRound (selection: Selection): void {
+    if (this.#roundPending) {
+      return
+    }
+
     const { rounds } = this.#env.params
     const now = this.#env.clock.now()
     const tally = this.#candidates.tally()
     const transient = (['unreachable', 'overloaded', 'stalled'] as const).some(outcome => (tally.get(outcome) ?? 0) > 0) ||
-      selection.skipped.some(({ reason }) => reason === 'backing off') || this.#lookupFailures > 0
+      selection.skipped.some(({ reason }) => reason === 'backing off') || this.#lookups.failures > 0
 
     if (!transient || this.#round >= rounds.max) {
       this.#giveUp()
@@ -279,12 +295,11 @@ export class Retrieval {
 
     this.#round++
     this.#init.timeline.add('discovery', `round ${this.#round} in ${Math.round(wait)} ms`)
+    this.#roundPending = true
     this.#cancelRound = this.#env.clock.schedule(wait, () => {
+      this.#roundPending = false
       this.#candidates.nextRound()
-      this.#lookupStage = 'deferred'
-      this.#parentAsked = false
-      this.#lastResortAsked = false
-      this.#startLookup()
+      this.#lookups.again()
       this.#pump()
     })
   }
@@ -292,17 +307,17 @@ export class Retrieval {
   #giveUp (): void {
     const tally = this.#candidates.tally()
     const count = (outcome: Outcome): number => tally.get(outcome) ?? 0
+    const answers = count('not-here') + count('refused')
     const excusable = count('unreachable') + count('overloaded') + count('stalled') + count('invalid')
     const asked = [...tally].map(([outcome, n]) => `${n} ${outcome}`).join(', ')
     const why = this.#candidates.size === 0
       ? 'no providers found'
       : asked === '' ? 'every known provider is backing off' : `asked ${this.#attempts} time${this.#attempts === 1 ? '' : 's'}: ${asked}`
 
-    if (excusable === 0 && (count('not-here') + count('refused') > 0 || this.#candidates.size === 0)) {
-      this.#finish({ kind: 'not-found', errors: this.#errors, certain: this.#lookupFailures === 0, why })
-    } else {
-      this.#finish({ kind: 'failed', errors: this.#errors, why })
-    }
+    // everybody answered, and the answer was no: asking again soon is pointless
+    const certain = excusable === 0 && this.#lookups.failures === 0 && (answers > 0 || this.#candidates.size === 0)
+    const kind = excusable === 0 && count('refused') === 0 && (answers > 0 || this.#candidates.size === 0) ? 'not-found' : 'failed'
+    this.#finish({ kind, errors: this.#errors, certain, why })
   }
 
   #dispatch (selection: Selection, chosen: CandidateView, reason: AttemptSummary['reason']): AttemptRun {
@@ -367,8 +382,8 @@ export class Retrieval {
       this.#parkSoon(run)
     }
 
-    if (reason !== 'shadow') {
-      this.#armHedge()
+    if (reason !== 'shadow' && request.mode !== 'strict') {
+      this.#hedge.arm()
     }
 
     return run
@@ -383,7 +398,7 @@ export class Retrieval {
         this.#pump()
       }
     })
-    this.#lookups.signal.addEventListener('abort', cancel, { once: true })
+    this.#parkTimers.push(cancel)
   }
 
   /** The recent attempts' quantile times a factor: what is usual right now for a block of this size */
@@ -402,28 +417,8 @@ export class Retrieval {
     }
   }
 
-  #armHedge (): void {
-    const { hedge } = this.#env.params
-
-    if (this.#init.request.mode === 'strict' || hedge.share === 0) {
-      return
-    }
-
-    this.#cancelHedge()
-    this.#hedgeDue = false
-    this.#cancelHedge = this.#env.clock.schedule(this.#hedgeDelay(), () => {
-      this.#hedgeDue = true
-      this.#pump()
-    })
-  }
-
-  #hedgeDelay (): number {
-    const recent = this.#usual(this.#env.params.hedge.quantile)
-    return this.#env.hedges.delay(recent == null ? this.#hedges : 0, recent)
-  }
-
   /** No first byte in the usual time: ask a second provider, if there is one and the budget allows */
-  #hedge (working: readonly AttemptRun[]): void {
+  #askAnother (working: readonly AttemptRun[]): void {
     if (working.length >= this.#env.params.hedge.maxConcurrent) {
       return
     }
@@ -432,9 +427,9 @@ export class Retrieval {
 
     if (selection.chosen == null) {
       // they are slow: time to tell discovery, and to let the last resort in
-      if (this.#lookupStage === 'deferred') {
-        this.#startLookup()
-      } else if (!this.#allowFallback && this.#lookupStage === 'done') {
+      if (this.#lookups.stage === 'deferred') {
+        this.#lookups.topUp()
+      } else if (!this.#allowFallback && this.#lookups.stage === 'done') {
         this.#allowFallback = true
         this.#pump()
       }
@@ -442,24 +437,14 @@ export class Retrieval {
       return
     }
 
-    const client = this.#client
-
-    if (!this.#env.hedges.spend(this.#denials > 1 ? 0 : this.#env.params.hedge.reserve) || !this.#env.slots.tryAcquire(client)) {
-      this.#denials++
-      this.#hedgeDue = false
-      this.#cancelHedge()
-      this.#cancelHedge = this.#env.clock.schedule(Math.max(this.#hedgeDelay() / 4, 1), () => {
-        this.#hedgeDue = true
-        this.#pump()
-      })
-      return
+    if (!this.#env.slots.tryAcquire(this.#client)) {
+      this.#hedge.arm()
+    } else if (!this.#hedge.spend()) {
+      this.#env.slots.release(this.#client)
+    } else {
+      this.#env.stats.hedges++
+      this.#dispatch(selection, selection.chosen, 'hedge')
     }
-
-    this.#denials = 0
-
-    this.#hedges++
-    this.#env.stats.hedges++
-    this.#dispatch(selection, selection.chosen, 'hedge')
   }
 
   /** Now and then a provider that nobody has measured lately is asked too, within the hedging budget */
@@ -470,11 +455,23 @@ export class Retrieval {
       return
     }
 
-    const unmeasured = selection.passed
-      .filter(({ view, provider, route }) => view.latency.weight < 1 && !provider.fallback && route.transport !== 'broker')
-      .sort((a, b) => b.view.passedOver - a.view.passedOver)[0]
+    const stale = selection.passed.filter(({ view, provider, route }) => {
+      return view.latency.weight < params.select.staleWeight && !provider.fallback && route.transport !== 'broker'
+    })
+    const unmeasured = selectProvider({
+      candidates: stale,
+      size: this.#size,
+      activeDomains: new Set(),
+      allowFallback: false,
+      random
+    }, { ...params.select, exploration: params.select.curiosity }).chosen
 
-    if (unmeasured == null || !hedges.spend(2) || !slots.tryAcquire(this.#client)) {
+    if (unmeasured == null || !slots.tryAcquire(this.#client)) {
+      return
+    }
+
+    if (!hedges.spend(1)) {
+      slots.release(this.#client)
       return
     }
 
@@ -487,7 +484,7 @@ export class Retrieval {
   }
 
   #settled (run: AttemptRun, result: AttemptResult, reason: AttemptSummary['reason']): void {
-    const { env } = this
+    const env = this.#env
     const { provider, route } = run.candidate
     const now = env.clock.now()
     this.#active.delete(run)
@@ -511,12 +508,14 @@ export class Retrieval {
         env.stats.bytesDelivered += result.bytes.byteLength
         env.stats.hedgesWon += reason === 'hedge' ? 1 : 0
         this.#init.group.delivered(provider)
+        this.#init.timeline.add('verify', `the bytes hash to the CID, in ${(result.verifying ?? 0).toFixed(2)} ms`, { provider: provider.id })
+        this.#init.onProgress('verify', { provider: provider.id, bytes: result.bytes.byteLength })
         this.#finish({ kind: 'delivered', bytes: result.bytes, provider })
       }
     } else {
       env.stats.bytesWasted += run.summary.bytes
 
-      if (result.error != null && result.outcome !== 'cancelled') {
+      if (result.error != null && (result.outcome !== 'cancelled' || result.ours === true)) {
         this.#errors.push(result.error)
       }
     }
@@ -526,74 +525,11 @@ export class Retrieval {
     this.#pump()
   }
 
-  get env (): RoutingEnvironment {
-    return this.#env
-  }
-
   get #client (): string {
     return this.#init.request.client ?? ''
   }
 
-  #ordinarySources (): readonly ProviderSource[] {
-    return this.#env.sources().filter(source => source.lastResort !== true)
-  }
-
-  #startLookup (): void {
-    if (this.#lookupStage !== 'deferred') {
-      return
-    }
-
-    this.#runLookup(this.#init.want, this.#ordinarySources())
-  }
-
-  #runLookup (want: Want, sources: readonly ProviderSource[]): void {
-    if (sources.length === 0) {
-      this.#lookupStage = 'done'
-      this.#pump()
-      return
-    }
-
-    const { env } = this
-    this.#lookupStage = 'running'
-    this.#init.group.lookedUpAt = env.clock.now()
-    env.stats.lookups++
-    this.#init.onProgress('discovery', { cid: want.cid.toString() })
-    const end = (): void => { this.#lookups.abort() }
-    env.background.add(end)
-
-    lookup({
-      clock: env.clock,
-      sources,
-      want,
-      request: this.#init.request.with({ signal: this.#lookups.signal }),
-      timeline: this.#init.timeline,
-      params: env.params.lookup,
-      onProvider: provider => { this.#found(provider) },
-      onError: (source, err) => {
-        env.stats.lookupsFailed++
-        env.log.error('source %s failed for %s - %e', source, want.cid, err)
-      }
-    }).then(({ failed }) => {
-      this.#lookupFailures += failed
-    }, err => {
-      env.log.error('lookup for %s failed - %e', want.cid, err)
-      this.#lookupFailures++
-    }).finally(() => {
-      env.background.delete(end)
-      this.#lookupStage = 'done'
-      this.#pump()
-    })
-  }
-
-  /** Beside the read, which does not wait for it */
-  #topUp (): void {
-    if (this.#env.clock.now() - this.#init.group.lookedUpAt > TOP_UP_INTERVAL) {
-      this.#startLookup()
-    }
-  }
-
   #found (provider: Provider): void {
-    this.#env.stats.providersFound++
     this.#init.group.add(provider)
 
     if (!this.#over && this.#candidates.add(provider)) {
@@ -628,9 +564,12 @@ export class Retrieval {
 
     if (slots.tryAcquire(client)) {
       run()
+    } else if (slots.full) {
+      this.#finish({ kind: 'failed', errors: this.#errors, certain: false, why: 'too many reads are waiting for a free slot' })
     } else {
       this.#queued = true
-      this.#waiting = slots.enqueue(client, this.#init.request.priority, run)
+      this.#queuedPriority = this.#init.request.priority
+      this.#waiting = slots.enqueue(client, this.#queuedPriority, run)
     }
   }
 
@@ -642,9 +581,11 @@ export class Retrieval {
     this.#over = true
     this.#waiting()
     this.#roomWatch()
-    this.#cancelHedge()
+    this.#hedge.stop()
+    this.#cancelFallback()
     this.#cancelRound()
     this.#cancelGather()
+    this.#parkTimers.forEach(cancel => { cancel() })
 
     for (const run of [...this.#active]) {
       if (run.summary.reason === 'shadow' && end?.kind === 'delivered') {
@@ -654,11 +595,7 @@ export class Retrieval {
       }
     }
 
-    if (this.#lookupStage === 'running') {
-      this.#endLookup(end?.kind === 'delivered')
-    } else {
-      this.#lookups.abort()
-    }
+    this.#lookups.end(end?.kind === 'delivered')
 
     if (end != null) {
       this.#init.onEnd(end)
@@ -675,16 +612,5 @@ export class Retrieval {
     }
     const cancelTimer = clock.schedule(params.timeouts.ceiling, end)
     background.add(end)
-  }
-
-  /** More providers of the same DAG are worth a moment; after a failure they are not */
-  #endLookup (linger: boolean): void {
-    if (!linger) {
-      this.#lookups.abort()
-      return
-    }
-
-    const cancel = this.#env.clock.schedule(this.#env.params.lookup.linger, () => { this.#lookups.abort() })
-    this.#lookups.signal.addEventListener('abort', cancel, { once: true })
   }
 }

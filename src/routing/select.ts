@@ -28,6 +28,10 @@ export interface SelectParams {
    * more. Hedges and measurements explore too, and cost no read its time.
    */
   readonly exploration: number
+  /** The same for measurements: they are made to be surprised */
+  readonly curiosity: number
+  /** Evidence below which a provider may be measured beside a read */
+  readonly staleWeight: number
   /** Log-scale uncertainty of one observation where nothing is known */
   readonly priorSd: number
   /** Belief about latency (ms) where nothing at all is known: a dial and a lookup away */
@@ -43,6 +47,8 @@ export interface SelectParams {
 export const DEFAULT_SELECT: SelectParams = {
   priorWeight: 0.3,
   exploration: 0.3,
+  curiosity: 1.5,
+  staleWeight: 2,
   priorSd: 0.5,
   coldLatency: 150,
   coldThroughput: 2_000,
@@ -146,7 +152,10 @@ function reasonToSkip ({ view, provider, inFlight, limit }: CandidateView, allow
 }
 
 function pick (eligible: readonly CandidateView[], input: SelectInput, params: SelectParams): { candidate: CandidateView, why: string } {
-  const waiting = eligible.find(({ view }) => view.attempts === 0 && view.passedOver >= params.unknownPatience)
+  const unknown = eligible.filter(({ view }) => view.attempts === 0)
+  // they take turns: the more there are, the sooner the first must go
+  const patience = Math.max(1, params.unknownPatience - unknown.length)
+  const waiting = unknown.find(({ view }) => view.passedOver >= patience)
 
   if (waiting != null) {
     return { candidate: waiting, why: 'never asked, its turn has come' }

@@ -3,13 +3,15 @@ import type { Provider, ProviderHint } from '../interface/provider.ts'
 import type { RetrievalSession, RetrieveOptions } from '../interface/routing.ts'
 import type { CID } from 'multiformats/cid'
 
+/** Providers that may be named for one session: more would all be asked before discovery */
+const MAX_HINTS = 64
+
 export interface SessionInit {
   readonly id: string
   readonly root: CID
   readonly options: RetrieveOptions
   retrieve (cid: CID, options: RetrieveOptions): Promise<Uint8Array>
   parseHint (hint: ProviderHint): Provider
-  addProvider (provider: Provider): void
   seen (cid: CID, bytes: Uint8Array): void
   onClose (): void
 }
@@ -22,6 +24,8 @@ export class RoutingSession implements RetrievalSession {
   readonly root: CID
   readonly #init: SessionInit
   readonly #controller = new AbortController()
+  /** By id: named once is enough */
+  readonly #hints = new Map<string, ProviderHint>()
 
   constructor (init: SessionInit) {
     this.#init = init
@@ -41,11 +45,16 @@ export class RoutingSession implements RetrievalSession {
     const { signal, ...rest } = options
     const { signal: _, providers: __, ...defaults } = this.#init.options
     const combined = signal == null ? this.#controller.signal : AbortSignal.any([signal, this.#controller.signal])
-    return this.#init.retrieve(cid, { client: this.#init.id, ...defaults, ...rest, signal: combined })
+    const providers = [...this.#hints.values(), ...options.providers ?? []]
+    return this.#init.retrieve(cid, { client: this.#init.id, ...defaults, ...rest, ...(providers.length > 0 ? { providers } : {}), signal: combined })
   }
 
   addProvider (hint: ProviderHint): void {
-    this.#init.addProvider(this.#init.parseHint(hint))
+    const { id } = this.#init.parseHint(hint)
+
+    if (this.#hints.size < MAX_HINTS || this.#hints.has(id)) {
+      this.#hints.set(id, hint)
+    }
   }
 
   seen (cid: CID, bytes: Uint8Array): void {

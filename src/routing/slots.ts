@@ -19,6 +19,12 @@ interface Waiter {
   readonly start: () => void
 }
 
+interface Wanting {
+  readonly priority: number
+  /** True when it took the place */
+  readonly wake: () => boolean
+}
+
 /**
  * Slots for attempts, handed out round-robin over clients and by priority within
  * one. p-queue orders by priority only: one client with a thousand reads would
@@ -29,7 +35,7 @@ export class AttemptSlots {
   readonly #queues = new Map<string, Waiter[]>()
   readonly #perClient = new Map<string, number>()
   readonly #perProvider = new Map<ProviderId, number>()
-  readonly #wanting = new Set<() => boolean>()
+  readonly #wanting = new Map<string, Wanting[]>()
   #inFlight = 0
   #queued = 0
 
@@ -117,18 +123,43 @@ export class AttemptSlots {
       this.#perProvider.set(id, left)
     }
 
-    for (const wake of this.#wanting) {
-      // true: it took the place
-      if (wake()) {
-        break
+    this.#offerRoom()
+  }
+
+  /** Calls `wake` when a provider has room again, in turn with other clients, until the returned function is called */
+  whenRoom (client: string, priority: number, wake: () => boolean): () => void {
+    const wanting: Wanting = { priority, wake }
+    const list = this.#wanting.get(client) ?? []
+    list.splice(list.findLastIndex(other => other.priority >= priority) + 1, 0, wanting)
+    this.#wanting.set(client, list)
+
+    return () => {
+      const at = list.indexOf(wanting)
+
+      if (at !== -1) {
+        list.splice(at, 1)
+      }
+
+      if (list.length === 0 && this.#wanting.get(client) === list) {
+        this.#wanting.delete(client)
       }
     }
   }
 
-  /** Calls `wake` when a provider has room again, until the returned function is called */
-  whenRoom (wake: () => boolean): () => void {
-    this.#wanting.add(wake)
-    return () => { this.#wanting.delete(wake) }
+  #offerRoom (): void {
+    for (const [client, list] of this.#wanting) {
+      if ([...list].some(({ wake }) => wake())) {
+        // back of the line: the next room goes to another client
+        const left = this.#wanting.get(client)
+
+        if (left != null) {
+          this.#wanting.delete(client)
+          this.#wanting.set(client, left)
+        }
+
+        return
+      }
+    }
   }
 
   #drain (): void {

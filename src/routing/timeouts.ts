@@ -37,7 +37,8 @@ export interface AttemptTimeouts {
  */
 export function attemptTimeouts (view: Pick<ProviderView, 'rtt' | 'patience'>, cap: number | undefined, params: TimeoutParams = DEFAULT_TIMEOUTS): AttemptTimeouts {
   const { rtt } = view
-  let firstByte = params.unknown
+  // a route that never answered is judged by what is usual, with room for one that is far away
+  let firstByte = cap == null ? params.unknown : Math.min(params.unknown, Math.max(2 * params.floor, cap))
 
   if (rtt != null) {
     firstByte = rtt.mean + 4 * rtt.deviation
