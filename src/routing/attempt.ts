@@ -55,6 +55,8 @@ export class AttemptRun {
   #cancelTimer: () => void = () => {}
   /** It may go on, but nobody waits for it any more */
   parked = false
+  /** For whoever keeps it running after its read */
+  whenSettled: () => void = () => {}
 
   constructor (init: AttemptInit) {
     this.#init = init
@@ -252,6 +254,7 @@ export class AttemptRun {
       this.#controller.abort(result.error)
     }
 
+    this.whenSettled()
     this.#init.onSettled(result)
   }
 }

@@ -7,7 +7,7 @@ export interface HedgeParams {
   readonly initial: number
   /** Hedge at this quantile of the recent attempts */
   readonly quantile: number
-  /** Never hedge sooner than this, in ms: below it the second request is as late as the first */
+  /** Never hedge sooner than this, in ms: a pause of the garbage collector or a busy loop is not a slow provider */
   readonly minDelay: number
   /** The delay before there are samples, in ms; halved for each further hedge of the same read */
   readonly coldDelay: number
@@ -18,7 +18,7 @@ export interface HedgeParams {
    * again the delay: the last ones go to those that wait longest
    */
   readonly reserve: number
-  /** Share of reads that also measure a provider that nobody has measured lately */
+  /** Share of reads that also measure a provider that nobody has measured lately, saved up one at a time */
   readonly shadowShare: number
 }
 
@@ -27,7 +27,7 @@ export const DEFAULT_HEDGE: HedgeParams = {
   burst: 10,
   initial: 6,
   quantile: 0.9,
-  minDelay: 10,
+  minDelay: 30,
   coldDelay: 250,
   maxConcurrent: 6,
   reserve: 2,
@@ -38,6 +38,7 @@ export const DEFAULT_HEDGE: HedgeParams = {
 export class HedgeBudget {
   readonly #params: HedgeParams
   #tokens: number
+  #measurements = 0
 
   constructor (params: HedgeParams = DEFAULT_HEDGE) {
     this.#params = params
@@ -51,6 +52,7 @@ export class HedgeBudget {
   /** A read was started: it earns its share */
   earn (): void {
     this.#tokens = Math.min(this.#params.burst, this.#tokens + this.#params.share)
+    this.#measurements = Math.min(1, this.#measurements + this.#params.shadowShare)
   }
 
   /** True when an extra request may go out beyond the reserve; it is paid for */
@@ -60,6 +62,16 @@ export class HedgeBudget {
     }
 
     this.#tokens--
+    return true
+  }
+
+  /** True when a measurement may go out: its turn has come and a hedge's worth is left for reads in need */
+  measure (): boolean {
+    if (this.#measurements < 1 || !this.spend(1)) {
+      return false
+    }
+
+    this.#measurements = 0
     return true
   }
 

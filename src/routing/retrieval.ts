@@ -1,23 +1,20 @@
-import { AttemptRun } from './attempt.ts'
+import { Attempts } from './attempts.ts'
 import { Candidates } from './candidates.ts'
 import { HedgeTimer } from './hedge-timer.ts'
-import { sizeClass } from './latency-window.ts'
 import { Lookups } from './lookups.ts'
-import { selectProvider } from './select.ts'
-import { attemptTimeouts } from './timeouts.ts'
+import { selectProvider, selectStale } from './select.ts'
+import { Turn } from './turn.ts'
+import { verdict, worthAnotherRound } from './verdict.ts'
 import type { ProviderGroup } from './affinity.ts'
-import type { AttemptResult } from './attempt.ts'
+import type { AttemptResult, AttemptRun } from './attempt.ts'
 import type { RoutingEnvironment } from './environment.ts'
 import type { RoutingRequest } from './request.ts'
 import type { CandidateView, Selection } from './select.ts'
 import type { AttemptSummary, Timeline } from './timeline.ts'
+import type { Evidence } from './verdict.ts'
 import type { FetchError } from '../interface/errors.ts'
-import type { Outcome } from '../interface/outcome.ts'
 import type { Provider } from '../interface/provider.ts'
 import type { Want } from '../interface/request.ts'
-
-/** What a block is taken to weigh where no link told: the usual UnixFS leaf */
-const USUAL_BLOCK = 262_144
 
 /** A group with fewer providers than this looks for more in the background */
 const ENOUGH_PROVIDERS = 2
@@ -51,22 +48,17 @@ export class Retrieval {
   readonly #init: RetrievalInit
   readonly #env: RoutingEnvironment
   readonly #candidates: Candidates
-  readonly #active = new Set<AttemptRun>()
+  readonly #attempts: Attempts
+  readonly #turn: Turn
   readonly #errors: FetchError[] = []
-  readonly #parkTimers: Array<() => void> = []
   readonly #lookups: Lookups
   readonly #hedge: HedgeTimer
   #allowFallback = false
   #fallbackScheduled = false
   #roundPending = false
-  #attempts = 0
   #round = 1
   #over = false
-  #queued = false
-  #queuedPriority = 0
   #gathering = false
-  #waiting: () => void = () => {}
-  #roomWatch: () => void = () => {}
   #cancelFallback: () => void = () => {}
   #cancelRound: () => void = () => {}
   #cancelGather: () => void = () => {}
@@ -94,7 +86,26 @@ export class Retrieval {
       onProvider: provider => { this.#found(provider) },
       onDone: () => { this.#pump() }
     })
-    this.#hedge = new HedgeTimer(init.env, () => this.#usual(init.env.params.hedge.quantile), () => { this.#pump() })
+    this.#turn = new Turn({
+      slots: init.env.slots,
+      request: init.request,
+      onChange: () => { this.#pump() },
+      onCrowded: () => {
+        this.#finish({ kind: 'failed', errors: this.#errors, certain: false, why: 'too many reads are waiting for a free slot' })
+      }
+    })
+    this.#attempts = new Attempts({
+      env: init.env,
+      want: init.want,
+      request: init.request,
+      timeline: init.timeline,
+      candidates: this.#candidates,
+      anybodyElse: () => this.#select().chosen != null,
+      onParked: () => { this.#pump() },
+      onSettled: (run, result) => { this.#settled(run, result) },
+      onProgress: (phase, detail) => { init.onProgress(phase, detail) }
+    })
+    this.#hedge = new HedgeTimer(init.env, () => this.#attempts.usual(init.env.params.hedge.quantile), () => { this.#pump() })
   }
 
   start (): void {
@@ -132,11 +143,7 @@ export class Retrieval {
   joined (hints: readonly Provider[]): void {
     this.#addHints(hints)
 
-    if (this.#queued && this.#init.request.priority > this.#queuedPriority) {
-      this.#waiting()
-      this.#queued = false
-    }
-
+    this.#turn.raise()
     this.#pump()
   }
 
@@ -154,11 +161,11 @@ export class Retrieval {
   }
 
   #pump (): void {
-    if (this.#over || this.#queued) {
+    if (this.#over || this.#turn.queued) {
       return
     }
 
-    const working = [...this.#active].filter(run => !run.parked)
+    const { working } = this.#attempts
 
     if (working.length === 0) {
       this.#next()
@@ -168,30 +175,18 @@ export class Retrieval {
   }
 
   #select (): Selection {
-    const activeDomains = new Set<string>()
-
-    for (const run of this.#active) {
-      for (const domain of run.candidate.provider.domains) {
-        activeDomains.add(domain)
-      }
-    }
-
     return selectProvider({
       candidates: this.#candidates.views(this.#env.clock.now()),
-      size: this.#size,
-      activeDomains,
+      size: this.#attempts.expectedSize,
+      activeDomains: this.#attempts.domains,
       allowFallback: this.#allowFallback,
       random: this.#env.random
     }, this.#env.params.select)
   }
 
-  get #size (): number {
-    return this.#init.want.size ?? USUAL_BLOCK
-  }
-
   /** Nobody is working on it: ask somebody, or find somebody, or give up */
   #next (): void {
-    if (this.#attempts >= this.#env.params.rounds.maxAttempts) {
+    if (this.#attempts.count >= this.#env.params.rounds.maxAttempts) {
       this.#giveUp()
       return
     }
@@ -199,7 +194,7 @@ export class Retrieval {
     const selection = this.#select()
 
     if (selection.chosen != null) {
-      this.#whenSlotFree(() => {
+      this.#turn.take(() => {
         // while it queued the world moved on
         const fresh = this.#select()
 
@@ -207,25 +202,15 @@ export class Retrieval {
           return false
         }
 
-        this.#dispatch(fresh, fresh.chosen, this.#attempts === 0 ? 'first' : 'next')
+        this.#dispatch(fresh, fresh.chosen, this.#attempts.count === 0 ? 'first' : 'next')
         this.#shadow(fresh)
         return true
-      })
+      }, this.#attempts.count > 0)
       return
     }
 
     if (selection.skipped.some(({ reason }) => reason === 'busy')) {
-      this.#roomWatch()
-      this.#roomWatch = this.#env.slots.whenRoom(this.#client, this.#init.request.priority, () => {
-        const room = this.#select().chosen != null
-
-        if (room) {
-          this.#roomWatch()
-          this.#pump()
-        }
-
-        return room
-      })
+      this.#turn.awaitRoom(() => this.#select().chosen != null)
       return
     }
 
@@ -249,7 +234,7 @@ export class Retrieval {
       return
     }
 
-    if (this.#active.size > 0) {
+    if (this.#attempts.size > 0) {
       // a parked attempt (foreign code that says nothing until it is done) may still deliver
       return
     }
@@ -275,11 +260,9 @@ export class Retrieval {
 
     const { rounds } = this.#env.params
     const now = this.#env.clock.now()
-    const tally = this.#candidates.tally()
-    const transient = (['unreachable', 'overloaded', 'stalled'] as const).some(outcome => (tally.get(outcome) ?? 0) > 0) ||
-      selection.skipped.some(({ reason }) => reason === 'backing off') || this.#lookups.failures > 0
+    const backingOff = selection.skipped.some(({ reason }) => reason === 'backing off')
 
-    if (!transient || this.#round >= rounds.max) {
+    if (this.#round >= rounds.max || !worthAnotherRound(this.#evidence, backingOff)) {
       this.#giveUp()
       return
     }
@@ -304,116 +287,24 @@ export class Retrieval {
     })
   }
 
+  get #evidence (): Evidence {
+    return {
+      tally: this.#candidates.tally(),
+      candidates: this.#candidates.size,
+      attempts: this.#attempts.count,
+      lookupFailures: this.#lookups.failures
+    }
+  }
+
   #giveUp (): void {
-    const tally = this.#candidates.tally()
-    const count = (outcome: Outcome): number => tally.get(outcome) ?? 0
-    const answers = count('not-here') + count('refused')
-    const excusable = count('unreachable') + count('overloaded') + count('stalled') + count('invalid')
-    const asked = [...tally].map(([outcome, n]) => `${n} ${outcome}`).join(', ')
-    const why = this.#candidates.size === 0
-      ? 'no providers found'
-      : asked === '' ? 'every known provider is backing off' : `asked ${this.#attempts} time${this.#attempts === 1 ? '' : 's'}: ${asked}`
-
-    // everybody answered, and the answer was no: asking again soon is pointless
-    const certain = excusable === 0 && this.#lookups.failures === 0 && (answers > 0 || this.#candidates.size === 0)
-    const kind = excusable === 0 && count('refused') === 0 && (answers > 0 || this.#candidates.size === 0) ? 'not-found' : 'failed'
-    this.#finish({ kind, errors: this.#errors, certain, why })
+    this.#finish({ ...verdict(this.#evidence), errors: this.#errors })
   }
 
-  #dispatch (selection: Selection, chosen: CandidateView, reason: AttemptSummary['reason']): AttemptRun {
-    const { env, want, request, timeline } = this.#init
-    const summary: AttemptSummary = {
-      attempt: timeline.attempts.length + 1,
-      provider: chosen.provider.id,
-      transport: chosen.route.transport,
-      reason,
-      because: selection.because,
-      startedAt: timeline.elapsed,
-      bytes: 0
-    }
-    timeline.attempts.push(summary)
+  #dispatch (selection: Selection, chosen: CandidateView, reason: AttemptSummary['reason']): void {
+    this.#attempts.start(selection, chosen, reason)
 
-    for (const { candidate, reason: why } of selection.skipped) {
-      if (why !== 'last resort') {
-        timeline.add('skip', why, { provider: candidate.provider.id })
-      }
-    }
-
-    this.#attempts++
-    env.stats.attempts++
-    this.#candidates.began(chosen)
-
-    for (const { provider, route } of selection.passed) {
-      env.reputation.passOver(provider.id, route)
-    }
-
-    if (chosen.view.breaker === 'half-open') {
-      env.reputation.probing(chosen.provider.id)
-    }
-
-    env.slots.enter(chosen.provider.id)
-    const foreign = chosen.route.transport === 'broker'
-    const run: AttemptRun = new AttemptRun({
-      clock: env.clock,
-      verifier: env.verifier,
-      fetcher: this.#candidates.fetcher(chosen),
-      want,
-      candidate: chosen,
-      request: reason === 'shadow' ? request.with({ purpose: 'shadow' }) : request,
-      summary,
-      // foreign code dials and looks up by itself: its connect time is not ours to judge
-      timeouts: { ...attemptTimeouts(chosen.view, this.#usual(0.95, 4), env.params.timeouts), ...(foreign ? { connect: Infinity } : {}) },
-      ceiling: env.params.timeouts.ceiling,
-      onSilence: () => foreign ? 'park' : this.#anybodyElse() ? 'stop' : 'wait',
-      onPhase: phase => {
-        this.#init.onProgress(phase, { provider: chosen.provider.id, attempt: summary.attempt })
-
-        if (phase === 'first-byte') {
-          this.#observe(run)
-        }
-      },
-      onSettled: result => { this.#settled(run, result, reason) }
-    })
-    this.#active.add(run)
-    this.#init.onProgress('attempt', { provider: chosen.provider.id, transport: chosen.route.transport, attempt: summary.attempt, reason, because: selection.because })
-    run.start()
-
-    if (foreign) {
-      this.#parkSoon(run)
-    }
-
-    if (reason !== 'shadow' && request.mode !== 'strict') {
+    if (reason !== 'shadow' && this.#init.request.mode !== 'strict' && !this.#over) {
       this.#hedge.arm()
-    }
-
-    return run
-  }
-
-  /** Foreign code does not report phases: after the usual wait others are asked as well, and it goes on beside them */
-  #parkSoon (run: AttemptRun): void {
-    const wait = attemptTimeouts(run.candidate.view, undefined, this.#env.params.timeouts).firstByte
-    const cancel = this.#env.clock.schedule(wait, () => {
-      if (this.#active.has(run) && !run.answering) {
-        run.parked = true
-        this.#pump()
-      }
-    })
-    this.#parkTimers.push(cancel)
-  }
-
-  /** The recent attempts' quantile times a factor: what is usual right now for a block of this size */
-  #usual (q: number, factor = 1): number | undefined {
-    const { windows } = this.#env
-    const quantile = windows.classes[sizeClass(this.#size)]?.quantile(q) ?? windows.all.quantile(q)
-    return quantile == null ? undefined : quantile * factor
-  }
-
-  /** How long this attempt took to its first byte, or has taken without one */
-  #observe (run: AttemptRun): void {
-    if (run.candidate.route.transport !== 'broker') {
-      const ms = this.#env.clock.now() - run.startedAt
-      this.#env.windows.classes[sizeClass(this.#size)]?.add(ms)
-      this.#env.windows.all.add(ms)
     }
   }
 
@@ -437,10 +328,10 @@ export class Retrieval {
       return
     }
 
-    if (!this.#env.slots.tryAcquire(this.#client)) {
+    if (!this.#env.slots.tryAcquire(this.#turn.client)) {
       this.#hedge.arm()
     } else if (!this.#hedge.spend()) {
-      this.#env.slots.release(this.#client)
+      this.#env.slots.release(this.#turn.client)
     } else {
       this.#env.stats.hedges++
       this.#dispatch(selection, selection.chosen, 'hedge')
@@ -451,27 +342,18 @@ export class Retrieval {
   #shadow (selection: Selection): void {
     const { params, random, hedges, stats, slots } = this.#env
 
-    if (this.#init.request.mode !== 'open' || random.next() >= params.hedge.shadowShare) {
+    if (this.#init.request.mode !== 'open' || params.hedge.shadowShare === 0) {
       return
     }
 
-    const stale = selection.passed.filter(({ view, provider, route }) => {
-      return view.latency.weight < params.select.staleWeight && !provider.fallback && route.transport !== 'broker'
-    })
-    const unmeasured = selectProvider({
-      candidates: stale,
-      size: this.#size,
-      activeDomains: new Set(),
-      allowFallback: false,
-      random
-    }, { ...params.select, exploration: params.select.curiosity }).chosen
+    const unmeasured = selectStale(selection, this.#attempts.expectedSize, random, params.select)
 
-    if (unmeasured == null || !slots.tryAcquire(this.#client)) {
+    if (unmeasured == null || !slots.tryAcquire(this.#turn.client)) {
       return
     }
 
-    if (!hedges.spend(1)) {
-      slots.release(this.#client)
+    if (!hedges.measure()) {
+      slots.release(this.#turn.client)
       return
     }
 
@@ -479,54 +361,31 @@ export class Retrieval {
     this.#dispatch({ chosen: unmeasured, because: 'measured beside the chosen one', skipped: [], passed: [] }, unmeasured, 'shadow')
   }
 
-  #anybodyElse (): boolean {
-    return this.#select().chosen != null || [...this.#active].filter(run => !run.parked).length > 1
-  }
-
-  #settled (run: AttemptRun, result: AttemptResult, reason: AttemptSummary['reason']): void {
-    const env = this.#env
-    const { provider, route } = run.candidate
-    const now = env.clock.now()
-    this.#active.delete(run)
-    env.slots.leave(provider.id)
-    env.stats.outcomes[result.outcome]++
-    this.#candidates.ended(run.candidate, result.outcome)
-    env.reputation.record(provider.id, route, result.outcome, result.sample, now)
-
-    if (!run.answering) {
-      this.#observe(run)
-    }
+  #settled (run: AttemptRun, result: AttemptResult): void {
+    const { stats, slots } = this.#env
+    const { provider } = run.candidate
 
     if (result.outcome === 'not-here') {
       this.#init.group.lacked(provider.id)
     }
 
-    if (result.outcome === 'delivered' && result.bytes != null) {
-      if (this.#over) {
-        env.stats.bytesWasted += result.bytes.byteLength
-      } else {
-        env.stats.bytesDelivered += result.bytes.byteLength
-        env.stats.hedgesWon += reason === 'hedge' ? 1 : 0
-        this.#init.group.delivered(provider)
-        this.#init.timeline.add('verify', `the bytes hash to the CID, in ${(result.verifying ?? 0).toFixed(2)} ms`, { provider: provider.id })
-        this.#init.onProgress('verify', { provider: provider.id, bytes: result.bytes.byteLength })
-        this.#finish({ kind: 'delivered', bytes: result.bytes, provider })
-      }
-    } else {
-      env.stats.bytesWasted += run.summary.bytes
+    if (result.outcome !== 'delivered' || result.bytes == null || this.#over) {
+      stats.bytesWasted += run.summary.bytes
 
       if (result.error != null && (result.outcome !== 'cancelled' || result.ours === true)) {
         this.#errors.push(result.error)
       }
+    } else {
+      stats.bytesDelivered += result.bytes.byteLength
+      stats.hedgesWon += run.summary.reason === 'hedge' ? 1 : 0
+      this.#init.group.delivered(provider)
+      this.#init.timeline.add('verify', `the bytes hash to the CID, in ${(result.verifying ?? 0).toFixed(2)} ms`, { provider: provider.id })
+      this.#init.onProgress('verify', { provider: provider.id, bytes: result.bytes.byteLength })
+      this.#finish({ kind: 'delivered', bytes: result.bytes, provider })
     }
 
-    this.#init.onProgress('settled', { provider: provider.id, attempt: run.summary.attempt, outcome: result.outcome, bytes: run.summary.bytes })
-    env.slots.release(this.#client)
+    slots.release(this.#turn.client)
     this.#pump()
-  }
-
-  get #client (): string {
-    return this.#init.request.client ?? ''
   }
 
   #found (provider: Provider): void {
@@ -549,68 +408,22 @@ export class Retrieval {
     }
   }
 
-  #whenSlotFree (start: () => boolean): void {
-    const { slots } = this.#env
-    const client = this.#client
-    const run = (): void => {
-      this.#waiting = () => {}
-      this.#queued = false
-
-      if (this.#over || !start()) {
-        slots.release(client)
-        this.#pump()
-      }
-    }
-
-    if (slots.tryAcquire(client)) {
-      run()
-    } else if (slots.full) {
-      this.#finish({ kind: 'failed', errors: this.#errors, certain: false, why: 'too many reads are waiting for a free slot' })
-    } else {
-      this.#queued = true
-      this.#queuedPriority = this.#init.request.priority
-      this.#waiting = slots.enqueue(client, this.#queuedPriority, run)
-    }
-  }
-
   #finish (end: RetrievalEnd | undefined, why = ''): void {
     if (this.#over) {
       return
     }
 
     this.#over = true
-    this.#waiting()
-    this.#roomWatch()
+    this.#turn.end()
     this.#hedge.stop()
     this.#cancelFallback()
     this.#cancelRound()
     this.#cancelGather()
-    this.#parkTimers.forEach(cancel => { cancel() })
-
-    for (const run of [...this.#active]) {
-      if (run.summary.reason === 'shadow' && end?.kind === 'delivered') {
-        this.#leaveRunning(run)
-      } else {
-        run.cancel(end?.kind === 'delivered' ? 'another provider was faster' : why === '' ? 'the retrieval ended' : why)
-      }
-    }
-
+    this.#attempts.end(end?.kind === 'delivered', end?.kind === 'delivered' ? 'another provider was faster' : why === '' ? 'the retrieval ended' : why)
     this.#lookups.end(end?.kind === 'delivered')
 
     if (end != null) {
       this.#init.onEnd(end)
     }
-  }
-
-  /** A measurement goes on by itself, but not beyond stop */
-  #leaveRunning (run: AttemptRun): void {
-    const { background, clock, params } = this.#env
-    const end = (): void => {
-      cancelTimer()
-      background.delete(end)
-      run.cancel('measured long enough')
-    }
-    const cancelTimer = clock.schedule(params.timeouts.ceiling, end)
-    background.add(end)
   }
 }

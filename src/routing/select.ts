@@ -135,6 +135,21 @@ export function selectProvider (input: SelectInput, params: SelectParams = DEFAU
   }
 }
 
+/** Of those passed over, the one most worth measuring beside a read; none where everybody is known well enough */
+export function selectStale (selection: Selection, size: number, random: Random, params: SelectParams = DEFAULT_SELECT): CandidateView | undefined {
+  const stale = selection.passed.filter(({ view, provider, route }) => {
+    return view.latency.weight < params.staleWeight && !provider.fallback && route.transport !== 'broker'
+  })
+
+  return selectProvider({
+    candidates: stale,
+    size,
+    activeDomains: new Set(),
+    allowFallback: false,
+    random
+  }, { ...params, exploration: params.curiosity }).chosen
+}
+
 function reasonToSkip ({ view, provider, inFlight, limit }: CandidateView, allowFallback: boolean): SkipReason | undefined {
   if (!view.selectable) {
     return 'banned'

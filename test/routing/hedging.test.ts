@@ -60,7 +60,8 @@ describe('hedging', () => {
     fast.behaviour.silent = true
     await read(w, 1, 100)
     expect(fast.requests.at(-1)?.outcome).toBe('aborted')
-    expect(w.book.describe(fast.id)).toMatchObject({ conduct: before?.conduct, breaker: 'closed', reliability: before?.reliability })
+    expect(w.book.describe(fast.id)).toMatchObject({ conduct: before?.conduct, breaker: 'closed' })
+    expect(w.book.describe(fast.id)?.reliability).toBeCloseTo(before?.reliability as number, 3)
     expect(w.book.view(fast.id, fast.route, w.clock.now()).latency.mean).toBeGreaterThan(believed)
     await w.manager.stop()
   })
@@ -81,8 +82,8 @@ describe('hedging', () => {
 
   it('never happens in strict mode', async () => {
     const w = await world()
-    w.network.add('a', { latency: 20, stragglers: 0.3 })
-    w.network.add('b', { latency: 25, stragglers: 0.3 })
+    w.network.add('a', { latency: 20, stragglers: 0.05 })
+    w.network.add('b', { latency: 25, stragglers: 0.05 })
     await read(w, 100, 0, 'strict')
     expect(w.manager.stats().hedges).toEqual({ sent: 0, won: 0, shadows: 0 })
     await read(w, 100, 200, 'balanced')

@@ -34,8 +34,9 @@ function pending (w: World, name?: string): number {
 describe('attempts in flight', () => {
   it('are limited over all reads', async () => {
     const w = await world({ routing: { limits: { global: 5 }, hedge: noHedge } })
-    w.network.add('a', { latency: 100 })
-    w.network.add('b', { latency: 100 })
+    for (let i = 0; i < 8; i++) {
+      w.network.add(`p${i}`, { latency: 100 })
+    }
     const reads = Array.from({ length: 40 }, async (_, i) => w.manager.retrieve(w.network.block(numbered(i)), { client: `c${i}` }))
     expect(await crowd(w, reads, () => pending(w))).toBe(5)
     await w.manager.stop()
@@ -69,6 +70,7 @@ describe('attempts in flight', () => {
   it('are limited per client', async () => {
     const w = await world({ routing: { limits: { perClient: 2 }, hedge: noHedge } })
     w.network.add('a', { latency: 100 })
+    await w.clock.run(w.manager.retrieve(w.network.block(numbered(1_000))))
     const reads = Array.from({ length: 10 }, async (_, i) => w.manager.retrieve(w.network.block(numbered(i)), { client: 'greedy' }))
     await w.clock.advance(5)
     expect(pending(w)).toBe(2)

@@ -1,0 +1,209 @@
+import { AttemptRun } from './attempt.ts'
+import { sizeClass } from './latency-window.ts'
+import { attemptTimeouts } from './timeouts.ts'
+import type { AttemptResult } from './attempt.ts'
+import type { Candidates } from './candidates.ts'
+import type { RoutingEnvironment } from './environment.ts'
+import type { RoutingRequest } from './request.ts'
+import type { CandidateView, Selection } from './select.ts'
+import type { AttemptSummary, Timeline } from './timeline.ts'
+import type { Want } from '../interface/request.ts'
+
+/** What a block is taken to weigh where no link told: the usual UnixFS leaf */
+const USUAL_BLOCK = 262_144
+
+/** The timeout of a route is capped at four times what all but one in twenty attempts need */
+const CAP_QUANTILE = 0.95
+const CAP_FACTOR = 4
+
+export interface AttemptsInit {
+  readonly env: RoutingEnvironment
+  readonly want: Want
+  readonly request: RoutingRequest
+  readonly timeline: Timeline
+  readonly candidates: Candidates
+  /** Is there another provider that could be asked instead? */
+  anybodyElse (): boolean
+  /** An attempt went on without anybody waiting for it */
+  onParked (): void
+  /** It is out of the active set; its provider's place is free and its outcome is on record */
+  onSettled (run: AttemptRun, result: AttemptResult): void
+  onProgress (phase: string, detail: Record<string, unknown>): void
+}
+
+/** The providers being asked for one block right now */
+export class Attempts {
+  readonly #init: AttemptsInit
+  readonly #active = new Set<AttemptRun>()
+  readonly #timers: Array<() => void> = []
+  /** How many were made */
+  count = 0
+
+  constructor (init: AttemptsInit) {
+    this.#init = init
+  }
+
+  /** Those that somebody waits for */
+  get working (): AttemptRun[] {
+    return [...this.#active].filter(run => !run.parked)
+  }
+
+  get size (): number {
+    return this.#active.size
+  }
+
+  get domains (): Set<string> {
+    return new Set([...this.#active].flatMap(run => run.candidate.provider.domains))
+  }
+
+  /** Expected bytes of the block */
+  get expectedSize (): number {
+    return this.#init.want.size ?? USUAL_BLOCK
+  }
+
+  /** A quantile of the recent attempts over all providers: what is usual right now for a block of this size */
+  usual (quantile: number): number | undefined {
+    const { windows } = this.#init.env
+    return windows.classes[sizeClass(this.expectedSize)]?.quantile(quantile) ?? windows.all.quantile(quantile)
+  }
+
+  /** Asks; the caller holds a slot, which goes back when the attempt has settled */
+  start (selection: Selection, chosen: CandidateView, reason: AttemptSummary['reason']): void {
+    const { env, want, request, candidates, onProgress } = this.#init
+    const { id } = chosen.provider
+    const summary = this.#note(selection, chosen, reason)
+    const foreign = chosen.route.transport === 'broker'
+    const cap = this.usual(CAP_QUANTILE)
+    const timeouts = attemptTimeouts(chosen.view, cap == null ? undefined : cap * CAP_FACTOR, env.params.timeouts)
+
+    this.count++
+    env.stats.attempts++
+    candidates.began(chosen)
+
+    for (const { provider, route } of selection.passed) {
+      env.reputation.passOver(provider.id, route)
+    }
+
+    if (chosen.view.breaker === 'half-open') {
+      env.reputation.probing(id)
+    }
+
+    env.slots.enter(id)
+    const run: AttemptRun = new AttemptRun({
+      clock: env.clock,
+      verifier: env.verifier,
+      fetcher: candidates.fetcher(chosen),
+      want,
+      candidate: chosen,
+      request: reason === 'shadow' ? request.with({ purpose: 'shadow' }) : request,
+      summary,
+      // foreign code dials and looks up by itself: its connect time is not ours to judge
+      timeouts: foreign ? { ...timeouts, connect: Infinity } : timeouts,
+      ceiling: env.params.timeouts.ceiling,
+      onSilence: () => foreign ? 'park' : this.#init.anybodyElse() || this.working.length > 1 ? 'stop' : 'wait',
+      onPhase: phase => {
+        onProgress(phase, { provider: id, attempt: summary.attempt })
+
+        if (phase === 'first-byte') {
+          this.#observe(run)
+        }
+      },
+      onSettled: result => { this.#settled(run, result) }
+    })
+    this.#active.add(run)
+    onProgress('attempt', { provider: id, transport: chosen.route.transport, attempt: summary.attempt, reason, because: selection.because })
+    run.start()
+
+    if (foreign) {
+      this.#parkAfter(run, timeouts.firstByte)
+    }
+  }
+
+  /** The read is over: losers are cancelled, a measurement beside a successful read goes on */
+  end (delivered: boolean, why: string): void {
+    this.#timers.forEach(cancel => { cancel() })
+
+    for (const run of [...this.#active]) {
+      if (delivered && run.summary.reason === 'shadow') {
+        this.#leaveRunning(run)
+      } else {
+        run.cancel(why)
+      }
+    }
+  }
+
+  #note (selection: Selection, chosen: CandidateView, reason: AttemptSummary['reason']): AttemptSummary {
+    const { timeline } = this.#init
+    const summary: AttemptSummary = {
+      attempt: timeline.attempts.length + 1,
+      provider: chosen.provider.id,
+      transport: chosen.route.transport,
+      reason,
+      because: selection.because,
+      startedAt: timeline.elapsed,
+      bytes: 0
+    }
+    timeline.attempts.push(summary)
+
+    for (const { candidate, reason: why } of selection.skipped) {
+      if (why !== 'last resort') {
+        timeline.add('skip', why, { provider: candidate.provider.id })
+      }
+    }
+
+    return summary
+  }
+
+  #settled (run: AttemptRun, result: AttemptResult): void {
+    const { env, candidates, onProgress } = this.#init
+    const { provider, route } = run.candidate
+    this.#active.delete(run)
+    env.stats.outcomes[result.outcome]++
+    candidates.ended(run.candidate, result.outcome)
+    env.reputation.record(provider.id, route, result.outcome, result.sample, env.clock.now())
+
+    if (!run.answering) {
+      this.#observe(run)
+    }
+
+    env.slots.leave(provider.id)
+    this.#init.onSettled(run, result)
+    onProgress('settled', { provider: provider.id, attempt: run.summary.attempt, outcome: result.outcome, bytes: run.summary.bytes })
+  }
+
+  /** How long this attempt took to its first byte, or has taken without one */
+  #observe (run: AttemptRun): void {
+    if (run.candidate.route.transport !== 'broker') {
+      const { windows, clock } = this.#init.env
+      const ms = clock.now() - run.startedAt
+      windows.classes[sizeClass(this.expectedSize)]?.add(ms)
+      windows.all.add(ms)
+    }
+  }
+
+  /** Foreign code does not report phases: after the usual wait others are asked as well, and it goes on beside them */
+  #parkAfter (run: AttemptRun, wait: number): void {
+    this.#timers.push(this.#init.env.clock.schedule(wait, () => {
+      if (this.#active.has(run) && !run.answering) {
+        run.parked = true
+        this.#init.onParked()
+      }
+    }))
+  }
+
+  /** It goes on by itself, but neither for long nor beyond stop */
+  #leaveRunning (run: AttemptRun): void {
+    const { background, clock, params } = this.#init.env
+    const end = (): void => {
+      cancelTimer()
+      background.delete(end)
+      run.cancel('measured long enough')
+    }
+    const cancelTimer = clock.schedule(params.timeouts.ceiling, end)
+    background.add(end)
+    run.whenSettled = () => {
+      cancelTimer()
+      background.delete(end)
+    }
+  }
+}

@@ -1,0 +1,40 @@
+import type { Outcome } from '../interface/outcome.ts'
+
+export interface Evidence {
+  /** How everybody who was asked answered */
+  readonly tally: ReadonlyMap<Outcome, number>
+  readonly candidates: number
+  readonly attempts: number
+  /** Lookups that failed: somebody may have it whom we were not told about */
+  readonly lookupFailures: number
+}
+
+export interface Verdict {
+  readonly kind: 'not-found' | 'failed'
+  /** Everybody answered, and the answer was no: asking again soon is pointless */
+  readonly certain: boolean
+  readonly why: string
+}
+
+/** What to make of it when nobody is left to ask. Pure. */
+export function verdict ({ tally, candidates, attempts, lookupFailures }: Evidence): Verdict {
+  const count = (outcome: Outcome): number => tally.get(outcome) ?? 0
+  const no = count('not-here') + count('refused')
+  const unclear = count('unreachable') + count('overloaded') + count('stalled') + count('invalid')
+  const answered = unclear === 0 && (no > 0 || candidates === 0)
+  const outcomes = [...tally].map(([outcome, n]) => `${n} ${outcome}`).join(', ')
+
+  return {
+    // a refusal is an answer, but it does not say that the block is not there
+    kind: answered && count('refused') === 0 ? 'not-found' : 'failed',
+    certain: answered && lookupFailures === 0,
+    why: candidates === 0
+      ? 'no providers found'
+      : outcomes === '' ? 'every known provider is backing off' : `asked ${attempts} time${attempts === 1 ? '' : 's'}: ${outcomes}`
+  }
+}
+
+/** Would another round have a chance? */
+export function worthAnotherRound ({ tally, lookupFailures }: Pick<Evidence, 'tally' | 'lookupFailures'>, backingOff: boolean): boolean {
+  return backingOff || lookupFailures > 0 || (['unreachable', 'overloaded', 'stalled'] as const).some(outcome => (tally.get(outcome) ?? 0) > 0)
+}
