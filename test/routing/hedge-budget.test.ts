@@ -1,0 +1,77 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { DEFAULT_HEDGE, HedgeBudget } from '../../src/routing/hedge-budget.ts'
+
+/** Sums of tenths are a little off */
+const DUST = 1e-6
+
+describe('HedgeBudget', () => {
+  it('never pays for more than the share of the requests and what was there at the start', () => {
+    fc.assert(fc.property(
+      fc.array(fc.oneof(fc.constant('earn' as const), fc.integer({ min: 0, max: 4 }))),
+      fc.double({ min: 0, max: 1, noNaN: true }),
+      fc.integer({ min: 0, max: 20 }),
+      (steps, share, initial) => {
+        const budget = new HedgeBudget({ ...DEFAULT_HEDGE, share, initial, burst: 20 })
+        let earned = 0
+        let spent = 0
+
+        for (const step of steps) {
+          if (step === 'earn') {
+            budget.earn()
+            earned++
+          } else {
+            const before = budget.tokens
+            const paid = budget.spend(step)
+            spent += paid ? 1 : 0
+            expect(paid).toBe(before >= 1 + step)
+            expect(budget.tokens).toBe(paid ? before - 1 : before)
+          }
+
+          expect(budget.tokens).toBeGreaterThanOrEqual(0)
+          expect(budget.tokens).toBeLessThanOrEqual(20)
+          expect(spent).toBeLessThanOrEqual(initial + share * earned + DUST)
+        }
+      }
+    ))
+  })
+
+  it('saves up for a burst and no more', () => {
+    const budget = new HedgeBudget()
+    for (let i = 0; i < 10_000; i++) {
+      budget.earn()
+    }
+    let spent = 0
+    while (budget.spend()) {
+      spent++
+    }
+    expect(spent).toBe(DEFAULT_HEDGE.burst)
+  })
+
+  it('allows by default one extra request in ten', () => {
+    const budget = new HedgeBudget({ ...DEFAULT_HEDGE, initial: 0 })
+    let spent = 0
+    for (let i = 0; i < 10_000; i++) {
+      budget.earn()
+      spent += budget.spend() ? 1 : 0
+    }
+    expect(spent).toBeGreaterThan(900)
+    expect(spent).toBeLessThanOrEqual(1_000)
+  })
+
+  it('leaves the reserve to others', () => {
+    const budget = new HedgeBudget({ ...DEFAULT_HEDGE, initial: 3 })
+    expect(budget.spend(2)).toBe(true)
+    expect(budget.spend(2)).toBe(false)
+    expect(budget.spend()).toBe(true)
+  })
+
+  it('waits for what is usual, and without experience less for every further hedge', () => {
+    const budget = new HedgeBudget()
+    expect(budget.delay(0, 77)).toBe(77)
+    expect([0, 1, 2, 3].map(n => budget.delay(n, undefined))).toEqual([250, 125, 62.5, 31.25])
+    fc.assert(fc.property(fc.integer({ min: 0, max: 100 }), fc.option(fc.double({ min: 0, max: 1e5, noNaN: true }), { nil: undefined }), (n, recent) => {
+      expect(budget.delay(n, recent)).toBeGreaterThanOrEqual(DEFAULT_HEDGE.minDelay)
+    }))
+  })
+})
