@@ -28,7 +28,7 @@ export const DEFAULT_HEDGE: HedgeParams = {
   initial: 6,
   quantile: 0.9,
   minDelay: 30,
-  coldDelay: 250,
+  coldDelay: 120,
   maxConcurrent: 6,
   reserve: 2,
   shadowShare: 0.03

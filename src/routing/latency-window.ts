@@ -11,6 +11,9 @@ export const DEFAULT_WINDOW = 200
 /** Sorting is the cost: the order is refreshed once per this many samples */
 const REFRESH = 8
 
+/** A 90th percentile of fewer samples is the luck of two of them */
+const LEAST = 20
+
 /** The most recent attempts over all providers: what is usual right now */
 export class LatencyWindow {
   readonly #size: number
@@ -37,7 +40,7 @@ export class LatencyWindow {
   }
 
   /** Undefined while there are fewer than `least` samples */
-  quantile (q: number, least = 10): number | undefined {
+  quantile (q: number, least = LEAST): number | undefined {
     const { count } = this
 
     if (count < least || count === 0) {

@@ -77,6 +77,7 @@ const RANGES: Record<string, Record<string, Range>> = {
     coldLatency: [0.1, MAX_MS],
     coldThroughput: [0.001, 1e9],
     comfortableInFlight: [1, 1e6],
+    busyFactor: [1, 1e6],
     unknownPatience: [1, 1e6, true]
   },
   timeouts: {

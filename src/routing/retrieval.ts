@@ -317,6 +317,9 @@ export class Retrieval {
     const selection = this.#select()
 
     if (selection.chosen == null) {
+      // whoever would be better is busy, or nobody is known yet: look again later
+      this.#hedge.arm()
+
       // they are slow: time to tell discovery, and to let the last resort in
       if (this.#lookups.stage === 'deferred') {
         this.#lookups.topUp()

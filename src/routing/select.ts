@@ -40,6 +40,8 @@ export interface SelectParams {
   readonly coldThroughput: number
   /** In flight at which the expected cost has doubled; quadratic, so that a few in flight cost nothing */
   readonly comfortableInFlight: number
+  /** How many times cheaper a busy provider must be for a read to wait for it: about one more turn at it */
+  readonly busyFactor: number
   /** An eligible provider that was passed over this often without ever being asked is asked next */
   readonly unknownPatience: number
 }
@@ -53,6 +55,7 @@ export const DEFAULT_SELECT: SelectParams = {
   coldLatency: 150,
   coldThroughput: 2_000,
   comfortableInFlight: 48,
+  busyFactor: 2.5,
   unknownPatience: 150
 }
 
@@ -121,12 +124,19 @@ export function selectProvider (input: SelectInput, params: SelectParams = DEFAU
     return { because: 'nobody is left to ask', skipped, passed: [] }
   }
 
-  if (eligible.length === 1) {
+  const busy = skipped.filter(({ reason }) => reason === 'busy').map(({ candidate }) => candidate)
+
+  if (eligible.length === 1 && busy.length === 0) {
     const [chosen] = eligible
     return { chosen, because: describe(chosen as CandidateView, 'the only one left'), skipped, passed: [] }
   }
 
-  const chosen = pick(eligible, input, params)
+  const chosen = pick(eligible, busy, input, params)
+
+  if (chosen == null) {
+    return { because: 'waiting for a busy provider is cheaper than asking a worse one', skipped, passed: [] }
+  }
+
   return {
     chosen: chosen.candidate,
     because: describe(chosen.candidate, chosen.why),
@@ -166,7 +176,7 @@ function reasonToSkip ({ view, provider, inFlight, limit }: CandidateView, allow
   return provider.fallback && !allowFallback ? 'last resort' : undefined
 }
 
-function pick (eligible: readonly CandidateView[], input: SelectInput, params: SelectParams): { candidate: CandidateView, why: string } {
+function pick (eligible: readonly CandidateView[], busy: readonly CandidateView[], input: SelectInput, params: SelectParams): { candidate: CandidateView, why: string } | undefined {
   const unknown = eligible.filter(({ view }) => view.attempts === 0)
   // they take turns: the more there are, the sooner the first must go
   const patience = Math.max(1, params.unknownPatience - unknown.length)
@@ -176,13 +186,17 @@ function pick (eligible: readonly CandidateView[], input: SelectInput, params: S
     return { candidate: waiting, why: 'never asked, its turn has come' }
   }
 
-  const latencyPrior = priorOf(eligible, 'latency', Math.log(params.coldLatency))
-  const throughputPrior = priorOf(eligible, 'throughput', Math.log(params.coldThroughput))
+  const everybody = [...eligible, ...busy]
+  const priors = {
+    ...input,
+    latencyPrior: priorOf(everybody, 'latency', Math.log(params.coldLatency)),
+    throughputPrior: priorOf(everybody, 'throughput', Math.log(params.coldThroughput))
+  }
   let best: CandidateView | undefined
   let bestCost = Infinity
 
   for (const candidate of eligible) {
-    const cost = drawCost(candidate, { ...input, latencyPrior, throughputPrior }, params)
+    const cost = drawCost(candidate, priors, params)
 
     if (cost < bestCost) {
       best = candidate
@@ -190,7 +204,9 @@ function pick (eligible: readonly CandidateView[], input: SelectInput, params: S
     }
   }
 
-  return { candidate: best ?? eligible[0] as CandidateView, why: `cheapest of ${eligible.length}` }
+  // places at a provider that keeps delivering come free soon
+  const worthWaiting = busy.some(candidate => candidate.view.successes > 0 && drawCost(candidate, priors, params) * params.busyFactor < bestCost)
+  return worthWaiting ? undefined : { candidate: best ?? eligible[0] as CandidateView, why: `cheapest of ${eligible.length}` }
 }
 
 interface Priors {
