@@ -1,19 +1,22 @@
-import { breakerAfter, breakerPhase, DEFAULT_BREAKER, probeBreaker } from './breaker.ts'
+import { breakerAfter, breakerPhase, DEFAULT_BREAKER, deferBreaker, probeBreaker } from './breaker.ts'
 import { conductAfter, CONDUCT_WARNING, decayConduct } from './conduct.ts'
-import { ageEstimate, DEFAULT_ESTIMATE, observe, observeCensored } from './estimate.ts'
+import { ageEstimate, DEFAULT_ESTIMATE, emptyEstimate } from './estimate.ts'
+import { learn } from './learn.ts'
 import { DEFAULT_OUTAGE, OutageDetector } from './outage.ts'
-import { MAX_PATIENCE, MAX_ROUTES, newRecord, newRoute, restoreRecord, routeKey, storeRecord } from './record.ts'
+import { ageCounts, leastKnownRoute, MAX_ROUTES, mergeStored, newRecord, newRoute, routeKey } from './record.ts'
+import { Roster } from './roster.ts'
+import { restoreRecord, storeRecord } from './stored-record.ts'
 import type { BreakerParams } from './breaker.ts'
-import type { EstimateParams } from './estimate.ts'
-import type { OutageParams } from './outage.ts'
+import type { Estimate, EstimateParams } from './estimate.ts'
+import type { OutageParams, Verdict } from './outage.ts'
 import type { ProviderRecord, RouteRecord } from './record.ts'
 import type { Clock, Random } from '../interface/clock.ts'
 import type { Outcome } from '../interface/outcome.ts'
 import type { ProviderId, Route } from '../interface/provider.ts'
-import type { LogEstimate, ProviderView, ReputationBook, Sample } from '../interface/reputation.ts'
+import type { ProviderView, ReputationBook, Sample } from '../interface/reputation.ts'
 
 export interface ReputationInit {
-  /** Providers remembered at most: the least recently used with clean conduct go first. @default 10_000 */
+  /** Providers remembered at most, see `Roster` for who goes first. @default 10_000 */
   maxProviders?: number
   estimate?: Partial<EstimateParams>
   breaker?: Partial<BreakerParams>
@@ -31,30 +34,39 @@ export const DEFAULT_MAX_PROVIDERS = 10_000
 /** Kept per answer: success and failure counts cover about the last fifty */
 const KEEP_COUNTS = 0.98
 
-const unknown: LogEstimate = { mean: 0, sd: 0.5, weight: 0 }
-
-/** How far to look for a victim with clean conduct before taking the oldest after all */
-const EVICTION_SCAN = 64
+/** What each outcome says about our own connection; the others say nothing */
+const VERDICTS: Partial<Record<Outcome, Verdict>> = {
+  delivered: 'delivered',
+  'not-here': 'answered',
+  unreachable: 'failed',
+  stalled: 'failed',
+  overloaded: 'failed'
+}
 
 export class ProviderBook implements ReputationBook {
   readonly #components: ReputationComponents
-  readonly #records = new Map<ProviderId, ProviderRecord>()
+  readonly #roster: Roster
   readonly #dirty = new Set<ProviderId>()
+  /** Forgotten here, not yet in the store; beyond the limit the next load forgets them */
+  readonly #removed = new Set<ProviderId>()
   readonly #maxProviders: number
   readonly #estimate: EstimateParams
   readonly #breaker: BreakerParams
   readonly #outage: OutageDetector
+  /** Latency over all providers: what to expect of one that was never heard out */
+  readonly #usual: Estimate = emptyEstimate()
 
   constructor (components: ReputationComponents, init: ReputationInit = {}) {
     this.#components = components
     this.#maxProviders = init.maxProviders ?? DEFAULT_MAX_PROVIDERS
+    this.#roster = new Roster(this.#maxProviders)
     this.#estimate = { ...DEFAULT_ESTIMATE, ...init.estimate }
     this.#breaker = { ...DEFAULT_BREAKER, ...init.breaker }
     this.#outage = new OutageDetector({ ...DEFAULT_OUTAGE, ...init.outage })
   }
 
   get size (): number {
-    return this.#records.size
+    return this.#roster.size
   }
 
   /** True while most providers fail at once, which is held against none of them */
@@ -63,7 +75,8 @@ export class ProviderBook implements ReputationBook {
   }
 
   view (id: ProviderId, route: Route | undefined, now: number): ProviderView {
-    const record = this.#records.get(id)
+    const record = this.#roster.get(id)
+    const unknown = { mean: 0, sd: this.#estimate.priorSd, weight: 0 }
 
     if (record == null) {
       return {
@@ -89,11 +102,10 @@ export class ProviderBook implements ReputationBook {
       id,
       latency: path == null ? unknown : ageEstimate(path.latency, now - path.updatedAt, path.passed, this.#estimate),
       throughput: path == null ? unknown : ageEstimate(path.throughput, now - path.updatedAt, path.passed, this.#estimate),
-      successes: record.successes,
-      failures: record.failures,
+      ...ageCounts(record, now, this.#estimate),
       conduct: record.conduct.score,
       selectable: record.conduct.selectable,
-      breaker: breakerPhase(record.breaker, now),
+      breaker: breakerPhase(record.breaker, now, this.#breaker),
       retryAt: record.breaker.state === 'open' ? record.breaker.until : 0,
       passedOver: path?.passed ?? 0,
       attempts: record.attempts,
@@ -103,46 +115,45 @@ export class ProviderBook implements ReputationBook {
   }
 
   record (id: ProviderId, route: Route, outcome: Outcome, sample: Sample, now: number): void {
-    const record = this.#touch(id, now)
-    const path = this.#path(record, route, now)
-    const bad = outcome === 'unreachable' || outcome === 'stalled' || outcome === 'overloaded'
-    const frozen = outcome === 'cancelled' ? this.#outage.frozen : this.#outage.record(id, bad, now)
+    const record = this.#roster.get(id) ?? newRecord(id, now)
+    const proven = record.delivered > 0
+    const verdict = VERDICTS[outcome]
+    const frozen = verdict == null ? this.#outage.frozen : this.#outage.record(id, verdict, now, proven)
 
+    learn(this.#path(record, route, now), outcome, sample, now, this.#estimate, this.#usual)
+    Object.assign(record, ageCounts(record, now, this.#estimate))
     record.attempts++
-    this.#learn(path, outcome, sample, now)
+    record.updatedAt = now
 
-    if (outcome !== 'cancelled' && outcome !== 'not-here' && !(bad && frozen)) {
-      record.successes = record.successes * KEEP_COUNTS + (outcome === 'delivered' ? 1 : 0)
-      record.failures = record.failures * KEEP_COUNTS + (outcome === 'delivered' ? 0 : 1)
+    if (frozen && verdict === 'failed') {
+      // our outage, not theirs: a probe that was out is over, and that is all
+      record.breaker = breakerAfter(record.breaker, { outcome: 'cancelled', now, dice: 0, proven }, this.#breaker)
+      record.breaker = deferBreaker(record.breaker, sample.retryAfter ?? 0, now, this.#breaker)
+    } else {
+      const dice = this.#components.random.next()
+      record.breaker = breakerAfter(record.breaker, { outcome, now, dice, retryAfter: sample.retryAfter, proven }, this.#breaker)
     }
 
-    record.conduct = conductAfter(record.conduct, outcome, now)
-
-    if (bad && frozen) {
-      // our outage, not theirs; but a probe that was out is over
-      record.breaker = breakerAfter(record.breaker, { outcome: 'cancelled', now, dice: 0, proven: true })
-    } else {
-      record.breaker = breakerAfter(record.breaker, {
-        outcome,
-        now,
-        dice: this.#components.random.next(),
-        retryAfter: sample.retryAfter,
-        proven: record.delivered > 0
-      }, this.#breaker)
+    if (!frozen || outcome === 'delivered') {
+      record.conduct = conductAfter(record.conduct, outcome, now)
+      count(record, outcome)
     }
 
     record.delivered += outcome === 'delivered' ? 1 : 0
-    record.updatedAt = now
+    this.#keep(record, now)
     this.#dirty.add(id)
+    this.#removed.delete(id)
   }
 
   passOver (id: ProviderId, route: Route): void {
-    const record = this.#records.get(id)
+    const record = this.#roster.get(id)
 
     if (record == null) {
       // an unknown provider is counted too, so that its turn comes
       const now = this.#components.clock.now()
-      this.#path(this.#touch(id, now), route, now).passed++
+      const unasked = newRecord(id, now)
+      this.#path(unasked, route, now).passed++
+      this.#keep(unasked, now)
       return
     }
 
@@ -150,16 +161,16 @@ export class ProviderBook implements ReputationBook {
   }
 
   probing (id: ProviderId): void {
-    const record = this.#records.get(id)
+    const record = this.#roster.get(id)
 
     if (record != null) {
-      record.breaker = probeBreaker(record.breaker)
+      record.breaker = probeBreaker(record.breaker, this.#components.clock.now())
     }
   }
 
   /** One provider as plain data, for `stats()` and `explain()` */
   describe (id: ProviderId): Record<string, unknown> | undefined {
-    const record = this.#records.get(id)
+    const record = this.#roster.get(id)
 
     if (record == null) {
       return undefined
@@ -167,122 +178,107 @@ export class ProviderBook implements ReputationBook {
 
     const now = this.#components.clock.now()
     const conduct = decayConduct(record.conduct, now)
+    const { successes, failures } = ageCounts(record, now, this.#estimate)
     const best = [...record.routes.values()].sort((a, b) => b.latency.weight - a.latency.weight)[0]
     return {
       id,
       attempts: record.attempts,
       delivered: record.delivered,
-      reliability: (record.successes + 1) / (record.successes + record.failures + 2),
+      reliability: (successes + 1) / (successes + failures + 2),
       latency: best == null || best.latency.weight === 0 ? undefined : Math.exp(best.latency.mean),
       bytesPerSecond: best == null || best.throughput.weight === 0 ? undefined : Math.exp(best.throughput.mean) * 1000,
       conduct: conduct.score,
       standing: !conduct.selectable ? 'banned' : conduct.score <= CONDUCT_WARNING ? 'warned' : 'good',
-      breaker: breakerPhase(record.breaker, now)
+      breaker: breakerPhase(record.breaker, now, this.#breaker)
     }
   }
 
-  * ids (): Generator<ProviderId> {
-    yield * this.#records.keys()
+  /** Everybody remembered, the longest unused first, as of now: whoever records while reading sees no end otherwise */
+  ids (): ProviderId[] {
+    return [...this.#roster.ids()]
   }
 
-  /** The records that changed since the last call, in stored form; undefined for those dropped since */
-  takeDirty (): Array<[ProviderId, unknown]> {
+  /** Up to `limit` records that changed since they were last taken, in stored form; undefined for those dropped since */
+  takeDirty (limit: number = Infinity): Array<[ProviderId, unknown]> {
     const now = this.#components.clock.now()
     const wall = this.#components.clock.wall()
-    const dirty = [...this.#dirty].map((id): [ProviderId, unknown] => {
-      const record = this.#records.get(id)
-      return [id, record == null ? undefined : storeRecord(record, now, wall)]
-    })
-    this.#dirty.clear()
-    return dirty
+    const taken: Array<[ProviderId, unknown]> = []
+
+    for (const changed of [this.#removed, this.#dirty]) {
+      for (const id of changed) {
+        if (taken.length >= limit) {
+          break
+        }
+
+        const record = this.#roster.get(id)
+        taken.push([id, changed === this.#removed || record == null ? undefined : storeRecord(record, now, wall)])
+        changed.delete(id)
+      }
+    }
+
+    return taken
   }
 
-  /** Takes one stored record back; throws when it is not one. What was learnt since start wins. */
-  restore (value: unknown): void {
-    const record = restoreRecord(value, this.#components.clock.now(), this.#components.clock.wall())
-
-    if (!this.#records.has(record.id) && this.#records.size < this.#maxProviders) {
-      this.#records.set(record.id, record)
+  /** They could not be written after all */
+  giveBack (ids: Iterable<ProviderId>): void {
+    for (const id of ids) {
+      if (this.#roster.get(id) != null) {
+        this.#dirty.add(id)
+      } else {
+        this.#remove(id)
+      }
     }
+  }
+
+  /** Takes one stored record back; throws when it is not one. Call `settle` after the last. */
+  restore (value: unknown): void {
+    const now = this.#components.clock.now()
+    const stored = restoreRecord(value, now, this.#components.clock.wall(), this.#breaker)
+    const live = this.#roster.get(stored.id)
+
+    if (live == null) {
+      this.#roster.touch(stored)
+    } else {
+      mergeStored(live, stored, now)
+      this.#roster.touch(live)
+    }
+
+    // a store may hold more than fits: sort out now and then, not for each
+    if (this.#roster.size >= 2 * this.#maxProviders) {
+      this.settle()
+    }
+  }
+
+  /** After records came in a store's order: the order of their last use, and no more than fit */
+  settle (): void {
+    this.#roster.sort()
+    this.#trim(this.#components.clock.now())
   }
 
   toJSON (): unknown {
     const now = this.#components.clock.now()
     const wall = this.#components.clock.wall()
-    return [...this.#records.values()].map(record => storeRecord(record, now, wall))
+    return [...this.#roster.values()].map(record => storeRecord(record, now, wall))
   }
 
-  #learn (path: RouteRecord, outcome: Outcome, sample: Sample, now: number): void {
-    if (outcome === 'stalled') {
-      path.patience = Math.min(MAX_PATIENCE, path.patience * 2)
-    } else if (outcome !== 'cancelled' && outcome !== 'unreachable') {
-      path.patience = 1
-    }
-
-    if (sample.latency != null && sample.latency >= 0) {
-      const x = Math.log(Math.max(0.05, sample.latency))
-
-      if (outcome === 'delivered' || outcome === 'not-here' || outcome === 'invalid') {
-        observe(path.latency, x, this.#estimate)
-        path.passed = 0
-
-        // RFC 6298, section 2
-        if (path.rttMean < 0) {
-          path.rttMean = sample.latency
-          path.rttDeviation = sample.latency / 2
-        } else {
-          path.rttDeviation += (Math.abs(sample.latency - path.rttMean) - path.rttDeviation) / 4
-          path.rttMean += (sample.latency - path.rttMean) / 8
-        }
-      } else if (outcome === 'cancelled' || outcome === 'stalled') {
-        observeCensored(path.latency, x, this.#estimate)
-        path.passed = 0
-      }
-    }
-
-    if (outcome === 'delivered' && sample.bytes != null && sample.transfer != null && sample.bytes > 0) {
-      observe(path.throughput, Math.log(sample.bytes / Math.max(0.05, sample.transfer)), this.#estimate)
-    }
-
-    path.updatedAt = now
+  #keep (record: ProviderRecord, now: number): void {
+    this.#roster.touch(record)
+    this.#trim(now)
   }
 
-  /** Finds or makes the record and moves it to the young end */
-  #touch (id: ProviderId, now: number): ProviderRecord {
-    const known = this.#records.get(id)
-    const record = known ?? newRecord(id, now)
-
-    if (known != null) {
-      this.#records.delete(id)
-    } else if (this.#records.size >= this.#maxProviders) {
-      this.#evict()
+  #trim (now: number): void {
+    for (const id of this.#roster.trim(now)) {
+      this.#dirty.delete(id)
+      this.#remove(id)
     }
-
-    this.#records.set(id, record)
-    return record
   }
 
-  /** A flood of new identities must not push out what is known of the bad ones */
-  #evict (): void {
-    let scanned = 0
-    let victim: ProviderId | undefined
+  #remove (id: ProviderId): void {
+    this.#removed.add(id)
 
-    for (const [id, record] of this.#records) {
-      victim ??= id
-
-      if (record.conduct.score > CONDUCT_WARNING && record.breaker.state === 'closed') {
-        victim = id
-        break
-      }
-
-      if (++scanned >= EVICTION_SCAN) {
-        break
-      }
-    }
-
-    if (victim != null) {
-      this.#records.delete(victim)
-      this.#dirty.add(victim)
+    if (this.#removed.size > this.#maxProviders) {
+      const [oldest] = this.#removed
+      this.#removed.delete(oldest ?? id)
     }
   }
 
@@ -292,8 +288,7 @@ export class ProviderBook implements ReputationBook {
 
     if (path == null) {
       if (record.routes.size >= MAX_ROUTES) {
-        const [oldest] = record.routes.keys()
-        record.routes.delete(oldest ?? '')
+        record.routes.delete(leastKnownRoute(record.routes) ?? '')
       }
 
       path = newRoute(now)
@@ -301,6 +296,13 @@ export class ProviderBook implements ReputationBook {
     }
 
     return path
+  }
+}
+
+function count (record: ProviderRecord, outcome: Outcome): void {
+  if (outcome !== 'cancelled' && outcome !== 'not-here') {
+    record.successes = record.successes * KEEP_COUNTS + (outcome === 'delivered' ? 1 : 0)
+    record.failures = record.failures * KEEP_COUNTS + (outcome === 'delivered' ? 0 : 1)
   }
 }
 

@@ -6,7 +6,7 @@ import type { Outcome } from '../interface/outcome.ts'
  */
 export interface Conduct {
   readonly score: number
-  /** Monotonic time of the last change */
+  /** Monotonic time up to which the score has decayed */
   readonly at: number
   /** False from -500 downwards until the score is above -400 again */
   readonly selectable: boolean
@@ -32,6 +32,11 @@ export const REPEATED_REFUSALS = 3
 
 export const freshConduct = (now: number): Conduct => ({ score: 0, at: now, selectable: true, refusals: 0 })
 
+/** From a store: whatever was written there, the score is in range and standing follows from it */
+export function conductFrom (stored: Pick<Conduct, 'score' | 'selectable' | 'refusals'>, at: number): Conduct {
+  return settle({ score: stored.score, selectable: stored.selectable, refusals: stored.refusals, at })
+}
+
 /** Moves the score toward zero by the whole intervals that have passed */
 export function decayConduct (conduct: Conduct, now: number): Conduct {
   const intervals = Math.floor(Math.max(0, now - conduct.at) / CONDUCT_DECAY_INTERVAL)
@@ -48,15 +53,20 @@ export function decayConduct (conduct: Conduct, now: number): Conduct {
 }
 
 export function conductAfter (conduct: Conduct, outcome: Outcome, now: number): Conduct {
-  const current = decayConduct(conduct, now)
+  const decayed = decayConduct(conduct, now)
+  // nothing was decaying: the interval starts with what happens now
+  const current = decayed.score === 0 ? { ...decayed, at: now } : decayed
 
   switch (outcome) {
     case 'delivered':
       return settle({
         ...current,
         refusals: 0,
-        score: current.score >= CONDUCT_SUCCESS_CAP ? current.score : current.score + CONDUCT_SUCCESS
+        score: current.score >= CONDUCT_SUCCESS_CAP ? current.score : Math.min(CONDUCT_SUCCESS_CAP, current.score + CONDUCT_SUCCESS)
       })
+    case 'not-here':
+      // an honest no ends a row of refusals
+      return current.refusals === 0 ? current : { ...current, refusals: 0 }
     case 'invalid':
       return settle({ ...current, score: current.score + CONDUCT_INVALID })
     case 'refused': {

@@ -1,30 +1,60 @@
+import { anySignal } from 'any-signal'
 import { Key } from 'interface-datastore/key'
 import { fromString } from 'uint8arrays/from-string'
 import { toString } from 'uint8arrays/to-string'
+import { raceSignal } from '../clock/race-signal.ts'
+import { systemClock } from '../clock/system-clock.ts'
 import type { ProviderBook } from './book.ts'
+import type { Clock } from '../interface/clock.ts'
 import type { ComponentLogger, Logger } from '../interface/logger.ts'
-import type { ProviderId } from '../interface/provider.ts'
-import type { Datastore } from 'interface-datastore'
+import type { Datastore, Pair } from 'interface-datastore'
 
 export interface KeeperComponents {
-  book: ProviderBook
+  book: Pick<ProviderBook, 'restore' | 'settle' | 'takeDirty' | 'giveBack'>
   datastore: Datastore
   logger: ComponentLogger
+  /** @default the machine's */
+  clock?: Pick<Clock, 'timeout'>
+}
+
+export interface KeeperInit {
+  /** Longest wait in ms for one save, or for the load. @default 5_000 */
+  timeout?: number
 }
 
 /** Versioned: a later format starts a new prefix and reads this one */
 export const REPUTATION_PREFIX = '/portolan/reputation/v1'
 
+/** Half of what the common supervisors give a process to stop in; a full book is read in a tenth of it */
+export const DEFAULT_KEEPER_TIMEOUT = 5_000
+
+/** Entries per batch: about 200 KB and some milliseconds, so that a full book does not hold up reads */
+const BATCH = 500
+
+/** An entry with all its routes is below 4 KB: more is not ours */
+const MAX_ENTRY = 65_536
+
+/** Unreadable entries remembered for deletion; the rest follows at the next load */
+const MAX_UNREADABLE = 10_000
+
 /** Keeps the book in the node's datastore: one small entry per provider, only changed ones written */
 export class ReputationKeeper {
   readonly #components: KeeperComponents
+  readonly #timeout: number
+  readonly #clock: Pick<Clock, 'timeout'>
   readonly #log: Logger
+  /** The write under way; never rejects */
   #writing: Promise<void> = Promise.resolve()
+  /** The save that waits for it: whoever asks meanwhile shares it */
+  #waiting: Promise<void> | undefined
+  #unreadable: Key[] = []
   #dropped = 0
   #failedWrites = 0
 
-  constructor (components: KeeperComponents) {
+  constructor (components: KeeperComponents, init: KeeperInit = {}) {
     this.#components = components
+    this.#timeout = init.timeout ?? DEFAULT_KEEPER_TIMEOUT
+    this.#clock = components.clock ?? systemClock
     this.#log = components.logger.forComponent('portolan:reputation')
   }
 
@@ -33,49 +63,135 @@ export class ReputationKeeper {
     return { dropped: this.#dropped, failedWrites: this.#failedWrites }
   }
 
+  /** Reads what was kept; whatever was read before a failure stays. Throws when the datastore does. */
   async load (options: { signal?: AbortSignal } = {}): Promise<void> {
-    for await (const { key, value } of this.#components.datastore.query({ prefix: REPUTATION_PREFIX }, options)) {
-      try {
-        this.#components.book.restore(JSON.parse(toString(value)))
-      } catch (err) {
-        this.#dropped++
-        this.#log.error('dropped an unreadable reputation entry %s - %e', key, err)
-      }
-    }
-  }
-
-  /** Writes what changed. One write at a time; a failure is counted and tried again with the next change. */
-  async save (): Promise<void> {
-    this.#writing = this.#writing.then(async () => this.#write())
-    await this.#writing
-  }
-
-  async #write (): Promise<void> {
-    const dirty = this.#components.book.takeDirty()
-
-    if (dirty.length === 0) {
-      return
-    }
+    const { book, datastore } = this.#components
+    const timeout = this.#clock.timeout(this.#timeout)
+    const signal = anySignal([timeout.signal, options.signal])
+    const entries = (async function * (): AsyncGenerator<Pair, undefined> {
+      yield * datastore.query({ prefix: `${REPUTATION_PREFIX}/` }, { signal })
+    })()
+    let done = false
 
     try {
-      const batch = this.#components.datastore.batch()
+      while (!done) {
+        const entry = await raceSignal(entries.next(), signal)
+        done = entry.done === true
 
-      for (const [id, stored] of dirty) {
-        if (stored == null) {
-          batch.delete(keyOf(id))
-        } else {
-          batch.put(keyOf(id), fromString(JSON.stringify(stored)))
+        if (entry.done !== true) {
+          this.#take(entry.value)
         }
       }
+    } finally {
+      timeout[Symbol.dispose]()
+      signal.clear()
+      book.settle()
 
-      await batch.commit()
-    } catch (err) {
-      this.#failedWrites++
-      this.#log.error('could not save reputation - %e', err)
+      if (!done) {
+        // a store that hangs may hang here too: nobody waits for it
+        entries.return(undefined).catch(err => { this.#log.error('could not end reading - %e', err) })
+      }
     }
+  }
+
+  /**
+   * Writes what changed. One write at a time, and never longer than the timeout;
+   * what could not be written is counted and tried again with the next save.
+   */
+  async save (): Promise<void> {
+    this.#waiting ??= this.#save()
+    await this.#waiting
+  }
+
+  #take ({ key, value }: Pair): void {
+    try {
+      if (value.byteLength > MAX_ENTRY) {
+        throw new TypeError(`An entry has at most ${MAX_ENTRY} bytes, got ${value.byteLength}`)
+      }
+
+      const stored = JSON.parse(toString(value)) as { id?: unknown } | null
+
+      if (keyOf(String(stored?.id)).toString() !== key.toString()) {
+        throw new TypeError('The entry is not about the provider that its key names')
+      }
+
+      this.#components.book.restore(stored)
+    } catch (err) {
+      this.#dropped++
+      this.#log.error('dropped an unreadable reputation entry %s - %e', key, err)
+
+      if (this.#unreadable.length < MAX_UNREADABLE) {
+        this.#unreadable.push(key)
+      }
+    }
+  }
+
+  async #save (): Promise<void> {
+    const timeout = this.#clock.timeout(this.#timeout)
+
+    try {
+      try {
+        await raceSignal(this.#writing, timeout.signal)
+      } finally {
+        // what changes from here on is for the next save
+        this.#waiting = undefined
+      }
+
+      this.#writing = this.#write(timeout.signal)
+      await raceSignal(this.#writing, timeout.signal)
+    } catch (err) {
+      this.#failed(err)
+    } finally {
+      timeout[Symbol.dispose]()
+    }
+  }
+
+  async #write (signal: AbortSignal): Promise<void> {
+    const { book, datastore } = this.#components
+
+    while (!signal.aborted) {
+      const changed = book.takeDirty(BATCH)
+      const unreadable = this.#unreadable.splice(0, BATCH)
+
+      if (changed.length === 0 && unreadable.length === 0) {
+        return
+      }
+
+      try {
+        const batch = datastore.batch()
+
+        for (const key of unreadable) {
+          batch.delete(key)
+        }
+
+        for (const [id, stored] of changed) {
+          if (stored == null) {
+            batch.delete(keyOf(id))
+          } else {
+            batch.put(keyOf(id), fromString(JSON.stringify(stored)))
+          }
+        }
+
+        await batch.commit({ signal })
+      } catch (err) {
+        book.giveBack(changed.map(([id]) => id))
+        this.#unreadable.unshift(...unreadable)
+
+        if (!signal.aborted) {
+          this.#failed(err)
+        }
+
+        return
+      }
+    }
+  }
+
+  #failed (err: unknown): void {
+    this.#failedWrites++
+    this.#log.error('could not save reputation - %e', err)
   }
 }
 
-function keyOf (id: ProviderId): Key {
+function keyOf (id: string): Key {
   return new Key(`${REPUTATION_PREFIX}/${toString(fromString(id), 'base64url')}`)
 }

@@ -15,6 +15,9 @@ export interface OutageParams {
 
 export const DEFAULT_OUTAGE: OutageParams = { window: 15_000, minProviders: 4, share: 0.75, limit: 256 }
 
+/** `answered` is a sign of life without a block; `failed` is unreachable, stalled or overloaded */
+export type Verdict = 'delivered' | 'answered' | 'failed'
+
 interface Latest {
   bad: boolean
   at: number
@@ -24,6 +27,7 @@ export class OutageDetector {
   readonly #params: OutageParams
   readonly #latest = new Map<string, Latest>()
   #frozen = false
+  #delivered = false
 
   constructor (params: OutageParams = DEFAULT_OUTAGE) {
     this.#params = params
@@ -33,16 +37,40 @@ export class OutageDetector {
     return this.#frozen
   }
 
-  /** Takes the latest verdict on a provider; returns whether penalties are frozen now */
-  record (id: string, bad: boolean, now: number): boolean {
-    this.#latest.delete(id)
-    this.#latest.set(id, { bad, at: now })
+  /** Providers whose latest verdict is remembered */
+  get size (): number {
+    return this.#latest.size
+  }
 
-    if (!bad) {
-      // one answer proves that our side works
-      this.#frozen = false
+  /**
+   * Takes the latest verdict on a provider; returns whether penalties are frozen now.
+   *
+   * Only those that have delivered before are evidence: most strangers that a DHT
+   * names are gone for good, which says nothing about our side. Until the first
+   * delivery there is nobody else to go by, so then strangers count.
+   *
+   * @param proven - whether this provider has ever delivered
+   */
+  record (id: string, verdict: Verdict, now: number, proven: boolean): boolean {
+    if (verdict === 'delivered') {
+      if (this.#frozen || !this.#delivered) {
+        // our side works: what failed before this moment proves nothing about what fails after it
+        this.#latest.clear()
+      }
+
+      this.#delivered = true
+    } else if (!proven && this.#delivered) {
+      return this.#frozen
     }
 
+    this.#latest.delete(id)
+    this.#latest.set(id, { bad: verdict === 'failed', at: now })
+    const { failed, total } = this.#count(now)
+    this.#frozen = verdict !== 'delivered' && total >= this.#params.minProviders && failed / total > this.#params.share
+    return this.#frozen
+  }
+
+  #count (now: number): { failed: number, total: number } {
     let failed = 0
     let total = 0
 
@@ -56,10 +84,6 @@ export class OutageDetector {
       failed += latest.bad ? 1 : 0
     }
 
-    if (bad) {
-      this.#frozen = total >= this.#params.minProviders && failed / total > this.#params.share
-    }
-
-    return this.#frozen
+    return { failed, total }
   }
 }

@@ -1,9 +1,9 @@
 import { closedBreaker } from './breaker.ts'
-import { CONDUCT_MAX, CONDUCT_MIN, freshConduct } from './conduct.ts'
-import { emptyEstimate } from './estimate.ts'
+import { CONDUCT_SUCCESS_CAP, conductFrom, decayConduct, freshConduct } from './conduct.ts'
+import { emptyEstimate, remaining } from './estimate.ts'
 import type { Breaker } from './breaker.ts'
 import type { Conduct } from './conduct.ts'
-import type { Estimate } from './estimate.ts'
+import type { Estimate, EstimateParams } from './estimate.ts'
 import type { ProviderId, Route } from '../interface/provider.ts'
 
 /** What is learnt per route: a new address is a new path, not a new provider */
@@ -69,95 +69,63 @@ export function newRoute (now: number): RouteRecord {
   }
 }
 
-/** The stored form. Times are ages, so that neither a restart nor a clock jump moves them by more than their range. */
-export interface StoredRecord {
-  id: string
-  wall: number
-  s: number
-  f: number
-  a: number
-  d: number
-  conduct: { score: number, selectable: boolean, refusals: number }
-  breaker?: { left: number, step: number }
-  routes: Array<{ k: string, l: [number, number, number], t: [number, number, number], r: [number, number] }>
+/** Forgets what time and decisions against it have made of the evidence up to now */
+export function ageRoute (route: RouteRecord, now: number, params: EstimateParams): void {
+  const left = remaining(now - route.updatedAt, route.passed, params)
+  route.latency.weight *= left
+  route.throughput.weight *= left
+  route.passed = 0
+  route.updatedAt = now
 }
 
-const round = (value: number): number => Math.round(value * 1000) / 1000
-
-export function storeRecord (record: ProviderRecord, now: number, wall: number): StoredRecord {
-  const estimate = (e: Estimate): [number, number, number] => [round(e.mean), round(e.variance), round(e.weight)]
-
-  return {
-    id: record.id,
-    wall: wall - (now - record.updatedAt),
-    s: round(record.successes),
-    f: round(record.failures),
-    a: record.attempts,
-    d: record.delivered,
-    conduct: { score: record.conduct.score, selectable: record.conduct.selectable, refusals: record.conduct.refusals },
-    ...(record.breaker.state === 'open' ? { breaker: { left: round(record.breaker.until - now), step: record.breaker.step } } : {}),
-    routes: [...record.routes].map(([k, route]) => ({
-      k,
-      l: estimate(route.latency),
-      t: estimate(route.throughput),
-      r: [round(route.rttMean), round(route.rttDeviation)]
-    }))
-  }
+/** Counts of answers and faults fade with the same half-life as what is believed about speed */
+export function ageCounts (record: ProviderRecord, now: number, params: EstimateParams): { successes: number, failures: number } {
+  const left = remaining(now - record.updatedAt, 0, params)
+  return { successes: record.successes * left, failures: record.failures * left }
 }
 
-/** Longest pause that is believed from a store: a clock that went back must not ban anybody for days */
-const MAX_STORED_PAUSE = 300_000
+/** The route about which least is known, when there are too many */
+export function leastKnownRoute (routes: ReadonlyMap<string, RouteRecord>): string | undefined {
+  let least: string | undefined
+  let evidence = Infinity
 
-/** Throws when the value is not a stored record: the caller drops it and says so */
-export function restoreRecord (value: unknown, now: number, wall: number): ProviderRecord {
-  const stored = value as StoredRecord
-  const age = Math.max(0, wall - number(stored.wall))
-  const at = now - age
-  const record = newRecord(providerId(stored.id), at)
-  record.successes = Math.max(0, number(stored.s))
-  record.failures = Math.max(0, number(stored.f))
-  record.attempts = Math.max(0, number(stored.a))
-  record.delivered = Math.max(0, number(stored.d))
-  record.conduct = {
-    score: Math.max(CONDUCT_MIN, Math.min(CONDUCT_MAX, number(stored.conduct.score))),
-    at,
-    selectable: stored.conduct.selectable !== false,
-    refusals: Math.max(0, number(stored.conduct.refusals))
+  for (const [key, route] of routes) {
+    if (route.latency.weight < evidence) {
+      least = key
+      evidence = route.latency.weight
+    }
   }
 
-  if (stored.breaker != null) {
-    const left = Math.min(MAX_STORED_PAUSE, number(stored.breaker.left)) - age
-    record.breaker = { state: 'open', until: now + left, step: Math.max(0, number(stored.breaker.step)), probing: false }
-  }
-
-  for (const { k, l, t, r } of stored.routes.slice(0, MAX_ROUTES)) {
-    const route = newRoute(at)
-    Object.assign(route.latency, estimateFrom(l))
-    Object.assign(route.throughput, estimateFrom(t))
-    route.rttMean = number(r[0])
-    route.rttDeviation = number(r[1])
-    record.routes.set(String(k), route)
-  }
-
-  return record
+  return least
 }
 
-function estimateFrom (value: [number, number, number]): Estimate {
-  return { mean: number(value[0]), variance: Math.max(0, number(value[1])), weight: Math.max(0, number(value[2])) }
-}
+/**
+ * Adds what a store knew to what was learnt while it was being read. Misconduct adds
+ * up: being asked early after a restart launders nobody. What is believed about speed
+ * is not mixed: the newer wins.
+ */
+export function mergeStored (live: ProviderRecord, stored: ProviderRecord, now: number): void {
+  const before = decayConduct(stored.conduct, now)
+  const current = decayConduct(live.conduct, now)
+  const score = Math.min(before.score + current.score, Math.max(CONDUCT_SUCCESS_CAP, before.score))
+  live.conduct = conductFrom({
+    score,
+    selectable: before.selectable && current.selectable,
+    refusals: Math.max(before.refusals, current.refusals)
+  }, current.at)
 
-function number (value: unknown): number {
-  if (typeof value !== 'number' || !Number.isFinite(value)) {
-    throw new TypeError(`Expected a finite number, got ${String(value)}`)
+  if (live.delivered === 0 && live.breaker.state === 'closed') {
+    live.breaker = stored.breaker
   }
 
-  return value
-}
+  live.successes += stored.successes
+  live.failures += stored.failures
+  live.attempts += stored.attempts
+  live.delivered += stored.delivered
 
-function providerId (value: unknown): ProviderId {
-  if (typeof value !== 'string' || !/^(p2p|https?|broker):/.test(value)) {
-    throw new TypeError(`Expected a provider id, got ${String(value).slice(0, 100)}`)
+  for (const [key, route] of stored.routes) {
+    if (live.routes.size < MAX_ROUTES && !live.routes.has(key)) {
+      live.routes.set(key, route)
+    }
   }
-
-  return value as ProviderId
 }
