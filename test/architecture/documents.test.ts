@@ -20,6 +20,16 @@ function deadLinks (page: string, text: string): string[] {
     .map(target => `${page}: ${target}`)
 }
 
+const files = ['src', 'test', 'bench', 'examples', 'scripts'].flatMap(folder => listFiles(folder, '.ts'))
+
+/** Source files named in a page, by the end of their path, that are not there. `egress.ts` is a rule for names. */
+function strangeFiles (page: string, text: string): string[] {
+  return [...text.matchAll(/`([\w./-]+\.ts)`/g)]
+    .map(match => match[1] ?? '')
+    .filter(name => name !== 'egress.ts' && !files.some(file => `/${file}`.endsWith(`/${name}`)))
+    .map(name => `${page}: ${name}`)
+}
+
 describe('documents', () => {
   it('docs/metrics.md lists what is registered, and nothing else', () => {
     const registered = listSources().map(file => metricsOf(parse(file, readRepositoryFile(file))))
@@ -43,6 +53,10 @@ describe('documents', () => {
 
   it('link to files that exist', () => {
     expect(pages.flatMap(page => deadLinks(page, readRepositoryFile(page)))).toEqual([])
+  })
+
+  it('name source files that exist', () => {
+    expect(pages.flatMap(page => strangeFiles(page, readRepositoryFile(page)))).toEqual([])
   })
 
   it('name npm scripts that exist', () => {
@@ -82,6 +96,10 @@ describe('the document rules themselves', () => {
 
   it('read titles as they are written', () => {
     expect([...titlesOf(parse('a.test.ts', "it('a', f)\nit.each([1])('b %s', f)\ndescribe('c', () => { test('d', f) })"))]).toEqual(['a', 'b %s', 'd'])
+  })
+
+  it('see a file that is gone', () => {
+    expect(strangeFiles('docs/x.md', '`routing/manager.ts` `manager.ts` `anager.ts` `src/gone.ts` `*-egress.ts` `.ts`')).toEqual(['docs/x.md: anager.ts', 'docs/x.md: src/gone.ts'])
   })
 
   it('see a dead link', () => {
