@@ -4,6 +4,8 @@ import { CID } from 'multiformats/cid'
 import { decode } from 'multiformats/hashes/digest'
 import { fromString } from 'uint8arrays/from-string'
 import { toString } from 'uint8arrays/to-string'
+import { blockKey } from '../block/key.ts'
+import { linksOf } from '../block/links.ts'
 import type { ComponentLogger, Logger } from '../interface/logger.ts'
 import type { BlockKey, Provider, ProviderId } from '../interface/provider.ts'
 import type { Datastore } from 'interface-datastore'
@@ -175,6 +177,16 @@ export class Affinity {
       if (key !== root) {
         this.#links.set(key, { root, size })
       }
+    }
+  }
+
+  /** Remembers the links of a block as belonging to a root: the one given, the one it belongs to itself, or itself */
+  linkBlock (root: BlockKey | undefined, cid: CID, bytes: Uint8Array): void {
+    const links = linksOf(cid, bytes)
+
+    if (links.length > 0) {
+      const key = blockKey(cid)
+      this.link(root ?? this.parent(key)?.root ?? key, links.map(link => ({ key: blockKey(link.cid), size: link.size })))
     }
   }
 

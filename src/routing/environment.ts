@@ -1,9 +1,10 @@
-import type { Affinity } from './affinity.ts'
-import type { HedgeBudget } from './hedge-budget.ts'
-import type { LatencyWindow } from './latency-window.ts'
+import { Affinity } from './affinity.ts'
+import { HedgeBudget } from './hedge-budget.ts'
+import { LatencyWindow } from './latency-window.ts'
+import { AttemptSlots } from './slots.ts'
+import { RoutingStats } from './stats.ts'
+import type { ContentRoutingComponents } from './components.ts'
 import type { RoutingParams } from './params.ts'
-import type { AttemptSlots } from './slots.ts'
-import type { RoutingStats } from './stats.ts'
 import type { BlockVerifier } from '../block/verify.ts'
 import type { Clock, Random } from '../interface/clock.ts'
 import type { BlockFetcher } from '../interface/fetcher.ts'
@@ -29,4 +30,23 @@ export interface RoutingEnvironment {
   readonly sources: () => readonly ProviderSource[]
   /** Work that may outlive its read (lingering lookups, shadow attempts): ended by stop */
   readonly background: Set<() => void>
+}
+
+export function routingEnvironment (components: ContentRoutingComponents, params: RoutingParams): RoutingEnvironment {
+  return {
+    clock: components.clock,
+    random: components.random,
+    log: components.logger.forComponent('portolan:routing'),
+    verifier: components.verifier,
+    reputation: components.reputation,
+    params,
+    slots: new AttemptSlots(params.limits),
+    hedges: new HedgeBudget(params.hedge),
+    affinity: new Affinity(params.affinity),
+    stats: new RoutingStats(),
+    windows: { classes: [new LatencyWindow(), new LatencyWindow(), new LatencyWindow()], all: new LatencyWindow() },
+    fetchers: () => components.fetchers,
+    sources: () => components.sources,
+    background: new Set()
+  }
 }

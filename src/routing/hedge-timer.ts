@@ -15,6 +15,7 @@ export class HedgeTimer {
   #sent = 0
   #denials = 0
   #due = false
+  #over = false
 
   constructor (env: RoutingEnvironment, usual: () => number | undefined, onDue: () => void) {
     this.#env = env
@@ -46,6 +47,7 @@ export class HedgeTimer {
   }
 
   stop (): void {
+    this.#over = true
     this.#cancel()
     this.#due = false
   }
@@ -59,6 +61,11 @@ export class HedgeTimer {
   #wait (ms: number): void {
     this.#cancel()
     this.#due = false
+
+    if (this.#over) {
+      return
+    }
+
     this.#cancel = this.#env.clock.schedule(ms, () => {
       this.#due = true
       this.#onDue()

@@ -1,4 +1,4 @@
-import type { ContentRoutingStats } from './manager.ts'
+import type { ContentRoutingStats } from './components.ts'
 import type { Metrics } from '../interface/metrics.ts'
 import type { Outcome } from '../interface/outcome.ts'
 

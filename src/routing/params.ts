@@ -195,8 +195,10 @@ export function checkRetrieveOptions (options: RetrieveOptions): void {
   for (const [name, type] of Object.entries(TYPES)) {
     const value = options[name as keyof RetrieveOptions]
 
-    if (value != null && typeof value !== type) {
-      throw new InvalidOptionError(`Expected ${name} to be a ${type}, got ${typeof value}`)
+    const actual: string = typeof value
+
+    if (value != null && actual !== type) {
+      throw new InvalidOptionError(`Expected ${name} to be a ${type}, got ${actual}`)
     }
   }
 

@@ -1,16 +1,17 @@
 import { Attempts } from './attempts.ts'
 import { Candidates } from './candidates.ts'
-import { HedgeTimer } from './hedge-timer.ts'
+import { ExtraRequests } from './extra-requests.ts'
 import { Lookups } from './lookups.ts'
-import { selectProvider, selectStale } from './select.ts'
+import { Pauses } from './pauses.ts'
+import { selectProvider } from './select.ts'
 import { Turn } from './turn.ts'
 import { verdict, worthAnotherRound } from './verdict.ts'
 import type { ProviderGroup } from './affinity.ts'
 import type { AttemptResult, AttemptRun } from './attempt.ts'
 import type { RoutingEnvironment } from './environment.ts'
 import type { RoutingRequest } from './request.ts'
-import type { CandidateView, Selection } from './select.ts'
-import type { AttemptSummary, Timeline } from './timeline.ts'
+import type { Selection } from './select.ts'
+import type { Timeline } from './timeline.ts'
 import type { Evidence } from './verdict.ts'
 import type { FetchError } from '../interface/errors.ts'
 import type { Provider } from '../interface/provider.ts'
@@ -52,20 +53,16 @@ export class Retrieval {
   readonly #turn: Turn
   readonly #errors: FetchError[] = []
   readonly #lookups: Lookups
-  readonly #hedge: HedgeTimer
+  readonly #extras: ExtraRequests
+  readonly #pauses: Pauses<'gather' | 'fallback' | 'round'>
   #allowFallback = false
-  #fallbackScheduled = false
-  #roundPending = false
   #round = 1
   #over = false
-  #gathering = false
-  #cancelFallback: () => void = () => {}
-  #cancelRound: () => void = () => {}
-  #cancelGather: () => void = () => {}
 
   constructor (init: RetrievalInit) {
     this.#init = init
     this.#env = init.env
+    this.#pauses = new Pauses(init.env.clock)
     this.#candidates = new Candidates({
       fetchers: init.env.fetchers,
       reputation: init.env.reputation,
@@ -105,7 +102,15 @@ export class Retrieval {
       onSettled: (run, result) => { this.#settled(run, result) },
       onProgress: (phase, detail) => { init.onProgress(phase, detail) }
     })
-    this.#hedge = new HedgeTimer(init.env, () => this.#attempts.usual(init.env.params.hedge.quantile), () => { this.#pump() })
+    this.#extras = new ExtraRequests({
+      env: init.env,
+      request: init.request,
+      attempts: this.#attempts,
+      turn: this.#turn,
+      select: () => this.#select(),
+      onNobody: () => { this.#lookFurther() },
+      onDue: () => { this.#pump() }
+    })
   }
 
   start (): void {
@@ -169,8 +174,8 @@ export class Retrieval {
 
     if (working.length === 0) {
       this.#next()
-    } else if (this.#hedge.due && !working.some(run => run.answering)) {
-      this.#askAnother(working)
+    } else if (this.#extras.due && !working.some(run => run.answering)) {
+      this.#extras.hedge(working)
     }
   }
 
@@ -202,8 +207,13 @@ export class Retrieval {
           return false
         }
 
-        this.#dispatch(fresh, fresh.chosen, this.#attempts.count === 0 ? 'first' : 'next')
-        this.#shadow(fresh)
+        this.#attempts.start(fresh, fresh.chosen, this.#attempts.count === 0 ? 'first' : 'next')
+
+        if (!this.#over) {
+          this.#extras.arm()
+          this.#extras.measure(fresh)
+        }
+
         return true
       }, this.#attempts.count > 0)
       return
@@ -244,17 +254,14 @@ export class Retrieval {
 
   /** A lookup that takes its time does not keep the last resort waiting for ever */
   #fallbackSoon (): void {
-    if (!this.#allowFallback && !this.#fallbackScheduled) {
-      this.#fallbackScheduled = true
-      this.#cancelFallback = this.#env.clock.schedule(FALLBACK_DELAY, () => {
-        this.#allowFallback = true
-        this.#pump()
-      })
-    }
+    this.#pauses.start('fallback', FALLBACK_DELAY, () => {
+      this.#allowFallback = true
+      this.#pump()
+    })
   }
 
   #anotherRound (selection: Selection): void {
-    if (this.#roundPending) {
+    if (this.#pauses.has('round')) {
       return
     }
 
@@ -278,9 +285,7 @@ export class Retrieval {
 
     this.#round++
     this.#init.timeline.add('discovery', `round ${this.#round} in ${Math.round(wait)} ms`)
-    this.#roundPending = true
-    this.#cancelRound = this.#env.clock.schedule(wait, () => {
-      this.#roundPending = false
+    this.#pauses.start('round', wait, () => {
       this.#candidates.nextRound()
       this.#lookups.again()
       this.#pump()
@@ -300,68 +305,14 @@ export class Retrieval {
     this.#finish({ ...verdict(this.#evidence), errors: this.#errors })
   }
 
-  #dispatch (selection: Selection, chosen: CandidateView, reason: AttemptSummary['reason']): void {
-    this.#attempts.start(selection, chosen, reason)
-
-    if (reason !== 'shadow' && this.#init.request.mode !== 'strict' && !this.#over) {
-      this.#hedge.arm()
+  /** The ones asked are slow: time to tell discovery, or to let the last resort in */
+  #lookFurther (): void {
+    if (this.#lookups.stage === 'deferred') {
+      this.#lookups.topUp()
+    } else if (!this.#allowFallback && this.#lookups.stage === 'done') {
+      this.#allowFallback = true
+      this.#pump()
     }
-  }
-
-  /** No first byte in the usual time: ask a second provider, if there is one and the budget allows */
-  #askAnother (working: readonly AttemptRun[]): void {
-    if (working.length >= this.#env.params.hedge.maxConcurrent) {
-      return
-    }
-
-    const selection = this.#select()
-
-    if (selection.chosen == null) {
-      // whoever would be better is busy, or nobody is known yet: look again later
-      this.#hedge.arm()
-
-      // they are slow: time to tell discovery, and to let the last resort in
-      if (this.#lookups.stage === 'deferred') {
-        this.#lookups.topUp()
-      } else if (!this.#allowFallback && this.#lookups.stage === 'done') {
-        this.#allowFallback = true
-        this.#pump()
-      }
-
-      return
-    }
-
-    if (!this.#env.slots.tryAcquire(this.#turn.client)) {
-      this.#hedge.arm()
-    } else if (!this.#hedge.spend()) {
-      this.#env.slots.release(this.#turn.client)
-    } else {
-      this.#env.stats.hedges++
-      this.#dispatch(selection, selection.chosen, 'hedge')
-    }
-  }
-
-  /** Now and then a provider that nobody has measured lately is asked too, within the hedging budget */
-  #shadow (selection: Selection): void {
-    const { params, random, hedges, stats, slots } = this.#env
-
-    if (this.#init.request.mode !== 'open' || params.hedge.shadowShare === 0) {
-      return
-    }
-
-    const unmeasured = selectStale(selection, this.#attempts.expectedSize, random, params.select)
-
-    if (unmeasured == null || !slots.tryAcquire(this.#turn.client)) {
-      return
-    }
-
-    if (!hedges.measure()) {
-      slots.release(this.#turn.client)
-      return
-    }
-
-    stats.shadows++
-    this.#dispatch({ chosen: unmeasured, because: 'measured beside the chosen one', skipped: [], passed: [] }, unmeasured, 'shadow')
   }
 
   #settled (run: AttemptRun, result: AttemptResult): void {
@@ -402,13 +353,7 @@ export class Retrieval {
 
   /** Providers that a lookup names in one breath are chosen among, not taken in the order of the answer */
   #pumpSoon (): void {
-    if (!this.#gathering) {
-      this.#gathering = true
-      this.#cancelGather = this.#env.clock.schedule(0, () => {
-        this.#gathering = false
-        this.#pump()
-      })
-    }
+    this.#pauses.start('gather', 0, () => { this.#pump() })
   }
 
   #finish (end: RetrievalEnd | undefined, why = ''): void {
@@ -418,10 +363,8 @@ export class Retrieval {
 
     this.#over = true
     this.#turn.end()
-    this.#hedge.stop()
-    this.#cancelFallback()
-    this.#cancelRound()
-    this.#cancelGather()
+    this.#extras.stop()
+    this.#pauses.end()
     this.#attempts.end(end?.kind === 'delivered', end?.kind === 'delivered' ? 'another provider was faster' : why === '' ? 'the retrieval ended' : why)
     this.#lookups.end(end?.kind === 'delivered')
 

@@ -1,0 +1,25 @@
+import { withOwnSignal } from '../clock/own-signal.ts'
+import type { RetrievalSession, RetrieveContentOptions, RetrieveOptions } from '../interface/routing.ts'
+import type { ContentReader } from '../interface/unixfs.ts'
+import type { CID } from 'multiformats/cid'
+
+/** The bytes of a file, read through one session; a reader who leaves stops the transfers at once */
+export function readContent (
+  reader: ContentReader,
+  openSession: (root: CID, options: RetrieveOptions) => RetrievalSession,
+  target: CID | string,
+  { offset, length, ...options }: RetrieveContentOptions
+): AsyncGenerator<Uint8Array, void, undefined> {
+  return withOwnSignal(async function * (signal) {
+    let session: RetrievalSession | undefined
+
+    try {
+      yield * reader(target, async (cid, load) => {
+        session ??= openSession(cid, options)
+        return session.retrieve(cid, { ...options, signal: load?.signal ?? signal })
+      }, { offset, length, signal })
+    } finally {
+      session?.close()
+    }
+  }, options.signal)
+}

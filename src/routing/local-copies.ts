@@ -1,0 +1,88 @@
+import { raceSignal } from '../clock/race-signal.ts'
+import { readLocal } from './local-read.ts'
+import type { RoutingEnvironment } from './environment.ts'
+import type { LocalStore } from '../interface/cache.ts'
+import type { BlockKey } from '../interface/provider.ts'
+import type { CID } from 'multiformats/cid'
+
+/** A store that takes longer, in ms, is passed by: the network may be faster, and the read must end */
+const STORE_TIMEOUT = 5_000
+
+export interface LocalReadOptions {
+  readonly signal?: AbortSignal
+  /** The read's own limit in ms */
+  readonly timeout: number
+  readonly maxBlockSize?: number
+}
+
+/** The raw store under a node, read and written so that neither wrong bytes nor a hanging disk hurt a read */
+export class LocalCopies {
+  readonly #env: RoutingEnvironment
+  readonly #store: LocalStore
+  readonly #writes = new WeakMap<Uint8Array, Promise<void>>()
+  /** Delivered and not yet in the store: whoever asks now gets these bytes */
+  readonly #storing = new Map<BlockKey, Uint8Array>()
+
+  constructor (env: RoutingEnvironment, store: LocalStore) {
+    this.#env = env
+    this.#store = store
+  }
+
+  /** The block, when it is there and right; wrong bytes read as a miss */
+  async read (cid: CID, key: BlockKey, options: LocalReadOptions): Promise<Uint8Array | undefined> {
+    const { stats, clock, verifier, log } = this.#env
+    const arriving = this.#storing.get(key)
+
+    if (arriving != null) {
+      return arriving
+    }
+
+    try {
+      using timeout = clock.timeout(Math.min(STORE_TIMEOUT, options.timeout))
+      const signal = options.signal == null ? timeout.signal : AbortSignal.any([options.signal, timeout.signal])
+      const bytes = await raceSignal(readLocal(this.#store, cid, signal), signal)
+
+      if (bytes == null) {
+        return undefined
+      }
+
+      await verifier.verify(cid, bytes, { maxBlockSize: options.maxBlockSize ?? verifier.maxBlockSize })
+      stats.localHits++
+      stats.localBytes += bytes.byteLength
+      return bytes
+    } catch (err) {
+      options.signal?.throwIfAborted()
+      stats.corruptLocal++
+      log.error('the local copy of %s is unusable, fetching it again - %e', cid, err)
+      return undefined
+    }
+  }
+
+  /** Callers that share the bytes share the write; a full or hanging disk costs the copy, not the read */
+  async write (cid: CID, key: BlockKey, bytes: Uint8Array): Promise<void> {
+    let writing = this.#writes.get(bytes)
+
+    if (writing == null) {
+      this.#storing.set(key, bytes)
+      writing = this.#put(cid, bytes).finally(() => { this.#storing.delete(key) })
+      this.#writes.set(bytes, writing)
+    }
+
+    await writing
+  }
+
+  async #put (cid: CID, bytes: Uint8Array): Promise<void> {
+    const { clock, stats, log } = this.#env
+    using timeout = clock.timeout(STORE_TIMEOUT)
+
+    try {
+      const { signal } = timeout
+      await raceSignal((async () => {
+        await (this.#store.admit == null ? this.#store.put(cid, bytes, { signal }) : this.#store.admit(cid, bytes, { origin: 'retrieval' }))
+      })(), signal)
+    } catch (err) {
+      stats.storeFailures++
+      log.error('could not store %s - %e', cid, err)
+    }
+  }
+}
