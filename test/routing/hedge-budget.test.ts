@@ -67,11 +67,26 @@ describe('HedgeBudget', () => {
   })
 
   it('waits for what is usual, and without experience less for every further hedge', () => {
-    const budget = new HedgeBudget()
+    const budget = new HedgeBudget({ ...DEFAULT_HEDGE, coldDelay: 400, minDelay: 60 })
     expect(budget.delay(0, 77)).toBe(77)
-    expect([0, 1, 2, 3].map(n => budget.delay(n, undefined))).toEqual([250, 125, 62.5, 31.25])
+    expect([0, 1, 2, 3].map(n => budget.delay(n, undefined))).toEqual([400, 200, 100, 60])
     fc.assert(fc.property(fc.integer({ min: 0, max: 100 }), fc.option(fc.double({ min: 0, max: 1e5, noNaN: true }), { nil: undefined }), (n, recent) => {
-      expect(budget.delay(n, recent)).toBeGreaterThanOrEqual(DEFAULT_HEDGE.minDelay)
+      expect(budget.delay(n, recent)).toBeGreaterThanOrEqual(60)
     }))
+  })
+
+  it('lets a measurement out when its turn has come, and never with what a read in need is left', () => {
+    const budget = new HedgeBudget({ ...DEFAULT_HEDGE, initial: 10, shadowShare: 0.25 })
+    const turns = Array.from({ length: 12 }, () => {
+      budget.earn()
+      return budget.measure()
+    })
+    expect(turns.filter(Boolean)).toHaveLength(3)
+    expect(turns.lastIndexOf(true) - turns.indexOf(true)).toBe(8)
+
+    const poor = new HedgeBudget({ ...DEFAULT_HEDGE, share: 0, initial: 1.5, shadowShare: 1 })
+    poor.earn()
+    expect(poor.measure()).toBe(false)
+    expect(poor.tokens).toBe(1.5)
   })
 })

@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../src/clock/random.ts'
-import { DEFAULT_SELECT, drawCost, selectProvider } from '../../src/routing/select.ts'
+import { DEFAULT_SELECT, drawCost, selectProvider, selectStale } from '../../src/routing/select.ts'
 import { candidate } from './support/candidate.ts'
+import type { CandidateInit } from './support/candidate.ts'
 import type { CandidateView, SelectInput, SelectParams, Selection } from '../../src/routing/select.ts'
 
 const KIB = 1_024
@@ -41,9 +42,15 @@ const anyCrowd = fc.array(anyCandidate, { maxLength: 12 }).map(list => list.map(
   return candidate(`p${i}`, { ...rest, provider: { fallback, domains: domain == null ? [] : [domain] } })
 }))
 
+/** Who is busy may be worth waiting for: that is a choice of its own */
+function withoutBusy (candidates: readonly CandidateView[]): CandidateView[] {
+  return candidates.filter(({ inFlight, limit }) => inFlight < limit)
+}
+
 describe('selectProvider', () => {
   it('accounts for everybody exactly once', () => {
-    fc.assert(fc.property(anyCrowd, fc.boolean(), fc.integer(), (candidates, allowFallback, seed) => {
+    fc.assert(fc.property(anyCrowd, fc.boolean(), fc.integer(), (all, allowFallback, seed) => {
+      const candidates = withoutBusy(all)
       const { chosen, skipped, passed } = choose(candidates, { allowFallback, random: seededRandom(seed), activeDomains: new Set(['a']) })
       const named = [...(chosen == null ? [] : [chosen]), ...skipped.map(skip => skip.candidate), ...passed]
       expect(named.map(({ provider }) => provider.id).sort()).toEqual(candidates.map(({ provider }) => provider.id).sort())
@@ -52,11 +59,11 @@ describe('selectProvider', () => {
 
   it('never chooses who is banned, backing off, busy, or the last resort before its time', () => {
     fc.assert(fc.property(anyCrowd, fc.boolean(), fc.integer(), (candidates, allowFallback, seed) => {
-      const { chosen } = choose(candidates, { allowFallback, random: seededRandom(seed) })
+      const { chosen, because } = choose(candidates, { allowFallback, random: seededRandom(seed) })
       const may = candidates.filter(({ view, provider, inFlight, limit }) => {
         return view.selectable && view.breaker !== 'open' && inFlight < limit && (allowFallback || !provider.fallback)
       })
-      expect(chosen == null).toBe(may.length === 0)
+      expect(chosen == null).toBe(may.length === 0 || because.startsWith('waiting for a busy provider'))
       expect(chosen == null || may.includes(chosen)).toBe(true)
     }))
   })
@@ -160,6 +167,20 @@ describe('selectProvider', () => {
     expect(choose([fast, candidate('new', { latency: 1e5, view: { passedOver: 50 } })]).chosen).toBe(fast)
   })
 
+  it('waits for a busy provider that keeps delivering when everybody else is much worse, and not otherwise', () => {
+    const busy = (init: CandidateInit = {}): CandidateView => candidate('busy', { latency: 20, throughput: 2_000, inFlight: 4, limit: 4, view: { successes: 10, attempts: 10 }, ...init })
+    const other = (latency: number, view = {}): CandidateView => candidate('other', { latency, throughput: 2_000, view: { successes: 10, attempts: 10, ...view } })
+    const worse = choose([busy(), other(5_000)])
+    expect(worse.chosen).toBeUndefined()
+    expect(worse.because).toBe('waiting for a busy provider is cheaper than asking a worse one')
+    expect(worse.skipped.map(({ reason }) => reason)).toEqual(['busy'])
+    expect(choose([busy(), other(30)]).chosen?.provider.id).toBe('http:other.example')
+    // one that never delivered may be silent: nobody waits for it
+    expect(choose([busy({ view: { successes: 0, attempts: 10 } }), other(5_000)]).chosen?.provider.id).toBe('http:other.example')
+    // exploring does not wait
+    expect(choose([busy(), other(5_000, { attempts: 0, passedOver: DEFAULT_SELECT.unknownPatience })]).chosen?.provider.id).toBe('http:other.example')
+  })
+
   it('says why: in the choice and for everybody left out', () => {
     expect(choose([])).toEqual({ because: 'nobody is left to ask', skipped: [], passed: [] })
     expect(choose([candidate('a', { latency: 12 })]).because).toBe('the only one left; usually 12 ms')
@@ -214,5 +235,22 @@ describe('drawCost', () => {
     const plain = cost(candidate('a', known))
     expect(cost(candidate('a', { ...known, inFlight: DEFAULT_SELECT.comfortableInFlight }))).toBeCloseTo(2 * plain, 3)
     expect(cost(candidate('a', { ...known, view: { ...known.view, breaker: 'half-open' } }))).toBeCloseTo(2 * plain, 3)
+  })
+})
+
+describe('selectStale', () => {
+  it('picks one that was passed over and that little is known about, neither the last resort nor foreign code', () => {
+    const little = { mean: Math.log(50), sd: 0.5, weight: DEFAULT_SELECT.staleWeight / 2 }
+    const stale = candidate('stale', { view: { latency: little } })
+    const passed = [
+      candidate('measured', { latency: 50 }),
+      candidate('spare', { view: { latency: little }, provider: { fallback: true } }),
+      { ...candidate('foreign', { view: { latency: little } }), route: { provider: 'broker:x' as const, transport: 'broker' as const } }
+    ]
+    const selection = (candidates: readonly CandidateView[]): Selection => ({ because: '', skipped: [], passed: candidates })
+    for (let seed = 0; seed < 20; seed++) {
+      expect(selectStale(selection([...passed, stale]), 1_024, seededRandom(seed))).toBe(stale)
+      expect(selectStale(selection(passed), 1_024, seededRandom(seed))).toBeUndefined()
+    }
   })
 })

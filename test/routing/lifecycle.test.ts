@@ -1,0 +1,237 @@
+import { MemoryBlockstore } from 'blockstore-core'
+import { MemoryDatastore } from 'datastore-core'
+import fc from 'fast-check'
+import { identity } from 'multiformats/hashes/identity'
+import { CID } from 'multiformats/cid'
+import { describe, expect, it } from 'vitest'
+import { numbered, settled, unpublished, world } from './support/world.ts'
+import type { World } from './support/world.ts'
+
+const NOTHING = { flights: 0, attempts: 0, queued: 0, sessions: 0 }
+
+function said (w: World): number {
+  return w.network.requests + w.network.lookups
+}
+
+describe('what is here', () => {
+  it('an identity CID is answered from itself: never sent to a network, not even looked for in the store', async () => {
+    const store = new MemoryBlockstore()
+    const { has } = store
+    let looked = 0
+    store.has = function (...args) {
+      looked++
+      return has.apply(this, args)
+    }
+    const w = await world({ parts: { store } })
+    w.network.add('good')
+    const cid = CID.createV1(0x55, identity.digest(numbered(1, 128)))
+    expect(await w.manager.retrieve(cid)).toEqual(numbered(1, 128))
+    expect(await w.manager.retrieve(cid, { offline: true, providers: ['http://good.example'] })).toEqual(numbered(1, 128))
+    const session = w.manager.createSession(cid)
+    expect(await session.retrieve(cid)).toEqual(numbered(1, 128))
+    expect(said(w) + looked).toBe(0)
+    await w.manager.stop()
+    expect(await w.manager.retrieve(cid)).toEqual(numbered(1, 128))
+  })
+
+  it('a stored block is served without the network, before start and after stop too', async () => {
+    const store = new MemoryBlockstore()
+    const w = await world({ parts: { store }, started: false })
+    w.network.add('good')
+    const cid = w.network.block(numbered(1))
+    await store.put(cid, numbered(1))
+    expect(await w.manager.retrieve(cid)).toEqual(numbered(1))
+    await w.manager.start()
+    expect(await w.manager.retrieve(cid, { offline: true })).toEqual(numbered(1))
+    await w.manager.stop()
+    expect(await w.manager.retrieve(cid)).toEqual(numbered(1))
+    expect(said(w)).toBe(0)
+    expect(w.manager.stats().cache).toMatchObject({ hits: 3, hitRatio: 1, bytesSaved: 3_072 })
+  })
+
+  it('a stored block that does not match its CID is a miss, and is replaced', async () => {
+    const store = new MemoryBlockstore()
+    const w = await world({ parts: { store } })
+    w.network.add('good')
+    const cid = w.network.block(numbered(1))
+    await store.put(cid, numbered(2))
+    expect(await w.clock.run(w.manager.retrieve(cid))).toEqual(numbered(1))
+    expect(w.manager.stats().cache.corrupt).toBe(1)
+    expect(await w.clock.run(w.manager.retrieve(cid, { offline: true }))).toEqual(numbered(1))
+    await w.manager.stop()
+  })
+
+  it('is not looked at, nor added to, when the caller does both', async () => {
+    const store = new MemoryBlockstore()
+    const w = await world({ parts: { store } })
+    w.network.add('good')
+    const cid = w.network.block(numbered(1))
+    await w.clock.run(w.manager.retrieve(cid, { store: false }))
+    expect(store.has(cid)).toBe(false)
+    await store.put(cid, numbered(1))
+    await w.clock.run(w.manager.retrieve(cid, { store: false }))
+    expect(w.network.requests).toBe(2)
+    await w.manager.stop()
+  })
+
+  it('a store that is full costs the copy, not the read', async () => {
+    const store = new MemoryBlockstore()
+    store.put = () => { throw new Error('ENOSPC') }
+    const w = await world({ parts: { store } })
+    w.network.add('good')
+    expect(await w.clock.run(w.manager.retrieve(w.network.block(numbered(1))))).toEqual(numbered(1))
+    expect(w.manager.stats().cache.storeFailures).toBe(1)
+    await w.manager.stop()
+  })
+
+  it('fetched blocks are handed to a cache as such', async () => {
+    const admitted: string[] = []
+    const store = Object.assign(new MemoryBlockstore(), { admit: async (_cid: CID, _bytes: Uint8Array, { origin }: { origin: string }) => { admitted.push(origin) } })
+    const w = await world({ parts: { store } })
+    w.network.add('good')
+    const cid = w.network.block(numbered(1))
+    await w.clock.run(w.manager.retrieve(cid))
+    expect(admitted).toEqual(['retrieval'])
+    expect(store.has(cid)).toBe(false)
+    await w.manager.stop()
+  })
+})
+
+describe('offline', () => {
+  it('is a named error for what is not here, and nobody hears of it', async () => {
+    const w = await world({ parts: { store: new MemoryBlockstore() } })
+    w.network.add('good')
+    const cid = w.network.block(numbered(1))
+    const { error } = await settled(w.manager.retrieve(cid, { offline: true, providers: ['http://good.example'] }))
+    expect(error).toMatchObject({ name: 'OfflineError', message: expect.stringContaining(cid.toString()) })
+    await w.clock.advance(1_000)
+    expect(said(w)).toBe(0)
+    expect(await w.clock.run(w.manager.retrieve(cid))).toEqual(numbered(1))
+    await w.manager.stop()
+  })
+})
+
+describe('before start and after stop', () => {
+  it.each(['before', 'after'])('%s: reads and sessions are refused by name, and nobody hears of it', async when => {
+    const w = await world({ started: false })
+    if (when === 'after') {
+      await w.manager.start()
+      await w.manager.stop()
+    }
+    w.network.add('good')
+    const cid = w.network.block(numbered(1))
+    await expect(w.manager.retrieve(cid)).rejects.toMatchObject({ name: 'NotRunningError' })
+    expect(() => w.manager.createSession(cid)).toThrow(expect.objectContaining({ name: 'NotRunningError' }))
+    await expect(w.manager.retrieveContent(cid).next()).rejects.toMatchObject({ name: 'NotRunningError' })
+    expect(said(w)).toBe(0)
+    expect(w.clock.pending).toBe(0)
+  })
+
+  it('start and stop may be called in any order and any number', async () => {
+    const w = await world({ started: false })
+    w.network.add('good')
+    await w.manager.stop()
+    for (let i = 0; i < 3; i++) {
+      await Promise.all([w.manager.start(), w.manager.start()])
+      expect(w.manager.running).toBe(true)
+      expect(w.clock.pending).toBe(1)
+      expect(await w.clock.run(w.manager.retrieve(w.network.block(numbered(i))))).toEqual(numbered(i))
+      await Promise.all([w.manager.stop(), w.manager.stop()])
+      expect(w.manager.running).toBe(false)
+      expect(w.clock.pending).toBe(0)
+    }
+  })
+})
+
+describe('stop', () => {
+  it('rejects every read and session in progress by name, and leaves nothing in flight', async () => {
+    const w = await world({ routing: { limits: { global: 4 } } })
+    for (let i = 0; i < 3; i++) {
+      w.network.add(`silent${i}`, { silent: true })
+    }
+    const session = w.manager.createSession(w.network.block(numbered(0)))
+    const reads = [
+      ...Array.from({ length: 10 }, async (_, i) => settled(w.manager.retrieve(w.network.block(numbered(i))))),
+      ...Array.from({ length: 10 }, async (_, i) => settled(session.retrieve(w.network.block(numbered(100 + i)))))
+    ]
+    const content = settled(w.manager.retrieveContent(w.network.block(numbered(200))).next())
+    await w.clock.advance(100)
+    expect(w.manager.stats().inFlight).toMatchObject({ flights: 21, sessions: 2 })
+    expect(w.manager.stats().inFlight.queued).toBeGreaterThan(0)
+    await w.manager.stop()
+    const errors = await Promise.all([...reads, content])
+    expect(new Set(errors.map(({ error }) => error?.name))).toEqual(new Set(['NotRunningError']))
+    expect(w.manager.stats().inFlight).toEqual(NOTHING)
+    expect(w.clock.pending).toBe(0)
+    for (const provider of w.network.providers.values()) {
+      expect(provider.requests.every(({ outcome }) => outcome === 'aborted')).toBe(true)
+    }
+    await expect(session.retrieve(w.network.block(numbered(1)))).rejects.toMatchObject({ name: 'NotRunningError' })
+  })
+
+  it('at any moment, in any network, ends every read and every timer', async () => {
+    const behaviour = fc.record({
+      latency: fc.integer({ min: 0, max: 2_000 }),
+      connect: fc.integer({ min: 0, max: 500 }),
+      silent: fc.boolean(),
+      down: fc.boolean(),
+      garbage: fc.boolean(),
+      has: fc.constantFrom(0, 0.5, 1),
+      rateLimit: fc.constantFrom(undefined, 1)
+    }, { requiredKeys: [] })
+    await fc.assert(fc.asyncProperty(
+      fc.integer({ min: 1, max: 1e6 }),
+      fc.array(behaviour, { maxLength: 5 }),
+      fc.integer({ min: 0, max: 3_000 }),
+      fc.integer({ min: 0, max: 15_000 }),
+      fc.constantFrom('open' as const, 'strict' as const),
+      async (seed, behaviours, lookupDelay, moment, mode) => {
+        const w = await world({ seed, lookupDelay, routing: { mode, hedge: { shadowShare: 0.5 }, limits: { global: 5, perProvider: 2 } } })
+        behaviours.forEach((one, i) => w.network.add(`p${i}`, one))
+        const session = w.manager.createSession(w.network.block(numbered(0)))
+        const reads = Array.from({ length: 12 }, async (_, i) => settled((i % 2 === 0 ? session : w.manager).retrieve(w.network.block(numbered(i)))))
+        await w.clock.advance(moment)
+        await w.manager.stop()
+        // nothing needs time to pass any more
+        const ends = await Promise.all(reads)
+        await w.clock.advance(0)
+        expect(ends.every(({ value, error }) => value != null || ['NotRunningError', 'NotFoundError', 'RetrievalFailedError', 'RetrievalTimeoutError'].includes(error?.name ?? ''))).toBe(true)
+        expect(w.manager.stats().inFlight).toEqual(NOTHING)
+        expect(w.clock.pending).toBe(0)
+        expect([...w.network.providers.values()].flatMap(({ requests }) => requests).filter(({ outcome }) => outcome === 'pending')).toEqual([])
+      }
+    ), { numRuns: 60 })
+  })
+
+  it('ends an announcement under way by name', async () => {
+    const w = await world({ parts: { provide: async () => new Promise(() => {}) } })
+    const announcing = settled(w.manager.announce([unpublished(1), unpublished(2)]))
+    await w.clock.advance(10)
+    await w.manager.stop()
+    expect((await announcing).error?.name).toBe('NotRunningError')
+    expect(w.manager.stats().announced.pending).toBe(0)
+    expect(w.clock.pending).toBe(0)
+  })
+
+  it('saves what was learnt, and so does a tick a minute', async () => {
+    const datastore = new MemoryDatastore()
+    const entries = async (): Promise<number> => {
+      let count = 0
+      for await (const key of datastore.queryKeys({})) {
+        count += key == null ? 0 : 1
+      }
+      return count
+    }
+    const w = await world({ datastore })
+    w.network.add('good')
+    await w.clock.run(w.manager.retrieve(w.network.block(numbered(1))))
+    expect(await entries()).toBe(0)
+    await w.clock.advance(80_000)
+    const saved = await entries()
+    expect(saved).toBeGreaterThan(0)
+    w.network.add('other')
+    await w.clock.run(w.manager.retrieve(w.network.block(numbered(2)), { providers: ['http://other.example'] }))
+    await w.manager.stop()
+    expect(await entries()).toBeGreaterThan(saved)
+  })
+})

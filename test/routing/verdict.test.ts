@@ -1,0 +1,56 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { verdict, worthAnotherRound } from '../../src/routing/verdict.ts'
+import type { Outcome } from '../../src/interface/outcome.ts'
+import type { Evidence, Verdict } from '../../src/routing/verdict.ts'
+
+const outcomes = ['not-here', 'unreachable', 'overloaded', 'refused', 'stalled', 'invalid', 'cancelled'] as const
+
+function after (tally: Partial<Record<Outcome, number>>, init: Partial<Evidence> = {}): Verdict {
+  const entries = Object.entries(tally) as Array<[Outcome, number]>
+  const count = entries.reduce((sum, [, n]) => sum + n, 0)
+  return verdict({ tally: new Map(entries), candidates: count, attempts: count, lookupFailures: 0, ...init })
+}
+
+describe('verdict', () => {
+  it('is that nobody has it, for certain, when everybody said so or nobody is known', () => {
+    expect(after({ 'not-here': 3 })).toEqual({ kind: 'not-found', certain: true, why: 'asked 3 times: 3 not-here' })
+    expect(after({})).toEqual({ kind: 'not-found', certain: true, why: 'no providers found' })
+  })
+
+  it('is not certain while a lookup failed: somebody may have it whom we were not told about', () => {
+    expect(after({ 'not-here': 1 }, { lookupFailures: 1 })).toMatchObject({ kind: 'not-found', certain: false })
+    expect(after({}, { lookupFailures: 1 })).toMatchObject({ kind: 'not-found', certain: false })
+  })
+
+  it('is a failure, and no miss, when anybody gave no answer', () => {
+    fc.assert(fc.property(
+      fc.constantFrom('unreachable' as const, 'overloaded' as const, 'stalled' as const, 'invalid' as const),
+      fc.dictionary(fc.constantFrom(...outcomes), fc.integer({ min: 1, max: 5 })),
+      (unclear, tally) => {
+        expect(after({ ...tally, [unclear]: 1 })).toMatchObject({ kind: 'failed', certain: false })
+      }
+    ))
+  })
+
+  it('is a failure when somebody refused: that does not say that the block is not there', () => {
+    expect(after({ refused: 1, 'not-here': 2 })).toEqual({ kind: 'failed', certain: true, why: 'asked 3 times: 1 refused, 2 not-here' })
+  })
+
+  it('says when nobody could be asked', () => {
+    expect(after({}, { candidates: 2 })).toEqual({ kind: 'failed', certain: false, why: 'every known provider is backing off' })
+    expect(after({ 'not-here': 1 }).why).toBe('asked 1 time: 1 not-here')
+  })
+})
+
+describe('another round', () => {
+  it('is worth it when something may have changed', () => {
+    const evidence = (tally: ReadonlyArray<[Outcome, number]>, lookupFailures = 0): Pick<Evidence, 'tally' | 'lookupFailures'> => ({ tally: new Map(tally), lookupFailures })
+    expect(worthAnotherRound(evidence([['not-here', 3], ['invalid', 1], ['refused', 1]]), false)).toBe(false)
+    expect(worthAnotherRound(evidence([['not-here', 3]]), true)).toBe(true)
+    expect(worthAnotherRound(evidence([['not-here', 3]], 1), false)).toBe(true)
+    for (const outcome of ['unreachable', 'overloaded', 'stalled'] as const) {
+      expect(worthAnotherRound(evidence([[outcome, 1]]), false)).toBe(true)
+    }
+  })
+})
