@@ -127,7 +127,7 @@ export function composeContentRouting (parts: CompositionParts, init: ContentRou
     verifier,
     ledger,
     reputation,
-    keeper: datastore == null ? undefined : new ReputationKeeper({ book: reputation, datastore, logger }),
+    keeper: datastore == null ? undefined : new ReputationKeeper({ book: reputation, datastore, logger, clock }),
     sources: [
       ...operators.length > 0 ? [namedProvidersSource(operators)] : [],
       ...parts.sources?.({ clock, policy }) ?? []

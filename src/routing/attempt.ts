@@ -230,6 +230,7 @@ export class AttemptRun {
     const from = this.#connectedAt ?? this.#startedAt
     return {
       latency: (this.#firstByteAt ?? now) - from,
+      ...(this.#firstByteAt == null ? {} : { answered: true }),
       ...(this.#connectedAt == null ? {} : { connect: this.#connectedAt - this.#startedAt })
     }
   }
