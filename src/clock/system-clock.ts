@@ -5,9 +5,28 @@ function unref (timer: unknown): void {
   (timer as { unref?: () => void }).unref?.()
 }
 
+/** Longest that setTimeout counts: 32 bits; beyond that it fires at once (HTML standard, timer initialisation) */
+const MAX_TIMER = 2 ** 31 - 1
+
 function schedule (ms: number, fn: () => void): () => void {
-  const timer = setTimeout(fn, ms)
-  unref(timer)
+  if (Number.isNaN(ms)) {
+    throw new TypeError('A timer needs a number of milliseconds, got NaN')
+  }
+
+  let timer: ReturnType<typeof setTimeout>
+
+  const wait = (left: number): void => {
+    timer = setTimeout(() => {
+      if (left > MAX_TIMER) {
+        wait(left - MAX_TIMER)
+      } else {
+        fn()
+      }
+    }, Math.min(MAX_TIMER, left))
+    unref(timer)
+  }
+
+  wait(ms)
   return () => { clearTimeout(timer) }
 }
 
