@@ -25,7 +25,8 @@ const EPOCH = 1_767_225_600_000
 export class VirtualClock implements Clock {
   #now = 0
   #order = 0
-  readonly #heap: Timer[] = []
+  #heap: Timer[] = []
+  #cancelled = 0
   readonly sleep: Clock['sleep']
   readonly timeout: (ms: number) => TimeoutSignal
 
@@ -45,7 +46,12 @@ export class VirtualClock implements Clock {
 
   /** Timers that have neither fired nor been cancelled */
   get pending (): number {
-    return this.#heap.reduce((count, timer) => count + (timer.fn == null ? 0 : 1), 0)
+    return this.#heap.length - this.#cancelled
+  }
+
+  /** Timers in memory: cancelled ones stay until they are half of all */
+  get held (): number {
+    return this.#heap.length
   }
 
   schedule (ms: number, fn: () => void): () => void {
@@ -55,7 +61,13 @@ export class VirtualClock implements Clock {
 
     const timer: Timer = { at: this.#now + Math.max(0, ms), order: this.#order++, fn }
     push(this.#heap, timer)
-    return () => { timer.fn = undefined }
+    return () => {
+      if (timer.fn != null) {
+        timer.fn = undefined
+        this.#cancelled++
+        this.#compact()
+      }
+    }
   }
 
   /** Lets everything happen until the promise settles; throws when it never would */
@@ -82,8 +94,12 @@ export class VirtualClock implements Clock {
     }
   }
 
-  /** Lets everything happen that is due within the next `ms` */
+  /** Lets everything happen that is due within the next `ms`, its very end included */
   async advance (ms: number): Promise<void> {
+    if (!(ms >= 0) || ms === Infinity) {
+      throw new RangeError(`Time advances by a finite number of milliseconds, not by ${ms}`)
+    }
+
     const end = this.#now + ms
     await quiet()
 
@@ -91,7 +107,16 @@ export class VirtualClock implements Clock {
       await quiet()
     }
 
-    this.#now = end
+    this.#now = Math.max(this.#now, end)
+  }
+
+  /** Most timers of a simulated network are deadlines that are cancelled long before they are due */
+  #compact (): void {
+    if (this.#cancelled > 64 && this.#cancelled > this.#heap.length / 2) {
+      // sorted is a heap, too
+      this.#heap = this.#heap.filter(timer => timer.fn != null).sort((a, b) => before(a, b) ? -1 : 1)
+      this.#cancelled = 0
+    }
   }
 
   /** Fires the next timer that is due by `end` */
@@ -99,13 +124,16 @@ export class VirtualClock implements Clock {
     for (;;) {
       const next = this.#heap[0]
 
-      if (next == null || next.at > end) {
+      // what is infinitely far away never comes, not even to those who wait for ever
+      if (next == null || next.at > end || next.at === Infinity) {
         return false
       }
 
       pop(this.#heap)
 
-      if (next.fn != null) {
+      if (next.fn == null) {
+        this.#cancelled--
+      } else {
         this.#now = Math.max(this.#now, next.at)
         const { fn } = next
         next.fn = undefined
