@@ -7,9 +7,8 @@ import type { LogEstimate } from '../interface/reputation.ts'
  */
 export interface EstimateParams {
   /**
-   * Evidence kept per new observation: 0.85 keeps the weight of about seven
-   * observations, few enough that a provider that turns eight times slower is
-   * believed within three.
+   * Evidence kept per new observation: 0.75 keeps the weight of four observations,
+   * few enough that a provider that turns eight times slower is believed within two.
    */
   readonly keep: number
   /**
@@ -21,16 +20,22 @@ export interface EstimateParams {
   readonly halfLife: number
   /** Evidence kept each time the provider was eligible and not chosen */
   readonly keepPassed: number
+  /** How fast the long run follows: a regime of fifty observations moves it by two thirds */
+  readonly longRunRate: number
+  /** Share of its distance from the long run that a belief keeps each time the provider is passed over */
+  readonly keepDistance: number
   /** Standard deviation assumed of one observation before there is evidence, and its lower bound after */
   readonly priorSd: number
   readonly minSd: number
 }
 
 export const DEFAULT_ESTIMATE: EstimateParams = {
-  keep: 0.85,
+  keep: 0.75,
   clip: 1.6,
   halfLife: 600_000,
   keepPassed: 0.996,
+  longRunRate: 0.02,
+  keepDistance: 0.985,
   priorSd: 0.5,
   minSd: 0.2
 }
@@ -38,11 +43,13 @@ export const DEFAULT_ESTIMATE: EstimateParams = {
 /** The stored form: a mutable record updated in place, so that a thousand providers stay small */
 export interface Estimate {
   mean: number
+  /** What it is in the long run: a belief that is not renewed goes back to it */
+  longRun: number
   variance: number
   weight: number
 }
 
-export const emptyEstimate = (): Estimate => ({ mean: 0, variance: 0, weight: 0 })
+export const emptyEstimate = (): Estimate => ({ mean: 0, longRun: 0, variance: 0, weight: 0 })
 
 /** Less evidence than this is none */
 const MIN_WEIGHT = 0.01
@@ -54,6 +61,8 @@ export function observe (estimate: Estimate, x: number, params: EstimateParams):
   }
 
   if (estimate.weight < MIN_WEIGHT) {
+    // evidence that has faded is none, but the long run is still known
+    estimate.longRun = estimate.variance === 0 ? x : estimate.longRun
     estimate.mean = x
     estimate.variance = params.priorSd ** 2
     estimate.weight = 1
@@ -65,6 +74,7 @@ export function observe (estimate: Estimate, x: number, params: EstimateParams):
   const bounded = Math.max(-params.clip, Math.min(params.clip, x - estimate.mean))
   const step = bounded / weight
   estimate.mean += step
+  estimate.longRun += Math.max(-params.clip, Math.min(params.clip, x - estimate.longRun)) * params.longRunRate
   // West's incremental variance with decaying weights
   estimate.variance = (kept * estimate.variance + bounded * (bounded - step)) / weight
   estimate.weight = weight
@@ -118,6 +128,7 @@ export function observeCensored (estimate: Estimate, x: number, params: Estimate
   if (!known) {
     // E[X | X > x] under what is usual
     estimate.mean = x + sd * (hazard - a)
+    estimate.longRun = estimate.mean
     estimate.weight = information
     return
   }
@@ -162,8 +173,17 @@ export function ageEstimate (estimate: Estimate, elapsed: number, passes: number
   }
 
   return {
-    mean: estimate.mean,
+    mean: revertedMean(estimate, elapsed, passes, params),
     sd: Math.max(params.minSd, Math.sqrt(estimate.variance)),
     weight: estimate.weight * remaining(elapsed, passes, params)
   }
+}
+
+/**
+ * Old news goes back to what is usual for this provider: one that was fast for
+ * long and then turned slow is worth another look sooner than one that always was.
+ */
+export function revertedMean (estimate: Estimate, elapsed: number, passes: number, params: EstimateParams): number {
+  const distance = Math.pow(0.5, Math.max(0, elapsed) / params.halfLife) * Math.pow(params.keepDistance, passes)
+  return estimate.longRun + (estimate.mean - estimate.longRun) * distance
 }

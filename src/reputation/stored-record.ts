@@ -105,7 +105,8 @@ export function restoreRecord (value: unknown, now: number, wall: number, breake
 }
 
 function estimate ([mean, variance, weight]: Triple): Estimate {
-  return { mean: within(mean, -MAX_LOG, MAX_LOG), variance: within(variance, 0, MAX_LOG), weight: within(weight, 0, MAX_WEIGHT) }
+  const believed = within(mean, -MAX_LOG, MAX_LOG)
+  return { mean: believed, longRun: believed, variance: within(variance, 0, MAX_LOG), weight: within(weight, 0, MAX_WEIGHT) }
 }
 
 function finite (value: unknown): number {

@@ -48,9 +48,9 @@ export interface SelectParams {
 
 export const DEFAULT_SELECT: SelectParams = {
   priorWeight: 0.3,
-  exploration: 0.3,
-  curiosity: 1.5,
-  staleWeight: 2,
+  exploration: 0.4,
+  curiosity: 0.5,
+  staleWeight: 3.5,
   priorSd: 0.5,
   coldLatency: 150,
   coldThroughput: 2_000,

@@ -64,7 +64,7 @@ describe('exact observations', () => {
   it('the first one is taken at its word, with the prior uncertainty', () => {
     const estimate = emptyEstimate()
     observe(estimate, 3, params)
-    expect(estimate).toEqual({ mean: 3, variance: params.priorSd ** 2, weight: 1 })
+    expect(estimate).toEqual({ mean: 3, longRun: 3, variance: params.priorSd ** 2, weight: 1 })
   })
 
   it('find mean and deviation', () => {
@@ -86,7 +86,7 @@ describe('exact observations', () => {
     }
     const straggler = settled()
     observe(straggler, Math.log(500), params)
-    expect(Math.exp(straggler.mean)).toBeLessThan(70)
+    expect(Math.exp(straggler.mean)).toBeLessThan(80)
 
     const slower = settled()
     for (let i = 0; i < 3; i++) {
@@ -144,7 +144,7 @@ describe('censored observations', () => {
       mean: fc.double({ min: -3, max: 15, noNaN: true }),
       variance: fc.double({ min: 0, max: 9, noNaN: true }),
       weight: fc.double({ min: 0.01, max: 7, noNaN: true })
-    })
+    }).map(believed => ({ ...believed, longRun: believed.mean }))
     fc.assert(fc.property(belief, fc.double({ min: -5, max: 20, noNaN: true }), (estimate, x) => {
       const { mean, weight } = estimate
       observeCensored(estimate, x, params)
@@ -155,7 +155,7 @@ describe('censored observations', () => {
   })
 
   it('of a stranger leave it near what is usual when short, and above it when long', () => {
-    const usual = { mean: Math.log(100), variance: 0.25, weight: 20 }
+    const usual = { mean: Math.log(100), longRun: Math.log(100), variance: 0.25, weight: 20 }
     const short = emptyEstimate()
     observeCensored(short, Math.log(2), params, usual)
     // a race lost after 2 ms must not make it look fast
@@ -175,12 +175,27 @@ describe('censored observations', () => {
 
 describe('estimates', () => {
   it('lose half of their evidence per half-life, and some per decision against them', () => {
-    const estimate = { mean: 4, variance: 0.1, weight: 6 }
+    const estimate = { mean: 4, longRun: 4, variance: 0.1, weight: 6 }
     expect(ageEstimate(estimate, params.halfLife, 0, params).weight).toBeCloseTo(3)
     expect(ageEstimate(estimate, 3 * params.halfLife, 0, params).weight).toBeCloseTo(0.75)
     expect(ageEstimate(estimate, 0, 100, params).weight).toBeCloseTo(6 * params.keepPassed ** 100)
     expect(ageEstimate(estimate, -1e9, 0, params).weight).toBe(6)
     expect(ageEstimate(estimate, Number.MAX_VALUE, 1e9, params)).toMatchObject({ mean: 4, weight: 0 })
+  })
+
+  it('that are not renewed go back to what is usual in the long run', () => {
+    const estimate = emptyEstimate()
+    for (let i = 0; i < 200; i++) {
+      observe(estimate, Math.log(20), params)
+    }
+    for (let i = 0; i < 5; i++) {
+      observe(estimate, Math.log(160), params)
+    }
+    const at = (passes: number): number => Math.exp(ageEstimate(estimate, 0, passes, params).mean)
+    expect(at(0)).toBeGreaterThan(80)
+    expect(at(50)).toBeLessThan(at(0))
+    expect(at(300)).toBeLessThan(30)
+    expect(at(300)).toBeGreaterThan(19)
   })
 
   it('stay finite and bounded, whatever they are fed', () => {
