@@ -216,4 +216,41 @@ describe('Affinity', () => {
     await after.load(datastore, silentLogger)
     expect(after.size).toBe(4)
   })
+
+  it('gives a datastore that refused one write the deliverers with the next', async () => {
+    const datastore = new MemoryDatastore()
+    let broken = true
+    const flaky = new Proxy(datastore, {
+      get (target, name) {
+        if (name === 'batch') {
+          return () => {
+            const batch = target.batch()
+            return { put: batch.put, delete: batch.delete, commit: async () => { if (broken) { throw new Error('disk full') } await batch.commit() } }
+          }
+        }
+        const value = Reflect.get(target, name) as unknown
+        return typeof value === 'function' ? value.bind(target) : value
+      }
+    }) as unknown as Datastore
+    const affinity = new Affinity()
+    affinity.group(root(1)).delivered(provider('a'))
+    await affinity.save(flaky).catch(() => {})
+    broken = false
+    await affinity.save(flaky)
+    const again = new Affinity()
+    await again.load(datastore, silentLogger)
+    expect(again.group(root(1)).deliverers).toBe(1)
+  })
+
+  it('keeps nothing of roots that were never stored: there is nothing to delete', async () => {
+    const affinity = new Affinity({ roots: 10, providers: 2, links: 10 })
+    let deletes = 0
+    const datastore = new MemoryDatastore()
+    const counting = { batch: () => { const batch = datastore.batch(); return { ...batch, delete: () => { deletes++ }, put: () => {}, commit: async () => {} } } } as unknown as Datastore
+    for (let i = 0; i < 5_000; i++) {
+      affinity.group(root(i))
+    }
+    await affinity.save(counting)
+    expect(deletes).toBeLessThan(100)
+  })
 })

@@ -4,7 +4,9 @@ import { identity } from 'multiformats/hashes/identity'
 import { CID } from 'multiformats/cid'
 import { describe, expect, it } from 'vitest'
 import { blockVerifier } from '../../src/block/verify.ts'
-import { numbered, settled, unpublished, world } from './support/world.ts'
+import { numbered, settled, world } from './support/world.ts'
+import type { MultihashHasher } from 'multiformats/hashes/interface'
+import type { RetrieveOptions } from '../../src/interface/routing.ts'
 import type { BlockFetcher } from '../../src/interface/fetcher.ts'
 import type { ProviderHint } from '../../src/interface/provider.ts'
 import type { World } from './support/world.ts'
@@ -172,25 +174,34 @@ describe('bad bytes', () => {
     await v.manager.stop()
     expect(v.clock.pending).toBe(0)
   })
+
+  it('a hash function of ours that fails is not held against the provider', async () => {
+    const verifier = blockVerifier({ hashers: [{ name: 'sha2-256', code: 0x12, encode: () => { throw new Error('no WebCrypto here') } } as unknown as MultihashHasher] })
+    const { network, clock, manager, book } = await world({ parts: { verifier } })
+    const good = network.add('good')
+    await clock.run(settled(manager.retrieve(network.block(numbered(1)))))
+    expect(book.describe(good.id)?.conduct ?? 0).toBe(0)
+    await manager.stop()
+  })
 })
 
-describe('announce', () => {
-  it('refuses what is no CID by name, after the ones before it', async () => {
-    const provided: string[] = []
-    const w = await world({ parts: { provide: async cid => { provided.push(cid.toString()) } } })
-    const { error } = await settled(w.manager.announce([unpublished(1), 'no' as unknown as CID]))
-    expect(error?.name).toBe('InvalidCIDError')
-    await w.clock.advance(0)
-    expect(provided).toEqual([unpublished(1).toString()])
-    expect(w.manager.stats().announced).toMatchObject({ pending: 0 })
-    await w.manager.stop()
-  })
-
-  it('tells of every CID that could not be announced, and announces the others', async () => {
-    const w = await world({ parts: { provide: async cid => { if (cid.equals(unpublished(2))) { throw Object.assign(new TypeError('no'), { name: 'AbortError' }) } } } })
-    const announcing = settled(w.manager.announce([unpublished(1), unpublished(3)]))
-    expect((await announcing).error).toBeUndefined()
-    expect(w.manager.stats().announced).toEqual({ done: 2, failed: 0, pending: 0 })
-    await w.manager.stop()
+describe('options', () => {
+  it.each([
+    { signal: {} },
+    { onProgress: 'yes' },
+    { client: 5 },
+    { offline: 'yes' },
+    { store: 'no' },
+    { skipNegativeCache: 1 },
+    { maxBlockSize: 2 ** 31 }
+  ])('of a read are refused by name, and do not touch the next reader: %o', async options => {
+    const { network, clock, manager } = await world()
+    network.add('good')
+    const cid = network.block(numbered(1))
+    const { error } = await clock.run(settled(manager.retrieve(cid, options as unknown as RetrieveOptions)))
+    expect(error?.name).toBe('InvalidOptionError')
+    expect(error?.message).toContain(Object.keys(options)[0])
+    expect((await clock.run(settled(manager.retrieve(cid)))).value).toEqual(numbered(1))
+    await manager.stop()
   })
 })

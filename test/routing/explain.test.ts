@@ -1,5 +1,6 @@
+import { MemoryBlockstore } from 'blockstore-core'
 import { describe, expect, it } from 'vitest'
-import { FetchError } from '../../src/interface/errors.ts'
+import { FetchError, RetrievalTimeoutError } from '../../src/interface/errors.ts'
 import { numbered, settled, unpublished, world } from './support/world.ts'
 import type { BlockFetcher } from '../../src/interface/fetcher.ts'
 
@@ -47,6 +48,18 @@ describe('explain', () => {
     }
     expect(cids.map(cid => w.manager.explain(cid)?.result)).toEqual([undefined, undefined, 'delivered', 'delivered', 'delivered'])
     await w.manager.stop()
+  })
+
+  it('has the phases of a read: cache, discovery, connecting, transfer, verify', async () => {
+    const { network, clock, manager } = await world({ parts: { store: new MemoryBlockstore() } })
+    network.add('good', { connect: 20, throughput: 100 })
+    const cid = network.block(numbered(1))
+    const seen = new Set<string>()
+    await clock.run(manager.retrieve(cid, { onProgress: event => { seen.add(event.type) } }))
+    const phases = new Set(manager.explain(cid)?.events.map(({ phase }) => phase))
+    expect([...phases]).toEqual(expect.arrayContaining(['cache', 'discovery', 'verify', 'done']))
+    expect([...seen]).toEqual(expect.arrayContaining(['portolan:retrieve:discovery', 'portolan:retrieve:connected', 'portolan:retrieve:first-byte', 'portolan:retrieve:verify']))
+    await manager.stop()
   })
 
   it('tells a story while it is still going on', async () => {
@@ -127,5 +140,15 @@ describe('errors', () => {
     expect(late.error?.message).toMatch(/asked .*http:silent\.example silent/)
     expect(String(late.error?.story)).toContain('out of time')
     await w.manager.stop()
+  })
+
+  it('of a deadline have one entry per attempt that failed', async () => {
+    const { network, clock, manager } = await world()
+    network.add('broken', { garbage: true, latency: 5 })
+    network.add('silent', { silent: true })
+    const result = await clock.run(settled(manager.retrieve(network.block(numbered(1)), { timeout: 2_000 })))
+    expect(result.error).toBeInstanceOf(RetrievalTimeoutError)
+    expect(result.error?.errors?.length).toBeGreaterThan(0)
+    await manager.stop()
   })
 })

@@ -1,8 +1,5 @@
-import { MemoryBlockstore } from 'blockstore-core'
 import { MemoryDatastore } from 'datastore-core'
 import fc from 'fast-check'
-import { identity } from 'multiformats/hashes/identity'
-import { CID } from 'multiformats/cid'
 import { describe, expect, it } from 'vitest'
 import { numbered, settled, unpublished, world } from './support/world.ts'
 import type { World } from './support/world.ts'
@@ -12,104 +9,6 @@ const NOTHING = { flights: 0, attempts: 0, queued: 0, sessions: 0 }
 function said (w: World): number {
   return w.network.requests + w.network.lookups
 }
-
-describe('what is here', () => {
-  it('an identity CID is answered from itself: never sent to a network, not even looked for in the store', async () => {
-    const store = new MemoryBlockstore()
-    const { has } = store
-    let looked = 0
-    store.has = function (...args) {
-      looked++
-      return has.apply(this, args)
-    }
-    const w = await world({ parts: { store } })
-    w.network.add('good')
-    const cid = CID.createV1(0x55, identity.digest(numbered(1, 128)))
-    expect(await w.manager.retrieve(cid)).toEqual(numbered(1, 128))
-    expect(await w.manager.retrieve(cid, { offline: true, providers: ['http://good.example'] })).toEqual(numbered(1, 128))
-    const session = w.manager.createSession(cid)
-    expect(await session.retrieve(cid)).toEqual(numbered(1, 128))
-    expect(said(w) + looked).toBe(0)
-    await w.manager.stop()
-    expect(await w.manager.retrieve(cid)).toEqual(numbered(1, 128))
-  })
-
-  it('a stored block is served without the network, before start and after stop too', async () => {
-    const store = new MemoryBlockstore()
-    const w = await world({ parts: { store }, started: false })
-    w.network.add('good')
-    const cid = w.network.block(numbered(1))
-    await store.put(cid, numbered(1))
-    expect(await w.manager.retrieve(cid)).toEqual(numbered(1))
-    await w.manager.start()
-    expect(await w.manager.retrieve(cid, { offline: true })).toEqual(numbered(1))
-    await w.manager.stop()
-    expect(await w.manager.retrieve(cid)).toEqual(numbered(1))
-    expect(said(w)).toBe(0)
-    expect(w.manager.stats().cache).toMatchObject({ hits: 3, hitRatio: 1, bytesSaved: 3_072 })
-  })
-
-  it('a stored block that does not match its CID is a miss, and is replaced', async () => {
-    const store = new MemoryBlockstore()
-    const w = await world({ parts: { store } })
-    w.network.add('good')
-    const cid = w.network.block(numbered(1))
-    await store.put(cid, numbered(2))
-    expect(await w.clock.run(w.manager.retrieve(cid))).toEqual(numbered(1))
-    expect(w.manager.stats().cache.corrupt).toBe(1)
-    expect(await w.clock.run(w.manager.retrieve(cid, { offline: true }))).toEqual(numbered(1))
-    await w.manager.stop()
-  })
-
-  it('is not looked at, nor added to, when the caller does both', async () => {
-    const store = new MemoryBlockstore()
-    const w = await world({ parts: { store } })
-    w.network.add('good')
-    const cid = w.network.block(numbered(1))
-    await w.clock.run(w.manager.retrieve(cid, { store: false }))
-    expect(store.has(cid)).toBe(false)
-    await store.put(cid, numbered(1))
-    await w.clock.run(w.manager.retrieve(cid, { store: false }))
-    expect(w.network.requests).toBe(2)
-    await w.manager.stop()
-  })
-
-  it('a store that is full costs the copy, not the read', async () => {
-    const store = new MemoryBlockstore()
-    store.put = () => { throw new Error('ENOSPC') }
-    const w = await world({ parts: { store } })
-    w.network.add('good')
-    expect(await w.clock.run(w.manager.retrieve(w.network.block(numbered(1))))).toEqual(numbered(1))
-    expect(w.manager.stats().cache.storeFailures).toBe(1)
-    await w.manager.stop()
-  })
-
-  it('fetched blocks are handed to a cache as such', async () => {
-    const admitted: string[] = []
-    const store = Object.assign(new MemoryBlockstore(), { admit: async (_cid: CID, _bytes: Uint8Array, { origin }: { origin: string }) => { admitted.push(origin) } })
-    const w = await world({ parts: { store } })
-    w.network.add('good')
-    const cid = w.network.block(numbered(1))
-    await w.clock.run(w.manager.retrieve(cid))
-    expect(admitted).toEqual(['retrieval'])
-    expect(store.has(cid)).toBe(false)
-    await w.manager.stop()
-  })
-})
-
-describe('offline', () => {
-  it('is a named error for what is not here, and nobody hears of it', async () => {
-    const w = await world({ parts: { store: new MemoryBlockstore() } })
-    w.network.add('good')
-    const cid = w.network.block(numbered(1))
-    const { error } = await settled(w.manager.retrieve(cid, { offline: true, providers: ['http://good.example'] }))
-    expect(error).toMatchObject({ name: 'OfflineError', message: expect.stringContaining(cid.toString()) })
-    await w.clock.advance(1_000)
-    expect(said(w)).toBe(0)
-    expect(await w.clock.run(w.manager.retrieve(cid))).toEqual(numbered(1))
-    await w.manager.stop()
-  })
-})
 
 describe('before start and after stop', () => {
   it.each(['before', 'after'])('%s: reads and sessions are refused by name, and nobody hears of it', async when => {

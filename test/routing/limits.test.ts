@@ -152,6 +152,17 @@ describe('the queue', () => {
     expect(a.requestCount).toBe(2)
     await w.manager.stop()
   })
+
+  it('that is full turns readers away with a named error', async () => {
+    const { network, clock, manager } = await world({ routing: { limits: { global: 1, queue: 2 } } })
+    network.add('good', { latency: 100 })
+    const reads = Array.from({ length: 10 }, async (_, i) => settled(manager.retrieve(network.block(numbered(i)))))
+    await clock.advance(10)
+    expect(manager.stats().inFlight.queued).toBeLessThanOrEqual(2)
+    const results = await clock.run(Promise.all(reads))
+    expect(results.filter(({ error }) => error != null)).toHaveLength(7)
+    await manager.stop()
+  })
 })
 
 describe('room at a provider', () => {
@@ -177,6 +188,22 @@ describe('room at a provider', () => {
     const result = await clock.run(r2) as { value?: Uint8Array }
     expect(result.value).toEqual(numbered(2))
     expect(clock.now()).toBeLessThan(5_000)
+    await manager.stop()
+  })
+
+  it('is shared fairly by its clients', async () => {
+    const { network, clock, manager } = await world({ routing: { limits: { perProvider: 1 } } })
+    network.add('only', { latency: 100 })
+    const order: string[] = []
+    const read = async (client: string, n: number): Promise<void> => {
+      await manager.retrieve(network.block(numbered(n)), { client })
+      order.push(client)
+    }
+    const many = Array.from({ length: 20 }, async (_, i) => read('many', i))
+    await clock.advance(10)
+    const one = read('one', 100)
+    await clock.run(Promise.all([...many, one]))
+    expect(order.indexOf('one')).toBeLessThanOrEqual(2)
     await manager.stop()
   })
 })

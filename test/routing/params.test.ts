@@ -69,7 +69,11 @@ describe('routingParams', () => {
     [{ rounds: { max: 0 } }, 'rounds.max'],
     [{ hedge: { quantile: 0.4 } }, 'hedge.quantile'],
     [{ hedge: { quanitle: 0.9 } }, 'hedge.quanitle'],
-    [{ limits: null }, 'limits']
+    [{ limits: null }, 'limits'],
+    [{ timeut: 5 }, 'timeut'],
+    [{ select: 5 }, 'select'],
+    [{ negative: { base: 60_000, max: 1_000 } }, 'negative'],
+    [{ timeouts: { floor: 5_000, ceiling: 100 } }, 'timeouts']
   ])('refuses %o', (init, name) => {
     const error = refusal(init)
     expect(error?.name).toBe('InvalidOptionError')

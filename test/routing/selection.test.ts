@@ -94,6 +94,20 @@ describe('selection', () => {
     expect([...w.network.providers.values()].filter(provider => provider.requestCount === 0).map(({ name }) => name)).toEqual([])
     await w.manager.stop()
   })
+
+  it('asks every unknown provider within its first 200 eligible requests, also when one lookup names as many as it may', async () => {
+    const { network, clock, manager } = await world({ routing: { hedge: noHedge } })
+    network.add('fast', { latency: 5 })
+    for (let i = 0; i < 50; i++) {
+      await clock.run(manager.retrieve(network.block(numbered(i))))
+    }
+    Array.from({ length: 63 }, (_, i) => network.add(`slow${i}`, { latency: 400 }))
+    for (let i = 100; i < 300; i++) {
+      await clock.run(manager.retrieve(network.block(numbered(i))))
+    }
+    expect([...network.providers.values()].filter(({ requestCount }) => requestCount === 0).map(({ name }) => name)).toEqual([])
+    await manager.stop()
+  })
 })
 
 describe('failure domains', () => {

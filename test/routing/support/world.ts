@@ -51,7 +51,7 @@ export async function world (init: WorldInit = {}): Promise<World> {
     verifier,
     ledger: nullLedger,
     reputation: book,
-    keeper: datastore == null ? undefined : new ReputationKeeper({ book, datastore, logger: silentLogger }),
+    keeper: datastore == null ? undefined : new ReputationKeeper({ book, datastore, logger: silentLogger, clock }),
     datastore,
     sources: [network.source],
     fetchers: [network.fetcher],

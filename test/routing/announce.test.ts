@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest'
+import { numbered, settled, unpublished, world } from './support/world.ts'
+import type { CID } from 'multiformats/cid'
+
+describe('announce', () => {
+  it('works again after a restart', async () => {
+    const provided: string[] = []
+    const { network, manager } = await world({ parts: { provide: async cid => { provided.push(cid.toString()) } } })
+    const cid = network.block(numbered(1))
+    await manager.announce(cid)
+    await manager.stop()
+    await manager.start()
+    await manager.announce(cid)
+    expect(provided).toHaveLength(2)
+    await manager.stop()
+  })
+
+  it('says that content routing is not running', async () => {
+    const provided: string[] = []
+    const { network, manager } = await world({ started: false, parts: { provide: async cid => { provided.push(cid.toString()) } } })
+    const cid = network.block(numbered(1))
+    await expect(manager.announce(cid)).rejects.toMatchObject({ name: 'NotRunningError' })
+    await manager.start()
+    await manager.stop()
+    await expect(manager.announce(cid)).rejects.toMatchObject({ name: 'NotRunningError' })
+    expect(provided).toHaveLength(0)
+  })
+
+  it('during a read that then finds nobody leaves no remembered miss', async () => {
+    const { network, clock, manager } = await world({ lookupDelay: 100 })
+    network.add('peer')
+    const cid = unpublished(1)
+    const reading = settled(manager.retrieve(cid))
+    await clock.advance(120)
+    manager.available(cid)
+    expect((await clock.run(reading)).error?.name).toBe('NotFoundError')
+    const asked = network.requests
+    await clock.run(settled(manager.retrieve(cid)))
+    expect(network.requests).toBe(asked + 1)
+    await manager.stop()
+  })
+
+  it('refuses what is no CID by name, after the ones before it', async () => {
+    const provided: string[] = []
+    const w = await world({ parts: { provide: async cid => { provided.push(cid.toString()) } } })
+    const { error } = await settled(w.manager.announce([unpublished(1), 'no' as unknown as CID]))
+    expect(error?.name).toBe('InvalidCIDError')
+    await w.clock.advance(0)
+    expect(provided).toEqual([unpublished(1).toString()])
+    expect(w.manager.stats().announced).toMatchObject({ pending: 0 })
+    await w.manager.stop()
+  })
+
+  it('tells of every CID that could not be announced, and announces the others', async () => {
+    const provide = async (cid: CID): Promise<void> => {
+      if (cid.equals(unpublished(2))) {
+        // a mistake in a router is not tried again
+        throw new TypeError('no such table')
+      }
+    }
+    const w = await world({ parts: { provide } })
+    const { error } = await settled(w.manager.announce([unpublished(1), unpublished(2), unpublished(3)]))
+    expect(error?.errors?.map(({ message }) => message)).toEqual([`Could not announce ${unpublished(2)}: no such table`])
+    expect(w.manager.stats().announced).toEqual({ done: 2, failed: 1, pending: 0 })
+    await w.manager.stop()
+  })
+})
