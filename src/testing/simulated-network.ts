@@ -52,6 +52,8 @@ export class SimulatedNetwork {
   lookupError: Error | undefined
   /** While true no provider can be reached: a cable was pulled on our side */
   outage = false
+  /** Failure domains that are out: their providers cannot be reached, all at once */
+  readonly outages = new Set<string>()
   readonly #blocks = new Map<BlockKey, Uint8Array>()
   readonly #unlisted = new Set<string>()
 
@@ -97,12 +99,17 @@ export class SimulatedNetwork {
         const simulated = network.#byId(route.provider)
         const disclosure = attempt.request.disclose({ observer: route.provider, form: 'cid', transport: 'http', audience: 'one' })
 
-        if (simulated == null || network.outage) {
+        if (simulated == null || network.#cut(simulated)) {
           disclosure.notSent()
           return network.#unreachable(attempt)
         }
 
-        disclosure.sent()
+        if (simulated.reachable) {
+          disclosure.sent()
+        } else {
+          disclosure.notSent()
+        }
+
         return simulated.serve(want, attempt)
       }
     }
@@ -118,6 +125,8 @@ export class SimulatedNetwork {
 
     if (options.unlisted === true) {
       this.#unlisted.add(name)
+    } else {
+      this.#unlisted.delete(name)
     }
 
     return provider
@@ -168,6 +177,10 @@ export class SimulatedNetwork {
 
   #byId (id: string): SimulatedProvider | undefined {
     return this.providers.get(id.replace(/^http:(.*)\.example$/, '$1'))
+  }
+
+  #cut (simulated: SimulatedProvider): boolean {
+    return this.outage || simulated.provider.domains.some(domain => this.outages.has(domain))
   }
 
   async #unreachable (attempt: Attempt): Promise<never> {

@@ -31,7 +31,9 @@ export interface Behaviour {
   has?: number
   /** Refuses connections. @default false */
   down?: boolean
-  /** Requests per second it takes; more are answered 429. @default Infinity */
+  /** Refuses connections for `down` ms after every `up` ms, from when it was added. @default never */
+  flaps?: { readonly up: number, readonly down: number }
+  /** Requests per second it takes, as many at once; more are answered 429. @default Infinity */
   rateLimit?: number
   /** Sends this share of the body and then nothing. @default 1 */
   stallsAfter?: number
@@ -57,6 +59,9 @@ export interface SimulatedComponents {
 /** Requests remembered per provider: enough for a test, bounded for a long run */
 const KEPT_REQUESTS = 10_000
 
+/** Who comes back to the millisecond when told is not turned away for the last digit */
+const ROUNDING = 1e-6
+
 /** One provider in a simulated network: as fast, slow or dishonest as told */
 export class SimulatedProvider {
   readonly name: string
@@ -67,8 +72,10 @@ export class SimulatedProvider {
   requestCount = 0
   bytesSent = 0
   #connectedUntil = -Infinity
-  #tokens: number
-  #tokensAt: number
+  readonly #addedAt: number
+  /** Requests it would take at once; nothing until the rate is limited */
+  #tokens: number | undefined
+  #tokensAt = 0
   readonly #domains: readonly string[]
 
   constructor (name: string, behaviour: Behaviour, components: SimulatedComponents, domains: readonly string[] = []) {
@@ -76,8 +83,7 @@ export class SimulatedProvider {
     this.behaviour = behaviour
     this.components = components
     this.#domains = domains
-    this.#tokens = behaviour.rateLimit ?? 0
-    this.#tokensAt = components.clock.now()
+    this.#addedAt = components.clock.now()
   }
 
   get id (): ProviderId {
@@ -97,6 +103,17 @@ export class SimulatedProvider {
 
   get route (): Route {
     return { provider: this.id, transport: 'http', address: `http://${this.name}.example` }
+  }
+
+  /** Whether it takes connections right now */
+  get reachable (): boolean {
+    const { down = false, flaps } = this.behaviour
+
+    if (down || flaps == null) {
+      return !down
+    }
+
+    return (this.components.clock.now() - this.#addedAt) % (flaps.up + flaps.down) < flaps.up
   }
 
   /** Whether this provider's share of the blocks includes this one: decided by the key, the same every time */
@@ -130,6 +147,7 @@ export class SimulatedProvider {
     }
 
     try {
+      signal.throwIfAborted()
       const bytes = await this.#answer(attempt, request, content)
       request.outcome = 'answered'
       return bytes
@@ -144,7 +162,7 @@ export class SimulatedProvider {
     const { signal } = attempt
     const { connect = 0, throughput = Infinity, stallsAfter = 1 } = this.behaviour
 
-    if (this.behaviour.down === true) {
+    if (!this.reachable) {
       await clock.sleep(1, { signal })
       throw new FetchError('unreachable', `${this.id}: connection refused`, { provider: this.id })
     }
@@ -171,15 +189,8 @@ export class SimulatedProvider {
 
     const bytes = this.behaviour.empty === true ? new Uint8Array(0) : this.behaviour.garbage === true ? spoiled(right) : right
     attempt.phase('first-byte')
-    const sent = Math.floor(bytes.byteLength * stallsAfter)
-    this.bytesSent += sent
-    request.bytes = sent
-
-    if (Number.isFinite(throughput)) {
-      await this.#transfer(sent, throughput, attempt)
-    } else {
-      attempt.bytes(sent)
-    }
+    const sent = Math.floor(bytes.byteLength * Math.max(0, Math.min(1, stallsAfter)))
+    await this.#transfer(sent, throughput, attempt, request)
 
     if (sent < bytes.byteLength) {
       await aborted(signal)
@@ -189,12 +200,22 @@ export class SimulatedProvider {
   }
 
   /** In up to eight pieces, so that a transfer can stall or be cancelled in the middle */
-  async #transfer (bytes: number, throughput: number, attempt: Attempt): Promise<void> {
-    const pieces = Math.min(8, Math.max(1, Math.ceil(bytes / 16_384)))
+  async #transfer (bytes: number, throughput: number, attempt: Attempt, request: SimulatedRequest): Promise<void> {
+    const pieces = throughput === Infinity ? 1 : Math.min(8, Math.max(1, Math.ceil(bytes / 16_384)))
+
+    if (throughput <= 0) {
+      await aborted(attempt.signal)
+    }
 
     for (let i = 0; i < pieces; i++) {
       const piece = Math.floor(bytes * (i + 1) / pieces) - Math.floor(bytes * i / pieces)
-      await this.components.clock.sleep(piece / throughput, { signal: attempt.signal })
+
+      if (throughput !== Infinity) {
+        await this.components.clock.sleep(piece / throughput, { signal: attempt.signal })
+      }
+
+      this.bytesSent += piece
+      request.bytes += piece
       attempt.bytes(piece)
     }
   }
@@ -206,21 +227,29 @@ export class SimulatedProvider {
 
     const { rateLimit } = this.behaviour
 
-    if (rateLimit != null) {
-      const now = this.components.clock.now()
-      this.#tokens = Math.min(rateLimit, this.#tokens + (now - this.#tokensAt) / 1000 * rateLimit)
-      this.#tokensAt = now
-
-      if (this.#tokens < 1) {
-        throw new FetchError('overloaded', `${this.id}: 429 Too Many Requests`, { provider: this.id, retryAfter: 1000 / rateLimit })
-      }
-
-      this.#tokens--
+    if (rateLimit == null) {
+      this.#tokens = undefined
+      return
     }
+
+    const now = this.components.clock.now()
+    const before = this.#tokens ?? rateLimit
+    const filled = this.#tokens == null ? 0 : (now - this.#tokensAt) / 1000 * rateLimit
+    // below one per second, one request is saved up for
+    this.#tokens = Math.min(Math.max(1, rateLimit), before + filled)
+    this.#tokensAt = now
+
+    if (this.#tokens < 1 - ROUNDING) {
+      const retryAfter = (1 - this.#tokens) * 1000 / rateLimit
+      throw new FetchError('overloaded', `${this.id}: 429 Too Many Requests`, { provider: this.id, retryAfter })
+    }
+
+    this.#tokens = Math.max(0, this.#tokens - 1)
   }
 }
 
 async function aborted (signal: AbortSignal): Promise<never> {
+  signal.throwIfAborted()
   return new Promise((_resolve, reject) => {
     signal.addEventListener('abort', () => { reject(signal.reason as Error) }, { once: true })
   })
