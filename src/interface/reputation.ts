@@ -14,6 +14,8 @@ export interface ProviderView {
   readonly id: ProviderId
   /** Natural log of milliseconds to first byte */
   readonly latency: LogEstimate
+  /** What the latency may have gone back to since it was last measured: at most the mean */
+  readonly hope: number
   /** Natural log of bytes per millisecond after the first byte */
   readonly throughput: LogEstimate
   /** Decayed counts of answers and faults (not-here counts as neither) */

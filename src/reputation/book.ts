@@ -1,6 +1,6 @@
 import { breakerAfter, breakerPhase, DEFAULT_BREAKER, deferBreaker, probeBreaker } from './breaker.ts'
 import { conductAfter, CONDUCT_WARNING, decayConduct } from './conduct.ts'
-import { ageEstimate, DEFAULT_ESTIMATE, emptyEstimate } from './estimate.ts'
+import { ageEstimate, DEFAULT_ESTIMATE, emptyEstimate, hopefulMean } from './estimate.ts'
 import { learn } from './learn.ts'
 import { DEFAULT_OUTAGE, OutageDetector } from './outage.ts'
 import { ageCounts, leastKnownRoute, MAX_ROUTES, mergeStored, newRecord, newRoute, routeKey } from './record.ts'
@@ -82,6 +82,7 @@ export class ProviderBook implements ReputationBook {
       return {
         id,
         latency: unknown,
+        hope: 0,
         throughput: unknown,
         successes: 0,
         failures: 0,
@@ -101,6 +102,7 @@ export class ProviderBook implements ReputationBook {
     return {
       id,
       latency: path == null ? unknown : ageEstimate(path.latency, now - path.updatedAt, path.passed, this.#estimate),
+      hope: path == null ? 0 : hopefulMean(path.latency, now - path.updatedAt, path.passed, this.#estimate),
       throughput: path == null ? unknown : ageEstimate(path.throughput, now - path.updatedAt, path.passed, this.#estimate),
       ...ageCounts(record, now, this.#estimate),
       conduct: record.conduct.score,

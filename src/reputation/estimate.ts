@@ -7,8 +7,9 @@ import type { LogEstimate } from '../interface/reputation.ts'
  */
 export interface EstimateParams {
   /**
-   * Evidence kept per new observation: 0.75 keeps the weight of four observations,
-   * few enough that a provider that turns eight times slower is believed within two.
+   * Evidence kept per new observation: 0.85 keeps the weight of about seven
+   * observations, few enough that a provider that turns eight times slower is
+   * believed within three.
    */
   readonly keep: number
   /**
@@ -30,12 +31,12 @@ export interface EstimateParams {
 }
 
 export const DEFAULT_ESTIMATE: EstimateParams = {
-  keep: 0.75,
+  keep: 0.85,
   clip: 1.6,
   halfLife: 600_000,
   keepPassed: 0.996,
   longRunRate: 0.02,
-  keepDistance: 0.985,
+  keepDistance: 0.96,
   priorSd: 0.5,
   minSd: 0.2
 }
@@ -173,17 +174,18 @@ export function ageEstimate (estimate: Estimate, elapsed: number, passes: number
   }
 
   return {
-    mean: revertedMean(estimate, elapsed, passes, params),
+    mean: estimate.mean,
     sd: Math.max(params.minSd, Math.sqrt(estimate.variance)),
     weight: estimate.weight * remaining(elapsed, passes, params)
   }
 }
 
 /**
- * Old news goes back to what is usual for this provider: one that was fast for
- * long and then turned slow is worth another look sooner than one that always was.
+ * What a belief that was not renewed may have become: it goes back to what is
+ * usual for this provider. One that was fast for long and then turned slow is
+ * worth another look sooner than one that always was.
  */
-export function revertedMean (estimate: Estimate, elapsed: number, passes: number, params: EstimateParams): number {
+export function hopefulMean (estimate: Estimate, elapsed: number, passes: number, params: EstimateParams): number {
   const distance = Math.pow(0.5, Math.max(0, elapsed) / params.halfLife) * Math.pow(params.keepDistance, passes)
-  return estimate.longRun + (estimate.mean - estimate.longRun) * distance
+  return Math.min(estimate.mean, estimate.longRun + (estimate.mean - estimate.longRun) * distance)
 }

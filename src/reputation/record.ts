@@ -1,6 +1,6 @@
 import { closedBreaker } from './breaker.ts'
 import { CONDUCT_SUCCESS_CAP, conductFrom, decayConduct, freshConduct } from './conduct.ts'
-import { emptyEstimate, remaining, revertedMean } from './estimate.ts'
+import { emptyEstimate, remaining } from './estimate.ts'
 import type { Breaker } from './breaker.ts'
 import type { Conduct } from './conduct.ts'
 import type { Estimate, EstimateParams } from './estimate.ts'
@@ -71,13 +71,7 @@ export function newRoute (now: number): RouteRecord {
 
 /** Forgets what time and decisions against it have made of the evidence up to now */
 export function ageRoute (route: RouteRecord, now: number, params: EstimateParams): void {
-  const elapsed = now - route.updatedAt
-  const left = remaining(elapsed, route.passed, params)
-
-  for (const estimate of [route.latency, route.throughput]) {
-    estimate.mean = revertedMean(estimate, elapsed, route.passed, params)
-  }
-
+  const left = remaining(now - route.updatedAt, route.passed, params)
   route.latency.weight *= left
   route.throughput.weight *= left
   route.passed = 0

@@ -48,12 +48,14 @@ export class Announcer {
     const errors: Error[] = []
     const ended = signal == null ? this.#stopping.signal : AbortSignal.any([signal, this.#stopping.signal])
 
-    if (provide == null) {
-      return
-    }
-
     for await (const cid of cids) {
       ended.throwIfAborted()
+
+      if (provide == null) {
+        // read all the same: who passes them on hears of each
+        continue
+      }
+
       await this.#queue.onSizeLessThan(CONCURRENCY)
       void this.#queue.add(async () => {
         try {

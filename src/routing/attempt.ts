@@ -160,7 +160,8 @@ export class AttemptRun {
         if (quiet >= timeouts.stall) {
           this.#giveUp('stalled', `silent for ${Math.round(quiet)} ms after ${this.summary.bytes} bytes`)
         } else {
-          this.#awaitBytes(timeouts.stall - quiet)
+          // a sum of fractions may leave less than time can show
+          this.#awaitBytes(Math.max(1, timeouts.stall - quiet))
         }
       })
     })

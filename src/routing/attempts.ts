@@ -155,7 +155,7 @@ export class Attempts {
   }
 
   #settled (run: AttemptRun, result: AttemptResult): void {
-    const { env, candidates, onProgress } = this.#init
+    const { env, candidates } = this.#init
     const { provider, route } = run.candidate
     this.#active.delete(run)
     env.stats.outcomes[result.outcome]++
@@ -168,7 +168,6 @@ export class Attempts {
 
     env.slots.leave(provider.id)
     this.#init.onSettled(run, result)
-    onProgress('settled', { provider: provider.id, attempt: run.summary.attempt, outcome: result.outcome, bytes: run.summary.bytes })
   }
 
   /** How long this attempt took to its first byte, or has taken without one */

@@ -7,7 +7,7 @@ import type { ProviderGroup } from './affinity.ts'
 import type { RoutingEnvironment } from './environment.ts'
 import type { RetrievalEnd } from './retrieval.ts'
 import type { Ledger, PrivacyMode } from '../interface/disclosure.ts'
-import type { Provider } from '../interface/provider.ts'
+import type { BlockKey, Provider } from '../interface/provider.ts'
 import type { Purpose, Want } from '../interface/request.ts'
 
 /** One caller of a flight */
@@ -58,6 +58,10 @@ export class Flight {
   /** Somebody announced the block while it was sought: a miss would be out of date */
   announced = false
   #over = false
+
+  get key (): BlockKey {
+    return this.#init.want.key
+  }
 
   constructor (init: FlightInit) {
     this.#init = init

@@ -38,7 +38,7 @@ export class LocalCopies {
     }
 
     try {
-      using timeout = clock.timeout(Math.min(STORE_TIMEOUT, options.timeout))
+      using timeout = clock.timeout(Math.min(STORE_TIMEOUT, options.timeout / 2))
       const signal = options.signal == null ? timeout.signal : AbortSignal.any([options.signal, timeout.signal])
       const bytes = await raceSignal(readLocal(this.#store, cid, signal), signal)
 

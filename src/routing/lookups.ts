@@ -30,6 +30,7 @@ export class Lookups {
   #stage: 'deferred' | 'running' | 'done' = 'deferred'
   #parentAsked = false
   #lastResortAsked = false
+  #cancelLinger: () => void = () => {}
   /** Sources that failed: while there are any, a miss is not certain */
   failures = 0
 
@@ -99,8 +100,8 @@ export class Lookups {
       return
     }
 
-    const cancel = clock.schedule(params.lookup.linger, () => { this.#controller.abort() })
-    this.#controller.signal.addEventListener('abort', cancel, { once: true })
+    this.#cancelLinger = clock.schedule(params.lookup.linger, () => { this.#controller.abort() })
+    this.#controller.signal.addEventListener('abort', this.#cancelLinger, { once: true })
   }
 
   #sources (lastResort: boolean): readonly ProviderSource[] {
@@ -145,6 +146,7 @@ export class Lookups {
       env.log.error('lookup for %s failed - %e', want.cid, err)
     }).finally(() => {
       env.background.delete(end)
+      this.#cancelLinger()
       this.#stage = 'done'
       this.#init.onDone()
     })

@@ -27,8 +27,6 @@ import type { CID } from 'multiformats/cid'
 export type { ContentRoutingComponents, ContentRoutingStats } from './components.ts'
 export type { ContentRoutingInit } from './params.ts'
 
-const PRIVACY_MODES: readonly PrivacyMode[] = ['open', 'balanced', 'strict']
-
 /** Sessions of one manager that are open at once; the oldest is closed beyond that */
 const MAX_SESSIONS = 10_000
 
@@ -155,10 +153,8 @@ export class ContentRoutingManager implements ContentRouting {
     const key = blockKey(cid)
     this.#negative.clear(key)
 
-    for (const mode of PRIVACY_MODES) {
-      const flight = this.#flights.get(flightId(mode, key))
-
-      if (flight != null) {
+    for (const flight of this.#flights.values()) {
+      if (flight.key === key) {
         flight.announced = true
       }
     }
@@ -195,6 +191,7 @@ export class ContentRoutingManager implements ContentRouting {
 
     options.signal?.throwIfAborted()
     const key = blockKey(cid)
+    const deadline = clock.now() + (options.timeout ?? this.#params.timeout)
     const local = options.store === false ? undefined : await this.#local(cid, key, options)
 
     if (local != null) {
@@ -218,10 +215,10 @@ export class ContentRoutingManager implements ContentRouting {
       throw new NotFoundError([], `${cid}: nobody had it a moment ago (${missed.reason}); not asked again for ${Math.ceil((missed.until - clock.now()) / 1000)} s`, this.explain(cid))
     }
 
-    return this.#join(cid, key, mode, hints, options, root)
+    return this.#join(cid, key, mode, hints, deadline, options, root)
   }
 
-  async #join (cid: CID, key: BlockKey, mode: PrivacyMode, hints: readonly Provider[], options: RetrieveOptions, root?: CID): Promise<Uint8Array> {
+  async #join (cid: CID, key: BlockKey, mode: PrivacyMode, hints: readonly Provider[], deadline: number, options: RetrieveOptions, root?: CID): Promise<Uint8Array> {
     const { stats, clock } = this.#env
     const maxBytes = Math.max(options.maxBlockSize ?? 0, this.#env.verifier.maxBlockSize)
     const id = flightId(mode, key, maxBytes > this.#env.verifier.maxBlockSize ? maxBytes : undefined)
@@ -237,7 +234,7 @@ export class ContentRoutingManager implements ContentRouting {
 
     const bytes = await flight.join({
       signal: options.signal,
-      deadline: started + (options.timeout ?? this.#params.timeout),
+      deadline,
       priority: options.priority ?? 0,
       client: options.client,
       hints,

@@ -6,6 +6,7 @@ import { DEFAULT_SELECT } from './select.ts'
 import { DEFAULT_LIMITS } from './slots.ts'
 import { DEFAULT_TIMEOUTS } from './timeouts.ts'
 import { InvalidOptionError } from '../interface/errors.ts'
+import { quote } from '../interface/quote.ts'
 import type { AffinityParams } from './affinity.ts'
 import type { HedgeParams } from './hedge-budget.ts'
 import type { LookupParams } from './lookup.ts'
@@ -67,7 +68,7 @@ const MAX_MS = 86_400_000
 
 type Range = readonly [min: number, max: number, integer?: boolean]
 
-const RANGES: Record<string, Record<string, Range>> = {
+const RANGES: Readonly<Record<string, Readonly<Record<string, Range>>>> = {
   select: {
     priorWeight: [0.001, 100],
     exploration: [0, 10],
@@ -113,12 +114,12 @@ const RANGES: Record<string, Record<string, Range>> = {
 /** Fills in the defaults and refuses what is out of range, naming option, range and value */
 export function routingParams (init: ContentRoutingInit = {}): RoutingParams {
   for (const [name, value] of Object.entries(init)) {
-    if (RANGES[name] == null && !['mode', 'timeout', 'stories'].includes(name)) {
+    if (!Object.hasOwn(RANGES, name) && !['mode', 'timeout', 'stories'].includes(name)) {
       throw new InvalidOptionError(`Unknown option ${name}; expected one of mode, timeout, stories, ${Object.keys(RANGES).join(', ')}`)
     }
 
-    if (RANGES[name] != null && value !== undefined && (value === null || typeof value !== 'object')) {
-      throw new InvalidOptionError(`Expected ${name} to be an object of options, got ${String(value)}`)
+    if (Object.hasOwn(RANGES, name) && value !== undefined && (value === null || typeof value !== 'object')) {
+      throw new InvalidOptionError(`Expected ${name} to be an object of options, got ${quote(value)}`)
     }
   }
 
@@ -140,7 +141,7 @@ export function routingParams (init: ContentRoutingInit = {}): RoutingParams {
     const values = params[group as 'select'] as unknown as Record<string, unknown>
 
     for (const name of Object.keys(values)) {
-      const range = ranges[name]
+      const range = Object.hasOwn(ranges, name) ? ranges[name] : undefined
 
       if (range == null) {
         throw new InvalidOptionError(`Unknown option ${group}.${name}; expected one of ${Object.keys(ranges).join(', ')}`)
@@ -173,7 +174,7 @@ const TYPES: Record<string, 'boolean' | 'string' | 'function'> = {
 /** Checks the per-call options */
 export function checkRetrieveOptions (options: RetrieveOptions): void {
   if (options == null || typeof options !== 'object') {
-    throw new InvalidOptionError(`Expected options to be an object, got ${String(options)}`)
+    throw new InvalidOptionError(`Expected options to be an object, got ${quote(options)}`)
   }
 
   if (options.timeout != null) {
@@ -213,7 +214,7 @@ export function checkRetrieveOptions (options: RetrieveOptions): void {
 
 function inRange (name: string, value: unknown, [min, max, integer = false]: Range): number {
   if (typeof value !== 'number' || Number.isNaN(value) || value < min || value > max || (integer && !Number.isInteger(value))) {
-    throw new InvalidOptionError(`Expected ${name} to be ${integer ? 'an integer' : 'a number'} from ${min} to ${max}, got ${String(value)}`)
+    throw new InvalidOptionError(`Expected ${name} to be ${integer ? 'an integer' : 'a number'} from ${min} to ${max}, got ${quote(value)}`)
   }
 
   return value
@@ -221,7 +222,7 @@ function inRange (name: string, value: unknown, [min, max, integer = false]: Ran
 
 function privacyMode (value: unknown, name: string): PrivacyMode {
   if (value !== 'open' && value !== 'balanced' && value !== 'strict') {
-    throw new InvalidOptionError(`Expected ${name} to be open, balanced or strict, got ${String(value)}`)
+    throw new InvalidOptionError(`Expected ${name} to be open, balanced or strict, got ${quote(value)}`)
   }
 
   return value

@@ -267,9 +267,7 @@ export class Retrieval {
 
     const { rounds } = this.#env.params
     const now = this.#env.clock.now()
-    const backingOff = selection.skipped.some(({ reason }) => reason === 'backing off')
-
-    if (this.#round >= rounds.max || !worthAnotherRound(this.#evidence, backingOff)) {
+    if (this.#round >= rounds.max || !worthAnotherRound(this.#evidence)) {
       this.#giveUp()
       return
     }
@@ -297,6 +295,7 @@ export class Retrieval {
       tally: this.#candidates.tally(),
       candidates: this.#candidates.size,
       attempts: this.#attempts.count,
+      backingOff: this.#select().skipped.filter(({ reason }) => reason === 'backing off').length,
       lookupFailures: this.#lookups.failures
     }
   }
@@ -324,6 +323,7 @@ export class Retrieval {
     }
 
     if (result.outcome !== 'delivered' || result.bytes == null || this.#over) {
+      this.#tellSettled(run)
       stats.bytesWasted += run.summary.bytes
 
       if (result.error != null && (result.outcome !== 'cancelled' || result.ours === true)) {
@@ -335,11 +335,16 @@ export class Retrieval {
       this.#init.group.delivered(provider)
       this.#init.timeline.add('verify', `the bytes hash to the CID, in ${(result.verifying ?? 0).toFixed(2)} ms`, { provider: provider.id })
       this.#init.onProgress('verify', { provider: provider.id, bytes: result.bytes.byteLength })
+      this.#tellSettled(run)
       this.#finish({ kind: 'delivered', bytes: result.bytes, provider })
     }
 
     slots.release(this.#turn.client)
     this.#pump()
+  }
+
+  #tellSettled ({ summary }: AttemptRun): void {
+    this.#init.onProgress('settled', { provider: summary.provider, attempt: summary.attempt, outcome: summary.outcome, bytes: summary.bytes })
   }
 
   #found (provider: Provider): void {

@@ -48,7 +48,7 @@ export interface SelectParams {
 
 export const DEFAULT_SELECT: SelectParams = {
   priorWeight: 0.3,
-  exploration: 0.4,
+  exploration: 0.3,
   curiosity: 0.5,
   staleWeight: 3.5,
   priorSd: 0.5,
@@ -219,7 +219,9 @@ interface Priors {
 /** One plausible cost in milliseconds of getting this block from this candidate */
 export function drawCost (candidate: CandidateView, priors: Priors, params: SelectParams = DEFAULT_SELECT): number {
   const { view } = candidate
-  const latency = Math.exp(draw(view.latency, priors.latencyPrior, priors.random, params))
+  // the first to look again may hope; while it looks, the others go by what was seen last
+  const believed = candidate.inFlight === 0 ? { ...view.latency, mean: view.hope } : view.latency
+  const latency = Math.exp(draw(believed, priors.latencyPrior, priors.random, params))
   const throughput = Math.exp(draw(view.throughput, priors.throughputPrior, priors.random, params))
   const crowd = candidate.inFlight / params.comfortableInFlight
   const answers = (view.successes + 1) / (view.successes + view.failures + 1.2)

@@ -5,6 +5,8 @@ export interface Evidence {
   readonly tally: ReadonlyMap<Outcome, number>
   readonly candidates: number
   readonly attempts: number
+  /** Known, and not asked because they are backing off */
+  readonly backingOff: number
   /** Lookups that failed: somebody may have it whom we were not told about */
   readonly lookupFailures: number
 }
@@ -17,11 +19,11 @@ export interface Verdict {
 }
 
 /** What to make of it when nobody is left to ask. Pure. */
-export function verdict ({ tally, candidates, attempts, lookupFailures }: Evidence): Verdict {
+export function verdict ({ tally, candidates, attempts, backingOff, lookupFailures }: Evidence): Verdict {
   const count = (outcome: Outcome): number => tally.get(outcome) ?? 0
   const no = count('not-here') + count('refused')
   const unclear = count('unreachable') + count('overloaded') + count('stalled') + count('invalid')
-  const answered = unclear === 0 && (no > 0 || candidates === 0)
+  const answered = unclear === 0 && backingOff === 0 && (no > 0 || candidates === 0)
   const outcomes = [...tally].map(([outcome, n]) => `${n} ${outcome}`).join(', ')
 
   return {
@@ -30,11 +32,11 @@ export function verdict ({ tally, candidates, attempts, lookupFailures }: Eviden
     certain: answered && lookupFailures === 0,
     why: candidates === 0
       ? 'no providers found'
-      : outcomes === '' ? 'every known provider is backing off' : `asked ${attempts} time${attempts === 1 ? '' : 's'}: ${outcomes}`
+      : outcomes === '' ? 'every known provider is backing off' : `asked ${attempts} time${attempts === 1 ? '' : 's'}: ${outcomes}${backingOff === 0 ? '' : `; ${backingOff} backing off`}`
   }
 }
 
 /** Would another round have a chance? */
-export function worthAnotherRound ({ tally, lookupFailures }: Pick<Evidence, 'tally' | 'lookupFailures'>, backingOff: boolean): boolean {
-  return backingOff || lookupFailures > 0 || (['unreachable', 'overloaded', 'stalled'] as const).some(outcome => (tally.get(outcome) ?? 0) > 0)
+export function worthAnotherRound ({ tally, backingOff, lookupFailures }: Pick<Evidence, 'tally' | 'backingOff' | 'lookupFailures'>): boolean {
+  return backingOff > 0 || lookupFailures > 0 || (['unreachable', 'overloaded', 'stalled'] as const).some(outcome => (tally.get(outcome) ?? 0) > 0)
 }

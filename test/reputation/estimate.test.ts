@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { normal, seededRandom } from '../../src/clock/random.ts'
-import { ageEstimate, DEFAULT_ESTIMATE, emptyEstimate, hazardRate, observe, observeCensored } from '../../src/reputation/estimate.ts'
+import { ageEstimate, DEFAULT_ESTIMATE, emptyEstimate, hazardRate, hopefulMean, observe, observeCensored } from '../../src/reputation/estimate.ts'
 import type { Estimate } from '../../src/reputation/estimate.ts'
 
 const params = DEFAULT_ESTIMATE
@@ -183,7 +183,7 @@ describe('estimates', () => {
     expect(ageEstimate(estimate, Number.MAX_VALUE, 1e9, params)).toMatchObject({ mean: 4, weight: 0 })
   })
 
-  it('that are not renewed go back to what is usual in the long run', () => {
+  it('that are not renewed may hope for what is usual in the long run', () => {
     const estimate = emptyEstimate()
     for (let i = 0; i < 200; i++) {
       observe(estimate, Math.log(20), params)
@@ -191,11 +191,15 @@ describe('estimates', () => {
     for (let i = 0; i < 5; i++) {
       observe(estimate, Math.log(160), params)
     }
-    const at = (passes: number): number => Math.exp(ageEstimate(estimate, 0, passes, params).mean)
-    expect(at(0)).toBeGreaterThan(80)
-    expect(at(50)).toBeLessThan(at(0))
-    expect(at(300)).toBeLessThan(30)
-    expect(at(300)).toBeGreaterThan(19)
+    const hope = (passes: number): number => Math.exp(hopefulMean(estimate, 0, passes, params))
+    expect(hope(0)).toBeCloseTo(Math.exp(estimate.mean))
+    expect(hope(0)).toBeGreaterThan(50)
+    expect(hope(20)).toBeLessThan(hope(0))
+    expect(hope(300)).toBeLessThan(30)
+    expect(hope(300)).toBeGreaterThan(19)
+    // and never for worse than what was seen last
+    observe(estimate, Math.log(1), params)
+    expect(hope(300)).toBeLessThanOrEqual(Math.exp(estimate.mean) + 1e-9)
   })
 
   it('stay finite and bounded, whatever they are fed', () => {

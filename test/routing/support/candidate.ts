@@ -30,6 +30,7 @@ export function candidate (name: string, init: CandidateInit = {}): CandidateVie
     view: {
       id,
       latency: certain(init.latency),
+      hope: init.view?.latency?.mean ?? certain(init.latency).mean,
       throughput: certain(init.throughput),
       successes: 0,
       failures: 0,
