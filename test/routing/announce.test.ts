@@ -64,4 +64,28 @@ describe('announce', () => {
     expect(w.manager.stats().announced).toEqual({ done: 2, failed: 1, pending: 0 })
     await w.manager.stop()
   })
+
+  it('makes a remembered miss forgotten also where nothing publishes records', async () => {
+    const w = await world()
+    w.network.add('peer')
+    const cid = unpublished(1)
+    await w.clock.run(settled(w.manager.retrieve(cid)))
+    await w.manager.announce(cid)
+    await w.clock.run(settled(w.manager.retrieve(cid)))
+    expect(w.network.requests).toBe(2)
+    await w.manager.stop()
+  })
+
+  it('during a read with a larger limit leaves no remembered miss', async () => {
+    const w = await world({ lookupDelay: 100 })
+    w.network.add('peer')
+    const cid = unpublished(1)
+    const reading = settled(w.manager.retrieve(cid, { maxBlockSize: 4_000_000 }))
+    await w.clock.advance(120)
+    w.manager.available(cid)
+    await w.clock.run(reading)
+    await w.clock.run(settled(w.manager.retrieve(cid)))
+    expect(w.network.requests).toBe(2)
+    await w.manager.stop()
+  })
 })

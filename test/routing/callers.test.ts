@@ -20,9 +20,9 @@ describe('each caller', () => {
     const late = w.manager.retrieve(cid, listen('late'))
     await w.clock.run(Promise.all([early, late, left]))
     expect(heard).toEqual({
-      early: ['discovery', 'provider', 'attempt', 'connected', 'first-byte', 'verify'],
+      early: ['discovery', 'provider', 'attempt', 'connected', 'first-byte', 'verify', 'settled'],
       leaving: ['provider', 'attempt'],
-      late: ['connected', 'first-byte', 'verify']
+      late: ['connected', 'first-byte', 'verify', 'settled']
     })
     await w.manager.stop()
   })
@@ -89,6 +89,17 @@ describe('a deadline', () => {
     expect(w.clock.now()).toBe(2_000)
     expect((await w.clock.run(settled(w.manager.retrieve(cid, { timeout: 300 })))).error?.name).toBe('RetrievalTimeoutError')
     expect(w.clock.now()).toBe(2_300)
+    await w.manager.stop()
+  })
+
+  it('holds for the whole: store, network and all', async () => {
+    const hanging = { has: async () => new Promise<boolean>(() => {}), async * get () { yield new Uint8Array(0) }, put: (cid: never) => cid }
+    const w = await world({ parts: { store: hanging }, routing: { hedge: noHedge } })
+    w.network.add('silent', { silent: true })
+    const started = w.clock.now()
+    const { error } = await w.clock.run(settled(w.manager.retrieve(w.network.block(numbered(1)), { timeout: 1_000 })))
+    expect(error?.name).toBe('RetrievalTimeoutError')
+    expect(w.clock.now() - started).toBeLessThanOrEqual(1_000)
     await w.manager.stop()
   })
 })

@@ -72,20 +72,23 @@ describe('stop', () => {
     const behaviour = fc.record({
       latency: fc.integer({ min: 0, max: 2_000 }),
       connect: fc.integer({ min: 0, max: 500 }),
+      throughput: fc.constantFrom(Infinity, 0.5, 50),
       silent: fc.boolean(),
       down: fc.boolean(),
       garbage: fc.boolean(),
       has: fc.constantFrom(0, 0.5, 1),
-      rateLimit: fc.constantFrom(undefined, 1)
+      rateLimit: fc.constantFrom(undefined, 1),
+      stallsAfter: fc.constantFrom(1, 0.5)
     }, { requiredKeys: [] })
     await fc.assert(fc.asyncProperty(
       fc.integer({ min: 1, max: 1e6 }),
       fc.array(behaviour, { maxLength: 5 }),
       fc.integer({ min: 0, max: 3_000 }),
+      fc.constantFrom(0, 100),
       fc.integer({ min: 0, max: 15_000 }),
       fc.constantFrom('open' as const, 'strict' as const),
-      async (seed, behaviours, lookupDelay, moment, mode) => {
-        const w = await world({ seed, lookupDelay, routing: { mode, hedge: { shadowShare: 0.5 }, limits: { global: 5, perProvider: 2 } } })
+      async (seed, behaviours, lookupDelay, lookupGap, moment, mode) => {
+        const w = await world({ seed, lookupDelay, lookupGap, routing: { mode, hedge: { shadowShare: 0.5 }, limits: { global: 5, perProvider: 2 } } })
         behaviours.forEach((one, i) => w.network.add(`p${i}`, one))
         const session = w.manager.createSession(w.network.block(numbered(0)))
         const reads = Array.from({ length: 12 }, async (_, i) => settled((i % 2 === 0 ? session : w.manager).retrieve(w.network.block(numbered(i)))))
@@ -132,5 +135,25 @@ describe('stop', () => {
     await w.clock.run(w.manager.retrieve(w.network.block(numbered(2)), { providers: ['http://other.example'] }))
     await w.manager.stop()
     expect(await entries()).toBeGreaterThan(saved)
+  })
+
+  it('ends a lookup that lingers for the sake of later reads', async () => {
+    const w = await world({ lookupGap: 5_000 })
+    w.network.add('good', { latency: 50 })
+    w.network.add('late')
+    await w.clock.run(w.manager.retrieve(w.network.block(numbered(1))))
+    expect(w.clock.pending).toBeGreaterThan(1)
+    await w.manager.stop()
+    await w.clock.advance(0)
+    expect(w.clock.pending).toBe(0)
+  })
+
+  it('leaves no timer of a lookup that ended while it lingered', async () => {
+    const w = await world({ lookupGap: 100, routing: { hedge: { share: 0, initial: 0, shadowShare: 0 } } })
+    w.network.add('good', { latency: 50 })
+    await w.clock.run(w.manager.retrieve(w.network.block(numbered(1))))
+    await w.clock.advance(100)
+    await w.manager.stop()
+    expect(w.clock.pending).toBe(0)
   })
 })

@@ -71,6 +71,11 @@ describe('routingParams', () => {
     [{ hedge: { quanitle: 0.9 } }, 'hedge.quanitle'],
     [{ limits: null }, 'limits'],
     [{ timeut: 5 }, 'timeut'],
+    // names that every object has from its prototype
+    [{ constructor: 5 }, 'Unknown option constructor'],
+    [{ valueOf: {} }, 'Unknown option valueOf'],
+    [{ limits: { toString: 5 } }, 'Unknown option limits.toString'],
+    [{ limits: { constructor: 5 } }, 'Unknown option limits.constructor'],
     [{ select: 5 }, 'select'],
     [{ negative: { base: 60_000, max: 1_000 } }, 'negative'],
     [{ timeouts: { floor: 5_000, ceiling: 100 } }, 'timeouts']
@@ -122,5 +127,15 @@ describe('checkRetrieveOptions', () => {
     const error = callRefusal(options)
     expect(error?.name).toBe('InvalidOptionError')
     expect(error?.message).toContain(name)
+  })
+})
+
+describe('options', () => {
+  it.each([[Object.create(null)], [{ toString: 0 }], [{ toString () { throw new Error('boom') } }], [Symbol('s')], ['\u001b[2J\n']])('that cannot be printed are refused by name: %#', value => {
+    for (const error of [refusal({ limits: { global: value } }), refusal({ mode: value }), callRefusal({ timeout: value })]) {
+      expect(error?.name).toBe('InvalidOptionError')
+      // eslint-disable-next-line no-control-regex
+      expect(error?.message).not.toMatch(/[\u0000-\u001f]/)
+    }
   })
 })

@@ -157,4 +157,21 @@ describe('no full miss', () => {
     expect(await asks(w, cid)).toBe(true)
     await w.manager.stop()
   })
+
+  it('is one that a provider which was not asked is missing from', async () => {
+    const w = await world({ routing: { hedge: { share: 0, initial: 0, shadowShare: 0 } } })
+    const has = w.network.add('has', { down: true })
+    for (let i = 0; i < 3; i++) {
+      await w.clock.run(settled(w.manager.retrieve(w.network.block(numbered(i)))))
+    }
+    has.behaviour.down = false
+    w.network.add('lacking', { has: 0 })
+    const cid = w.network.block(numbered(100))
+    expect(w.book.view(has.id, has.route, w.clock.now()).breaker).toBe('open')
+    const first = await w.clock.run(settled(w.manager.retrieve(cid, { timeout: 100 })))
+    expect(first.error?.name).not.toBe('NotFoundError')
+    await w.clock.advance(Math.max(0, w.book.view(has.id, has.route, w.clock.now()).retryAt - w.clock.now()))
+    expect((await w.clock.run(settled(w.manager.retrieve(cid)))).value).toEqual(numbered(100))
+    await w.manager.stop()
+  })
 })

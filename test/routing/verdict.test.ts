@@ -9,7 +9,7 @@ const outcomes = ['not-here', 'unreachable', 'overloaded', 'refused', 'stalled',
 function after (tally: Partial<Record<Outcome, number>>, init: Partial<Evidence> = {}): Verdict {
   const entries = Object.entries(tally) as Array<[Outcome, number]>
   const count = entries.reduce((sum, [, n]) => sum + n, 0)
-  return verdict({ tally: new Map(entries), candidates: count, attempts: count, lookupFailures: 0, ...init })
+  return verdict({ tally: new Map(entries), candidates: count, attempts: count, backingOff: 0, lookupFailures: 0, ...init })
 }
 
 describe('verdict', () => {
@@ -21,6 +21,10 @@ describe('verdict', () => {
   it('is not certain while a lookup failed: somebody may have it whom we were not told about', () => {
     expect(after({ 'not-here': 1 }, { lookupFailures: 1 })).toMatchObject({ kind: 'not-found', certain: false })
     expect(after({}, { lookupFailures: 1 })).toMatchObject({ kind: 'not-found', certain: false })
+  })
+
+  it('is a failure, and no miss, while somebody who is backing off was not asked', () => {
+    expect(after({ 'not-here': 1 }, { backingOff: 1 })).toMatchObject({ kind: 'failed', certain: false })
   })
 
   it('is a failure, and no miss, when anybody gave no answer', () => {
@@ -45,12 +49,14 @@ describe('verdict', () => {
 
 describe('another round', () => {
   it('is worth it when something may have changed', () => {
-    const evidence = (tally: ReadonlyArray<[Outcome, number]>, lookupFailures = 0): Pick<Evidence, 'tally' | 'lookupFailures'> => ({ tally: new Map(tally), lookupFailures })
-    expect(worthAnotherRound(evidence([['not-here', 3], ['invalid', 1], ['refused', 1]]), false)).toBe(false)
-    expect(worthAnotherRound(evidence([['not-here', 3]]), true)).toBe(true)
-    expect(worthAnotherRound(evidence([['not-here', 3]], 1), false)).toBe(true)
+    const evidence = (tally: ReadonlyArray<[Outcome, number]>, init: Partial<Evidence> = {}): Evidence => {
+      return { tally: new Map(tally), candidates: 5, attempts: 5, backingOff: 0, lookupFailures: 0, ...init }
+    }
+    expect(worthAnotherRound(evidence([['not-here', 3], ['invalid', 1], ['refused', 1]]))).toBe(false)
+    expect(worthAnotherRound(evidence([['not-here', 3]], { backingOff: 1 }))).toBe(true)
+    expect(worthAnotherRound(evidence([['not-here', 3]], { lookupFailures: 1 }))).toBe(true)
     for (const outcome of ['unreachable', 'overloaded', 'stalled'] as const) {
-      expect(worthAnotherRound(evidence([[outcome, 1]]), false)).toBe(true)
+      expect(worthAnotherRound(evidence([[outcome, 1]]))).toBe(true)
     }
   })
 })
