@@ -63,7 +63,7 @@ export function observe (estimate: Estimate, x: number, params: EstimateParams):
 
   if (estimate.weight < MIN_WEIGHT) {
     // evidence that has faded is none, but the long run is still known
-    estimate.longRun = estimate.variance === 0 ? x : estimate.longRun
+    estimate.longRun = estimate.variance === 0 ? x : longRunAfter(estimate, x, params)
     estimate.mean = x
     estimate.variance = params.priorSd ** 2
     estimate.weight = 1
@@ -75,7 +75,7 @@ export function observe (estimate: Estimate, x: number, params: EstimateParams):
   const bounded = Math.max(-params.clip, Math.min(params.clip, x - estimate.mean))
   const step = bounded / weight
   estimate.mean += step
-  estimate.longRun += Math.max(-params.clip, Math.min(params.clip, x - estimate.longRun)) * params.longRunRate
+  estimate.longRun = longRunAfter(estimate, x, params)
   // West's incremental variance with decaying weights
   estimate.variance = (kept * estimate.variance + bounded * (bounded - step)) / weight
   estimate.weight = weight
@@ -106,16 +106,9 @@ export function observeCensored (estimate: Estimate, x: number, params: Estimate
   }
 
   const known = estimate.weight >= MIN_WEIGHT
-  const usual = prior != null && prior.weight >= 1 ? prior : undefined
-
-  if (!known) {
-    estimate.mean = usual?.mean ?? x
-    estimate.variance = Math.max(params.priorSd ** 2, usual?.variance ?? 0)
-    estimate.weight = 0
-  }
-
-  const sd = Math.max(params.minSd, Math.sqrt(estimate.variance))
-  const a = Math.min(CENSOR_FAR, (x - estimate.mean) / sd)
+  const guess = known ? estimate : startOf(estimate, params, prior) ?? { mean: x, variance: params.priorSd ** 2 }
+  const sd = Math.max(params.minSd, Math.sqrt(guess.variance))
+  const a = Math.min(CENSOR_FAR, (x - guess.mean) / sd)
 
   if (a < -CENSOR_REACH) {
     return
@@ -123,22 +116,38 @@ export function observeCensored (estimate: Estimate, x: number, params: Estimate
 
   const hazard = hazardRate(a)
   const information = hazard * (hazard - a)
-  const kept = estimate.weight * Math.pow(params.keep, information)
-  const weight = kept + information
+  // E[X | X > x]
+  const likely = x + sd * (hazard - a)
+  estimate.longRun = estimate.variance === 0 ? likely : longRunAfter(estimate, likely, params)
 
   if (!known) {
-    // E[X | X > x] under what is usual
-    estimate.mean = x + sd * (hazard - a)
-    estimate.longRun = estimate.mean
+    estimate.mean = likely
+    estimate.variance = sd ** 2
     estimate.weight = information
     return
   }
 
   // as if one observation of this weight had come
+  const weight = estimate.weight * Math.pow(params.keep, information) + information
   const bounded = Math.min(params.clip, sd / (hazard - a))
   estimate.mean += information * bounded / weight
   estimate.variance = Math.max(params.minSd ** 2, estimate.variance + Math.min(a * hazard * sd ** 2, params.clip ** 2) / weight)
   estimate.weight = weight
+}
+
+/** What to think of one about whom no evidence is left: its own long run, else what is usual for others */
+function startOf (estimate: Estimate, params: EstimateParams, prior?: Estimate): Pick<Estimate, 'mean' | 'variance'> | undefined {
+  if (estimate.variance > 0) {
+    return { mean: estimate.longRun, variance: Math.max(params.priorSd ** 2, estimate.variance) }
+  }
+
+  return prior != null && prior.weight >= 1
+    ? { mean: prior.mean, variance: Math.max(params.priorSd ** 2, prior.variance) }
+    : undefined
+}
+
+function longRunAfter ({ longRun }: Estimate, x: number, params: EstimateParams): number {
+  return longRun + Math.max(-params.clip, Math.min(params.clip, x - longRun)) * params.longRunRate
 }
 
 /** Density over upper tail of the standard normal: how surely something that has lasted to `a` ends there */

@@ -23,11 +23,11 @@ export interface StoredRecord {
   conduct: { score: number, selectable: boolean, refusals: number, at: number }
   /** `left`: ms from the last change until a probe may go out */
   breaker?: { left: number, step: number }
-  /** Key; latency and throughput as mean, variance and weight; RTT mean and deviation; patience; times passed over */
-  routes: Array<{ k: string, l: Triple, t: Triple, r: [number, number], p: number, n: number }>
+  /** Key; latency and throughput as mean, variance, weight and long run; RTT mean and deviation; patience; times passed over */
+  routes: Array<{ k: string, l: Belief, t: Belief, r: [number, number], p: number, n: number }>
 }
 
-type Triple = [number, number, number]
+type Belief = [number, number, number, number]
 
 /** Nobody takes longer than a day, and log(a day in ms) is below 19: more was written by a bug or a bad disk */
 const MAX_MS = 86_400_000
@@ -44,7 +44,7 @@ const round = (value: number): number => Math.round(value * 1000) / 1000
 
 export function storeRecord (record: ProviderRecord, now: number, wall: number): StoredRecord {
   const { id, conduct, breaker, updatedAt } = record
-  const triple = (e: Estimate): Triple => [round(e.mean), round(e.variance), round(e.weight)]
+  const belief = (e: Estimate): Belief => [round(e.mean), round(e.variance), round(e.weight), round(e.longRun)]
 
   return {
     id,
@@ -57,8 +57,8 @@ export function storeRecord (record: ProviderRecord, now: number, wall: number):
     ...(breaker.state === 'open' ? { breaker: { left: round(breaker.until - updatedAt), step: breaker.step } } : {}),
     routes: [...record.routes].map(([k, route]) => ({
       k,
-      l: triple(route.latency),
-      t: triple(route.throughput),
+      l: belief(route.latency),
+      t: belief(route.throughput),
       r: [round(route.rttMean), round(route.rttDeviation)],
       p: route.patience,
       n: route.passed
@@ -104,9 +104,14 @@ export function restoreRecord (value: unknown, now: number, wall: number, breake
   return record
 }
 
-function estimate ([mean, variance, weight]: Triple): Estimate {
-  const believed = within(mean, -MAX_LOG, MAX_LOG)
-  return { mean: believed, longRun: believed, variance: within(variance, 0, MAX_LOG), weight: within(weight, 0, MAX_WEIGHT) }
+function estimate ([mean, variance, weight, longRun]: Belief): Estimate {
+  return {
+    mean: within(mean, -MAX_LOG, MAX_LOG),
+    // exactly none is how one that was never observed is told
+    variance: within(variance, finite(weight) > 0 ? 0.001 : 0, MAX_LOG),
+    weight: within(weight, 0, MAX_WEIGHT),
+    longRun: within(longRun, -MAX_LOG, MAX_LOG)
+  }
 }
 
 function finite (value: unknown): number {

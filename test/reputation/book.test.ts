@@ -432,6 +432,19 @@ describe('toJSON and restore', () => {
     }), { numRuns: 60, endOnFailure: true })
   })
 
+  it('the long run survives a restart', () => {
+    record(A, 'delivered', { latency: 20 }, 200)
+    record(A, 'delivered', { latency: 400 }, 5)
+    const restored = new ProviderBook({ clock, random: seededRandom(1) })
+    for (const entry of JSON.parse(JSON.stringify(book)) as unknown[]) {
+      restored.restore(entry)
+    }
+    for (let i = 0; i < 1_000; i++) {
+      restored.passOver(A, via(A))
+    }
+    expect(Math.exp(restored.view(A, via(A), clock.now()).hope)).toBeLessThan(40)
+  })
+
   it('wall clocks that jump neither ban for ever nor break anything', () => {
     fc.assert(fc.property(steps, fc.double({ min: -1e15, max: 1e15, noNaN: true }), (list, jump) => {
       make()
@@ -476,7 +489,7 @@ describe('toJSON and restore', () => {
       d: number,
       conduct: fc.record({ score: number, selectable: fc.boolean(), refusals: number, at: number }),
       breaker: fc.record({ left: number, step: number }),
-      routes: fc.array(fc.record({ k: fc.constant('bitswap /ip4/192.0.2.1/tcp/1'), l: fc.tuple(number, number, number), t: fc.tuple(number, number, number), r: fc.tuple(number, number), p: number, n: number }))
+      routes: fc.array(fc.record({ k: fc.constant('bitswap /ip4/192.0.2.1/tcp/1'), l: fc.tuple(number, number, number, number), t: fc.tuple(number, number, number, number), r: fc.tuple(number, number), p: number, n: number }))
     }))
     fc.assert(fc.property(anything, value => {
       make()
@@ -535,6 +548,7 @@ describe('whatever happens', () => {
 function checkView (value: ProviderView): void {
   const numbers: Record<string, [number, number, number]> = {
     'latency mean': [value.latency.mean, -50, 50],
+    hope: [value.hope, -50, 50],
     'latency sd': [value.latency.sd, 0, 10],
     'latency weight': [value.latency.weight, 0, 1_001],
     'throughput mean': [value.throughput.mean, -50, 50],

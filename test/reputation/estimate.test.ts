@@ -173,6 +173,41 @@ describe('censored observations', () => {
   })
 })
 
+describe('the long run', () => {
+  it('of a stranger that lost a race early is what it then shows, not zero', () => {
+    const usual = { mean: Math.log(1_000), longRun: Math.log(1_000), variance: 0.25, weight: 20 }
+    const estimate = emptyEstimate()
+    observeCensored(estimate, Math.log(2), params, usual)
+    expect(estimate).toEqual(emptyEstimate())
+    observe(estimate, Math.log(300), params)
+    expect(Math.exp(hopefulMean(estimate, 0, 1_000, params))).toBeCloseTo(300)
+  })
+
+  it('of one that always loses is not its first guess', () => {
+    const estimate = emptyEstimate()
+    observeCensored(estimate, Math.log(20), params)
+    for (let i = 0; i < 500; i++) {
+      observeCensored(estimate, Math.log(400), params)
+    }
+    expect(Math.exp(hopefulMean(estimate, 0, 10_000, params))).toBeGreaterThan(300)
+  })
+
+  it('is not biased by what was cut off', () => {
+    for (const a of [-1, 0, 1]) {
+      const { last } = feed(5, 0.35, () => 5 + a * 0.35)
+      expect(Math.abs(last.longRun - 5)).toBeLessThan(0.15)
+    }
+  })
+
+  it('is what a faded belief starts from again, when all that comes is a lost race', () => {
+    const usual = { mean: Math.log(20), longRun: Math.log(20), variance: 0.1, weight: 20 }
+    const estimate = { mean: Math.log(800), longRun: Math.log(400), variance: 0.1, weight: 0.001 }
+    observeCensored(estimate, Math.log(100), params, usual)
+    expect(Math.exp(ageEstimate(estimate, 0, 0, params).mean)).toBeGreaterThan(350)
+    expect(Math.exp(estimate.longRun)).toBeCloseTo(400, -1)
+  })
+})
+
 describe('estimates', () => {
   it('lose half of their evidence per half-life, and some per decision against them', () => {
     const estimate = { mean: 4, longRun: 4, variance: 0.1, weight: 6 }
@@ -214,6 +249,7 @@ describe('estimates', () => {
           observeCensored(estimate, x, params)
         }
         expect(Number.isFinite(estimate.mean)).toBe(true)
+        expect(Number.isFinite(estimate.longRun)).toBe(true)
         expect(Number.isFinite(estimate.variance)).toBe(true)
         expect(estimate.variance).toBeGreaterThanOrEqual(0)
         expect(estimate.weight).toBeGreaterThanOrEqual(0)
