@@ -28,6 +28,7 @@ import { stat } from './unixfs/entry.ts'
 import { listDirectory } from './unixfs/list-directory.ts'
 import { locate } from './unixfs/path.ts'
 import type { BlockVerifier } from './block/verify.ts'
+import type { AdoptedBrokerInit } from './exchange/broker/broker-egress.ts'
 import type { ContentRoutingOptions } from './config/content-routing-options.ts'
 import type { ConnectedLibp2p } from './discovery/connected-peers.ts'
 import type { HasContentRouting } from './discovery/libp2p-routing-egress.ts'
@@ -189,10 +190,16 @@ export function heliaMixin (transport: TransportFactory, platform: Pick<Composit
         logger,
         discloseAnnounce: (cid, observer) => disclose(cid, 'announce', observer),
         reachable: provider => (http?.routes(provider).length ?? 0) > 0
-      }, { name, trusted: init.trustedBrokers?.includes(broker.name) }),
+      }, brokerInit(broker.name, name, init)),
       race: async (cid, brokers, options) => raceBrokers(cid, brokers, options, broker => disclose(cid, 'read', `broker:${broker.name}`))
     })
   }
+}
+
+/** Outside mode `open` a broker that nobody trusts is neither asked nor told */
+function brokerInit (broker: string, name: string, { mode = 'open', trustedBrokers = [] }: ContentRoutingOptions): AdoptedBrokerInit {
+  const trusted = trustedBrokers.includes(broker)
+  return { name, trusted, announces: trusted || mode === 'open' }
 }
 
 /** A UnixFS over a wrapped node: its cache misses go through content routing, or past it */

@@ -187,7 +187,7 @@ export const schema = defineSchema({
     default: 'balanced',
     choices: ['open', 'balanced', 'strict'],
     reason: 'a want goes to the provider chosen for it and to nobody else',
-    description: 'Privacy mode: `open` measures only, `balanced` asks chosen providers only, `strict` also never hedges.',
+    description: 'Privacy mode: `open` measures only, `balanced` uses no adopted brokers and measures nobody, `strict` also never hedges.',
     env: 'PORTOLAN_MODE',
     flag: 'mode',
     placeholder: 'MODE'

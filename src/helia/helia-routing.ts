@@ -1,6 +1,7 @@
 import type { Lifecycle, RunnableContentRouting } from './lifecycle.ts'
 import type { Story } from '../interface/errors.ts'
 import type { ContentRouting, RetrievalSession, RetrieveContentOptions, RetrieveOptions } from '../interface/routing.ts'
+import type { ContentRoutingStats } from '../interface/stats.ts'
 import type { CID } from 'multiformats/cid'
 
 /** `helia.contentRouting` */
@@ -69,7 +70,7 @@ export class HeliaRouting implements HeliaContentRouting {
     return this.#components.routing.explain(cid)
   }
 
-  stats (): object {
+  stats (): ContentRoutingStats {
     return this.#components.routing.stats()
   }
 

@@ -1,6 +1,7 @@
 import type { PrivacyMode } from './disclosure.ts'
 import type { Story } from './errors.ts'
 import type { ProviderHint } from './provider.ts'
+import type { ContentRoutingStats } from './stats.ts'
 import type { CID } from 'multiformats/cid'
 import type { ProgressOptions, ProgressEvent } from 'progress-events'
 
@@ -55,5 +56,5 @@ export interface ContentRouting {
   createSession (root: CID, options?: RetrieveOptions): RetrievalSession
   announce (cids: CID | Iterable<CID> | AsyncIterable<CID>, options?: { signal?: AbortSignal }): Promise<void>
   explain (cid: CID): Story | undefined
-  stats (): object
+  stats (): ContentRoutingStats
 }

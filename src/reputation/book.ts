@@ -14,6 +14,7 @@ import type { Clock, Random } from '../interface/clock.ts'
 import type { Outcome } from '../interface/outcome.ts'
 import type { ProviderId, Route } from '../interface/provider.ts'
 import type { ProviderView, ReputationBook, Sample } from '../interface/reputation.ts'
+import type { ProviderSummary } from '../interface/stats.ts'
 
 export interface ReputationInit {
   /** Providers remembered at most, see `Roster` for who goes first. @default 10_000 */
@@ -171,7 +172,7 @@ export class ProviderBook implements ReputationBook {
   }
 
   /** One provider as plain data, for `stats()` and `explain()` */
-  describe (id: ProviderId): Record<string, unknown> | undefined {
+  describe (id: ProviderId): ProviderSummary | undefined {
     const record = this.#roster.get(id)
 
     if (record == null) {

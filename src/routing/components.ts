@@ -1,6 +1,5 @@
 import type { Provide } from './announcer.ts'
 import type { Keeper } from './experience.ts'
-import type { RoutingSnapshot } from './stats.ts'
 import type { BlockVerifier } from '../block/verify.ts'
 import type { LocalStore } from '../interface/cache.ts'
 import type { Clock, Random } from '../interface/clock.ts'
@@ -10,6 +9,7 @@ import type { ComponentLogger } from '../interface/logger.ts'
 import type { Metrics } from '../interface/metrics.ts'
 import type { Provider, ProviderHint, ProviderId, ProviderSource } from '../interface/provider.ts'
 import type { ReputationBook } from '../interface/reputation.ts'
+import type { ProviderSummary } from '../interface/stats.ts'
 import type { ContentReader } from '../interface/unixfs.ts'
 import type { Datastore } from 'interface-datastore'
 
@@ -20,7 +20,7 @@ export interface ContentRoutingComponents {
   readonly random: Random
   readonly verifier: BlockVerifier
   readonly ledger: Ledger
-  readonly reputation: ReputationBook & { describe? (id: ProviderId): unknown, ids? (): Iterable<ProviderId> }
+  readonly reputation: ReputationBook & { describe? (id: ProviderId): ProviderSummary | undefined, ids? (): Iterable<ProviderId> }
   /** Keeps what was learnt about providers: loaded on start, saved on a tick and on stop */
   readonly keeper?: Keeper
   /** Both are read at each retrieval: the composition may add and remove */
@@ -36,11 +36,4 @@ export interface ContentRoutingComponents {
   readonly reader?: ContentReader
   readonly provide?: Provide
   parseHint (hint: ProviderHint, source: string): Provider
-}
-
-export interface ContentRoutingStats extends RoutingSnapshot {
-  readonly providers: readonly unknown[]
-  readonly reputation: { readonly size: number, readonly kept: 'datastore' | 'memory' }
-  readonly inFlight: { readonly flights: number, readonly attempts: number, readonly queued: number, readonly sessions: number }
-  readonly announced: { readonly done: number, readonly failed: number, readonly pending: number }
 }

@@ -5,7 +5,7 @@ import { Explanation } from './story.ts'
 import { Timeline } from './timeline.ts'
 import type { ProviderGroup } from './affinity.ts'
 import type { RoutingEnvironment } from './environment.ts'
-import type { RetrievalEnd } from './retrieval.ts'
+import type { RetrievalEnd } from './retrieval-init.ts'
 import type { Ledger, PrivacyMode } from '../interface/disclosure.ts'
 import type { BlockKey, Provider } from '../interface/provider.ts'
 import type { Purpose, Want } from '../interface/request.ts'
@@ -33,7 +33,7 @@ export interface FlightInit {
   /** Runs once, before the first caller gets the bytes */
   onDelivered (bytes: Uint8Array, provider: Provider): void
   /** A certain miss: nobody known has it. Not called when somebody announced it meanwhile. */
-  onMiss (why: string, asked: Iterable<string>): void
+  onMiss (why: string, asked: Iterable<string>, refused: boolean): void
   onFailed (kind: 'not-found' | 'failed' | 'aborted'): void
   onClosed (): void
 }
@@ -193,7 +193,7 @@ export class Flight {
     this.#init.onFailed(end.kind)
 
     if (end.certain && !this.announced) {
-      this.#init.onMiss(end.why, this.timeline.found.keys())
+      this.#init.onMiss(end.why, this.timeline.found.keys(), end.kind === 'failed')
     }
 
     const ErrorClass = end.kind === 'not-found' ? NotFoundError : RetrievalFailedError

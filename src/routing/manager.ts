@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { blockKey } from '../block/key.ts'
 import { parseCID } from '../block/cid.ts'
-import { BlockTooLargeError, NotFoundError, NotRunningError, OfflineError } from '../interface/errors.ts'
+import { BlockTooLargeError, NotFoundError, NotRunningError, OfflineError, RetrievalFailedError } from '../interface/errors.ts'
 import { Announcer } from './announcer.ts'
 import { readContent } from './content.ts'
 import { Experience } from './experience.ts'
@@ -14,20 +14,21 @@ import { checkRetrieveOptions, routingParams } from './params.ts'
 import { RoutingSession } from './session.ts'
 import { Stories } from './stories.ts'
 import { CustomProgressEvent } from 'progress-events'
-import type { ContentRoutingComponents, ContentRoutingStats } from './components.ts'
+import type { ContentRoutingComponents } from './components.ts'
 import type { RoutingEnvironment } from './environment.ts'
 import type { ContentRoutingInit, RoutingParams } from './params.ts'
 import type { PrivacyMode } from '../interface/disclosure.ts'
 import type { BlockKey, Provider } from '../interface/provider.ts'
 import type { Explanation } from './story.ts'
 import type { Want } from '../interface/request.ts'
+import type { ContentRoutingStats } from '../interface/stats.ts'
 import type { ContentRouting, RetrievalSession, RetrieveContentOptions, RetrieveOptions } from '../interface/routing.ts'
 import type { CID } from 'multiformats/cid'
 
-export type { ContentRoutingComponents, ContentRoutingStats } from './components.ts'
+export type { ContentRoutingComponents } from './components.ts'
 export type { ContentRoutingInit } from './params.ts'
 
-/** Sessions of one manager that are open at once; the oldest is closed beyond that */
+/** Sessions open at once; the oldest is closed beyond that */
 const MAX_SESSIONS = 10_000
 
 /**
@@ -171,7 +172,7 @@ export class ContentRoutingManager implements ContentRouting {
       ...this.#env.stats.snapshot(),
       providers: reputation.describe == null || reputation.ids == null
         ? []
-        : [...reputation.ids()].slice(-100).map(id => reputation.describe?.(id)),
+        : [...reputation.ids()].slice(-100).map(id => reputation.describe?.(id)).filter(summary => summary != null),
       reputation: { size: reputation.size, kept: datastore == null || volatile === true ? 'memory' : 'datastore' },
       inFlight: { flights: this.#flights.size, attempts: slots.inFlight, queued: slots.queued, sessions: this.#sessions.size },
       announced: { done: this.#announcer.announced, failed: this.#announcer.failed, pending: this.#announcer.pending }
@@ -212,7 +213,8 @@ export class ContentRoutingManager implements ContentRouting {
 
     if (missed != null) {
       stats.negativeHits++
-      throw new NotFoundError([], `${cid}: nobody had it a moment ago (${missed.reason}); not asked again for ${Math.ceil((missed.until - clock.now()) / 1000)} s`, this.explain(cid))
+      const MissError = missed.refused ? RetrievalFailedError : NotFoundError
+      throw new MissError([], `${cid}: nobody delivered it a moment ago (${missed.reason}); not asked again for ${Math.ceil((missed.until - clock.now()) / 1000)} s`, this.explain(cid))
     }
 
     return this.#join(cid, key, mode, hints, deadline, options, root)
@@ -272,7 +274,7 @@ export class ContentRoutingManager implements ContentRouting {
         this.#negative.clear(key)
         affinity.linkBlock(group.root, cid, bytes)
       },
-      onMiss: (why, asked) => { this.#negative.add(key, mode, this.#env.clock.now(), why, asked) },
+      onMiss: (why, asked, refused) => { this.#negative.add(key, mode, this.#env.clock.now(), why, asked, refused) },
       onFailed: kind => {
         stats.notFound += kind === 'not-found' ? 1 : 0
         stats.failed += kind === 'failed' ? 1 : 0
@@ -280,10 +282,7 @@ export class ContentRoutingManager implements ContentRouting {
       },
       onClosed: () => { this.#flights.delete(id) }
     })
-    if (this.#components.store != null) {
-      flight.timeline.add('cache', 'not in the local store')
-    }
-
+    if (this.#copies != null) flight.timeline.add('cache', 'not in the local store')
     this.#flights.set(id, flight)
     this.#stories.add(key, flight.timeline)
     return flight

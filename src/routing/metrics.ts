@@ -1,4 +1,4 @@
-import type { ContentRoutingStats } from './components.ts'
+import type { ContentRoutingStats } from '../interface/stats.ts'
 import type { Metrics } from '../interface/metrics.ts'
 import type { Outcome } from '../interface/outcome.ts'
 
@@ -28,7 +28,7 @@ export function routingMetrics (metrics: Metrics, stats: () => ContentRoutingSta
   gauge('portolan_routing_wasted_bytes_total', 'Bytes received and not needed', () => stats().bytes.wasted)
   gauge('portolan_routing_lookups_total', 'Provider lookups started', () => stats().discovery.lookups)
   gauge('portolan_routing_local_hits_total', 'Reads answered by the local store', () => stats().cache.hits)
-  gauge('portolan_routing_corrupt_local_total', 'Local copies that did not match their CID', () => stats().cache.corrupt)
+  gauge('portolan_routing_corrupt_local_total', 'Local copies that did not match their CID or could not be read in time', () => stats().cache.corrupt)
   gauge('portolan_routing_store_failures_total', 'Fetched blocks that could not be stored', () => stats().cache.storeFailures)
   gauge('portolan_routing_flights', 'Retrievals under way', () => stats().inFlight.flights)
   gauge('portolan_routing_attempts', 'Requests under way', () => stats().inFlight.attempts)

@@ -18,6 +18,8 @@ interface Miss {
   readonly reason: string
   /** Whom the miss includes: a hint to somebody else is news */
   readonly asked: ReadonlySet<string>
+  /** Somebody refused: nobody delivered it, but it may be there */
+  readonly refused: boolean
 }
 
 /**
@@ -35,7 +37,7 @@ export class NegativeCache {
   }
 
   /** Why and until when there is no point in asking; undefined when there is, or when a hint names somebody new */
-  get (key: BlockKey, mode: string, now: number, hints: Iterable<{ id: string }> = []): { reason: string, until: number } | undefined {
+  get (key: BlockKey, mode: string, now: number, hints: Iterable<{ id: string }> = []): { reason: string, until: number, refused: boolean } | undefined {
     const miss = this.#misses.get(`${mode} ${key}`)
 
     if (miss == null || now >= miss.until || [...hints].some(({ id }) => !miss.asked.has(id))) {
@@ -46,14 +48,14 @@ export class NegativeCache {
     return miss
   }
 
-  add (key: BlockKey, mode: string, now: number, reason: string, asked: Iterable<string> = []): void {
+  add (key: BlockKey, mode: string, now: number, reason: string, asked: Iterable<string> = [], refused = false): void {
     const id = `${mode} ${key}`
     const before = this.#misses.peek(id)
     // a miss soon after the last window ended lasts twice as long; after a quiet while it starts over
     const window = before != null && now - before.until < this.#params.max
       ? Math.min(this.#params.max, before.window * 2)
       : this.#params.base
-    this.#misses.set(id, { until: now + window, window, reason, asked: new Set(asked) })
+    this.#misses.set(id, { until: now + window, window, reason, asked: new Set(asked), refused })
   }
 
   /** Somebody has it now */

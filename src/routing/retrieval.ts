@@ -6,39 +6,19 @@ import { Pauses } from './pauses.ts'
 import { selectProvider } from './select.ts'
 import { Turn } from './turn.ts'
 import { verdict, worthAnotherRound } from './verdict.ts'
-import type { ProviderGroup } from './affinity.ts'
 import type { AttemptResult, AttemptRun } from './attempt.ts'
 import type { RoutingEnvironment } from './environment.ts'
-import type { RoutingRequest } from './request.ts'
+import type { RetrievalEnd, RetrievalInit } from './retrieval-init.ts'
 import type { Selection } from './select.ts'
-import type { Timeline } from './timeline.ts'
 import type { Evidence } from './verdict.ts'
 import type { FetchError } from '../interface/errors.ts'
 import type { Provider } from '../interface/provider.ts'
-import type { Want } from '../interface/request.ts'
 
 /** A group with fewer providers than this looks for more in the background */
 const ENOUGH_PROVIDERS = 2
 
 /** A lookup that has named nobody usable for this long, in ms, no longer holds up the providers of last resort */
 const FALLBACK_DELAY = 1_000
-
-export type RetrievalEnd =
-  | { readonly kind: 'delivered', readonly bytes: Uint8Array, readonly provider: Provider }
-  | { readonly kind: 'not-found', readonly errors: readonly FetchError[], readonly certain: boolean, readonly why: string }
-  | { readonly kind: 'failed', readonly errors: readonly FetchError[], readonly certain: boolean, readonly why: string }
-
-export interface RetrievalInit {
-  readonly env: RoutingEnvironment
-  readonly want: Want
-  readonly request: RoutingRequest
-  readonly group: ProviderGroup
-  /** The root of the DAG, when the block is known to be a child of it */
-  readonly parent?: Want
-  readonly timeline: Timeline
-  onProgress (phase: string, detail: Record<string, unknown>): void
-  onEnd (end: RetrievalEnd): void
-}
 
 /**
  * One block being sought: asks the pure parts (select, timeouts, hedge budget)
@@ -73,12 +53,7 @@ export class Retrieval {
       onBroken: (fetcher, err) => { init.env.log.error('fetcher %s failed to say whom it can ask - %e', fetcher.name, err) }
     })
     this.#lookups = new Lookups({
-      env: init.env,
-      want: init.want,
-      parent: init.parent,
-      request: init.request,
-      group: init.group,
-      timeline: init.timeline,
+      ...init,
       onStart: want => { init.onProgress('discovery', { cid: want.cid.toString() }) },
       onProvider: provider => { this.#found(provider) },
       onDone: () => { this.#pump() }
@@ -92,15 +67,11 @@ export class Retrieval {
       }
     })
     this.#attempts = new Attempts({
-      env: init.env,
-      want: init.want,
-      request: init.request,
-      timeline: init.timeline,
+      ...init,
       candidates: this.#candidates,
       anybodyElse: () => this.#select().chosen != null,
       onParked: () => { this.#pump() },
-      onSettled: (run, result) => { this.#settled(run, result) },
-      onProgress: (phase, detail) => { init.onProgress(phase, detail) }
+      onSettled: (run, result) => { this.#settled(run, result) }
     })
     this.#extras = new ExtraRequests({
       env: init.env,
@@ -116,7 +87,6 @@ export class Retrieval {
   start (): void {
     const { group, request, timeline } = this.#init
     this.#env.hedges.earn()
-
     this.#candidates.addStanding()
 
     for (const { provider } of group.members) {

@@ -1,4 +1,5 @@
 import type { Outcome } from '../interface/outcome.ts'
+import type { RoutingSnapshot } from '../interface/stats.ts'
 
 /** Retrieval times kept for percentiles */
 const KEPT_TIMES = 1_000
@@ -88,31 +89,6 @@ export class RoutingStats {
         timeSaved: round((this.localHits + this.coalesced) * (times.mean ?? 0))
       }
     }
-  }
-}
-
-export interface RoutingSnapshot {
-  readonly cacheMissesHandled: number
-  readonly successRate?: number
-  readonly retrievalTime: { readonly p50?: number, readonly p90?: number, readonly p99?: number, readonly mean?: number }
-  readonly succeeded: number
-  readonly notFound: number
-  readonly failed: number
-  readonly aborted: number
-  readonly coalesced: number
-  readonly negativeHits: number
-  readonly attempts: number
-  readonly outcomes: Readonly<Record<Outcome, number>>
-  readonly hedges: { readonly sent: number, readonly won: number, readonly shadows: number }
-  readonly bytes: { readonly delivered: number, readonly wasted: number }
-  readonly discovery: { readonly lookups: number, readonly failed: number, readonly providersFound: number }
-  readonly cache: {
-    readonly hits: number
-    readonly hitRatio?: number
-    readonly corrupt: number
-    readonly storeFailures: number
-    readonly bytesSaved: number
-    readonly timeSaved: number
   }
 }
 

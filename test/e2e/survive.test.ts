@@ -101,7 +101,7 @@ describe('a provider that says when to come back', () => {
     await blockFrom(helia.blockstore, file.others[20] as CID)
     expect(busy.requests).toHaveLength(1)
     // load is no dishonesty
-    const { providers } = helia.contentRouting.stats() as { providers: Array<{ id: string, conduct: number }> }
+    const { providers } = helia.contentRouting.stats()
     expect(providers.find(({ id }) => id === idOf(busy))?.conduct).toBe(0)
 
     // its time has come, and nobody else has the next block
@@ -127,7 +127,7 @@ describe('what was learnt', () => {
     liar.clear()
 
     const second = await wrappedNode({ datastore, providers: [liar, honest] })
-    const { providers, reputation } = second.helia.contentRouting.stats() as { providers: Array<{ id: string, conduct: number }>, reputation: { kept: string } }
+    const { providers, reputation } = second.helia.contentRouting.stats()
     expect(providers.find(({ id }) => id === idOf(liar))?.conduct).toBeLessThan(0)
     expect(reputation.kept).toBe('memory')
     await blockFrom(second.helia.blockstore, file.others[20] as CID)

@@ -11,6 +11,7 @@ import { NotFoundError, OfflineError } from '../../src/interface/errors.ts'
 import type { GatewayInit } from '../../src/gateway/gateway.ts'
 import type { Logger } from '../../src/interface/logger.ts'
 import type { ContentRouting, RetrieveOptions } from '../../src/interface/routing.ts'
+import type { ContentRoutingStats } from '../../src/interface/stats.ts'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { CID } from 'multiformats/cid'
 
@@ -86,7 +87,8 @@ export class StoreRouting implements ContentRouting {
 
   async announce (): Promise<void> {}
   explain (): undefined {}
-  stats (): object { return {} }
+  // nothing here reads it
+  stats (): ContentRoutingStats { return {} as ContentRoutingStats }
 }
 
 export interface TestGateway extends AsyncDisposable {

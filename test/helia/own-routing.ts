@@ -13,6 +13,7 @@ import type { ContentRoutingParts, WithContentRoutingInit } from '../../src/heli
 import type { Story } from '../../src/interface/errors.ts'
 import type { BlockFetcher } from '../../src/interface/fetcher.ts'
 import type { RetrievalSession, RetrieveOptions } from '../../src/interface/routing.ts'
+import type { ContentRoutingStats } from '../../src/interface/stats.ts'
 import type { BlockBroker, BlockRetrievalOptions, Helia } from '@helia/interface'
 
 export async function block (text: string): Promise<{ cid: CID, bytes: Uint8Array }> {
@@ -99,8 +100,8 @@ export class OwnRouting implements RunnableContentRouting {
     return undefined
   }
 
-  stats (): object {
-    return { own: true }
+  stats (): ContentRoutingStats {
+    return { own: true } as unknown as ContentRoutingStats
   }
 }
 

@@ -28,6 +28,8 @@ export interface AdoptedBrokerInit {
   name?: string
   /** May be used outside mode `open` too. @default false */
   trusted?: boolean
+  /** Tell it when a block has become local. @default true */
+  announces?: boolean
 }
 
 // as many broken promises as a process can carry without noticing; a broker that heeds its signal has none
@@ -59,6 +61,7 @@ export class AdoptedBrokerFetcher implements BlockFetcher {
   readonly #provider: Provider
   readonly #components: AdoptedBrokerComponents
   readonly #log: Logger
+  readonly #announces: boolean
   #abandoned = 0
   #announcing = 0
 
@@ -67,6 +70,7 @@ export class AdoptedBrokerFetcher implements BlockFetcher {
     this.name = id
     this.broker = broker
     this.trusted = init.trusted ?? false
+    this.#announces = init.announces ?? true
     this.#components = components
     this.#log = components.logger.forComponent('portolan:exchange:broker')
     this.#provider = { id, addresses: [], protocols: [], source: 'adopted', fallback: broker.name === GATEWAY_BROKER, domains: [id] }
@@ -165,7 +169,7 @@ export class AdoptedBrokerFetcher implements BlockFetcher {
    */
   async announce (cid: CID): Promise<void> {
     const { broker } = this
-    if (broker.announce == null) {
+    if (broker.announce == null || !this.#announces) {
       return
     }
     if (this.#announcing >= MAX_ANNOUNCING) {
