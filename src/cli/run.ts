@@ -84,7 +84,7 @@ function report (err: unknown, signals: Signals, stderr: NodeJS.WritableStream):
 
   stderr.write(`portolan: ${error.message}\n${story == null ? '' : `\n${String(story)}\n`}`)
   if (error.name === 'UsageError') {
-    stderr.write('portolan --help shows what there is\n')
+    stderr.write('portolan --help shows the commands, portolan COMMAND --help its flags\n')
   }
   return USAGE_ERRORS.has(error.name) ? EXIT_USAGE : EXIT_FAILURE
 }

@@ -1,3 +1,6 @@
+/** One for all: every file that is read ends with an abort, and an exception's stack is dear */
+const ENDED = new DOMException('The reader has left', 'AbortError')
+
 /**
  * Runs a generator under a signal of its own, aborted as soon as the reader
  * leaves: when the generator ends or fails, and when `return` or `throw` is
@@ -23,7 +26,7 @@ export function withOwnSignal<T> (start: (signal: AbortSignal) => AsyncGenerator
       }
     } finally {
       outer?.removeEventListener('abort', onAbort)
-      controller.abort()
+      controller.abort(ENDED)
     }
   }
 
@@ -31,7 +34,7 @@ export function withOwnSignal<T> (start: (signal: AbortSignal) => AsyncGenerator
 
   function leave (): void {
     left = true
-    controller.abort()
+    controller.abort(ENDED)
   }
 
   return {

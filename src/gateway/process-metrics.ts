@@ -6,7 +6,7 @@ const NANOSECONDS = 1e9
 
 /** The process metrics that every Prometheus dashboard knows, under their usual names */
 export function registerProcessMetrics (metrics: MetricRegistry): void {
-  const delay = monitorEventLoopDelay({ resolution: 20 })
+  const delay = monitorEventLoopDelay({ resolution: 100 })
   delay.enable()
 
   metrics.calculate('process_cpu_seconds_total', 'Processor time used', () => (process.cpuUsage().user + process.cpuUsage().system) / 1e6)

@@ -1,5 +1,6 @@
 import pRetry from 'p-retry'
 import PQueue from 'p-queue'
+import { raceSignal } from '../clock/race-signal.ts'
 import { NotRunningError } from '../interface/errors.ts'
 import { RoutingRequest } from './request.ts'
 import type { Clock } from '../interface/clock.ts'
@@ -42,10 +43,11 @@ export class Announcer {
     return this.#queue.size + this.#queue.pending
   }
 
-  /** Resolves when every CID was announced; rejects with all failures together */
+  /** Resolves when every CID was announced; rejects with all failures together. Waits for nobody else's. */
   async announce (cids: Iterable<CID> | AsyncIterable<CID>, mode: PrivacyMode, signal?: AbortSignal): Promise<void> {
     const { provide } = this.#components
     const errors: Error[] = []
+    const jobs = new Set<Promise<void>>()
     const ended = signal == null ? this.#stopping.signal : AbortSignal.any([signal, this.#stopping.signal])
 
     for await (const cid of cids) {
@@ -56,8 +58,7 @@ export class Announcer {
         continue
       }
 
-      await this.#queue.onSizeLessThan(CONCURRENCY)
-      void this.#queue.add(async () => {
+      const job = this.#queue.add(async () => {
         try {
           await this.#one(cid, mode, ended, provide)
           this.announced++
@@ -65,11 +66,16 @@ export class Announcer {
           this.failed++
           errors.push(new Error(`Could not announce ${cid}: ${(err as Error).message}`, { cause: err }))
         }
-      })
+      }).finally(() => { jobs.delete(job) })
+      jobs.add(job)
+
+      // a list of millions is not queued at once
+      if (jobs.size >= CONCURRENCY) {
+        await raceSignal(Promise.race(jobs), ended)
+      }
     }
 
-    await this.#queue.onIdle()
-    ended.throwIfAborted()
+    await raceSignal(Promise.all(jobs), ended)
 
     if (errors.length > 0) {
       throw new AggregateError(errors, `${errors.length} of the CIDs could not be announced`)
@@ -100,26 +106,11 @@ export class Announcer {
       priority: () => 0
     })
 
-    await pRetry(async () => { await raced(provide(cid, request), either) }, {
+    await pRetry(async () => { await raceSignal(provide(cid, request), either) }, {
       retries: RETRIES,
       minTimeout: 500,
       signal: either,
       onFailedAttempt: ({ error, attemptNumber }) => { log.error('announcing %c failed, attempt %d - %e', cid, attemptNumber, error) }
     })
-  }
-}
-
-/** Foreign code may ignore its signal */
-async function raced (work: Promise<void>, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted()
-  let onAbort = (): void => {}
-
-  try {
-    await Promise.race([work, new Promise<never>((_resolve, reject) => {
-      onAbort = () => { reject(signal.reason as Error) }
-      signal.addEventListener('abort', onAbort, { once: true })
-    })])
-  } finally {
-    signal.removeEventListener('abort', onAbort)
   }
 }

@@ -2,6 +2,7 @@ import { raceSignal } from '../clock/race-signal.ts'
 import { readLocal } from './local-read.ts'
 import type { RoutingEnvironment } from './environment.ts'
 import type { LocalStore } from '../interface/cache.ts'
+import type { Clock } from '../interface/clock.ts'
 import type { BlockKey } from '../interface/provider.ts'
 import type { CID } from 'multiformats/cid'
 
@@ -38,9 +39,7 @@ export class LocalCopies {
     }
 
     try {
-      using timeout = clock.timeout(Math.min(STORE_TIMEOUT, options.timeout / 2))
-      const signal = options.signal == null ? timeout.signal : AbortSignal.any([options.signal, timeout.signal])
-      const bytes = await raceSignal(readLocal(this.#store, cid, signal), signal)
+      const bytes = await within(readLocal(this.#store, cid, options.signal), Math.min(STORE_TIMEOUT, options.timeout / 2), clock, options.signal)
 
       if (bytes == null) {
         return undefined
@@ -84,5 +83,19 @@ export class LocalCopies {
       stats.storeFailures++
       log.error('could not store %s - %e', cid, err)
     }
+  }
+}
+
+/** Settles with the work, the time or the signal, whichever is first; on the way of every local hit, so without a signal of its own */
+async function within<T> (work: Promise<T>, ms: number, clock: Clock, signal?: AbortSignal): Promise<T> {
+  const cancel = { timer: () => {} }
+  const late = new Promise<never>((_resolve, reject) => {
+    cancel.timer = clock.schedule(ms, () => { reject(new Error(`the store did not answer within ${ms} ms`)) })
+  })
+
+  try {
+    return await Promise.race([signal == null ? work : raceSignal(work, signal), late])
+  } finally {
+    cancel.timer()
   }
 }

@@ -1,7 +1,11 @@
+import { anySignal } from 'any-signal'
 import { NotRunningError } from '../interface/errors.ts'
 import type { Provider, ProviderHint } from '../interface/provider.ts'
 import type { RetrievalSession, RetrieveOptions } from '../interface/routing.ts'
 import type { CID } from 'multiformats/cid'
+
+/** One for all sessions: every read of a file ends in a close, and an error's stack is dear */
+const CLOSED = new NotRunningError('The session was closed')
 
 /** Providers that may be named for one session: more would all be asked before discovery */
 const MAX_HINTS = 64
@@ -44,9 +48,21 @@ export class RoutingSession implements RetrievalSession {
     this.#controller.signal.throwIfAborted()
     const { signal, ...rest } = options
     const { signal: _, providers: __, ...defaults } = this.#init.options
-    const combined = signal == null ? this.#controller.signal : AbortSignal.any([signal, this.#controller.signal])
     const providers = [...this.#hints.values(), ...options.providers ?? []]
-    return this.#init.retrieve(cid, { client: this.#init.id, ...defaults, ...rest, ...(providers.length > 0 ? { providers } : {}), signal: combined })
+    const read = { client: this.#init.id, ...defaults, ...rest, ...(providers.length > 0 ? { providers } : {}) }
+
+    if (signal == null) {
+      return this.#init.retrieve(cid, { ...read, signal: this.#controller.signal })
+    }
+
+    // cleared, unlike AbortSignal.any: a long session would collect one listener per block
+    const either = anySignal([signal, this.#controller.signal])
+
+    try {
+      return await this.#init.retrieve(cid, { ...read, signal: either })
+    } finally {
+      either.clear()
+    }
   }
 
   addProvider (hint: ProviderHint): void {
@@ -65,7 +81,7 @@ export class RoutingSession implements RetrievalSession {
 
   close (): void {
     if (!this.closed) {
-      this.#controller.abort(new NotRunningError('The session was closed'))
+      this.#controller.abort(CLOSED)
       this.#init.onClose()
     }
   }

@@ -32,7 +32,7 @@ export function verdict ({ tally, candidates, attempts, backingOff, lookupFailur
     certain: answered && lookupFailures === 0,
     why: candidates === 0
       ? 'no providers found'
-      : outcomes === '' ? 'every known provider is backing off' : `asked ${attempts} time${attempts === 1 ? '' : 's'}: ${outcomes}${backingOff === 0 ? '' : `; ${backingOff} backing off`}`
+      : outcomes === '' ? 'every known provider is backing off' : `asked ${attempts} time${attempts === 1 ? '' : 's'}, last answers: ${outcomes}${backingOff === 0 ? '' : `; ${backingOff} backing off`}`
   }
 }
 

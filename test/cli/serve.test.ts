@@ -23,7 +23,7 @@ describe('portolan serve', () => {
 
     expect(node.stderr()).toContain(`${node.gateway}/`)
     expect(node.stderr()).toMatch(/contacts +nobody/)
-    expect(node.stderr()).toMatch(/store .*unbounded/)
+    expect(node.stderr()).toMatch(/store .*\n *unbounded/)
     expect((await ask(node.gateway, '/')).text).toContain('Your node is running')
     expect(statSync(join(store, TOKEN_FILE)).mode & 0o777).toBe(0o600)
     expect((await ask(node.control, '/metrics', { headers: { authorization: `Bearer ${node.token}` } })).text).toMatch(/^portolan_gateway_requests_total\{status="200"\} 1$/m)

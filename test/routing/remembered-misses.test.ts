@@ -39,7 +39,7 @@ describe('a full miss', () => {
     expect(peer.requestCount).toBe(1)
     expect(w.network.lookups).toBe(1)
     expect(errors.map(error => error?.name)).toEqual(Array.from({ length: 25 }, () => 'NotFoundError'))
-    expect(errors[24]?.message).toMatch(/nobody delivered it a moment ago \(asked 1 time: 1 not-here\); not asked again for \d+ s/)
+    expect(errors[24]?.message).toMatch(/nobody delivered it a moment ago \(asked 1 time, last answers: 1 not-here\); not asked again for \d+ s/)
     expect(String(errors[24]?.story)).toContain('http:peer.example')
     expect(w.manager.stats()).toMatchObject({ negativeHits: 24, notFound: 1, cacheMissesHandled: 1 })
     await w.manager.stop()

@@ -14,7 +14,7 @@ function after (tally: Partial<Record<Outcome, number>>, init: Partial<Evidence>
 
 describe('verdict', () => {
   it('is that nobody has it, for certain, when everybody said so or nobody is known', () => {
-    expect(after({ 'not-here': 3 })).toEqual({ kind: 'not-found', certain: true, why: 'asked 3 times: 3 not-here' })
+    expect(after({ 'not-here': 3 })).toEqual({ kind: 'not-found', certain: true, why: 'asked 3 times, last answers: 3 not-here' })
     expect(after({})).toEqual({ kind: 'not-found', certain: true, why: 'no providers found' })
   })
 
@@ -38,12 +38,12 @@ describe('verdict', () => {
   })
 
   it('is a failure when somebody refused: that does not say that the block is not there', () => {
-    expect(after({ refused: 1, 'not-here': 2 })).toEqual({ kind: 'failed', certain: true, why: 'asked 3 times: 1 refused, 2 not-here' })
+    expect(after({ refused: 1, 'not-here': 2 })).toEqual({ kind: 'failed', certain: true, why: 'asked 3 times, last answers: 1 refused, 2 not-here' })
   })
 
   it('says when nobody could be asked', () => {
     expect(after({}, { candidates: 2 })).toEqual({ kind: 'failed', certain: false, why: 'every known provider is backing off' })
-    expect(after({ 'not-here': 1 }).why).toBe('asked 1 time: 1 not-here')
+    expect(after({ 'not-here': 1 }).why).toBe('asked 1 time, last answers: 1 not-here')
   })
 })
 
