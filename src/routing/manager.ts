@@ -5,6 +5,7 @@ import { BlockTooLargeError, NotFoundError, NotRunningError, OfflineError, Retri
 import { Announcer } from './announcer.ts'
 import { readContent } from './content.ts'
 import { Experience } from './experience.ts'
+import { describeProviders, routingFigures } from './figures.ts'
 import { Flight } from './flight.ts'
 import { LocalCopies } from './local-copies.ts'
 import { routingEnvironment } from './environment.ts'
@@ -16,6 +17,7 @@ import { Stories } from './stories.ts'
 import { CustomProgressEvent } from 'progress-events'
 import type { ContentRoutingComponents } from './components.ts'
 import type { RoutingEnvironment } from './environment.ts'
+import type { RoutingFigures } from './figures.ts'
 import type { ContentRoutingInit, RoutingParams } from './params.ts'
 import type { PrivacyMode } from '../interface/disclosure.ts'
 import type { BlockKey, Provider } from '../interface/provider.ts'
@@ -86,7 +88,7 @@ export class ContentRoutingManager implements ContentRouting {
     if (this.#components.metrics != null && !this.#metered) {
       // registered once: a restart goes on counting
       this.#metered = true
-      routingMetrics(this.#components.metrics, () => this.stats())
+      routingMetrics(this.#components.metrics, { now: () => this.#env.clock.now(), snapshot: () => this.#figures() })
     }
   }
 
@@ -166,17 +168,11 @@ export class ContentRoutingManager implements ContentRouting {
   }
 
   stats (): ContentRoutingStats {
-    const { reputation, datastore, volatile } = this.#components
-    const { slots } = this.#env
-    return {
-      ...this.#env.stats.snapshot(),
-      providers: reputation.describe == null || reputation.ids == null
-        ? []
-        : [...reputation.ids()].slice(-100).map(id => reputation.describe?.(id)).filter(summary => summary != null),
-      reputation: { size: reputation.size, kept: datastore == null || volatile === true ? 'memory' : 'datastore' },
-      inFlight: { flights: this.#flights.size, attempts: slots.inFlight, queued: slots.queued, sessions: this.#sessions.size },
-      announced: { done: this.#announcer.announced, failed: this.#announcer.failed, pending: this.#announcer.pending }
-    }
+    return { ...this.#figures(), providers: describeProviders(this.#components.reputation) }
+  }
+
+  #figures (): RoutingFigures {
+    return routingFigures(this.#components, this.#env, this.#announcer, { flights: this.#flights.size, sessions: this.#sessions.size })
   }
 
   async #retrieve (target: CID, options: RetrieveOptions, root?: CID): Promise<Uint8Array> {

@@ -1,6 +1,10 @@
-import { describe, expect, it } from 'vitest'
+import { AbortError } from 'p-retry'
+import { describe, expect, it, vi } from 'vitest'
+import { MetricRegistry } from '../../src/gateway/metric-registry.ts'
+import { routingMetrics } from '../../src/routing/metrics.ts'
 import { numbered, settled, unpublished, world } from './support/world.ts'
 import type { Metrics } from '../../src/interface/metrics.ts'
+import type { RoutingFigures } from '../../src/routing/figures.ts'
 import type { CID } from 'multiformats/cid'
 import type { World } from './support/world.ts'
 
@@ -82,42 +86,152 @@ describe('stats', () => {
   })
 })
 
+type Calculate = () => number | Record<string, number>
+
+/** A registry that keeps what reads each metric */
+function registry (): { metrics: Metrics, calculated: Map<string, Calculate>, labels: Map<string, string> } {
+  const calculated = new Map<string, Calculate>()
+  const labels = new Map<string, string>()
+  const register = (name: string, { label, calculate }: { label?: string, calculate: Calculate }): void => {
+    expect(calculated.has(name)).toBe(false)
+    calculated.set(name, calculate)
+    if (label != null) {
+      labels.set(name, label)
+    }
+  }
+  return { metrics: { registerMetric: register, registerMetricGroup: register } as unknown as Metrics, calculated, labels }
+}
+
 describe('metrics', () => {
   it('say the same as stats, when they are read', async () => {
-    const gauges = new Map<string, () => number | Record<string, number>>()
-    const register = (name: string, { calculate }: { calculate (): number }): void => { gauges.set(name, calculate) }
-    const metrics = { registerMetric: register, registerMetricGroup: register } as unknown as Metrics
-    const w = await world({ parts: { metrics } })
-    await busy(w)
-    const value = (name: string): unknown => gauges.get(`portolan_routing_${name}`)?.()
-    const stats = w.manager.stats()
-    expect({
-      misses: value('misses_total'),
-      succeeded: value('succeeded_total'),
-      notFound: value('not_found_total'),
-      coalesced: value('coalesced_total'),
-      negative: value('negative_hits_total'),
-      attempts: value('attempts_total'),
-      delivered: value('delivered_bytes_total'),
-      lookups: value('lookups_total'),
-      outcomes: value('outcomes_total'),
-      providers: value('providers')
-    }).toEqual({
-      misses: stats.cacheMissesHandled,
-      succeeded: 21,
-      notFound: 1,
-      coalesced: 1,
-      negative: 1,
-      attempts: 22,
-      delivered: 21 * 1_024,
-      lookups: 22,
-      outcomes: stats.outcomes,
-      providers: 1
+    const { metrics, calculated, labels } = registry()
+    const failing = numbered(666)
+    const w = await world({
+      parts: {
+        metrics,
+        provide: async cid => {
+          if (cid.equals(w.network.block(failing))) {
+            throw new AbortError('no router')
+          }
+        }
+      }
     })
-    for (const [name, calculate] of gauges) {
-      expect(name).toMatch(/^portolan_routing_[a-z_]+$/)
-      expect(Object.values([calculate()].flat()).length).toBeGreaterThan(0)
+    await busy(w)
+    await w.clock.run(w.manager.announce(w.network.block(numbered(1))))
+    await w.clock.run(settled(w.manager.announce(w.network.block(failing))))
+    const session = w.manager.createSession(w.network.block(numbered(1)))
+    const stats = w.manager.stats()
+    expect(stats.announced).toEqual({ done: 1, failed: 1, pending: 0 })
+    expect(Object.fromEntries([...calculated].map(([name, calculate]) => [name.replace('portolan_routing_', ''), calculate()]))).toEqual({
+      misses_total: 22,
+      succeeded_total: 21,
+      not_found_total: 1,
+      failed_total: 0,
+      aborted_total: 0,
+      success_ratio: 0.955,
+      coalesced_total: 1,
+      negative_hits_total: 1,
+      retrieval_seconds: { p50: 0.02, p90: 0.02, p99: 0.02 },
+      retrieval_mean_seconds: 0.02,
+      attempts_total: 22,
+      outcomes_total: stats.outcomes,
+      hedges_total: 0,
+      hedges_won_total: 0,
+      shadows_total: 0,
+      delivered_bytes_total: 21 * 1_024,
+      wasted_bytes_total: 0,
+      lookups_total: 22,
+      lookups_failed_total: 0,
+      providers_found_total: 22,
+      local_hits_total: 0,
+      hit_ratio: 0,
+      saved_bytes_total: 0,
+      saved_seconds: 0.02,
+      corrupt_local_total: 0,
+      store_failures_total: 0,
+      flights: 0,
+      attempts: 0,
+      queued: 0,
+      sessions: 1,
+      providers: 1,
+      announced_total: 1,
+      announce_failed_total: 1,
+      announce_pending: 0
+    })
+    expect(Object.fromEntries(labels)).toEqual({ portolan_routing_outcomes_total: 'outcome', portolan_routing_retrieval_seconds: 'quantile' })
+    session.close()
+    await w.manager.stop()
+  })
+
+  it('each read the figure that they are named after', async () => {
+    const { manager } = await world()
+    const { metrics, calculated } = registry()
+    let next = 0
+    // every number differs, so that no two metrics can be mistaken for each other
+    const numberedFigures = JSON.parse(JSON.stringify({ ...manager.stats(), successRate: 0, retrievalTime: { p50: 0, p90: 0, p99: 0, mean: 0 } }), (_key, value: unknown) =>
+      typeof value === 'number' ? ++next * 1_000 : value) as RoutingFigures
+    const f: RoutingFigures = { ...numberedFigures, cache: { ...numberedFigures.cache, hitRatio: 0.25 } }
+    routingMetrics(metrics, { now: () => 0, snapshot: () => f })
+    const value = (name: string): unknown => calculated.get(`portolan_routing_${name}`)?.()
+    expect([value('aborted_total'), value('failed_total'), value('success_ratio')]).toEqual([f.aborted, f.failed, f.successRate])
+    expect([value('hedges_total'), value('hedges_won_total'), value('shadows_total')]).toEqual([f.hedges.sent, f.hedges.won, f.hedges.shadows])
+    expect([value('lookups_total'), value('lookups_failed_total'), value('providers_found_total')]).toEqual([f.discovery.lookups, f.discovery.failed, f.discovery.providersFound])
+    expect([value('local_hits_total'), value('hit_ratio'), value('saved_bytes_total')]).toEqual([f.cache.hits, 0.25, f.cache.bytesSaved])
+    expect([value('corrupt_local_total'), value('store_failures_total'), value('wasted_bytes_total')]).toEqual([f.cache.corrupt, f.cache.storeFailures, f.bytes.wasted])
+    expect([value('flights'), value('attempts'), value('queued'), value('sessions')]).toEqual([f.inFlight.flights, f.inFlight.attempts, f.inFlight.queued, f.inFlight.sessions])
+    expect([value('announced_total'), value('announce_failed_total'), value('announce_pending')]).toEqual([f.announced.done, f.announced.failed, f.announced.pending])
+    const { p50, p90, p99, mean } = f.retrievalTime
+    expect(value('retrieval_seconds')).toEqual({ p50: Number(p50) / 1_000, p90: Number(p90) / 1_000, p99: Number(p99) / 1_000 })
+    expect([value('retrieval_mean_seconds'), value('saved_seconds')]).toEqual([Number(mean) / 1_000, f.cache.timeSaved / 1_000])
+    await manager.stop()
+  })
+
+  it('take one snapshot per scrape, and describe no provider for it', async () => {
+    const { metrics, calculated } = registry()
+    const w = await world({ parts: { metrics } })
+    w.network.add('good', { latency: 20 })
+    const described = vi.spyOn(w.book, 'describe')
+    const scrape = (): unknown => [...calculated.values()].map(calculate => calculate()) && calculated.get('portolan_routing_succeeded_total')?.()
+    expect(scrape()).toBe(0)
+    await w.clock.run(w.manager.retrieve(w.network.block(numbered(1))))
+    await w.clock.advance(229)
+    expect(scrape()).toBe(0)
+    await w.clock.advance(1)
+    expect(scrape()).toBe(1)
+    expect(described).not.toHaveBeenCalled()
+    expect(w.manager.stats().providers).toHaveLength(1)
+    expect(described).toHaveBeenCalledTimes(1)
+    await w.manager.stop()
+
+    const counted = vi.fn(() => w.manager.stats())
+    const other = registry()
+    let now = 0
+    routingMetrics(other.metrics, { now: () => now, snapshot: counted })
+    expect(counted).not.toHaveBeenCalled()
+    for (const at of [0, 249, 250, 499, 500]) {
+      now = at
+      for (const calculate of other.calculated.values()) {
+        calculate()
+      }
     }
+    expect(counted).toHaveBeenCalledTimes(3)
+  })
+
+  it('make a page of their own registry, where totals are counters and nothing is made up', async () => {
+    const metrics = new MetricRegistry()
+    const w = await world({ parts: { metrics } })
+    const idle = metrics.toString()
+    expect(idle).toContain('# TYPE portolan_routing_misses_total counter\nportolan_routing_misses_total 0\n')
+    expect(idle).toContain('# TYPE portolan_routing_outcomes_total counter\n')
+    expect(idle).not.toMatch(/NaN|undefined/)
+    expect(idle).not.toMatch(/^portolan_routing_(hit_ratio|success_ratio|retrieval_seconds|retrieval_mean_seconds)/m)
+    await busy(w)
+    await w.clock.advance(250)
+    const page = metrics.toString()
+    expect(page).toContain('# TYPE portolan_routing_retrieval_seconds gauge\n')
+    expect(page).toContain('portolan_routing_retrieval_seconds{quantile="p99"} 0.02\n')
+    expect(page).toContain('portolan_routing_success_ratio 0.955\n')
+    expect(page).toContain('# TYPE portolan_routing_saved_seconds gauge\nportolan_routing_saved_seconds 0.02\n')
     await w.manager.stop()
   })
 })
