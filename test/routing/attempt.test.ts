@@ -25,3 +25,28 @@ describe('a transfer that stalls', () => {
     await w.manager.stop()
   })
 })
+
+describe('silence', () => {
+  const hedge = { share: 0, initial: 0, shadowShare: 0 }
+
+  it('is not judged before an answer that came in the same instant was read', async () => {
+    const { network, clock, manager } = await world({ routing: { hedge, timeouts: { unknown: 2_500 } } })
+    network.add('a', { latency: 2_500 })
+    network.add('b', { latency: 2_500 })
+    await clock.run(manager.retrieve(network.block(numbered(1))))
+    expect(clock.now()).toBe(2_500)
+    expect(network.requests).toBe(1)
+    await manager.stop()
+  })
+
+  it('in the middle of a transfer neither', async () => {
+    const { network, clock, manager } = await world({ routing: { hedge, timeouts: { stall: 1_024 } } })
+    // a piece of 16 KiB every 1,024 ms
+    network.add('a', { latency: 50, throughput: 16 })
+    network.add('b', { latency: 50, throughput: 16 })
+    await clock.run(manager.retrieve(network.block(numbered(1, 65_536))))
+    expect(clock.now()).toBe(50 + 4 * 1_024)
+    expect(network.requests).toBe(1)
+    await manager.stop()
+  })
+})

@@ -1,8 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../src/clock/random.ts'
+import { ProviderGroup } from '../../src/routing/affinity.ts'
 import { DEFAULT_SELECT, drawCost, selectProvider, selectStale } from '../../src/routing/select.ts'
 import { candidate } from './support/candidate.ts'
+import { unpublished } from './support/world.ts'
 import type { CandidateInit } from './support/candidate.ts'
 import type { CandidateView, SelectInput, SelectParams, Selection } from '../../src/routing/select.ts'
 
@@ -111,6 +113,24 @@ describe('selectProvider', () => {
       expect(choose([wide, near], { size: MIB, random: seededRandom(seed) }).chosen).toBe(wide)
       expect(choose([wide, near], { size: 4 * KIB, random: seededRandom(seed) }).chosen).toBe(near)
     }
+  })
+
+  it('asks one that lacked many blocks of this DAG less than a slower one that had them', () => {
+    const [fast, slow] = [candidate('fast', { latency: 50, throughput: 2_000 }), candidate('slow', { latency: 100, throughput: 2_000 })]
+    const group = new ProviderGroup('dag', unpublished(1))
+    const chosen = (): string[] => Array.from({ length: 100 }, (_, seed) => choose([
+      { ...fast, has: group.has(fast.provider.id) },
+      { ...slow, has: group.has(slow.provider.id) }
+    ], { size: 1, random: seededRandom(seed) }).chosen?.provider.id ?? '')
+    expect(new Set(chosen())).toEqual(new Set([fast.provider.id]))
+    group.add(fast.provider)
+
+    for (let i = 0; i < 10; i++) {
+      group.lacked(fast.provider.id)
+      group.delivered(slow.provider)
+    }
+
+    expect(new Set(chosen())).toEqual(new Set([slow.provider.id]))
   })
 
   it('tries an unmeasured provider now and then, and not always', () => {
@@ -235,6 +255,18 @@ describe('drawCost', () => {
     const plain = cost(candidate('a', known))
     expect(cost(candidate('a', { ...known, inFlight: DEFAULT_SELECT.comfortableInFlight }))).toBeCloseTo(2 * plain, 3)
     expect(cost(candidate('a', { ...known, view: { ...known.view, breaker: 'half-open' } }))).toBeCloseTo(2 * plain, 3)
+  })
+
+  it('is twice as high where half the blocks are expected to be missing', () => {
+    const known = { latency: 100, throughput: 1_000, view: { successes: 1e6 } }
+    expect(cost(candidate('a', { ...known, has: 0.4 }))).toBeCloseTo(2 * cost(candidate('a', { ...known, has: 0.8 })), 3)
+  })
+
+  it('hopes only while nothing is in flight there: the first to look again may, the others go by what was seen', () => {
+    const slow = { throughput: 1e9, view: { latency: { mean: Math.log(1_000), sd: 0.1, weight: 1e9 }, hope: Math.log(10) } }
+    const sober = { ...slow, view: { ...slow.view, hope: slow.view.latency.mean } }
+    expect(cost(candidate('a', slow), 1)).toBeCloseTo(cost(candidate('a', sober), 1) / 100, 3)
+    expect(cost(candidate('a', { ...slow, inFlight: 1 }), 1)).toBe(cost(candidate('a', { ...sober, inFlight: 1 }), 1))
   })
 })
 
