@@ -9,8 +9,10 @@ export interface HedgeParams {
   readonly quantile: number
   /** Never hedge sooner than this, in ms: a pause of the garbage collector or a busy loop is not a slow provider */
   readonly minDelay: number
-  /** The delay before there are samples, in ms; halved for each further hedge of the same read */
+  /** The delay before there are enough samples, in ms; halved for each further hedge of the same read */
   readonly coldDelay: number
+  /** The same while nobody has ever answered: whoever is named first may be dead, and there is nobody to go by */
+  readonly blindDelay: number
   /** Attempts of one read under way at once */
   readonly maxConcurrent: number
   /**
@@ -29,6 +31,7 @@ export const DEFAULT_HEDGE: HedgeParams = {
   quantile: 0.9,
   minDelay: 30,
   coldDelay: 120,
+  blindDelay: 80,
   maxConcurrent: 6,
   reserve: 2,
   shadowShare: 0.03
@@ -76,8 +79,8 @@ export class HedgeBudget {
   }
 
   /** Milliseconds to wait for the n-th hedge of a read (0 is the first) */
-  delay (n: number, recent: number | undefined): number {
-    const base = recent ?? this.#params.coldDelay
+  delay (n: number, recent: number | undefined, blind = false): number {
+    const base = recent ?? (blind ? Math.min(this.#params.blindDelay, this.#params.coldDelay) : this.#params.coldDelay)
     return Math.max(this.#params.minDelay, base / 2 ** n)
   }
 }

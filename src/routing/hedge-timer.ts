@@ -55,7 +55,7 @@ export class HedgeTimer {
   /** The usual time of recent attempts; while there are none, less and less for every further hedge */
   get #delay (): number {
     const recent = this.#usual()
-    return this.#env.hedges.delay(recent == null ? this.#sent : 0, recent)
+    return this.#env.hedges.delay(recent == null ? this.#sent : 0, recent, this.#env.windows.all.count === 0)
   }
 
   #wait (ms: number): void {

@@ -95,6 +95,7 @@ const RANGES: Readonly<Record<string, Readonly<Record<string, Range>>>> = {
     quantile: [0.5, 0.999],
     minDelay: [0, MAX_MS],
     coldDelay: [1, MAX_MS],
+    blindDelay: [1, MAX_MS],
     maxConcurrent: [1, 64, true],
     reserve: [0, 1e6],
     shadowShare: [0, 1]

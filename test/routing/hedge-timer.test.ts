@@ -1,15 +1,16 @@
 import { describe, expect, it } from 'vitest'
 import { DEFAULT_HEDGE, HedgeBudget } from '../../src/routing/hedge-budget.ts'
 import { HedgeTimer } from '../../src/routing/hedge-timer.ts'
+import { LatencyWindow } from '../../src/routing/latency-window.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 import type { RoutingEnvironment } from '../../src/routing/environment.ts'
 
 describe('HedgeTimer', () => {
   it('leaves the last tokens to the read that has waited longest, although another one is due first', async () => {
-    const hedge = { ...DEFAULT_HEDGE, share: 1, initial: 0, coldDelay: 120 }
+    const hedge = { ...DEFAULT_HEDGE, share: 1, initial: 0, coldDelay: 120, blindDelay: 120 }
     const clock = new VirtualClock()
     const hedges = new HedgeBudget(hedge)
-    const env = { clock, hedges, params: { hedge } } as unknown as RoutingEnvironment
+    const env = { clock, hedges, params: { hedge }, windows: { classes: [], all: new LatencyWindow() } } as unknown as RoutingEnvironment
     const paid: string[] = []
     const timer = (name: string): HedgeTimer => {
       const made: HedgeTimer = new HedgeTimer(env, () => undefined, () => {
@@ -36,9 +37,9 @@ describe('HedgeTimer', () => {
   })
 
   it('keeps no read from a token beyond the reserve', async () => {
-    const hedge = { ...DEFAULT_HEDGE, initial: DEFAULT_HEDGE.reserve + 1, coldDelay: 120 }
+    const hedge = { ...DEFAULT_HEDGE, initial: DEFAULT_HEDGE.reserve + 1, coldDelay: 120, blindDelay: 120 }
     const clock = new VirtualClock()
-    const env = { clock, hedges: new HedgeBudget(hedge), params: { hedge } } as unknown as RoutingEnvironment
+    const env = { clock, hedges: new HedgeBudget(hedge), params: { hedge }, windows: { classes: [], all: new LatencyWindow() } } as unknown as RoutingEnvironment
     const timer = new HedgeTimer(env, () => undefined, () => {})
     timer.arm()
     await clock.advance(120)
