@@ -19,7 +19,7 @@ const PAGES: readonly BenchPage[] = [
     bench: 'selection',
     intro: `Drives \`ContentRoutingManager.retrieve\` over a simulated network on the virtual clock: 60 000 reads, about 8 in flight, 8 providers with
 medians of 20 to 400 ms, each of which turns 8 times slower and back; some requests are stragglers, some are never answered. One oracle knows
-which provider is the quickest at every moment, the other one also hedges at that provider's 95th percentile. *Stable*: a provider changes every
+which provider is the quickest at every moment, the other one also hedges at that provider's 95th percentile. *Stable*: each provider changes on average every
 8 000 reads, 2 % stragglers, 1 % silence. *Churny*: every 800, 5 %, 3 %.`,
     figures: [
       { key: 'p50Stable', what: 'Median time of a read / that of the oracle, stable', bar: '≤ 1.10' },
