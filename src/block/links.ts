@@ -8,6 +8,12 @@ import { DEFAULT_MAX_BLOCK_SIZE } from './verify.ts'
 /** How many links of one block are read: a full HAMT shard has 256, a file node 174, so only an odd block has more */
 export const DEFAULT_MAX_LINKS = 10_000
 
+/**
+ * Blocks above this are not searched: decoding comes before counting, and 2 MiB of
+ * empty arrays hold the event loop for a second. Ten thousand links fit.
+ */
+const MAX_LINK_BYTES = 524_288
+
 /** Levels of maps and arrays that are searched: real documents have a dozen */
 const MAX_DEPTH = 1_000
 
@@ -26,6 +32,10 @@ export interface Link {
  * say what is wrong with it. Never throws.
  */
 export function linksOf (cid: CID, bytes: Uint8Array, limit: number = DEFAULT_MAX_LINKS): Link[] {
+  if (bytes.byteLength > MAX_LINK_BYTES) {
+    return []
+  }
+
   try {
     switch (cid.code) {
       case dagPb.code: return pbLinks(bytes, limit)

@@ -65,6 +65,10 @@ export class IpfsHandler {
     if (typeof format === 'object') {
       throw new HttpError(406, `This gateway does not make ${JSON.stringify(format.unsupported.slice(0, 80))}. It has files (no format asked for) and blocks (?format=raw or Accept: application/vnd.ipld.raw).`)
     }
+    if (exchange.request.headers['service-worker'] === 'script' && path.names.length === 0) {
+      // its scope would be all of /ipfs/: every other site that this gateway shows
+      throw new HttpError(400, 'A service worker may not be registered from a bare CID: it would control everything under /ipfs/.')
+    }
     if (path.names.length === 0 && notModified(exchange, etagOf(path.root, format))) {
       // the client holds it, and it cannot have changed: no reason to fetch anything
       this.#notModified(exchange, etagOf(path.root, format), headers)

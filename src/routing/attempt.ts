@@ -9,6 +9,9 @@ import type { Outcome } from '../interface/outcome.ts'
 import type { Sample } from '../interface/reputation.ts'
 import type { Attempt, Request, Want } from '../interface/request.ts'
 
+/** Bytes per ms below which a transfer is given up: 1 kB/s is slower than any modem */
+const MIN_PACE = 1
+
 export interface AttemptResult {
   readonly outcome: Outcome
   readonly bytes?: Uint8Array
@@ -159,12 +162,21 @@ export class AttemptRun {
 
         if (quiet >= timeouts.stall) {
           this.#giveUp('stalled', `silent for ${Math.round(quiet)} ms after ${this.summary.bytes} bytes`)
+        } else if (this.#crawls()) {
+          this.#giveUp('stalled', `only ${this.summary.bytes} bytes in ${Math.round(clock.now() - (this.#firstByteAt ?? 0))} ms`)
         } else {
           // a sum of fractions may leave less than time can show
           this.#awaitBytes(Math.max(1, timeouts.stall - quiet))
         }
       })
     })
+  }
+
+  /** A byte now and then keeps the stall timer quiet and the reader waiting: judged once per stall time, by its mean pace */
+  #crawls (): boolean {
+    const { clock, timeouts } = this.#init
+    const elapsed = clock.now() - (this.#firstByteAt ?? clock.now())
+    return elapsed >= timeouts.stall && this.summary.bytes < elapsed * MIN_PACE
   }
 
   #arm (ms: number, fn: () => void): void {

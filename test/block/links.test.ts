@@ -100,6 +100,14 @@ describe('bounds', () => {
     expect(linksOf(PB, pb({ Links: many.map((Hash) => ({ Hash })) }))).toHaveLength(300)
   })
 
+  it('a block of more than half a MiB is not decoded for its links', () => {
+    const links = Array.from({ length: 13_000 }, (_, i) => cid(i % 256))
+    const bytes = dagCbor.encode(links)
+    expect(bytes.byteLength).toBeGreaterThan(524_288)
+    expect(linksOf(CBOR, bytes)).toEqual([])
+    expect(linksOf(CBOR, dagCbor.encode(links.slice(0, 9_000)))).toHaveLength(9_000)
+  })
+
   it('an abyss of arrays has no links and breaks nothing', () => {
     const depth = 1_000_000
     const abyss = new Uint8Array(depth + 1).fill(0x81)

@@ -170,6 +170,11 @@ describe('blocks', () => {
     expect(answer.headers['content-type']).toBe('text/plain; charset=utf-8')
   })
 
+  it('a service worker from a bare CID is 400: it would control every page under /ipfs/', async () => {
+    const answer = await ask(test.url, `/ipfs/${missing}?filename=sw.js`, { headers: { 'service-worker': 'script' } })
+    expect([answer.status, answer.text.includes('service worker')]).toEqual([400, true])
+  })
+
   it('Accept: car alone is 406, beside anything a browser sends it is not', async () => {
     const { cid } = await put(await fileNode('x'))
     expect((await ask(test.url, `/ipfs/${cid}`, { headers: { accept: 'application/vnd.ipld.car;version=1' } })).status).toBe(406)

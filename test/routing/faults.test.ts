@@ -267,6 +267,27 @@ describe('a fetcher', () => {
     await v.manager.stop()
   })
 
+  it('that drips a byte a second is given up for another, and backs off', async () => {
+    const w = await world({ started: false })
+    const drip = w.network.add('drip', { latency: 1 })
+    w.network.add('good', { latency: 100 })
+    const fetcher = fetcherWith(w, 'drip', async attempt => {
+      attempt.phase('first-byte')
+
+      for (;;) {
+        attempt.bytes(1)
+        await w.network.clock.sleep(1_000, { signal: attempt.signal })
+      }
+    })
+    const v = await world({ network: w.network, parts: { fetchers: [fetcher] } })
+    const started = v.clock.now()
+    expect(await v.clock.run(v.manager.retrieve(v.network.block(numbered(1)), { providers: ['http://drip.example'] }))).toEqual(numbered(1))
+    expect(v.clock.now() - started).toBeLessThan(5_000)
+    expect(v.manager.stats().outcomes.stalled).toBe(1)
+    expect(v.book.describe(drip.id)?.breaker).toBe('open')
+    await v.manager.stop()
+  })
+
   it('that delivers after it was told to stop changes nothing any more', async () => {
     const w = await world({ started: false })
     const late = w.network.add('late', { latency: 1 })
