@@ -1,0 +1,30 @@
+import type { Disclosure } from '../../interface/disclosure.ts'
+import type { Connection } from '@libp2p/interface'
+
+/** Who is to be reached, and by which ways */
+export interface LeaseTarget {
+  /** The peer id as text, without `p2p:` */
+  readonly peer: string
+  /** Multiaddrs to dial, best first; a connection that is already open is used whatever its address */
+  readonly addresses: readonly string[]
+}
+
+/** A connection that is kept open for its holder; every lease is released exactly once, later calls do nothing */
+export interface Lease {
+  readonly peer: string
+  readonly connection: Connection
+  release (): void
+}
+
+/** Connections held for those who talk over them, on top of libp2p's own pool */
+export interface ConnectionLeases {
+  /**
+   * Resolves with a connection, dialling when there is none. Rejects with a
+   * FetchError: `unreachable` (nobody answered), `overloaded` (our own caps),
+   * `refused` (the address policy), `cancelled` (`signal`).
+   */
+  acquire (target: LeaseTarget, options: { signal: AbortSignal }, disclosure: Disclosure): Promise<Lease>
+  start (): void
+  /** Releases everything and closes nothing that others use */
+  stop (): Promise<void>
+}
