@@ -1,10 +1,24 @@
-import type { Provider, Route, Transport } from './provider.ts'
+import type { BlockKey, Provider, Route, Transport } from './provider.ts'
 import type { Attempt, Want } from './request.ts'
 import type { CID } from 'multiformats/cid'
 
 export interface Block {
   readonly cid: CID
   readonly bytes: Uint8Array
+}
+
+/** A DAG, or the part of a file in it, wanted as one stream */
+export interface DagWant {
+  readonly cid: CID
+  readonly key: BlockKey
+  /** `entity`: the file or directory at the root; `all`: everything below it */
+  readonly scope: 'entity' | 'all'
+  /** First byte of the file. @default 0 */
+  readonly from?: number
+  /** Last byte of the file, itself included. @default its end */
+  readonly to?: number
+  /** Largest block accepted, in bytes */
+  readonly maxBytes: number
 }
 
 /**
@@ -18,6 +32,13 @@ export interface BlockFetcher {
   routes (provider: Provider): readonly Route[]
   /** Resolves with the bytes (the caller verifies them), throws a FetchError that carries the outcome */
   fetch (want: Want, route: Route, attempt: Attempt): Promise<Uint8Array>
+  /**
+   * A whole DAG in one answer, depth first, parents before children. Nothing of
+   * it is verified: the caller hashes each block and knows which it asked for.
+   * Pulls from the wire only as fast as it is read, leaving the loop ends it.
+   * Throws a FetchError; `not-here` also when the provider does not do this.
+   */
+  stream? (dag: DagWant, route: Route, attempt: Attempt): AsyncIterable<Block>
   /** Adopted code that the operator trusts in every mode. @default false */
   readonly trusted?: boolean
   /** Why this fetcher cannot use a provider it would otherwise know how to ask (a refused address), for the story */
