@@ -1,6 +1,4 @@
-import { lookupOptions } from './lookup-options.ts'
 import { routerLookup } from './router-lookup.ts'
-import type { RouterLookupInit } from './router-lookup.ts'
 import type { Clock } from '../interface/clock.ts'
 import type { ComponentLogger } from '../interface/logger.ts'
 import type { ProviderSource } from '../interface/provider.ts'
@@ -27,8 +25,7 @@ const NOBODY = new Set(['NoRoutersAvailableError'])
  *
  * @param getRouting - read at each lookup, since mixins replace `findProviders`
  */
-export function heliaRoutingSource (getRouting: () => FindsProviders | undefined, components: RoutingSourceComponents, init: RouterLookupInit = {}): ProviderSource {
-  const options = lookupOptions(init)
+export function heliaRoutingSource (getRouting: () => FindsProviders | undefined, components: RoutingSourceComponents): ProviderSource {
   const log = components.logger.forComponent('portolan:discovery:helia')
 
   return {
@@ -40,7 +37,6 @@ export function heliaRoutingSource (getRouting: () => FindsProviders | undefined
       }
 
       yield * routerLookup({
-        ...options,
         log,
         clock: components.clock,
         request,

@@ -1,9 +1,7 @@
-import { lookupOptions } from './lookup-options.ts'
 import { providing } from './provide-egress.ts'
 import { routerLookup } from './router-lookup.ts'
 import type { RoutingSourceComponents, FindsProviders } from './helia-routing-egress.ts'
 import type { Provides } from './provide-egress.ts'
-import type { RouterLookupInit } from './router-lookup.ts'
 import type { ProviderSource } from '../interface/provider.ts'
 
 const NAME = 'libp2p'
@@ -15,15 +13,13 @@ export interface HasContentRouting {
 }
 
 /** Everybody whom the content routers of a libp2p node find: for nodes without Helia */
-export function libp2pRoutingSource (libp2p: HasContentRouting, components: RoutingSourceComponents, init: RouterLookupInit = {}): ProviderSource {
-  const options = lookupOptions(init)
+export function libp2pRoutingSource (libp2p: HasContentRouting, components: RoutingSourceComponents): ProviderSource {
   const log = components.logger.forComponent('portolan:discovery:libp2p')
 
   return {
     name: NAME,
     async * find ({ cid }, request) {
       yield * routerLookup({
-        ...options,
         log,
         clock: components.clock,
         request,

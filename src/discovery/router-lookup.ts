@@ -1,4 +1,5 @@
 import { anySignal } from 'any-signal'
+import { Pace } from '../clock/pace.ts'
 import { raceSignal } from '../clock/race-signal.ts'
 import { InvalidProviderError } from '../interface/errors.ts'
 import { providerFromRecord } from '../provider/provider.ts'
@@ -9,21 +10,7 @@ import type { Provider } from '../interface/provider.ts'
 import type { Request } from '../interface/request.ts'
 import type { ProviderRecord, ProviderRecordInit } from '../provider/provider.ts'
 
-export interface RouterLookupInit {
-  /** Records taken from one lookup. @default 64 */
-  maxProviders?: number
-  /** Longest a lookup may take, in ms, inside the deadline of the read. @default 15_000 */
-  timeout?: number
-}
-
-// three times what a DHT lookup stops at (k = 20): delegated routers list stale peers first
-export const DEFAULT_MAX_PROVIDERS = 64
-// p99 of a DHT provider walk is below ten seconds; half of the default deadline remains for the transfer
-export const DEFAULT_LOOKUP_TIMEOUT = 15_000
-// what is left of the read's time when its lookups must have ended
-const DEADLINE_SHARE = 0.8
-
-export interface RouterLookup extends Required<RouterLookupInit> {
+export interface RouterLookup {
   readonly log: Logger
   readonly clock: Clock
   readonly request: Request
@@ -37,8 +24,9 @@ export interface RouterLookup extends Required<RouterLookupInit> {
 
 /**
  * Streams what a foreign router finds. Ends when the request's signal aborts
- * although the router's iterator may hang, and when its own time is over; an
- * error of the router is thrown when it found nobody, and logged otherwise.
+ * although the router's iterator may hang; an error of the router is thrown
+ * when it found nobody, and logged otherwise. How many are taken and how long
+ * it may last is decided by whoever made the request.
  */
 export async function * routerLookup (lookup: RouterLookup): AsyncGenerator<Provider, void, undefined> {
   const { clock, request, disclosure, log } = lookup
@@ -47,17 +35,16 @@ export async function * routerLookup (lookup: RouterLookup): AsyncGenerator<Prov
     return
   }
 
-  const budget = Math.min(lookup.timeout, Math.max(0, request.deadline - clock.now()) * DEADLINE_SHARE)
-  using timer = clock.timeout(budget)
   const over = new AbortController()
-  const signal = anySignal([request.signal, timer.signal, over.signal])
+  const signal = anySignal([request.signal, over.signal])
+  const pace = new Pace(clock)
   let iterator: AsyncIterator<ProviderRecord> | undefined
   let found = 0
 
   try {
     iterator = lookup.find(signal)[Symbol.asyncIterator]()
 
-    while (found < lookup.maxProviders) {
+    while (true) {
       const next = await raceSignal(iterator.next(), signal)
       disclosure.sent()
       if (next.done === true) {
@@ -69,6 +56,8 @@ export async function * routerLookup (lookup: RouterLookup): AsyncGenerator<Prov
       if (provider != null) {
         found++
         yield provider
+      } else {
+        await pace.step(signal)
       }
     }
   } catch (err) {
@@ -83,7 +72,7 @@ export async function * routerLookup (lookup: RouterLookup): AsyncGenerator<Prov
     }
     log.error('lookup failed after %d providers - %e', found, err)
     if (found === 0) {
-      throw timer.signal.aborted ? new Error(`no answer within ${Math.round(budget)} ms`, { cause: err }) : err
+      throw err
     }
   } finally {
     disclosure.unknown()

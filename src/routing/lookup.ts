@@ -1,11 +1,15 @@
+import { Pace } from '../clock/pace.ts'
+import { raceSignal } from '../clock/race-signal.ts'
+import { LookupPlaces } from './lookup-places.ts'
+import type { RoutingRequest } from './request.ts'
 import type { Timeline } from './timeline.ts'
 import type { Clock } from '../interface/clock.ts'
 import type { BlockKey, Provider, ProviderSource } from '../interface/provider.ts'
-import type { Request } from '../interface/request.ts'
 import type { CID } from 'multiformats/cid'
 
+/** The only limits of a lookup: sources and their routers have none of their own */
 export interface LookupParams {
-  /** Providers taken from one lookup: a router that never ends is cut off here */
+  /** Providers taken from one lookup. A quarter of them is sure to each router and source, beyond the limit too. */
   readonly maxProviders: number
   /** Longest a lookup may take, in ms; shorter when the read's deadline is near */
   readonly timeout: number
@@ -13,50 +17,88 @@ export interface LookupParams {
   readonly linger: number
 }
 
-export const DEFAULT_LOOKUP: LookupParams = { maxProviders: 64, timeout: 20_000, linger: 1_000 }
+/**
+ * Three times what a DHT lookup stops at (k = 20): delegated routers list stale
+ * peers first. The p99 of a DHT provider walk is below ten seconds, and half of
+ * a read's usual time remains for the transfer.
+ */
+export const DEFAULT_LOOKUP: LookupParams = { maxProviders: 64, timeout: 15_000, linger: 1_000 }
+
+/** What is left of the read's time when its lookups must have ended */
+const DEADLINE_SHARE = 0.8
+
+/** Milliseconds after which the others have had their time: a DHT walk has named its first providers by then */
+const HOLD = 2_000
+
+/** One for all: every lookup ends with an abort, and an exception's stack is dear */
+const ENDED = new DOMException('The lookup has ended', 'AbortError')
 
 export interface LookupInit {
   readonly clock: Clock
   readonly sources: readonly ProviderSource[]
   readonly want: { cid: CID, key: BlockKey }
   /** Its signal ends the lookup */
-  readonly request: Request
+  readonly request: RoutingRequest
   readonly timeline: Timeline
   readonly params: LookupParams
   onProvider (provider: Provider): void
   onError (source: string, error: Error): void
 }
 
-export interface LookupResult {
-  readonly found: number
-  readonly failed: number
-}
+/** Not an error of its own kind for anybody else: what is told is its message */
+class LateError extends Error {}
 
 /**
  * Asks every source at once. Each has a deadline inside the read's own, one that
- * fails hides none of the others, and a source that does not end is left behind.
+ * fails or floods hides none of the others, and a source that does not end is
+ * left behind. Returns how many failed.
  */
-export async function lookup (init: LookupInit): Promise<LookupResult> {
+export async function lookup (init: LookupInit): Promise<number> {
   const { clock, request, params } = init
-  const budget = Math.min(params.timeout, Math.max(0, request.deadline - clock.now()) * 0.9)
-  let found = 0
+  const budget = Math.min(params.timeout, Math.max(0, request.deadline - clock.now()) * DEADLINE_SHARE)
+  const places = new LookupPlaces(params.maxProviders)
   let failed = 0
+
+  const take = (provider: Provider, source: string): void => {
+    init.timeline.found.set(provider.id, source)
+    init.onProvider(provider)
+  }
+  const open = (): void => {
+    for (const { provider, source } of places.open()) {
+      take(provider, source)
+    }
+  }
+  const cancelOpening = clock.schedule(HOLD, open)
 
   await Promise.all(init.sources.map(async source => {
     const started = clock.now()
-    let here = 0
+    let named = 0
+    let skipped = 0
+    const tell = (how: string): void => {
+      const more = skipped === 0 ? '' : ` (and ${skipped} more that nobody needs)`
+      init.timeline.add('discovery', `${source.name} named ${named} provider${named === 1 ? '' : 's'}${more} ${how} ${Math.round(clock.now() - started)} ms`)
+    }
 
     try {
       await consume(source, init, budget, provider => {
-        here++
-        found++
-        init.timeline.found.set(provider.id, source.name)
-        init.onProvider(provider)
-        return found < params.maxProviders
+        const place = places.offer({ provider, source: source.name })
+
+        if (place === 'taken') {
+          take(provider, source.name)
+        }
+
+        named += place === 'surplus' ? 0 : 1
+        skipped += place === 'surplus' ? 1 : 0
+        return place !== 'surplus'
       })
-      init.timeline.add('discovery', `${source.name} named ${here} provider${here === 1 ? '' : 's'} in ${Math.round(clock.now() - started)} ms`)
+      tell('in')
     } catch (err) {
       if (request.signal.aborted) {
+        return
+      }
+
+      if (err instanceof LateError && named > 0) {
+        tell('and was left after')
         return
       }
 
@@ -66,61 +108,50 @@ export async function lookup (init: LookupInit): Promise<LookupResult> {
     }
   }))
 
-  return { found, failed }
+  cancelOpening()
+
+  if (!request.signal.aborted) {
+    open()
+  }
+
+  return failed
 }
 
-/** Pulls from one source until it ends, is cut off, times out or is aborted; never waits for its clean-up */
-async function consume (source: ProviderSource, init: LookupInit, budget: number, take: (provider: Provider) => boolean): Promise<void> {
+/** Pulls from one source until it ends, times out or is aborted; never waits for its clean-up */
+async function consume (source: ProviderSource, init: LookupInit, budget: number, offer: (provider: Provider) => boolean): Promise<void> {
   const { clock, request } = init
-  const { signal } = request
-  signal.throwIfAborted()
+  const deadline = clock.now() + budget
+  const over = new AbortController()
+  const onAbort = (): void => { over.abort(request.signal.reason) }
+  let iterator: AsyncIterator<Provider> | undefined
 
-  await new Promise<void>((resolve, reject) => {
-    let iterator: AsyncIterator<Provider> | undefined
-    let over = false
+  request.signal.throwIfAborted()
+  request.signal.addEventListener('abort', onAbort, { once: true })
+  const cancelTimer = clock.schedule(budget, () => { over.abort(new LateError(`no answer within ${Math.round(budget)} ms`)) })
 
-    const finish = (err?: unknown): void => {
-      if (over) {
+  try {
+    const pace = new Pace(clock)
+    iterator = source.find(init.want, request.with({ signal: over.signal, deadline: () => deadline }))[Symbol.asyncIterator]()
+
+    while (true) {
+      const next = await raceSignal(Promise.resolve(iterator.next()), over.signal)
+
+      if (next.done === true) {
+        iterator = undefined
         return
       }
 
-      over = true
-      cancelTimer()
-      signal.removeEventListener('abort', onAbort)
-      // a source that hangs hangs in here too: nobody waits for it
-      void leave(iterator).catch(cause => { init.onError(source.name, cause as Error) })
-
-      if (err == null) {
-        resolve()
-      } else {
-        reject(err as Error)
+      if (!offer(next.value)) {
+        await pace.step(over.signal)
       }
     }
-    const onAbort = (): void => { finish(signal.reason) }
-    const cancelTimer = clock.schedule(budget, () => {
-      finish(new Error(`no answer within ${Math.round(budget)} ms`))
-    })
-    signal.addEventListener('abort', onAbort, { once: true })
-
-    const pull = async (): Promise<void> => {
-      iterator = source.find(init.want, request)[Symbol.asyncIterator]()
-
-      while (!over) {
-        const next = await iterator.next()
-
-        if (next.done === true || over) {
-          iterator = next.done === true ? undefined : iterator
-          break
-        }
-
-        if (!take(next.value)) {
-          break
-        }
-      }
-    }
-
-    pull().then(() => { finish() }, finish)
-  })
+  } finally {
+    cancelTimer()
+    request.signal.removeEventListener('abort', onAbort)
+    over.abort(ENDED)
+    // a source that hangs hangs in here too: nobody waits for it
+    void leave(iterator).catch((err: unknown) => { init.onError(source.name, err as Error) })
+  }
 }
 
 /** Foreign iterators may throw where they should reject */

@@ -139,7 +139,7 @@ export class Lookups {
         env.stats.lookupsFailed++
         env.log.error('source %s failed for %s - %e', source, want.cid, err)
       }
-    }).then(({ failed }) => {
+    }).then(failed => {
       this.failures += failed
     }, err => {
       this.failures++

@@ -58,8 +58,8 @@ export class RoutingRequest implements Request {
     })
   }
 
-  /** The same retrieval, for another purpose (a shadow measurement) or under another signal */
-  with (changes: { purpose?: Purpose, signal?: AbortSignal }): RoutingRequest {
+  /** The same retrieval, for another purpose (a shadow measurement), under another signal or deadline */
+  with (changes: { purpose?: Purpose, signal?: AbortSignal, deadline?: () => number }): RoutingRequest {
     return new RoutingRequest({ ledger: this.#ledger, clock: this.#clock }, { ...this.#init, ...changes })
   }
 }

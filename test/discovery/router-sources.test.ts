@@ -16,7 +16,6 @@ import { silentLogger } from '../../src/testing/silent-logger.ts'
 import { recordedRequest } from './recorded-request.ts'
 import type { ConnectedLibp2p } from '../../src/discovery/connected-peers.ts'
 import type { FindsProviders } from '../../src/discovery/helia-routing-egress.ts'
-import type { RouterLookupInit } from '../../src/discovery/router-lookup.ts'
 import type { Provider, ProviderSource } from '../../src/interface/provider.ts'
 import type { ProviderRecord } from '../../src/provider/provider.ts'
 import type { RecordedRequest } from './recorded-request.ts'
@@ -29,9 +28,9 @@ const id = (i: number): string => `p2p:${String(peers[i])}`
 
 type Find = FindsProviders['findProviders']
 
-const SOURCES: Array<[string, (find: Find, recorded: RecordedRequest, init?: RouterLookupInit) => ProviderSource]> = [
-  ['helia', (findProviders, { clock }, init) => heliaRoutingSource(() => ({ findProviders }), { logger: silentLogger, clock }, init)],
-  ['libp2p', (findProviders, { clock }, init) => libp2pRoutingSource({ contentRouting: { findProviders, provide: async () => {} } }, { logger: silentLogger, clock }, init)]
+const SOURCES: Array<[string, (find: Find, recorded: RecordedRequest) => ProviderSource]> = [
+  ['helia', (findProviders, { clock }) => heliaRoutingSource(() => ({ findProviders }), { logger: silentLogger, clock })],
+  ['libp2p', (findProviders, { clock }) => libp2pRoutingSource({ contentRouting: { findProviders, provide: async () => {} } }, { logger: silentLogger, clock })]
 ]
 
 describe.each(SOURCES)('providers found by the routers of %s', (name, make) => {
@@ -113,32 +112,6 @@ describe.each(SOURCES)('providers found by the routers of %s', (name, make) => {
     expect(recorded.entries.every(({ state }) => state === 'not-sent')).toBe(true)
   })
 
-  it.each([
-    ['its own time', { timeout: 1000 }, 30_000, 1000],
-    ['the time inside the deadline of the read', {}, 5000, 4000]
-  ])('are waited for no longer than %s', async (_, init, deadline, after) => {
-    const recorded = recordedRequest({ deadline })
-    const source = make(() => ({ [Symbol.asyncIterator]: () => ({ next: async () => new Promise(() => {}) }) }), recorded, init)
-    await expect(recorded.clock.run(all(source.find(want, recorded.request)))).rejects.toThrow(`no answer within ${after} ms`)
-    expect(recorded.clock.now()).toBe(after)
-  })
-
-  it('are as many as allowed, and the router is told to stop', async () => {
-    const recorded = recordedRequest()
-    let stopped = false
-    const source = make(async function * () {
-      try {
-        for (let i = 0; ; i++) {
-          yield record(i % 40)
-        }
-      } finally {
-        stopped = true
-      }
-    }, recorded, { maxProviders: 3 })
-    expect(await all(source.find(want, recorded.request))).toHaveLength(3)
-    expect(stopped).toBe(true)
-  })
-
   it('are no longer looked for when the consumer leaves', async () => {
     const recorded = recordedRequest()
     let signal: AbortSignal | undefined
@@ -152,13 +125,6 @@ describe.each(SOURCES)('providers found by the routers of %s', (name, make) => {
     await iterator.return?.()
     expect(signal?.aborted).toBe(true)
     expect(recorded.clock.pending).toBe(0)
-  })
-
-  it.each([
-    [{ maxProviders: 0 }, 'maxProviders'], [{ maxProviders: 1001 }, 'maxProviders'], [{ maxProviders: 1.5 }, 'maxProviders'],
-    [{ timeout: 0 }, 'timeout'], [{ timeout: NaN }, 'timeout'], [{ timeout: 600_001 }, 'timeout']
-  ])('refuse %j', (init, option) => {
-    expect(() => make(async function * () {}, recordedRequest(), init)).toThrow(expect.objectContaining({ name: 'InvalidOptionError', message: expect.stringContaining(option) }))
   })
 })
 

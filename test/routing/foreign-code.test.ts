@@ -100,7 +100,9 @@ describe('a source', () => {
     const v = await world({ network: w.network, parts: { sources: [endless] } })
     const { error } = await v.clock.run(settled(v.manager.retrieve(v.network.block(numbered(1)))))
     expect(error?.name).toBe('NotFoundError')
-    expect(named).toBeLessThanOrEqual(65)
+    // what nobody needs is skipped without haste while other routers may still answer
+    expect(named).toBeLessThan(13_000)
+    expect(v.clock.now()).toBeLessThan(16_000)
     expect(v.network.requests).toBe(64)
     await v.manager.stop()
   })
