@@ -17,19 +17,52 @@ const RAW_TYPES: readonly string[] = ['application/vnd.ipld.raw', 'application/o
 const REDIRECTS: readonly number[] = [300, 301, 302, 303, 305, 307, 308]
 const OVERLOADED: readonly number[] = [429, 502, 503, 504]
 
+/** What an answer's head means for a request for a CAR */
+export type CarAnswer =
+  | { readonly kind: 'car' }
+  /** It has no CARs to give: nothing to hold against it, and no reason to ask again soon */
+  | { readonly kind: 'no-cars', readonly why: string }
+  | Extract<Answer, { kind: 'failure' }>
+
+/** How servers say that they do not make this format: bad request, not acceptable, unsupported type, not implemented */
+const NO_SUCH_FORMAT: readonly number[] = [400, 406, 415, 501]
+
 /**
  * Judges status, type, encoding and length of an answer to a request for one raw block.
  *
  * @param base what the request was sent to, for relative redirect targets
  */
 export function judge (response: HttpResponse, maxBytes: number, base: URL): Answer {
-  const { status, headers } = response
+  return response.status === 200 ? judgeBlock(response, maxBytes) : judgeStatus(response, base)
+}
 
-  if (status === 200) {
-    return judgeBlock(response, maxBytes)
+/** The same for a request for a CAR: whoever answers it with something else just does not make any */
+export function judgeCar (response: HttpResponse, base: URL): CarAnswer {
+  const { status, headers, decoded } = response
+
+  if (NO_SUCH_FORMAT.includes(status)) {
+    return { kind: 'no-cars', why: `answered ${status}: makes no CARs` }
   }
 
-  const failure = (outcome: Exclude<Outcome, 'delivered'>, why: string): Answer => ({ kind: 'failure', outcome, why })
+  if (status !== 200) {
+    return judgeStatus(response, base)
+  }
+
+  const type = headers.get('content-type') ?? ''
+
+  if (essence(type) !== 'application/vnd.ipld.car') {
+    return { kind: 'no-cars', why: `answered 200 with content-type "${printable(type)}" instead of a CAR` }
+  }
+
+  const encoding = headers.get('content-encoding')
+
+  return decoded || encoding === undefined || encoding.trim().toLowerCase() === 'identity'
+    ? { kind: 'car' }
+    : { kind: 'failure', outcome: 'invalid', why: `answered 200 with content-encoding "${printable(encoding)}" although none was accepted` }
+}
+
+function judgeStatus ({ status, headers }: HttpResponse, base: URL): Extract<Answer, { kind: 'failure' }> {
+  const failure = (outcome: Exclude<Outcome, 'delivered'>, why: string): Extract<Answer, { kind: 'failure' }> => ({ kind: 'failure', outcome, why })
 
   if (status === 404 || status === 412) {
     return failure('not-here', `answered ${status}: does not have the block`)

@@ -1,16 +1,20 @@
+import { LRUCache } from 'lru-cache'
 import { systemClock } from '../../clock/system-clock.ts'
 import { FetchError } from '../../interface/errors.ts'
 import { httpOrigin } from '../../provider/provider.ts'
-import { judge } from './answer.ts'
+import { CarError, readCar } from '../car/car-reader.ts'
+import { judge, judgeCar } from './answer.ts'
 import { BodyCollector, BodyLengthError } from './body-collector.ts'
+import { CAR_HEADERS, carURL, counted } from './car-request.ts'
 import { portOf } from './port.ts'
 import { printable } from './printable.ts'
 import { DEFAULT_MAX_RETRY_AFTER, retryAfter } from './retry-after.ts'
 import { TransportError } from './transport.ts'
+import type { Answer } from './answer.ts'
 import type { HttpResponse, HttpTransport, TransportFailure } from './transport.ts'
 import type { Clock } from '../../interface/clock.ts'
 import type { FetchErrorInit } from '../../interface/errors.ts'
-import type { BlockFetcher } from '../../interface/fetcher.ts'
+import type { Block, BlockFetcher, DagWant } from '../../interface/fetcher.ts'
 import type { Outcome } from '../../interface/outcome.ts'
 import type { Provider, Route } from '../../interface/provider.ts'
 import type { Attempt, Want } from '../../interface/request.ts'
@@ -60,6 +64,11 @@ const HEADERS: Record<string, string> = {
   'accept-encoding': 'identity'
 }
 
+/** Origins remembered as making no CARs: as many as a busy node meets gateways in an hour */
+const MAX_WITHOUT_CARS = 1_024
+/** A server gets a new version now and then, not by the minute */
+const WITHOUT_CARS_TTL = 3_600_000
+
 const OUTCOMES: Record<TransportFailure, Exclude<Outcome, 'delivered'>> = {
   dns: 'unreachable',
   connect: 'unreachable',
@@ -81,13 +90,17 @@ class GatewayFetcher implements HttpBlockFetcher {
   readonly #clock: Clock
   /** Providers are values: parsing their addresses once is enough */
   readonly #reachable = new WeakMap<Provider, Reachable>()
+  /** Origins that answered a request for a CAR with something else */
+  readonly #withoutCars: LRUCache<string, true>
 
   constructor (init: HttpBlockFetcherInit) {
     this.name = init.name ?? 'http'
     this.#transport = init.transport
     this.#policy = init.policy
     this.#maxRetryAfter = init.maxRetryAfter ?? DEFAULT_MAX_RETRY_AFTER
-    this.#clock = init.clock ?? systemClock
+    const clock = init.clock ?? systemClock
+    this.#clock = clock
+    this.#withoutCars = new LRUCache({ max: MAX_WITHOUT_CARS, ttl: WITHOUT_CARS_TTL, ttlResolution: 0, perf: { now: () => clock.now() + 1 } }) // 0 would mean: no age
   }
 
   routes (provider: Provider): readonly Route[] {
@@ -100,27 +113,14 @@ class GatewayFetcher implements HttpBlockFetcher {
 
   async fetch (want: Want, route: Route, attempt: Attempt): Promise<Uint8Array> {
     const who = describe(route)
-
-    if (route.address === undefined) {
-      throw new FetchError('unreachable', `${who} has no address to be asked at over HTTP`, { provider: route.provider })
-    }
-
-    if (attempt.signal.aborted) {
-      throw cancelled(who, route, attempt)
-    }
-
-    const url = new URL(`/ipfs/${want.cid.toString()}?format=raw`, route.address)
-    const response = await this.#send(url, who, route, attempt)
+    const url = new URL(`/ipfs/${want.cid.toString()}?format=raw`, origin(who, route))
+    const response = await this.#send(url, HEADERS, who, route, attempt)
     attempt.phase('first-byte')
     const answer = judge(response, want.maxBytes, url)
 
     if (answer.kind === 'failure') {
       response.discard()
-      const { outcome, why } = answer
-      throw new FetchError(outcome, `${who} ${why}`, {
-        provider: route.provider,
-        retryAfter: outcome === 'overloaded' ? this.#retryAfter(response) : undefined
-      })
+      throw this.#failed(answer, response, who, route)
     }
 
     const collector = new BodyCollector(want.maxBytes, answer.announced)
@@ -137,12 +137,45 @@ class GatewayFetcher implements HttpBlockFetcher {
     }
   }
 
+  async * stream (dag: DagWant, route: Route, attempt: Attempt): AsyncGenerator<Block, void, undefined> {
+    const who = describe(route)
+    const address = origin(who, route)
+
+    if (this.#withoutCars.has(address)) {
+      throw new FetchError('not-here', `${who} makes no CARs, as it said a while ago`, { provider: route.provider })
+    }
+
+    const url = carURL(dag, address)
+    const response = await this.#send(url, CAR_HEADERS, who, route, attempt)
+    attempt.phase('first-byte')
+    const answer = judgeCar(response, url)
+
+    if (answer.kind !== 'car') {
+      response.discard()
+      if (answer.kind === 'no-cars') {
+        this.#withoutCars.set(address, true)
+        throw new FetchError('not-here', `${who} ${answer.why}`, { provider: route.provider })
+      }
+      throw this.#failed(answer, response, who, route)
+    }
+
+    try {
+      yield * readCar(counted(response.body, attempt), { root: dag.cid, maxBlockBytes: dag.maxBytes })
+    } catch (error) {
+      throw streamFailure(error, `${who} answered 200, but`, route, attempt)
+    }
+  }
+
   async stop (): Promise<void> {
     await this.#transport.close?.()
   }
 
   /** Asks once more when a kept connection turns out to have died meanwhile: that says nothing about the provider */
-  async #send (url: URL, who: string, route: Route, attempt: Attempt): Promise<HttpResponse> {
+  async #send (url: URL, headers: Record<string, string>, who: string, route: Route, attempt: Attempt): Promise<HttpResponse> {
+    if (attempt.signal.aborted) {
+      throw cancelled(who, route, attempt)
+    }
+
     let connected = false
     const onConnected = (): void => {
       if (!connected) {
@@ -160,13 +193,17 @@ class GatewayFetcher implements HttpBlockFetcher {
       })
 
       try {
-        return await this.#transport.request({ url, headers: HEADERS, signal: attempt.signal, onConnected }, disclosure)
+        return await this.#transport.request({ url, headers, signal: attempt.signal, onConnected }, disclosure)
       } catch (error) {
         if (retried || !(error instanceof TransportError && error.stale) || attempt.signal.aborted) {
           throw failure(error, `${who}:`, route, attempt)
         }
       }
     }
+  }
+
+  #failed ({ outcome, why }: Extract<Answer, { kind: 'failure' }>, response: HttpResponse, who: string, { provider }: Route): FetchError {
+    return new FetchError(outcome, `${who} ${why}`, { provider, retryAfter: outcome === 'overloaded' ? this.#retryAfter(response) : undefined })
   }
 
   #retryAfter ({ headers }: HttpResponse): number | undefined {
@@ -200,6 +237,27 @@ function reach (provider: Provider, policy: AddressPolicy): Reachable {
   }
 
   return { routes, refused: refused.length === 0 ? undefined : refused.join('; ') }
+}
+
+function origin (who: string, { address, provider }: Route): string {
+  if (address === undefined) {
+    throw new FetchError('unreachable', `${who} has no address to be asked at over HTTP`, { provider })
+  }
+
+  return address
+}
+
+/** A stream that ends early is how gateways say that a block of it is missing: no lie, and worth another provider */
+function streamFailure (error: unknown, who: string, route: Route, attempt: Attempt): FetchError {
+  if (error instanceof CarError) {
+    return new FetchError('invalid', `${who} sent ${error.message}`, { provider: route.provider, cause: error })
+  }
+
+  if (error instanceof TransportError && error.failure === 'truncated' && !attempt.signal.aborted) {
+    return new FetchError('unreachable', `${who} the stream ended early: ${error.message}`, { provider: route.provider, cause: error })
+  }
+
+  return failure(error, who, route, attempt)
 }
 
 function describe ({ provider, address }: Route): string {
