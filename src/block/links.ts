@@ -2,22 +2,28 @@ import * as dagCbor from '@ipld/dag-cbor'
 import * as dagJson from '@ipld/dag-json'
 import * as dagPb from '@ipld/dag-pb'
 import { UnixFS } from 'ipfs-unixfs'
-import { CID } from 'multiformats/cid'
+import { cborLinks, jsonLinks } from './document-links.ts'
 import { DEFAULT_MAX_BLOCK_SIZE } from './verify.ts'
-
-/** How many links of one block are read: a full HAMT shard has 256, a file node 174, so only an odd block has more */
-export const DEFAULT_MAX_LINKS = 10_000
+import type { CID } from 'multiformats/cid'
 
 /**
- * Blocks above this are not searched: decoding comes before counting, and 2 MiB of
- * empty arrays hold the event loop for a second. Ten thousand links fit.
+ * How many links of one block are read: a full HAMT shard has 256, a file node
+ * 174 or 1024, so only an odd block has more. Reading and remembering so many
+ * takes 10 ms.
  */
-const MAX_LINK_BYTES = 524_288
+export const DEFAULT_MAX_LINKS = 4_096
 
-/** Levels of maps and arrays that are searched: real documents have a dozen */
-const MAX_DEPTH = 1_000
+/** Larger blocks do not travel; where somebody allowed them, they are read without knowing their links */
+const MAX_SEARCHED = DEFAULT_MAX_BLOCK_SIZE
+
+/** Bytes of a multihash: the longest that is accepted is that of an identity CID, 128 and its head. A longer one is only there to be remembered. */
+const MAX_MULTIHASH = 144
 
 const RAW_CODE = 0x55
+
+/** Bytes that UnixFS needs besides its block sizes, and for each of these: a key and ten bytes of varint */
+const UNIXFS_BYTES = 1_024
+const BLOCK_SIZE_BYTES = 11
 
 export interface Link {
   readonly cid: CID
@@ -27,33 +33,41 @@ export interface Link {
 }
 
 /**
- * The links of a verified block, in document order. A block that is malformed
- * or whose codec is unknown has none: whoever reads it as a document will
- * say what is wrong with it. Never throws.
+ * The first links of a verified block, in document order. What comes after
+ * them is not looked at, so that a block costs a bounded time and memory
+ * whatever is in it. One that is malformed as far as it was read, or whose
+ * codec is unknown, has none: whoever reads it as a document will say what is
+ * wrong with it. Never throws.
  */
 export function linksOf (cid: CID, bytes: Uint8Array, limit: number = DEFAULT_MAX_LINKS): Link[] {
-  if (bytes.byteLength > MAX_LINK_BYTES) {
+  if (bytes.byteLength > MAX_SEARCHED) {
     return []
   }
 
   try {
-    switch (cid.code) {
-      case dagPb.code: return pbLinks(bytes, limit)
-      case dagCbor.code: return documentLinks(dagCbor.decode(bytes), limit)
-      case dagJson.code: return documentLinks(dagJson.decode(bytes), limit)
-      default: return []
-    }
+    return decodeLinks(cid.code, bytes, limit).filter(({ cid }) => cid.multihash.bytes.byteLength <= MAX_MULTIHASH)
   } catch {
-    // whatever a decoder throws, a RangeError of its recursion included, means: no links can be read from this
+    // whatever a decoder throws means: no links can be read from this
     return []
   }
 }
 
-function pbLinks (bytes: Uint8Array, limit: number): Link[] {
-  const node = dagPb.decode(bytes)
-  const leaves = node.Links.length === 0 ? [] : fileSizes(node)
+function decodeLinks (codec: number, bytes: Uint8Array, limit: number): Link[] {
+  switch (codec) {
+    case dagPb.code: return pbLinks(bytes, limit)
+    case dagCbor.code: return cborLinks(bytes, limit).map(cid => ({ cid }))
+    case dagJson.code: return jsonLinks(bytes, limit).map(cid => ({ cid }))
+    default: return []
+  }
+}
 
-  return node.Links.slice(0, limit).map(({ Hash, Name, Tsize }, index) => {
+function pbLinks (bytes: Uint8Array, limit: number): Link[] {
+  const end = endOfLinks(bytes, limit)
+  const node = dagPb.decode(bytes.subarray(0, end))
+  // the sizes of a file come after its links
+  const leaves = node.Links.length === 0 || end < bytes.byteLength ? [] : fileSizes(node)
+
+  return node.Links.map(({ Hash, Name, Tsize }, index) => {
     // the file size below a raw leaf is the size of that leaf; Tsize counts a subtree, which for a leaf is the block
     const size = Hash.code === RAW_CODE ? leaves[index] ?? Tsize : Tsize
 
@@ -65,8 +79,41 @@ function pbLinks (bytes: Uint8Array, limit: number): Link[] {
   })
 }
 
+/** Where the bytes of a dag-pb node can be cut so that no more than the limit are decoded; their end when there are no more */
+function endOfLinks (bytes: Uint8Array, limit: number): number {
+  let end = 0
+
+  for (let offset = 0, links = 0; offset < bytes.byteLength; end = offset) {
+    const [key, start] = varint(bytes, offset)
+    const [length, content] = varint(bytes, start)
+
+    // every field of a node is bytes, and field 2 a link; the decoder, which reads keys so too, will say what is wrong with others
+    if (key >> 3 === 2 && ++links > limit) {
+      return end
+    }
+
+    offset = content + length
+  }
+
+  return bytes.byteLength
+}
+
+function varint (bytes: Uint8Array, offset: number): [value: number, offset: number] {
+  let value = 0
+  let scale = 1
+  let byte
+
+  do {
+    byte = bytes[offset++] ?? 0
+    value += (byte & 0x7f) * scale
+    scale *= 128
+  } while (byte >= 0x80)
+
+  return [value, offset]
+}
+
 function fileSizes (node: dagPb.PBNode): number[] {
-  if (node.Data == null) {
+  if (node.Data == null || node.Data.byteLength > UNIXFS_BYTES + BLOCK_SIZE_BYTES * node.Links.length) {
     return []
   }
 
@@ -81,32 +128,4 @@ function fileSizes (node: dagPb.PBNode): number[] {
 
 function plausible (size: number | undefined): size is number {
   return size != null && Number.isSafeInteger(size) && size > 0 && size <= DEFAULT_MAX_BLOCK_SIZE
-}
-
-function documentLinks (document: unknown, limit: number): Link[] {
-  const links: Link[] = []
-  const stack = [[document].values()]
-
-  while (stack.length > 0 && links.length < limit) {
-    const { value, done } = stack.at(-1)?.next() ?? { value: undefined, done: true }
-
-    if (done === true) {
-      stack.pop()
-      continue
-    }
-
-    if (value == null || typeof value !== 'object' || value instanceof Uint8Array) {
-      continue
-    }
-
-    const cid = CID.asCID(value as CID)
-
-    if (cid != null) {
-      links.push({ cid })
-    } else if (stack.length < MAX_DEPTH) {
-      stack.push(Object.values(value).values())
-    }
-  }
-
-  return links
 }
