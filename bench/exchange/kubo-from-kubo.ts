@@ -1,0 +1,79 @@
+/**
+ * The peer that our exchange is measured against: `POST /api/v0/cat` on a
+ * running Kubo, from another Kubo. As a program, it prints the figures:
+ * `node bench/exchange/kubo-from-kubo.ts`
+ */
+import { buildKubo } from '../../test/interop/kubo/build.ts'
+import { startKubo } from '../../test/interop/kubo/daemon.ts'
+import { digestOf, seededBytes } from '../../test/interop/sample-data.ts'
+import { compare, figuresLine, timed } from './transfer.ts'
+import type { Contestant, TransferInit } from './transfer.ts'
+import type { KuboDaemon } from '../../test/interop/kubo/daemon.ts'
+
+const MIB = 1024 * 1024
+
+export interface KuboFromKuboInit extends TransferInit {
+  /** The `ipfs` command, see `buildKubo` */
+  readonly binary: string
+}
+
+/** Two daemons with Kubo's own store on disk; the reader's is garbage-collected, and counted, before each read */
+export async function kuboFromKubo ({ binary, seed, size, chunkSize, security }: KuboFromKuboInit): Promise<Contestant> {
+  const daemons: KuboDaemon[] = []
+  const stop = async (): Promise<void> => {
+    await Promise.all(daemons.splice(0).map(async daemon => { await daemon.stop() }))
+  }
+
+  try {
+    const server = await startKubo({ binary, security })
+    daemons.push(server)
+    const reader = await startKubo({ binary, security })
+    daemons.push(reader)
+    const root = await server.add(seededBytes(size, seed), { chunkSize })
+    const digest = digestOf(seededBytes(size, seed))
+    const leaves = Math.ceil(size / chunkSize)
+    await reader.connect(server.multiaddrs[0] ?? '')
+
+    return {
+      name: `Kubo from Kubo, ${leaves} leaves, ${security}`,
+      size,
+      async read () {
+        const before = await reader.clear()
+        const peers = await reader.peers()
+        if (peers.length !== 1 || peers[0]?.peer !== server.peerId) {
+          throw new Error(`the reader is connected to ${peers.length} peers, not to the server alone`)
+        }
+        const reading = await timed(() => reader.cat(root), digest)
+        const fetched = (await reader.blocks()).length - before
+        if (fetched < leaves) {
+          throw new Error(`the reader stored ${fetched} blocks of at least ${leaves}`)
+        }
+        return reading
+      },
+      stop
+    }
+  } catch (err) {
+    await stop()
+    throw err
+  }
+}
+
+if (import.meta.main) {
+  const { path: binary, reason } = await buildKubo({ log: console.error })
+  if (binary == null) {
+    throw new Error(reason)
+  }
+
+  for (const security of ['tls', 'noise'] as const) {
+    for (const chunkSize of [MIB, MIB / 4]) {
+      const pair = await kuboFromKubo({ binary, seed: 1, size: 64 * MIB, chunkSize, security })
+      try {
+        for (const figures of await compare([pair], 5)) {
+          console.log(figuresLine(pair.name, figures))
+        }
+      } finally {
+        await pair.stop()
+      }
+    }
+  }
+}
