@@ -3,9 +3,8 @@ import { LRUCache } from 'lru-cache'
 import { CID } from 'multiformats/cid'
 import { decode } from 'multiformats/hashes/digest'
 import { fromString } from 'uint8arrays/from-string'
-import { toString } from 'uint8arrays/to-string'
-import { blockKey } from '../block/key.ts'
-import { linksOf } from '../block/links.ts'
+import { DagLinks } from './dag-links.ts'
+import { decodeProviders, encodeProviders } from './stored-providers.ts'
 import type { ComponentLogger, Logger } from '../interface/logger.ts'
 import type { BlockKey, Provider, ProviderId } from '../interface/provider.ts'
 import type { Datastore } from 'interface-datastore'
@@ -133,8 +132,10 @@ export class ProviderGroup {
 export class Affinity {
   readonly #params: AffinityParams
   readonly #groups: LRUCache<BlockKey, ProviderGroup>
-  readonly #links: LRUCache<BlockKey, { root: BlockKey, size?: number }>
+  readonly #links: DagLinks
   readonly #gone = new Set<BlockKey>()
+  #unreadable: Key[] = []
+  #dropped = 0
 
   constructor (params: AffinityParams = DEFAULT_AFFINITY) {
     this.#params = params
@@ -146,7 +147,7 @@ export class Affinity {
         }
       }
     })
-    this.#links = new LRUCache({ max: params.links })
+    this.#links = new DagLinks(params.links)
   }
 
   get size (): number {
@@ -168,44 +169,42 @@ export class Affinity {
 
   /** The root a block is known to belong to, and its expected size */
   parent (key: BlockKey): { root: BlockKey, size?: number } | undefined {
-    return this.#links.get(key)
+    return this.#links.parent(key)
   }
 
   /** Remembers that these blocks belong to a root */
   link (root: BlockKey, children: Iterable<{ key: BlockKey, size?: number }>): void {
-    for (const { key, size } of children) {
-      if (key !== root) {
-        this.#links.set(key, { root, size })
-      }
-    }
+    this.#links.link(root, children)
   }
 
   /** Remembers the links of a block as belonging to a root: the one given, the one it belongs to itself, or itself */
   linkBlock (root: BlockKey | undefined, cid: CID, bytes: Uint8Array): void {
-    const links = linksOf(cid, bytes)
+    this.#links.linkBlock(root, cid, bytes)
+  }
 
-    if (links.length > 0) {
-      const key = blockKey(cid)
-      this.link(root ?? this.parent(key)?.root ?? key, links.map(link => ({ key: blockKey(link.cid), size: link.size })))
-    }
+  /** Entries that could not be read */
+  stats (): { dropped: number } {
+    return { dropped: this.#dropped }
   }
 
   async load (datastore: Datastore, logger: ComponentLogger, options: { signal?: AbortSignal } = {}): Promise<void> {
     const log: Logger = logger.forComponent('portolan:routing:affinity')
+    this.#unreadable = []
 
-    for await (const { key, value } of datastore.query({ prefix: AFFINITY_PREFIX, limit: this.#params.roots }, options)) {
+    for await (const { key, value } of datastore.query({ prefix: `${AFFINITY_PREFIX}/`, limit: this.#params.roots }, options)) {
       try {
-        const root = key.baseNamespace()
-        const group = this.group(root)
+        const providers = decodeProviders(value, this.#params.providers)
+        const group = this.group(key.baseNamespace())
 
-        for (const provider of JSON.parse(toString(value)) as unknown[]) {
-          const stored = asProvider(provider)
-          group.delivered(stored)
+        for (const provider of providers) {
+          group.delivered(provider)
         }
 
         group.dirty = false
         group.stored = true
       } catch (err) {
+        this.#dropped++
+        this.#unreadable.push(key)
         log.error('dropped an unreadable affinity entry %s - %e', key, err)
       }
     }
@@ -215,10 +214,11 @@ export class Affinity {
   async save (datastore: Datastore): Promise<void> {
     const batch = datastore.batch()
     const gone = [...this.#gone]
+    const unreadable = this.#unreadable
     const changed = [...this.#groups.values()].filter(group => group.dirty)
 
-    for (const root of gone) {
-      batch.delete(keyOf(root))
+    for (const key of [...unreadable, ...gone.map(keyOf)]) {
+      batch.delete(key)
     }
 
     for (const group of changed) {
@@ -226,8 +226,8 @@ export class Affinity {
       const deliverers = [...group.members]
         .filter(member => member.delivered > 0)
         .sort((a, b) => b.delivered - a.delivered)
-        .map(({ provider }) => ({ ...provider, source: 'affinity' }))
-      batch.put(keyOf(group.root), fromString(JSON.stringify(deliverers)))
+        .map(({ provider }) => provider)
+      batch.put(keyOf(group.root), encodeProviders(deliverers, this.#params.providers))
     }
 
     try {
@@ -237,6 +237,7 @@ export class Affinity {
       throw err
     }
 
+    this.#unreadable = []
     changed.forEach(group => { group.stored = true })
     gone.forEach(root => { this.#gone.delete(root) })
   }
@@ -244,15 +245,4 @@ export class Affinity {
 
 function keyOf (root: BlockKey): Key {
   return new Key(`${AFFINITY_PREFIX}/${root}`)
-}
-
-function asProvider (value: unknown): Provider {
-  const { id, addresses, protocols, fallback, domains } = value as Provider
-  const strings = [addresses, protocols, domains]
-
-  if (typeof id !== 'string' || !/^(p2p|https?|broker):/.test(id) || strings.some(list => !Array.isArray(list) || list.some(item => typeof item !== 'string'))) {
-    throw new TypeError('Not a stored provider')
-  }
-
-  return { id, addresses, protocols, domains, fallback: fallback === true, source: 'affinity' }
 }

@@ -192,7 +192,12 @@ describe('Affinity', () => {
     ['a list of something else', '[5]'],
     ['an id of an unknown kind', JSON.stringify([{ ...provider('a'), id: 'ftp:a' }])],
     ['addresses that are no strings', JSON.stringify([{ ...provider('a'), addresses: [5] }])],
-    ['no domains', JSON.stringify([{ ...provider('a'), domains: undefined }])]
+    ['no domains', JSON.stringify([{ ...provider('a'), domains: undefined }])],
+    ['a provider with nine addresses', JSON.stringify([provider('a', { addresses: Array.from({ length: 9 }, (_, i) => `http://a${i}.example`) })])],
+    ['a provider with nine protocols', JSON.stringify([provider('a', { protocols: Array.from({ length: 9 }, (_, i) => `transport-${i}`) })])],
+    ['a provider in seventeen domains', JSON.stringify([provider('a', { domains: Array.from({ length: 17 }, (_, i) => `name:a${i}`) })])],
+    ['an address that is a novel', JSON.stringify([provider('a', { addresses: [`http://${'a'.repeat(10_000)}.example`] })])],
+    ['more than an entry can have', JSON.stringify(Array.from({ length: 600 }, (_, i) => provider(`p${i}`, { addresses: [`http://${'a'.repeat(100)}.example`] })))]
   ])('drops an entry that holds %s, and loads the others', async (_what, value) => {
     const datastore = new MemoryDatastore()
     await datastore.put(new Key(`${AFFINITY_PREFIX}/${root(1)}`), new TextEncoder().encode(value))
@@ -201,8 +206,58 @@ describe('Affinity', () => {
     await before.save(datastore)
     const after = new Affinity()
     await after.load(datastore, silentLogger)
-    expect(after.group(root(1)).size).toBe(0)
+    expect(after.size).toBe(1)
+    expect(after.stats()).toEqual({ dropped: 1 })
     expect(after.group(root(2)).deliverers).toBe(1)
+    // and it is not read again
+    await after.save(datastore)
+    expect(await stored(datastore)).toEqual([`${AFFINITY_PREFIX}/${root(2)}`])
+  })
+
+  it('drops an entry whose key is no root', async () => {
+    const datastore = new MemoryDatastore()
+    await datastore.put(new Key(`${AFFINITY_PREFIX}/nonsense`), new TextEncoder().encode(JSON.stringify([provider('a')])))
+    const affinity = new Affinity()
+    await affinity.load(datastore, silentLogger)
+    expect([affinity.size, affinity.stats().dropped]).toEqual([0, 1])
+    await affinity.save(datastore)
+    expect(await stored(datastore)).toEqual([])
+  })
+
+  it('loads no more deliverers per root than it may keep, and forgets no root for having more', async () => {
+    const datastore = new MemoryDatastore()
+    const before = new Affinity({ ...DEFAULT_AFFINITY, providers: 100 })
+    for (let i = 0; i < 100; i++) {
+      before.group(root(1)).delivered(provider(`p${i}`))
+    }
+    await before.save(datastore)
+    const after = new Affinity({ ...DEFAULT_AFFINITY, providers: 4 })
+    await after.load(datastore, silentLogger)
+    expect([after.group(root(1)).size, after.stats().dropped]).toEqual([4, 0])
+  })
+
+  it('reads whatever it has written, whatever a source had said', async () => {
+    const text = fc.oneof(fc.string(), fc.string({ maxLength: 5_000, size: 'max' }))
+    const anyProvider = fc.record({
+      id: fc.tuple(fc.constantFrom('p2p:', 'http:', 'broker:'), text).map(([kind, name]) => `${kind}${name}` as const),
+      addresses: fc.array(text, { maxLength: 40 }),
+      protocols: fc.array(text, { maxLength: 40 }),
+      domains: fc.array(text, { maxLength: 40 }),
+      source: text,
+      fallback: fc.boolean()
+    })
+    await fc.assert(fc.asyncProperty(fc.array(anyProvider, { maxLength: 40 }), fc.integer({ min: 1, max: 40 }), async (providers, limit) => {
+      const datastore = new MemoryDatastore()
+      const before = new Affinity({ ...DEFAULT_AFFINITY, providers: limit })
+      providers.forEach(one => { before.group(root(1)).delivered(one as Provider) })
+      await before.save(datastore)
+      const after = new Affinity({ ...DEFAULT_AFFINITY, providers: limit })
+      await after.load(datastore, silentLogger)
+      expect(after.stats().dropped).toBe(0)
+      for (const { provider: { addresses, protocols, domains } } of after.group(root(1)).members) {
+        expect(Math.max(addresses.length, protocols.length, domains.length / 2)).toBeLessThanOrEqual(8)
+      }
+    }), { numRuns: 20 })
   })
 
   it('loads no more roots than it may keep', async () => {
