@@ -30,7 +30,7 @@ export interface Provider {
   readonly domains: readonly string[]
 }
 
-/** One way to reach a provider. Latency is learnt per route, conduct per provider. */
+/** One way to reach a provider. Latency is learnt per route, conduct per whoever answers for it: see `answererOf`. */
 export interface Route {
   readonly provider: ProviderId
   readonly transport: Transport

@@ -18,7 +18,7 @@ export interface ProviderView {
   readonly hope: number
   /** Natural log of bytes per millisecond after the first byte */
   readonly throughput: LogEstimate
-  /** Decayed counts of answers and faults (not-here counts as neither) */
+  /** Decayed counts of answers and faults (not-here counts as neither); of those who could not be reached, by this route only */
   readonly successes: number
   readonly failures: number
   /** From -1000 to +1000 */
@@ -30,7 +30,7 @@ export interface ProviderView {
   readonly retryAt: number
   /** Times this provider could have been asked since it last was */
   readonly passedOver: number
-  /** Attempts ever recorded (survives restarts) */
+  /** Attempts ever recorded (survives restarts); by this route only, until it has answered by one */
   readonly attempts: number
   /** RTT mean and mean deviation in ms, for timeouts; undefined before the first sample */
   readonly rtt?: { readonly mean: number, readonly deviation: number }
@@ -45,20 +45,25 @@ export interface Sample {
   readonly answered?: boolean
   /** Milliseconds from dispatch to connected */
   readonly connect?: number
-  /** Bytes of the block and the milliseconds from first byte to last */
+  /** Bytes of the block and the milliseconds from first byte to last; where it was cut off, the bytes expected and the time they had */
   readonly bytes?: number
   readonly transfer?: number
   /** The provider said when to come back, in ms */
   readonly retryAfter?: number
 }
 
+/**
+ * What is learnt is learnt about who answers for a route: the provider where its
+ * identity is proven, the HTTP origin where it is only claimed. A claim lends such a
+ * route the provider's bad name and its pauses, and gives it nothing to spoil.
+ */
 export interface ReputationBook {
   view (id: ProviderId, route: Route | undefined, now: number): ProviderView
   record (id: ProviderId, route: Route, outcome: Outcome, sample: Sample, now: number): void
   /** Was eligible, somebody else was chosen: evidence about it ages */
   passOver (id: ProviderId, route: Route): void
-  /** A half-open probe is under way: one at a time */
-  probing (id: ProviderId): void
+  /** A half-open probe is under way by this route: one at a time */
+  probing (id: ProviderId, route: Route): void
   readonly size: number
   toJSON (): unknown
 }

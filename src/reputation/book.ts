@@ -1,11 +1,15 @@
-import { breakerAfter, breakerPhase, DEFAULT_BREAKER, deferBreaker, probeBreaker } from './breaker.ts'
+import { answererOf } from '../provider/answerer.ts'
+import { DEFAULT_BREAKER, probeBreaker } from './breaker.ts'
 import { conductAfter, CONDUCT_WARNING, decayConduct } from './conduct.ts'
-import { ageEstimate, DEFAULT_ESTIMATE, emptyEstimate, hopefulMean } from './estimate.ts'
+import { DEFAULT_ESTIMATE, emptyEstimate } from './estimate.ts'
 import { learn } from './learn.ts'
 import { DEFAULT_OUTAGE, OutageDetector } from './outage.ts'
-import { ageCounts, leastKnownRoute, MAX_ROUTES, mergeStored, newRecord, newRoute, routeKey } from './record.ts'
+import { Pardons } from './pardons.ts'
+import { ageCounts, ageFailures, leastKnownRoute, MAX_ROUTES, mergeStored, newRecord, newRoute, routeKey } from './record.ts'
 import { Roster } from './roster.ts'
+import { countOutcome, pauseAfter, pauseForgiven, pauseOf } from './sentence.ts'
 import { restoreRecord, storeRecord } from './stored-record.ts'
+import { underClaim, viewOf } from './view.ts'
 import type { BreakerParams } from './breaker.ts'
 import type { Estimate, EstimateParams } from './estimate.ts'
 import type { OutageParams, Verdict } from './outage.ts'
@@ -32,17 +36,18 @@ export interface ReputationComponents {
 /** Ten thousand records are about 10 MB of heap: room for every provider a busy node meets in days */
 export const DEFAULT_MAX_PROVIDERS = 10_000
 
-/** Kept per answer: success and failure counts cover about the last fifty */
-const KEEP_COUNTS = 0.98
-
 /** What each outcome says about our own connection; the others say nothing */
 const VERDICTS: Partial<Record<Outcome, Verdict>> = {
   delivered: 'delivered',
   'not-here': 'answered',
   unreachable: 'failed',
   stalled: 'failed',
-  overloaded: 'failed'
+  overloaded: 'failed',
+  invalid: 'garbage'
 }
+
+/** What is forgiven while penalties are frozen; the others close or leave a breaker as ever */
+const PENALISED: ReadonlySet<Outcome> = new Set<Outcome>(['unreachable', 'stalled', 'overloaded', 'invalid'])
 
 export class ProviderBook implements ReputationBook {
   readonly #components: ReputationComponents
@@ -54,6 +59,7 @@ export class ProviderBook implements ReputationBook {
   readonly #estimate: EstimateParams
   readonly #breaker: BreakerParams
   readonly #outage: OutageDetector
+  readonly #pardons: Pardons
   /** Latency over all providers: what to expect of one that was never heard out */
   readonly #usual: Estimate = emptyEstimate()
 
@@ -63,7 +69,9 @@ export class ProviderBook implements ReputationBook {
     this.#roster = new Roster(this.#maxProviders)
     this.#estimate = { ...DEFAULT_ESTIMATE, ...init.estimate }
     this.#breaker = { ...DEFAULT_BREAKER, ...init.breaker }
-    this.#outage = new OutageDetector({ ...DEFAULT_OUTAGE, ...init.outage })
+    const outage = { ...DEFAULT_OUTAGE, ...init.outage }
+    this.#outage = new OutageDetector(outage)
+    this.#pardons = new Pardons(outage.limit, outage.window)
   }
 
   get size (): number {
@@ -76,85 +84,53 @@ export class ProviderBook implements ReputationBook {
   }
 
   view (id: ProviderId, route: Route | undefined, now: number): ProviderView {
-    const record = this.#roster.get(id)
-    const unknown = { mean: 0, sd: this.#estimate.priorSd, weight: 0 }
-
-    if (record == null) {
-      return {
-        id,
-        latency: unknown,
-        hope: 0,
-        throughput: unknown,
-        successes: 0,
-        failures: 0,
-        conduct: 0,
-        selectable: true,
-        breaker: 'closed',
-        retryAt: 0,
-        passedOver: 0,
-        attempts: 0,
-        patience: 1
-      }
-    }
-
-    record.conduct = decayConduct(record.conduct, now)
-    const path = record.routes.get(routeKey(route))
-
-    return {
-      id,
-      latency: path == null ? unknown : ageEstimate(path.latency, now - path.updatedAt, path.passed, this.#estimate),
-      hope: path == null ? 0 : hopefulMean(path.latency, now - path.updatedAt, path.passed, this.#estimate),
-      throughput: path == null ? unknown : ageEstimate(path.throughput, now - path.updatedAt, path.passed, this.#estimate),
-      ...ageCounts(record, now, this.#estimate),
-      conduct: record.conduct.score,
-      selectable: record.conduct.selectable,
-      breaker: breakerPhase(record.breaker, now, this.#breaker),
-      retryAt: record.breaker.state === 'open' ? record.breaker.until : 0,
-      passedOver: path?.passed ?? 0,
-      attempts: record.attempts,
-      patience: path?.patience ?? 1,
-      ...(path != null && path.rttMean >= 0 ? { rtt: { mean: path.rttMean, deviation: path.rttDeviation } } : {})
-    }
+    const who = answerer(id, route)
+    const view = viewOf(who, this.#roster.get(who), route, now, { estimate: this.#estimate, breaker: this.#breaker })
+    return who === id ? view : underClaim(view, id, this.#roster.get(id), now)
   }
 
   record (id: ProviderId, route: Route, outcome: Outcome, sample: Sample, now: number): void {
-    const record = this.#roster.get(id) ?? newRecord(id, now)
-    const proven = record.delivered > 0
-    const verdict = VERDICTS[outcome]
-    const frozen = verdict == null ? this.#outage.frozen : this.#outage.record(id, verdict, now, proven)
+    const who = answerer(id, route)
+    const record = this.#roster.get(who) ?? newRecord(who, now)
+    const path = this.#path(record, route, now)
+    const reached = outcome !== 'unreachable' && outcome !== 'cancelled'
+    // nobody there tells of our side only where somebody was: anyone can name dead addresses of a good peer
+    const proven = record.delivered > 0 && (reached || path.rttMean >= 0)
+    const forgiven = this.#judge(record, outcome, now, proven)
 
-    learn(this.#path(record, route, now), outcome, sample, now, this.#estimate, this.#usual)
+    learn(path, outcome, sample, now, this.#estimate, this.#usual)
     Object.assign(record, ageCounts(record, now, this.#estimate))
     record.attempts++
+    path.attempts++
+    record.reached ||= reached
     record.updatedAt = now
 
-    if (frozen && verdict === 'failed') {
-      // our outage, not theirs: a probe that was out is over, and that is all
-      record.breaker = breakerAfter(record.breaker, { outcome: 'cancelled', now, dice: 0, proven }, this.#breaker)
-      record.breaker = deferBreaker(record.breaker, sample.retryAfter ?? 0, now, this.#breaker)
+    if (forgiven && PENALISED.has(outcome)) {
+      pauseForgiven(record, path, { outcome, retryAfter: sample.retryAfter, now }, this.#breaker)
     } else {
       const dice = this.#components.random.next()
-      record.breaker = breakerAfter(record.breaker, { outcome, now, dice, retryAfter: sample.retryAfter, proven }, this.#breaker)
+      pauseAfter(record, path, { outcome, now, dice, retryAfter: sample.retryAfter, proven }, this.#breaker)
     }
 
-    if (!frozen || outcome === 'delivered') {
+    if (!forgiven) {
       record.conduct = conductAfter(record.conduct, outcome, now)
-      count(record, outcome)
+      countOutcome(record, path, outcome)
     }
 
     record.delivered += outcome === 'delivered' ? 1 : 0
     this.#keep(record, now)
-    this.#dirty.add(id)
-    this.#removed.delete(id)
+    this.#dirty.add(who)
+    this.#removed.delete(who)
   }
 
   passOver (id: ProviderId, route: Route): void {
-    const record = this.#roster.get(id)
+    const who = answerer(id, route)
+    const record = this.#roster.get(who)
 
     if (record == null) {
       // an unknown provider is counted too, so that its turn comes
       const now = this.#components.clock.now()
-      const unasked = newRecord(id, now)
+      const unasked = newRecord(who, now)
       this.#path(unasked, route, now).passed++
       this.#keep(unasked, now)
       return
@@ -163,11 +139,14 @@ export class ProviderBook implements ReputationBook {
     this.#path(record, route, record.updatedAt).passed++
   }
 
-  probing (id: ProviderId): void {
-    const record = this.#roster.get(id)
+  probing (id: ProviderId, route: Route): void {
+    const record = this.#roster.get(answerer(id, route))
+    const now = this.#components.clock.now()
 
-    if (record != null) {
-      record.breaker = probeBreaker(record.breaker, this.#components.clock.now())
+    for (const paused of [record, record?.routes.get(routeKey(route))]) {
+      if (paused != null) {
+        paused.breaker = probeBreaker(paused.breaker, now)
+      }
     }
   }
 
@@ -181,8 +160,9 @@ export class ProviderBook implements ReputationBook {
 
     const now = this.#components.clock.now()
     const conduct = decayConduct(record.conduct, now)
-    const { successes, failures } = ageCounts(record, now, this.#estimate)
+    const { successes, failures: faults } = ageCounts(record, now, this.#estimate)
     const best = [...record.routes.values()].sort((a, b) => b.latency.weight - a.latency.weight)[0]
+    const failures = faults + (best == null ? 0 : ageFailures(best, now, this.#estimate))
     return {
       id,
       attempts: record.attempts,
@@ -192,7 +172,7 @@ export class ProviderBook implements ReputationBook {
       bytesPerSecond: best == null || best.throughput.weight === 0 ? undefined : Math.exp(best.throughput.mean) * 1000,
       conduct: conduct.score,
       standing: !conduct.selectable ? 'banned' : conduct.score <= CONDUCT_WARNING ? 'warned' : 'good',
-      breaker: breakerPhase(record.breaker, now, this.#breaker)
+      breaker: pauseOf(record, now, this.#breaker)
     }
   }
 
@@ -264,6 +244,30 @@ export class ProviderBook implements ReputationBook {
     return [...this.#roster.values()].map(record => storeRecord(record, now, wall))
   }
 
+  /** Is what happened now our own fault? Then so is what others were sentenced for a moment ago. */
+  #judge (record: ProviderRecord, outcome: Outcome, now: number, proven: boolean): boolean {
+    const verdict = VERDICTS[outcome]
+    const before = this.#outage.frozen
+    const forgiven = verdict == null ? before : this.#outage.record(record.id, verdict, now, proven)
+
+    if (verdict === 'delivered') {
+      this.#pardons.clear()
+    } else if (verdict === 'garbage' && proven && this.#outage.lenient(now)) {
+      this.#pardons.remember(record, now)
+    } else if (verdict == null ? outcome === 'refused' : verdict === 'answered') {
+      this.#pardons.forget(record.id)
+    }
+
+    if (!before && this.#outage.frozen) {
+      for (const { id } of this.#pardons.grant(name => this.#roster.get(name), now, this.#breaker)) {
+        this.#dirty.add(id)
+      }
+    }
+
+    // an answer is an answer, during an outage too
+    return forgiven && verdict !== 'answered'
+  }
+
   #keep (record: ProviderRecord, now: number): void {
     this.#roster.touch(record)
     this.#trim(now)
@@ -302,12 +306,8 @@ export class ProviderBook implements ReputationBook {
   }
 }
 
-function count (record: ProviderRecord, outcome: Outcome): void {
-  if (outcome !== 'cancelled' && outcome !== 'not-here') {
-    record.successes = record.successes * KEEP_COUNTS + (outcome === 'delivered' ? 1 : 0)
-    record.failures = record.failures * KEEP_COUNTS + (outcome === 'delivered' ? 0 : 1)
-  }
-}
+/** Whoever is named, and what stands at the end of the route */
+const answerer = (id: ProviderId, route: Route | undefined): ProviderId => answererOf({ provider: id, address: route?.address })
 
 export function reputationBook (components: ReputationComponents, init?: ReputationInit): ProviderBook {
   return new ProviderBook(components, init)

@@ -90,6 +90,15 @@ export function breakerAfter (breaker: Breaker, fault: Fault, params: BreakerPar
   }
 }
 
+/** Of several breakers on one way: the one that pauses it longest decides. None is closed. */
+export function strictest (breakers: readonly Breaker[], now: number, params: BreakerParams = DEFAULT_BREAKER): { phase: 'closed' | 'open' | 'half-open', until: number } {
+  const phases = breakers.map(breaker => breakerPhase(breaker, now, params))
+  return {
+    phase: phases.find(phase => phase === 'open') ?? phases.find(phase => phase === 'half-open') ?? 'closed',
+    until: breakers.reduce((until, breaker) => breaker.state === 'open' ? Math.max(until, breaker.until) : until, 0)
+  }
+}
+
 /** One probe at a time */
 export function probeBreaker (breaker: Breaker, now: number): Breaker {
   return breaker.state === 'open' ? { ...breaker, probedAt: now } : breaker
@@ -133,7 +142,8 @@ function open (breaker: Breaker, fault: Fault, base: number, params: BreakerPara
   }
 }
 
-function endProbe (breaker: Breaker): Breaker {
+/** A probe that ended without a verdict: the next one may go out */
+export function endProbe (breaker: Breaker): Breaker {
   return breaker.state === 'open' && breaker.probedAt != null
     ? { state: 'open', until: breaker.until, step: breaker.step }
     : breaker

@@ -6,10 +6,19 @@ import type { Conduct } from './conduct.ts'
 import type { Estimate, EstimateParams } from './estimate.ts'
 import type { ProviderId, Route } from '../interface/provider.ts'
 
-/** What is learnt per route: a new address is a new path, not a new provider */
+/**
+ * What is learnt per route: a new address is a new path, not a new provider. That
+ * nobody could be reached there says nothing about the provider either: anybody can
+ * name an address in its name.
+ */
 export interface RouteRecord {
   readonly latency: Estimate
   readonly throughput: Estimate
+  attempts: number
+  /** Decayed count of attempts that reached nobody */
+  failures: number
+  /** Opened by those: it pauses this route and no other */
+  breaker: Breaker
   /** Linear RTT mean and deviation in ms, for timeouts (RFC 6298); -1 before the first sample */
   rttMean: number
   rttDeviation: number
@@ -20,9 +29,12 @@ export interface RouteRecord {
   updatedAt: number
 }
 
+/** About one who answers for routes, see `answererOf` */
 export interface ProviderRecord {
   readonly id: ProviderId
   readonly routes: Map<string, RouteRecord>
+  /** It was there at the end of one of them */
+  reached: boolean
   successes: number
   failures: number
   attempts: number
@@ -47,6 +59,7 @@ export function newRecord (id: ProviderId, now: number): ProviderRecord {
   return {
     id,
     routes: new Map(),
+    reached: false,
     successes: 0,
     failures: 0,
     attempts: 0,
@@ -61,6 +74,9 @@ export function newRoute (now: number): RouteRecord {
   return {
     latency: emptyEstimate(),
     throughput: emptyEstimate(),
+    attempts: 0,
+    failures: 0,
+    breaker: closedBreaker,
     rttMean: -1,
     rttDeviation: 0,
     patience: 1,
@@ -74,8 +90,14 @@ export function ageRoute (route: RouteRecord, now: number, params: EstimateParam
   const left = remaining(now - route.updatedAt, route.passed, params)
   route.latency.weight *= left
   route.throughput.weight *= left
+  route.failures = ageFailures(route, now, params)
   route.passed = 0
   route.updatedAt = now
+}
+
+/** As the counts of its provider, by time alone */
+export function ageFailures (route: RouteRecord, now: number, params: EstimateParams): number {
+  return route.failures * remaining(now - route.updatedAt, 0, params)
 }
 
 /** Counts of answers and faults fade with the same half-life as what is believed about speed */
@@ -118,14 +140,24 @@ export function mergeStored (live: ProviderRecord, stored: ProviderRecord, now: 
     live.breaker = stored.breaker
   }
 
+  live.reached ||= stored.reached
   live.successes += stored.successes
   live.failures += stored.failures
   live.attempts += stored.attempts
   live.delivered += stored.delivered
 
   for (const [key, route] of stored.routes) {
-    if (live.routes.size < MAX_ROUTES && !live.routes.has(key)) {
+    const known = live.routes.get(key)
+
+    if (known == null ? live.routes.size < MAX_ROUTES : known.attempts === 0) {
+      route.passed += known?.passed ?? 0
       live.routes.set(key, route)
+    } else if (known != null) {
+      known.attempts += route.attempts
+
+      if (known.rttMean < 0 && known.breaker.state === 'closed') {
+        known.breaker = route.breaker
+      }
     }
   }
 }

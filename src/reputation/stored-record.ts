@@ -1,7 +1,8 @@
-import { breakerFrom } from './breaker.ts'
+import { answererOf } from '../provider/answerer.ts'
+import { breakerFrom, closedBreaker } from './breaker.ts'
 import { conductFrom } from './conduct.ts'
 import { MAX_PATIENCE, MAX_ROUTES, newRecord, newRoute } from './record.ts'
-import type { BreakerParams } from './breaker.ts'
+import type { Breaker, BreakerParams } from './breaker.ts'
 import type { Estimate } from './estimate.ts'
 import type { ProviderRecord } from './record.ts'
 import type { ProviderId } from '../interface/provider.ts'
@@ -19,13 +20,21 @@ export interface StoredRecord {
   f: number
   a: number
   d: number
+  /** Was reached */
+  y?: boolean
   /** `at`: ms from the last change to the time up to which the score has decayed */
   conduct: { score: number, selectable: boolean, refusals: number, at: number }
-  /** `left`: ms from the last change until a probe may go out */
-  breaker?: { left: number, step: number }
-  /** Key; latency and throughput as mean, variance, weight and long run; RTT mean and deviation; patience; times passed over */
-  routes: Array<{ k: string, l: Belief, t: Belief, r: [number, number], p: number, n: number }>
+  breaker?: Pause
+  /**
+   * Key; latency and throughput as mean, variance, weight and long run; RTT mean and deviation; patience; times passed
+   * over; then, absent in what older versions wrote, attempts, how many reached nobody, the pause since, and ms from the
+   * last change of all to that of this route
+   */
+  routes: Array<{ k: string, l: Belief, t: Belief, r: [number, number], p: number, n: number, a?: number, f?: number, b?: Pause, o?: number }>
 }
+
+/** `left`: ms from the last change until a probe may go out */
+interface Pause { left: number, step: number }
 
 type Belief = [number, number, number, number]
 
@@ -45,6 +54,7 @@ const round = (value: number): number => Math.round(value * 1000) / 1000
 export function storeRecord (record: ProviderRecord, now: number, wall: number): StoredRecord {
   const { id, conduct, breaker, updatedAt } = record
   const belief = (e: Estimate): Belief => [round(e.mean), round(e.variance), round(e.weight), round(e.longRun)]
+  const pause = (b: Breaker): Pause | undefined => b.state === 'open' ? { left: round(b.until - updatedAt), step: b.step } : undefined
 
   return {
     id,
@@ -53,15 +63,20 @@ export function storeRecord (record: ProviderRecord, now: number, wall: number):
     f: round(record.failures),
     a: record.attempts,
     d: record.delivered,
+    y: record.reached,
     conduct: { score: conduct.score, selectable: conduct.selectable, refusals: conduct.refusals, at: round(conduct.at - updatedAt) },
-    ...(breaker.state === 'open' ? { breaker: { left: round(breaker.until - updatedAt), step: breaker.step } } : {}),
+    ...(breaker.state === 'open' ? { breaker: pause(breaker) } : {}),
     routes: [...record.routes].map(([k, route]) => ({
       k,
       l: belief(route.latency),
       t: belief(route.throughput),
       r: [round(route.rttMean), round(route.rttDeviation)],
       p: route.patience,
-      n: route.passed
+      n: route.passed,
+      a: route.attempts,
+      f: round(route.failures),
+      ...(route.breaker.state === 'open' ? { b: pause(route.breaker) } : {}),
+      o: round(route.updatedAt - updatedAt)
     }))
   }
 }
@@ -86,19 +101,31 @@ export function restoreRecord (value: unknown, now: number, wall: number, breake
     refusals: within(stored.conduct.refusals, 0, MAX_COUNT)
   }, Math.min(now, at + within(stored.conduct.at, -MAX_AGE, MAX_AGE)))
 
+  // before routes had pauses of their own, an attempt was an attempt
+  record.reached = stored.y == null ? record.attempts > 0 : stored.y === true
+  const pause = ({ left, step }: Pause): Breaker => breakerFrom(at + finite(left), finite(step), now, breakerParams)
+
   if (stored.breaker != null) {
-    record.breaker = breakerFrom(at + finite(stored.breaker.left), finite(stored.breaker.step), now, breakerParams)
+    record.breaker = pause(stored.breaker)
   }
 
-  for (const { k, l, t, r, p, n } of stored.routes.slice(0, MAX_ROUTES)) {
-    const route = newRoute(at)
+  for (const { k, l, t, r, p, n, a = 0, f = 0, b, o = 0 } of stored.routes.slice(0, MAX_ROUTES)) {
+    if (answererOf({ provider: record.id, address: text(k).slice(k.indexOf(' ') + 1) }) !== record.id) {
+      // written when what came over HTTP was still held against the peer that was claimed to be there
+      continue
+    }
+
+    const route = newRoute(Math.min(now, at + within(o, -MAX_AGE, 0)))
     Object.assign(route.latency, estimate(l))
     Object.assign(route.throughput, estimate(t))
     route.rttMean = within(r[0], -1, MAX_MS)
     route.rttDeviation = within(r[1], 0, MAX_MS)
     route.patience = within(p, 1, MAX_PATIENCE)
     route.passed = within(n, 0, MAX_COUNT)
-    record.routes.set(text(k), route)
+    route.attempts = within(a, 0, MAX_COUNT)
+    route.failures = within(f, 0, MAX_COUNT)
+    route.breaker = b == null ? closedBreaker : pause(b)
+    record.routes.set(k, route)
   }
 
   return record

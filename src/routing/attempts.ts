@@ -85,7 +85,7 @@ export class Attempts {
     }
 
     if (chosen.view.breaker === 'half-open') {
-      env.reputation.probing(id)
+      env.reputation.probing(id, chosen.route)
     }
 
     env.slots.enter(id)

@@ -105,8 +105,8 @@ describe('outcomes decide consequences', () => {
 describe('latency is learnt per route, conduct per provider', () => {
   it('a new address, or another transport, launders nothing', () => {
     record(A, 'invalid', { latency: 10 }, 25)
-    for (const route of [via(A, '/ip4/198.51.100.7/tcp/9'), { provider: A, transport: 'http', address: 'https://elsewhere.example' } as const]) {
-      expect(view(A, route)).toMatchObject({ conduct: -500, selectable: false, breaker: 'open', attempts: 25 })
+    for (const [route, attempts] of [[via(A, '/ip4/198.51.100.7/tcp/9'), 25], [{ provider: A, transport: 'http', address: 'https://elsewhere.example' }, 0]] as const) {
+      expect(view(A, route)).toMatchObject({ conduct: -500, selectable: false, breaker: 'open', attempts })
       expect(view(A, route).latency.weight).toBe(0)
     }
     expect(book.view(A, undefined, 0).selectable).toBe(false)
@@ -175,14 +175,14 @@ describe('back-off', () => {
     record(A, 'unreachable')
     const { retryAt } = view(A)
     expect(book.view(A, via(A), retryAt).breaker).toBe('half-open')
-    book.probing(A)
+    book.probing(A, via(A))
     expect(book.view(A, via(A), retryAt).breaker).toBe('open')
     book.record(A, via(A), 'cancelled', {}, retryAt)
     expect(book.view(A, via(A), retryAt).breaker).toBe('half-open')
-    book.probing(A)
+    book.probing(A, via(A))
     book.record(A, via(A), 'delivered', {}, retryAt)
     expect(book.view(A, via(A), retryAt).breaker).toBe('closed')
-    book.probing('p2p:stranger')
+    book.probing('p2p:stranger', via('p2p:stranger'))
     expect(book.size).toBe(1)
   })
 
@@ -232,7 +232,7 @@ describe('an outage of ours', () => {
   it('a probe that fails meanwhile is over, and the next may go', () => {
     record('p2p:p0', 'overloaded', { retryAfter: 1 })
     const at = clock.now() + 1
-    book.probing('p2p:p0')
+    book.probing('p2p:p0', via('p2p:p0'))
     book.record('p2p:p0', via('p2p:p0'), 'stalled', {}, at)
     expect(book.view('p2p:p0', via('p2p:p0'), at).breaker).toBe('half-open')
   })
@@ -529,7 +529,7 @@ describe('whatever happens', () => {
       for (const { id, outcome, sample, wait, probe } of list) {
         now += wait
         if (probe) {
-          book.probing(id)
+          book.probing(id, via(id))
         }
         book.record(id, via(id), outcome, sample, now)
         book.passOver(id, via(id))

@@ -12,7 +12,7 @@ import type { ReputationInit } from '../../src/reputation/book.ts'
 import type { Batch, Datastore, Pair, Query } from 'interface-datastore'
 
 const id = (name: string | number): ProviderId => `p2p:${name}`
-const route = (name: string | number): Route => ({ provider: id(name), transport: 'http', address: 'http://a' })
+const route = (name: string | number): Route => ({ provider: id(name), transport: 'bitswap', address: '/ip4/192.0.2.1/tcp/1' })
 
 /** A datastore that fails, hangs and counts as told */
 class WilfulDatastore extends MemoryDatastore {

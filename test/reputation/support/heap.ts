@@ -10,10 +10,10 @@ const book = new ProviderBook({ clock: { now: () => 0, wall: () => 0 }, random: 
 
 function meet (from: number, to: number): void {
   for (let i = from; i < to; i++) {
-    const provider: ProviderId = `https:provider-${i}.example.net`
+    const provider: ProviderId = `p2p:12D3KooWProviderNumber${i}`
 
-    for (const address of [`https://provider-${i}.example.net`, `https://provider-${i}.example.net:8443`]) {
-      const route = { provider, transport: 'http', address } as const
+    for (const address of [`/dns4/provider-${i}.example.net/tcp/4001`, `/dns4/provider-${i}.example.net/udp/4001/quic-v1`]) {
+      const route = { provider, transport: 'bitswap', address } as const
       book.record(provider, route, 'delivered', { latency: 20 + i, bytes: 1e6, transfer: 15 }, i)
       book.record(provider, route, 'invalid', { latency: 21.5 + i }, i)
       book.passOver(provider, route)
