@@ -1,9 +1,21 @@
 import type { CID } from 'multiformats/cid'
 
-/** Loads one block: verified, from wherever it is. `size` is the expected size, for choosing a provider. */
-export type BlockLoader = (cid: CID, options?: { signal?: AbortSignal, size?: number }) => Promise<Uint8Array>
+export interface LoadOptions {
+  signal?: AbortSignal
+  /** The expected size, for choosing a provider */
+  size?: number
+  /** `prefetch`: wanted ahead of the reader, who may never come to it. @default 'read' */
+  purpose?: 'read' | 'prefetch'
+  /** Of a prefetch: resolves when the reader waits for the block, which makes it a read. It never rejects, and may never settle. */
+  needed?: Promise<void>
+}
+
+/** Loads one block: verified, from wherever it is */
+export type BlockLoader = (cid: CID, options?: LoadOptions) => Promise<Uint8Array>
 
 export interface ReadOptions {
+  /** Most bytes to load ahead of the reader. @default 16_777_216 */
+  window?: number
   /** @default 0 */
   offset?: number
   /** @default to the end */

@@ -2,11 +2,14 @@ import { withOwnSignal } from '../clock/own-signal.ts'
 import { UnixFSError } from '../interface/errors.ts'
 import { checkShard, checkShardLevel, shardCID, shardShape } from './hamt.ts'
 import { orderedWalk } from './ordered-walk.ts'
+import { readBudget } from './read-budget.ts'
+import { fixedWindow } from './read-window.ts'
 import { DAG_PB_CODE, decodeNode, linkCID, linkSize } from './unixfs-node.ts'
 import { wholeNumber } from './whole-number.ts'
 import type { ShardShape } from './hamt.ts'
-import type { Branch, Step } from './ordered-walk.ts'
-import type { NodeLink } from './unixfs-node.ts'
+import type { Branch, Opened, Step } from './ordered-walk.ts'
+import type { ReadBudget } from './read-budget.ts'
+import type { NodeLink, UnixFSNode } from './unixfs-node.ts'
 import type { BlockLoader, DirectoryEntry, ListOptions } from '../interface/unixfs.ts'
 import type { CID } from 'multiformats/cid'
 
@@ -25,6 +28,15 @@ const ENTRY_BYTES = 400
 /** A full shard: 256 links with short names */
 const SHARD_BYTES = 16_384
 
+/** A decoded link: its objects, beside the block that they are views of */
+const LINK_BYTES = 300
+
+/** A plain directory of the most links that a node may have, and the shards above any other */
+const MAX_LINK_BYTES = 33_554_432
+
+/** Some 20 full shards: more than are in flight at once */
+const MAX_LINK_BYTES_AHEAD = 2_097_152
+
 /** Shards without an entry that a listing may visit: an honest shard has two or more entries below it */
 const MAX_BARREN_SHARDS = 512
 const BARREN_SHARDS_PER_ENTRY = 2
@@ -32,6 +44,8 @@ const BARREN_SHARDS_PER_ENTRY = 2
 export interface ListDirectoryOptions extends ListOptions {
   /** Throw a `too-large` UnixFSError after so many entries. @default 10_000_000 */
   maxEntries?: number
+  /** Shared with other readers. @default one of its own */
+  budget?: ReadBudget
 }
 
 interface ShardBranch extends Branch {
@@ -70,8 +84,11 @@ async function * list (cid: CID, load: BlockLoader, options: ListDirectoryOption
     load,
     open: (branch, block) => openDirectory(branch, block, budget),
     // Who wants few entries needs few shards
-    windowBytes: Math.min(LIST_WINDOW_BYTES, limit * ENTRY_BYTES),
+    window: fixedWindow(Math.min(LIST_WINDOW_BYTES, limit * ENTRY_BYTES)),
     windowBlocks: LIST_WINDOW_BLOCKS,
+    account: (options.budget ?? readBudget()).open(),
+    maxHeld: MAX_LINK_BYTES,
+    maxHeldAhead: MAX_LINK_BYTES_AHEAD,
     signal
   })) {
     if (entries === maxEntries) {
@@ -86,16 +103,14 @@ async function * list (cid: CID, load: BlockLoader, options: ListDirectoryOption
   }
 }
 
-function * openDirectory (branch: ShardBranch, block: Uint8Array, budget: ShardBudget): Generator<EntryStep> {
+function openDirectory (branch: ShardBranch, block: Uint8Array, budget: ShardBudget): Opened<ShardBranch, DirectoryEntry> {
   const { cid, level } = branch
   const node = decodeNode(cid, block)
+  const held = node.links.length * LINK_BYTES + block.byteLength
+  const ahead = node.links.length * ENTRY_BYTES
 
   if (node.type === 'DIRECTORY' && branch.shape == null) {
-    for (const link of node.links) {
-      yield entryStep(cid, link, link.name ?? '')
-    }
-
-    return
+    return { steps: entriesOf(cid, node), held, ahead }
   }
 
   if (node.type !== 'HAMT_SHARD' && branch.shape == null) {
@@ -108,6 +123,16 @@ function * openDirectory (branch: ShardBranch, block: Uint8Array, budget: ShardB
   checkShardLevel(cid, level, shape)
   budget.visit(cid, node.links.filter(({ name = '' }) => name.length > shape.width).length)
 
+  return { steps: entriesOfShard(cid, node, shape, level), held, ahead }
+}
+
+function * entriesOf (cid: CID, node: UnixFSNode): Generator<EntryStep> {
+  for (const link of node.links) {
+    yield entryStep(cid, link, link.name ?? '')
+  }
+}
+
+function * entriesOfShard (cid: CID, node: UnixFSNode, shape: ShardShape, level: number): Generator<EntryStep> {
   for (const link of node.links) {
     const name = link.name ?? ''
 

@@ -1,20 +1,22 @@
 import { withOwnSignal } from '../clock/own-signal.ts'
+import { systemClock } from '../clock/system-clock.ts'
 import { UnixFSError } from '../interface/errors.ts'
+import { FileLinks } from './file-links.ts'
 import { orderedWalk } from './ordered-walk.ts'
-import { contentSize, DAG_PB_CODE, decodeNode, linkCID, linkSize, RAW_CODE } from './unixfs-node.ts'
+import { readBudget } from './read-budget.ts'
+import { AdaptiveWindow, DEFAULT_MAX_WINDOW } from './read-window.ts'
+import { contentSize, DAG_PB_CODE, decodeNode, linkSize, RAW_CODE } from './unixfs-node.ts'
 import { wholeNumber } from './whole-number.ts'
-import type { Branch, Step } from './ordered-walk.ts'
+import type { FileLink } from './file-links.ts'
+import type { Branch, Opened, Value } from './ordered-walk.ts'
+import type { ReadBudget } from './read-budget.ts'
+import type { UnixFSNode } from './unixfs-node.ts'
+import type { Clock } from '../interface/clock.ts'
 import type { BlockLoader, ReadOptions } from '../interface/unixfs.ts'
 import type { CID } from 'multiformats/cid'
 
-/**
- * 16 chunks of 256 KiB or 4 of 1 MiB, the two sizes in use: enough for 40 MB/s
- * at 100 ms to a block, and what an abandoned reader wastes at most.
- */
-export const DEFAULT_WINDOW = 4_194_304
-
-/** For files of tiny chunks. 32 blocks that lie about their size, 2 MiB each, hold 64 MiB. */
-export const DEFAULT_WINDOW_BLOCKS = 32
+/** For files of tiny chunks: a window of 16 MiB is 64 chunks of 256 KiB. Blocks that lie about their size, 2 MiB each, hold 128 MiB. */
+export const DEFAULT_WINDOW_BLOCKS = 64
 
 /**
  * A balanced DAG of two links per node over single bytes is 53 deep when its
@@ -39,14 +41,28 @@ const MAX_LEAF_FRAMING = 40
 /** What a node of unknown size is taken for: a thousand links */
 const GUESSED_NODE_BYTES = 49_152
 
+/**
+ * Links of the open nodes on the way to the reader: 160 000 of them. The widest
+ * honest node has about 55 000 (2 MiB of links of 38 bytes), and three such levels
+ * over chunks of 64 bytes are more than a file can have, 2^53 bytes.
+ */
+export const MAX_LINK_BYTES = 8_388_608
+
+/** Links of nodes ahead of the reader: the next nodes of any width in use, or one of the widest */
+const MAX_LINK_BYTES_AHEAD = 3_145_728
+
 export interface ReadFileOptions extends ReadOptions {
-  /** Bytes to load ahead of the reader. @default 4_194_304 */
-  window?: number
-  /** Blocks to load ahead of the reader. @default 32 */
+  /** Blocks to load ahead of the reader. @default 64 */
   windowBlocks?: number
+  /** Shared with other readers. @default one of its own */
+  budget?: ReadBudget
+  /** Measures how fast blocks come. @default the machine's */
+  clock?: Clock
   /** The size of the whole DAG, if a parent told: a hint for choosing a provider */
   dagSize?: number
 }
+
+const NO_BYTES = new Uint8Array(0)
 
 interface FileBranch extends Branch {
   /** The bytes of content that the parent claims; the root has no parent */
@@ -57,7 +73,7 @@ interface FileBranch extends Branch {
   readonly depth: number
 }
 
-type FileStep = Step<FileBranch, Uint8Array>
+type OpenedFile = Opened<FileBranch, Uint8Array>
 
 /**
  * Reads the bytes of a UnixFS file in order, loading only the blocks that the
@@ -79,7 +95,7 @@ export function readFile (cid: CID, load: BlockLoader, options: ReadFileOptions 
 async function * read (cid: CID, load: BlockLoader, options: ReadFileOptions & { signal: AbortSignal }): AsyncGenerator<Uint8Array, void, undefined> {
   const offset = wholeNumber('offset', options.offset ?? 0)
   const length = wholeNumber('length', options.length ?? Number.MAX_SAFE_INTEGER)
-  const windowBytes = wholeNumber('window', options.window ?? DEFAULT_WINDOW, 1)
+  const max = wholeNumber('window', options.window ?? DEFAULT_MAX_WINDOW, 1)
   const windowBlocks = wholeNumber('windowBlocks', options.windowBlocks ?? DEFAULT_WINDOW_BLOCKS, 1)
 
   if (cid.code !== RAW_CODE && cid.code !== DAG_PB_CODE) {
@@ -98,20 +114,24 @@ async function * read (cid: CID, load: BlockLoader, options: ReadFileOptions & {
     root: { cid, size, cost: GUESSED_NODE_BYTES, reach: GUESSED_NODE_BYTES, start: offset, end: Math.min(offset + length, Number.MAX_SAFE_INTEGER), depth: 0 },
     load,
     open: (branch, block) => branch.cid.code === RAW_CODE ? openLeaf(branch, block, budget) : openNode(branch, block, budget),
-    windowBytes,
+    window: new AdaptiveWindow({ clock: options.clock ?? systemClock, max }),
     windowBlocks,
+    account: (options.budget ?? readBudget()).open(),
+    maxHeld: MAX_LINK_BYTES,
+    maxHeldAhead: MAX_LINK_BYTES_AHEAD,
     signal: options.signal
   })
 }
 
-function * openLeaf (branch: FileBranch, block: Uint8Array, budget: NodeBudget): Generator<FileStep> {
+function openLeaf (branch: FileBranch, block: Uint8Array, budget: NodeBudget): OpenedFile {
   checkClaim(branch, block.byteLength)
   budget.visit(branch.cid, true)
-  yield * slice(branch, block, block)
+
+  return { own: slice(branch, block, block) }
 }
 
-function * openNode (branch: FileBranch, block: Uint8Array, budget: NodeBudget): Generator<FileStep> {
-  const { cid, start, end, depth } = branch
+function openNode (branch: FileBranch, block: Uint8Array, budget: NodeBudget): OpenedFile {
+  const { cid, depth } = branch
   const node = decodeNode(cid, block)
 
   if (node.type !== 'FILE' && node.type !== 'RAW') {
@@ -124,27 +144,42 @@ function * openNode (branch: FileBranch, block: Uint8Array, budget: NodeBudget):
 
   checkClaim(branch, contentSize(cid, node))
   budget.visit(cid, node.data.byteLength > 0)
-  yield * slice(branch, node.data, block)
 
+  const own = slice(branch, node.data, block)
+  const links = linksInRange(branch, node)
+
+  return links.bytes === 0 ? { own } : { own, steps: children(branch, links), held: links.bytes, ahead: links.bytes }
+}
+
+function linksInRange ({ cid, start, end }: FileBranch, node: UnixFSNode): FileLinks {
+  const links = []
   let from = node.data.byteLength
 
   for (const [index, link] of node.links.entries()) {
     const size = Number(node.blockSizes[index])
-    const to = from + size
 
     if (from >= end) {
-      return
+      break
     }
 
-    if (to > start && size > 0) {
-      yield { branch: child(branch, linkCID(cid, link), size, linkSize(link), Math.max(start - from, 0), Math.min(end - from, size)) }
+    if (from + size > start && size > 0) {
+      const dagSize = linkSize(link) ?? -1
+      links.push({ hash: link.hash ?? NO_BYTES, from, ...(dagSize < size ? {} : { beyond: dagSize - size }) })
     }
 
-    from = to
+    from += size
+  }
+
+  return new FileLinks(cid, links, from)
+}
+
+function * children (parent: FileBranch, links: FileLinks): Generator<{ branch: FileBranch }> {
+  for (const link of links) {
+    yield { branch: child(parent, link) }
   }
 }
 
-function child (parent: FileBranch, cid: CID, claimed: number, dagSize: number | undefined, start: number, end: number): FileBranch {
+function child (parent: FileBranch, { cid, from, claimed, beyond }: FileLink): FileBranch {
   const depth = parent.depth + 1
 
   if (depth > MAX_FILE_DEPTH) {
@@ -155,7 +190,9 @@ function child (parent: FileBranch, cid: CID, claimed: number, dagSize: number |
     throw new UnixFSError('malformed', `${parent.cid} has content of codec 0x${cid.code.toString(16)} at ${cid}: files are raw or dag-pb`)
   }
 
-  const size = expectedBlockSize(cid, claimed, dagSize)
+  const start = Math.max(parent.start - from, 0)
+  const end = Math.min(parent.end - from, claimed)
+  const size = expectedBlockSize(cid, claimed, beyond)
   const cost = size ?? GUESSED_NODE_BYTES
 
   return { cid, size, cost, reach: Math.max(cost, end - start), claimed, start, end, depth }
@@ -165,18 +202,16 @@ function child (parent: FileBranch, cid: CID, claimed: number, dagSize: number |
  * A leaf's DAG is its block. An inner node's block is about what its DAG has
  * beyond content: exactly that where its children are raw leaves.
  */
-function expectedBlockSize (cid: CID, claimed: number, dagSize?: number): number | undefined {
+function expectedBlockSize (cid: CID, claimed: number, beyond?: number): number | undefined {
   if (cid.code === RAW_CODE) {
     return claimed
   }
 
-  if (dagSize == null || dagSize < claimed) {
+  if (beyond == null) {
     return claimed <= MAX_BLOCK_BYTES ? claimed : undefined
   }
 
-  const beyond = dagSize - claimed
-
-  return beyond < MAX_LEAF_FRAMING ? dagSize : Math.min(beyond, MAX_BLOCK_BYTES)
+  return beyond < MAX_LEAF_FRAMING ? claimed + beyond : Math.min(beyond, MAX_BLOCK_BYTES)
 }
 
 function checkClaim ({ cid, claimed }: FileBranch, size: number): void {
@@ -185,13 +220,11 @@ function checkClaim ({ cid, claimed }: FileBranch, size: number): void {
   }
 }
 
-function * slice ({ start, end }: FileBranch, content: Uint8Array, block: Uint8Array): Generator<FileStep> {
+function slice ({ start, end }: FileBranch, content: Uint8Array, block: Uint8Array): Value<Uint8Array> | undefined {
   const value = content.subarray(start, Math.min(end, content.byteLength))
 
-  if (value.byteLength > 0) {
-    // The view keeps the whole block in memory
-    yield { value, bytes: block.byteLength, blocks: 1 }
-  }
+  // The view keeps the whole block in memory
+  return value.byteLength > 0 ? { value, bytes: block.byteLength, blocks: 1 } : undefined
 }
 
 function describe (type: string): string {
