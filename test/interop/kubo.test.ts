@@ -77,10 +77,12 @@ describe.skipIf(kubos == null)('two Kubos', () => {
     const cid = await server.add(seededBytes(64 * MIB, 7), { chunkSize: MIB })
     const empty = (await client.blocks()).length
     expect(digestOf(await all(client.cat(cid)))).toBe(digestOf(seededBytes(64 * MIB, 7)))
+    expect(digestOf(await all(client.cat(cid, { offline: true })))).toBe(digestOf(seededBytes(64 * MIB, 7)))
     // 64 leaves and a root
     expect((await client.blocks()).length).toBe(empty + 65)
     expect(await client.clear()).toBe(empty)
     expect(await client.blockSize(cid)).toBeUndefined()
+    await expect(all(client.cat(cid, { offline: true }))).rejects.toMatchObject({ name: 'KuboRpcError', message: expect.stringContaining('not found') as string })
     expect(await server.blockSize(cid)).toBeGreaterThan(0)
 
     const directory = await mkdtemp(join(tmpdir(), 'portolan-get-'))
@@ -178,10 +180,15 @@ describe('a machine that cannot build Kubo', () => {
   it.each([
     ['has no Go', join(tmpdir(), 'no-such-go'), /ENOENT/],
     ['has a Go that fails', 'false', /could not be built/]
-  ])('is told why: it %s', async (_, go, reason) => {
+  ])('is told why and skips, or fails in CI: it %s', async (_, go, reason) => {
     const cache = await mkdtemp(join(tmpdir(), 'portolan-cache-'))
     try {
       expect(await buildKubo({ go, cache })).toEqual({ reason: expect.stringMatching(reason) as string })
+
+      const said: string[] = []
+      expect(await requireKubo({ go, cache, ci: false, log: line => { said.push(line) } })).toBeUndefined()
+      expect(said.at(-1)).toMatch(reason)
+      await expect(requireKubo({ go, cache, ci: true, log: line => { said.push(line) } })).rejects.toThrow(reason)
     } finally {
       await rm(cache, { recursive: true })
     }

@@ -1,5 +1,6 @@
 import { buildKubo } from './kubo/build.ts'
 import { startKubo } from './kubo/daemon.ts'
+import type { BuildKuboOptions } from './kubo/build.ts'
 import type { KuboDaemon, StartKuboInit } from './kubo/daemon.ts'
 
 /** The daemons of one test file, all of which `stop` ends */
@@ -14,13 +15,14 @@ export interface Kubos {
  * For `describe.skipIf(kubos == null)`. Where Kubo cannot be had, the suite says
  * why and skips; in CI that is a failure.
  */
-export async function requireKubo (): Promise<Kubos | undefined> {
-  const { path, reason } = await buildKubo({ log: line => { console.log(line) } })
+export async function requireKubo (options: BuildKuboOptions & { ci?: boolean } = {}): Promise<Kubos | undefined> {
+  const log = options.log ?? (line => { console.log(line) })
+  const { path, reason } = await buildKubo({ ...options, log })
   if (path == null) {
-    if (process.env.CI != null && process.env.CI !== '') {
+    if (options.ci ?? (process.env.CI ?? '') !== '') {
       throw new Error(reason)
     }
-    console.log(`Skipped: ${reason}`)
+    log(`Skipped: ${reason}`)
     return
   }
 

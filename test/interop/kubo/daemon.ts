@@ -62,7 +62,8 @@ export interface KuboDaemon {
   dagImport (car: RpcFile['content'], options?: RpcOptions): Promise<number>
   /** As a CAR */
   dagExport (root: CID, options?: RpcOptions): AsyncGenerator<Buffer>
-  cat (path: CID | string, options?: RpcOptions & { offset?: number, length?: number }): AsyncGenerator<Buffer>
+  /** With `offline`, from its own store alone */
+  cat (path: CID | string, options?: RpcOptions & { offset?: number, length?: number, offline?: boolean }): AsyncGenerator<Buffer>
   /** Names in a directory */
   ls (path: CID | string, options?: RpcOptions): Promise<string[]>
   /** Bytes of a block. Never asks a peer: `undefined` when it is not in the store. */
@@ -225,7 +226,7 @@ function daemon (binary: string, process: KuboProcess, repo: string, rpc: KuboRp
 
     dagExport: (root, options) => rpc.stream('dag/export', { arg: root.toString(), progress: false }, undefined, options),
 
-    cat: (path, options) => rpc.stream('cat', { arg: path.toString(), offset: options?.offset, length: options?.length }, undefined, options),
+    cat: (path, options) => rpc.stream('cat', { arg: path.toString(), offset: options?.offset, length: options?.length, offline: options?.offline }, undefined, options),
 
     async ls (path, options) {
       const lines = await rpc.lines<{ Objects: Array<{ Links: Array<{ Name: string }> }> }>('ls', { arg: path.toString(), stream: true, 'resolve-type': false, size: false }, undefined, options)
