@@ -6,9 +6,11 @@
 import { buildKubo } from '../../test/interop/kubo/build.ts'
 import { startKubo } from '../../test/interop/kubo/daemon.ts'
 import { digestOf, seededBytes } from '../../test/interop/sample-data.ts'
+import { drainCat } from './drain-cat.ts'
 import { compare, figuresLine, timed } from './transfer.ts'
-import type { Contestant, TransferInit } from './transfer.ts'
+import type { Contestant, Reading, TransferInit } from './transfer.ts'
 import type { KuboDaemon } from '../../test/interop/kubo/daemon.ts'
+import type { CID } from 'multiformats/cid'
 
 const MIB = 1024 * 1024
 
@@ -37,25 +39,41 @@ export async function kuboFromKubo ({ binary, seed, size, chunkSize, security }:
     return {
       name: `Kubo from Kubo, ${leaves} leaves, ${security}`,
       size,
-      async read () {
-        const before = await reader.clear()
-        const peers = await reader.peers()
-        if (peers.length !== 1 || peers[0]?.peer !== server.peerId) {
-          throw new Error(`the reader is connected to ${peers.length} peers, not to the server alone`)
-        }
-        const reading = await timed(() => reader.cat(root), digest)
-        const fetched = (await reader.blocks()).length - before
-        if (fetched < leaves) {
-          throw new Error(`the reader stored ${fetched} blocks of at least ${leaves}`)
-        }
-        return reading
-      },
+      read: async () => await readByKubo(reader, { peerId: server.peerId, root, size, digest, leaves }),
       stop
     }
   } catch (err) {
     await stop()
     throw err
   }
+}
+
+export interface KuboReadInit {
+  /** The one peer that the reader is connected to */
+  readonly peerId: string
+  readonly root: CID
+  readonly size: number
+  /** Of the file, see `digestOf` */
+  readonly digest: string
+  readonly leaves: number
+}
+
+/** One read by a connected Kubo from whoever is at the other end, of which the store beforehand held nothing */
+export async function readByKubo (reader: KuboDaemon, { peerId, root, size, digest, leaves }: KuboReadInit): Promise<Reading> {
+  const before = await reader.clear()
+  const peers = await reader.peers()
+  if (peers.length !== 1 || peers[0]?.peer !== peerId) {
+    throw new Error(`the reader is connected to ${peers.length} peers, not to the server alone`)
+  }
+
+  const reading = await drainCat(reader.apiUrl, root, size)
+  // from its own store, and not timed: the right bytes are there
+  await timed(() => reader.cat(root, { offline: true }), digest)
+  const fetched = (await reader.blocks()).length - before
+  if (fetched < leaves) {
+    throw new Error(`the reader stored ${fetched} blocks of at least ${leaves}`)
+  }
+  return reading
 }
 
 if (import.meta.main) {
