@@ -11,8 +11,8 @@ const HEAD_END = Buffer.from('\r\n\r\n')
 
 /**
  * `POST /api/v0/cat`, timed, its bytes counted and dropped. Node's HTTP client
- * takes a fifth of what two processors have away from the two daemons, so this
- * speaks HTTP/1.0 over a bare socket, where the body is what comes until the end.
+ * would take from two processors what the two daemons need (docs/decisions.md),
+ * so this speaks HTTP/1.0 over a bare socket, where the body is what comes until the end.
  */
 export async function drainCat (apiUrl: string, root: CID, size: number): Promise<Reading> {
   const { hostname, port, host } = new URL(apiUrl)
