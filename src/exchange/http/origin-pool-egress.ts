@@ -173,6 +173,8 @@ class Lane implements Carrier {
     this.#client.on('connect', () => {
       this.connected = true
       this.served = 0
+      // behind undici's own listener, so the bytes have been read
+      this.#socket?.on('readable', () => { this.exchange?.onReceived() })
     })
     this.#client.on('disconnect', () => {
       this.connected = false
@@ -186,6 +188,10 @@ class Lane implements Carrier {
 
   get unwritten (): number {
     return this.#socket?.writableLength ?? 0
+  }
+
+  get received (): number {
+    return this.#socket?.bytesRead ?? 0
   }
 
   run (exchange: Exchange): void {

@@ -21,12 +21,22 @@ const DRAIN_TIMEOUT = 1000
 /** HTTP allows any number of interim answers (103); a real server sends one or two, an endless one must end */
 const MAX_INTERIM = 8
 
+/**
+ * What an answer may take on the wire beside its content, in bytes and as a multiple of it: headers, frames of
+ * chunks, TLS records. A server that flushes every ten bytes stays below; the parser counts neither the
+ * extensions of chunks nor the reason of a status, which may be as long as somebody likes.
+ */
+const MAX_FRAMING = 262_144
+const MAX_FRAMING_PER_BYTE = 4
+
 /** What an exchange looks at in the connection that carries it */
 export interface Carrier {
   /** Has the current connection carried an answer before? */
   readonly reused: boolean
   /** Bytes written but not yet handed to the operating system */
   readonly unwritten: number
+  /** Bytes that have come in over the current connection */
+  readonly received: number
 }
 
 /**
@@ -53,6 +63,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #stage: Stage = 'connecting'
   #reused = false
   #interim = 0
+  /** What the connection had received before */
+  #receivedBefore = 0
+  #content = 0
   /** We ended it, nobody failed */
   #givenUp = false
   #ending?: Ending
@@ -106,6 +119,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
     this.#controller = controller
     this.#reused = this.#carrier?.reused ?? false
+    this.#receivedBefore = this.#carrier?.received ?? 0
     this.#stage = 'asked'
     this.#init.onConnected()
   }
@@ -141,6 +155,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseData (controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
     this.#rest -= chunk.byteLength
+    this.#content += chunk.byteLength
 
     if (this.#draining) {
       return
@@ -153,6 +168,15 @@ export class Exchange implements Dispatcher.DispatchHandler {
       controller.pause()
     }
     this.#wake?.()
+  }
+
+  /** More bytes have come in, whatever they were */
+  onReceived (): void {
+    const framing = (this.#carrier?.received ?? 0) - this.#receivedBefore - this.#content
+
+    if (this.#ending === undefined && framing > MAX_FRAMING + MAX_FRAMING_PER_BYTE * this.#content) {
+      this.#controller?.abort(new TransportError('protocol', `the answer is not acceptable HTTP (${framing} bytes around ${this.#content} bytes of content)`))
+    }
   }
 
   onResponseEnd (): void {

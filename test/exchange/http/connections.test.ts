@@ -36,6 +36,43 @@ async function patientServer (): Promise<WireServer & { answer (): void }> {
   })
 }
 
+describe('what an answer takes beside its content', () => {
+  const CHUNKED = head(200, { 'content-type': 'application/vnd.ipld.raw', 'transfer-encoding': 'chunked' })
+
+  it.each([
+    ['an extension of a chunk without an end', `${CHUNKED}1`, `;${'x'.repeat(65_535)}`],
+    ['the reason of a status without an end', 'HTTP/1.1 200 ', 'x'.repeat(65_536)]
+  ])('%s is given up after some hundred kB', async (_what, start, more) => {
+    await using server = await wireServer(({ socket }) => {
+      socket.write(start)
+      const pump = (): void => {
+        while (!socket.destroyed && socket.write(more)) { /* as fast as it is taken */ }
+      }
+      socket.on('drain', pump)
+      pump()
+    })
+    await using it = setup()
+    const error = await failureOf(it.fetcher, server.url)
+
+    expect([error.outcome, error.message]).toEqual(['invalid', expect.stringMatching(/not acceptable HTTP \(\d+ bytes around 0 bytes of content\)/)])
+    await server.closed(1)
+  })
+
+  it('chunks of four bytes with small extensions are no offence, one answer after another', async () => {
+    const bytes = new Uint8Array(120_000).fill(7)
+    await using server = await wireServer(({ socket }) => {
+      const chunks = Array.from({ length: bytes.byteLength / 4 }, () => '4;a=b\r\n\x07\x07\x07\x07\r\n').join('')
+      socket.write(`${CHUNKED}${chunks}0\r\n\r\n`)
+    })
+    await using it = setup()
+
+    for (let i = 0; i < 3; i++) {
+      expect(await it.fetcher.fetch(await want(bytes), routeTo(server.url), attempt())).toEqual(bytes)
+    }
+    expect(server.sockets).toHaveLength(1)
+  })
+})
+
 describe('connections', () => {
   it('carry one request after another', async () => {
     await using server = await wireServer(({ socket }) => { socket.write(ok(block)) })

@@ -36,7 +36,7 @@ function begun (init: { unwritten?: number, announced?: number } = {}): {
   const exchange = exchangeFor(seen)
   const endings: Ending[] = []
   exchange.onEnd = ending => { endings.push(ending) }
-  exchange.carry({ reused: false, unwritten: init.unwritten ?? 0 })
+  exchange.carry({ reused: false, unwritten: init.unwritten ?? 0, received: 0 })
   const undici = controller as unknown as Dispatcher.DispatchController
   exchange.onRequestStart(undici)
   return { exchange, controller: undici, endings, states: () => seen.states, abort: () => { seen.abort() } }
