@@ -107,6 +107,24 @@ export const schema = defineSchema({
     min: 1,
     max: 1_000_000
   },
+  'gateway.maxClientRequests': {
+    type: 'integer',
+    default: 1024,
+    reason: 'half of `gateway.maxRequests`, so that one client leaves room for others; behind a proxy all readers are one client: raise it there',
+    description: 'Of these, requests of one client address (of IPv6, one /64); more are answered 429 with Retry-After.',
+    env: 'PORTOLAN_GATEWAY_MAX_CLIENT_REQUESTS',
+    min: 1,
+    max: 1_000_000
+  },
+  'gateway.allowedHosts': {
+    type: 'list',
+    default: [],
+    reason: 'loopback names always work; any other name in a Host header is how DNS rebinding looks. A gateway opened to other machines (`gateway.host`) answers to every name until this says which',
+    description: 'Host names, beside loopback ones, that requests may carry: the public names of a proxy in front.',
+    env: 'PORTOLAN_GATEWAY_ALLOWED_HOSTS',
+    maxItems: 32,
+    maxLength: 255
+  },
   'gateway.maxUrlLength': {
     type: 'integer',
     default: 8192,

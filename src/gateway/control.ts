@@ -1,5 +1,5 @@
-import { bearerToken, newToken, sameToken } from './control-token.ts'
-import { isOwnHost } from './host-check.ts'
+import { bearerToken, isNonce, newToken, sameToken, tokenProof } from './control-token.ts'
+import { isOwnHost, ownNames } from './host-check.ts'
 import { HttpError, toHttpError } from './http-error.ts'
 import { parseIpfsPath } from './ipfs-path.ts'
 import { registerProcessMetrics } from './process-metrics.ts'
@@ -37,6 +37,10 @@ export interface ControlInit {
 export const DEFAULT_CONTROL_PORT = 8481
 /** One operator with a few tools; a scraper that hangs does not starve the command line */
 const MAX_REQUESTS = 64
+/** A quarter, of requests and of connections, is left for other addresses */
+const MAX_CLIENT_REQUESTS = 48
+/** The command line and scrapers write their request in one go; whoever holds back is not one of them */
+const DEFAULT_REQUEST_TIMEOUT = 2000
 /** Names that the answer about a directory gives: enough to show what to ask for */
 export const ENTRIES_NAMED = 20
 /** A pipe into a paused pager may stand still for as long as a lunch */
@@ -44,13 +48,14 @@ const DEFAULT_STALL_TIMEOUT = 3_600_000
 
 /**
  * The endpoint for whoever runs the node: metrics, statistics, reads and their
- * stories. Every path but `/live` and `/ready` demands the token.
+ * stories. Every path but `/live`, `/ready` and `/api/hello` demands the token.
  */
 export class Control {
   readonly #components: ControlComponents
   readonly #init: ControlInit
   readonly #server: HttpServer
   readonly #allowedHosts: readonly string[]
+  #url = ''
   /** What a client must send */
   readonly token: string
 
@@ -59,14 +64,15 @@ export class Control {
     this.#components = components
     this.#init = init
     this.token = init.token ?? newToken()
-    this.#allowedHosts = [host.includes(':') ? `[${host}]` : host, ...init.allowedHosts ?? []].map(name => name.toLowerCase())
+    this.#allowedHosts = ownNames(host, init.allowedHosts)
     this.#server = new HttpServer({
       name: 'control',
       host,
       port: init.port ?? DEFAULT_CONTROL_PORT,
       portFlag: '--control-port',
       maxRequests: MAX_REQUESTS,
-      requestTimeout: init.requestTimeout,
+      maxClientRequests: MAX_CLIENT_REQUESTS,
+      requestTimeout: init.requestTimeout ?? DEFAULT_REQUEST_TIMEOUT,
       clock: components.clock,
       log: components.logger.forComponent('portolan:control'),
       handler: exchange => this.#handle(exchange)
@@ -75,7 +81,9 @@ export class Control {
   }
 
   async start (): Promise<{ host: string, port: number, url: string }> {
-    return await this.#server.start()
+    const address = await this.#server.start()
+    this.#url = address.url
+    return address
   }
 
   async stop (): Promise<void> {
@@ -97,9 +105,15 @@ export class Control {
       sendText(response, ready() ? 200 : 503, ready() ? 'ready\n' : 'not ready\n')
       return
     }
+    if (path === '/api/hello') {
+      this.#hello(exchange)
+      return
+    }
     if (!sameToken(bearerToken(request.headers.authorization) ?? '', this.token)) {
       throw new HttpError(401, 'The token of this node is missing or wrong: send the contents of the file control.token in its store directory as "Authorization: Bearer TOKEN".', { headers: { 'www-authenticate': 'Bearer realm="portolan"' } })
     }
+    exchange.trust()
+
     switch (path) {
       case '/metrics':
         sendText(response, 200, metrics.toString(), { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' })
@@ -114,8 +128,18 @@ export class Control {
         await this.#explain(exchange)
         return
       default:
-        throw new HttpError(404, 'There is nothing here. There are /metrics, /api/stats, /api/get?cid=CID, /api/explain?cid=CID, /live and /ready.')
+        throw new HttpError(404, 'There is nothing here. There are /metrics, /api/stats, /api/get?cid=CID, /api/explain?cid=CID, /api/hello?nonce=NONCE, /live and /ready.')
     }
+  }
+
+  /** Proves to a client that this is the node whose token it has, before it sends that */
+  #hello ({ query, response }: Exchange): void {
+    const nonce = query.get('nonce')
+
+    if (!isNonce(nonce)) {
+      throw new HttpError(400, 'The nonce is missing or not one: 16 to 128 letters, digits, - and _.')
+    }
+    sendJson(response, 200, { proof: tokenProof(this.token, this.#url, nonce) })
   }
 
   /** Opens a session for `?cid=CID[/path]` and whatever hints and deadline the operator gave */

@@ -1,3 +1,4 @@
+import { gatewayHostCheck } from './host-check.ts'
 import { HttpError } from './http-error.ts'
 import { IpfsHandler } from './ipfs-handler.ts'
 import { sendText } from './respond.ts'
@@ -14,6 +15,10 @@ export interface GatewayInit {
   port?: number
   /** Requests answered at once. @default 2048 */
   maxRequests?: number
+  /** Of these, for one client address. @default 1024 */
+  maxClientRequests?: number
+  /** Host names beside loopback ones that requests to a gateway on loopback may carry. @default none */
+  allowedHosts?: readonly string[]
   /** Bytes. @default 8192 */
   maxUrlLength?: number
   /** Milliseconds a client may take to send a request. @default 15_000 */
@@ -56,6 +61,7 @@ export class Gateway {
   readonly #components: GatewayComponents
   readonly #server: HttpServer
   readonly #ipfs: IpfsHandler
+  readonly #isOwnHost: (header: string | undefined) => boolean
   #welcome?: WelcomeSite
   #address?: GatewayAddress
 
@@ -64,7 +70,10 @@ export class Gateway {
     const seconds = components.metrics?.registerHistogram?.('portolan_gateway_request_seconds', { help: 'Time from a request to the end of its answer' })
     const bytes = components.metrics?.registerCounter('portolan_gateway_bytes_total', { help: 'Bytes of content sent' })
 
+    const host = init.host ?? '127.0.0.1'
+
     this.#components = components
+    this.#isOwnHost = gatewayHostCheck(host, init.allowedHosts)
     this.#ipfs = new IpfsHandler(components, {
       stallTimeout: init.stallTimeout ?? DEFAULT_STALL_TIMEOUT,
       maxDirectoryEntries: init.maxDirectoryEntries ?? DEFAULT_MAX_DIRECTORY_ENTRIES,
@@ -74,10 +83,11 @@ export class Gateway {
     })
     this.#server = new HttpServer({
       name: 'gateway',
-      host: init.host ?? '127.0.0.1',
+      host,
       port: init.port ?? DEFAULT_GATEWAY_PORT,
       portFlag: '--port',
       maxRequests: init.maxRequests,
+      maxClientRequests: init.maxClientRequests,
       maxUrlLength: init.maxUrlLength,
       requestTimeout: init.requestTimeout,
       clock: components.clock,
@@ -124,8 +134,11 @@ export class Gateway {
   }
 
   async #handle (exchange: Exchange): Promise<void> {
-    const { path, response } = exchange
+    const { path, response, request } = exchange
 
+    if (!this.#isOwnHost(request.headers.host)) {
+      throw new HttpError(403, 'The Host header names another machine. Here are localhost, names below .localhost and loopback addresses; the option gateway.allowedHosts adds the names of a proxy.')
+    }
     if (path === '/live') {
       sendText(response, 200, 'live\n')
     } else if (path === '/' && this.#welcome != null) {

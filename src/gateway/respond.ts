@@ -25,9 +25,12 @@ export function sendJson (response: ServerResponse, status: number, value: unkno
 }
 
 export function sendError (request: IncomingMessage, response: ServerResponse, error: HttpError): void {
-  // a request body that nobody reads would be taken for the next request
-  const hasBody = request.headers['content-length'] != null || request.headers['transfer-encoding'] != null
-  sendText(response, error.status, `${error.status} ${error.message}\n`, { ...error.headers, ...(hasBody ? { connection: 'close' } : {}) })
+  sendText(response, error.status, `${error.status} ${error.message}\n`, { ...error.headers, ...(hasBody(request) ? { connection: 'close' } : {}) })
+}
+
+/** Whether a request announces a body, which nothing here reads */
+export function hasBody ({ headers }: IncomingMessage): boolean {
+  return (headers['content-length'] ?? '0') !== '0' || headers['transfer-encoding'] != null
 }
 
 export interface BodyOptions {

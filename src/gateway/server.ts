@@ -1,7 +1,11 @@
 import { createServer } from 'node:http'
+import { clientKey } from './client-key.ts'
+import { Connections } from './connections.ts'
 import { HttpError, toHttpError } from './http-error.ts'
+import { RequestSlots, refusalError } from './request-slots.ts'
+import { hasBody, sendError } from './respond.ts'
 import { rejectClient, toListenError } from './server-error.ts'
-import { sendError } from './respond.ts'
+import type { Refusal } from './request-slots.ts'
 import type { Clock } from '../interface/clock.ts'
 import type { Logger } from '../interface/logger.ts'
 import type { IncomingMessage, OutgoingHttpHeaders, Server, ServerResponse } from 'node:http'
@@ -22,8 +26,10 @@ export interface Exchange {
   readonly query: URLSearchParams
   /** Aborts when the client left or the server stops */
   readonly signal: AbortSignal
-  /** The client's address: the key of fair queues */
+  /** The client's address, of IPv6 its /64: the key of fair queues */
   readonly client: string
+  /** The client has shown who it is: its connection is not closed to make room for others */
+  trust (): void
 }
 
 export interface HttpServerInit {
@@ -37,6 +43,8 @@ export interface HttpServerInit {
   clock: Clock
   log: Logger
   maxRequests?: number
+  /** Of one client */
+  maxClientRequests?: number
   maxUrlLength?: number
   requestTimeout?: number
   drainTimeout?: number
@@ -46,6 +54,12 @@ export interface HttpServerInit {
 
 /** @see gateway.maxRequests in the configuration */
 export const DEFAULT_MAX_REQUESTS = 2048
+/** @see gateway.maxClientRequests in the configuration */
+export const DEFAULT_MAX_CLIENT_REQUESTS = 1024
+/** Requests under way on one connection: browsers send one at a time, the keenest tools ten */
+const MAX_CONNECTION_REQUESTS = 16
+/** Whoever is told to wait and sends as many again is not waiting */
+const MAX_CONNECTION_BACKLOG = 2 * MAX_CONNECTION_REQUESTS
 /** @see gateway.maxUrlLength in the configuration */
 export const DEFAULT_MAX_URL_LENGTH = 8192
 /** @see gateway.requestTimeout in the configuration */
@@ -58,6 +72,8 @@ const LAST_WORDS = 250
 const CONNECTIONS_PER_REQUEST = 2
 /** Idle keep-alive connections are closed after this: longer than the pause between two clicks of one page */
 const KEEP_ALIVE_TIMEOUT = 10_000
+/** How often connections that take too long are looked for, as a part of the time they have */
+const CHECKS_PER_TIMEOUT = 4
 /** Node counts the request line into it; the rest is for cookies and headers that proxies add */
 const MAX_HEADER_SIZE = 32_768
 
@@ -69,18 +85,21 @@ const MAX_HEADER_SIZE = 32_768
 export class HttpServer {
   readonly #init: HttpServerInit
   readonly #open = new Set<AbortController>()
-  /** Connections on which an answer is under way: nothing else may be written into it */
-  readonly #answering = new WeakSet<Duplex>()
+  readonly #slots: RequestSlots
+  readonly #connections: Connections<Duplex>
   #server?: Server
   #closing?: Server
 
   constructor (init: HttpServerInit) {
+    const { maxRequests: max = DEFAULT_MAX_REQUESTS, maxClientRequests: maxPerClient = DEFAULT_MAX_CLIENT_REQUESTS } = init
     this.#init = init
+    this.#slots = new RequestSlots({ max, maxPerClient })
+    this.#connections = new Connections({ max: max * CONNECTIONS_PER_REQUEST, maxPerClient: maxPerClient * CONNECTIONS_PER_REQUEST })
   }
 
   /** Requests being answered */
   get active (): number {
-    return this.#open.size
+    return this.#slots.size
   }
 
   async start (): Promise<{ host: string, port: number, url: string }> {
@@ -90,13 +109,20 @@ export class HttpServer {
       headersTimeout: requestTimeout,
       requestTimeout,
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
-      connectionsCheckingInterval: Math.min(requestTimeout, 5000)
+      connectionsCheckingInterval: Math.ceil(requestTimeout / CHECKS_PER_TIMEOUT)
     }, (request, response) => { void this.#serve(request, response) })
 
-    server.maxConnections = (this.#init.maxRequests ?? DEFAULT_MAX_REQUESTS) * CONNECTIONS_PER_REQUEST
+    server.on('connection', socket => {
+      socket.once('close', () => { this.#connections.delete(socket) })
+      const leaver = this.#connections.add(socket, clientKey(socket.remoteAddress))
+      if (leaver != null) {
+        this.#init.log('%s: too many connections, one without a request under way is closed', name)
+        leaver.destroy()
+      }
+    })
     server.on('clientError', (err: NodeJS.ErrnoException, socket) => {
       this.#init.log('client error %s', err.code ?? err.message)
-      rejectClient(err, socket, this.#answering.has(socket))
+      rejectClient(err, socket, this.#connections.isAnswering(socket))
     })
 
     await new Promise<void>((resolve, reject) => {
@@ -140,34 +166,51 @@ export class HttpServer {
   }
 
   async #serve (request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { clock, log, maxRequests = DEFAULT_MAX_REQUESTS } = this.#init
+    const { clock, log } = this.#init
+    const { socket } = request
+    const client = clientKey(socket.remoteAddress)
     const controller = new AbortController()
     const began = clock.now()
-    const full = this.#open.size >= maxRequests
+    const pipelined = this.#connections.begin(socket)
 
-    this.#open.add(controller)
-    this.#answering.add(request.socket)
+    if (pipelined > MAX_CONNECTION_BACKLOG) {
+      socket.destroy()
+    }
+    const refusal = this.#refusal(client, pipelined)
+    if (refusal == null) {
+      this.#open.add(controller)
+    }
     response.once('close', () => {
-      this.#open.delete(controller)
-      this.#answering.delete(request.socket)
+      if (this.#open.delete(controller)) {
+        this.#slots.release(client)
+      }
+      this.#connections.end(socket)
       this.#init.onDone?.(response.headersSent ? response.statusCode : 499, clock.now() - began)
       controller.abort(new DOMException('The client went away', 'AbortError'))
       this.#closing?.closeIdleConnections()
     })
     // a reset while writing is reported by 'close' as well
     response.on('error', err => { log.trace('response: %s', err.message) })
+    // a body that nobody reads would be taken for the next request, or be read without an end
+    response.shouldKeepAlive &&= !hasBody(request)
 
     try {
-      if (full || this.#closing != null) {
-        throw new HttpError(503, full ? 'Too many requests at once; try again in a moment.' : 'The node is stopping.', { headers: { 'retry-after': '1', connection: 'close' } })
+      if (refusal != null) {
+        throw refusalError(refusal)
       }
-      await this.#init.handler(this.#exchange(request, response, controller.signal))
+      await this.#init.handler(this.#exchange(request, response, { client, signal: controller.signal }))
     } catch (err) {
       this.#fail(request, response, err)
     }
   }
 
-  #exchange (request: IncomingMessage, response: ServerResponse, signal: AbortSignal): Exchange {
+  #refusal (client: string, pipelined: number): Refusal | undefined {
+    return this.#closing != null
+      ? 'stopping'
+      : pipelined > MAX_CONNECTION_REQUESTS ? 'connection' : this.#slots.take(client)
+  }
+
+  #exchange (request: IncomingMessage, response: ServerResponse, { client, signal }: { client: string, signal: AbortSignal }): Exchange {
     const target = request.url ?? '/'
     const max = this.#init.maxUrlLength ?? DEFAULT_MAX_URL_LENGTH
 
@@ -194,7 +237,8 @@ export class HttpServer {
       search,
       query: new URLSearchParams(search),
       signal,
-      client: request.socket.remoteAddress ?? 'unknown'
+      client,
+      trust: () => { this.#connections.trust(request.socket) }
     }
   }
 

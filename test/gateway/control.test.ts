@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { parseCID } from '../../src/block/cid.ts'
 import { unixfsFiles } from '../../src/cli/unixfs-files.ts'
 import { systemClock } from '../../src/clock/system-clock.ts'
+import { newNonce, tokenProof } from '../../src/gateway/control-token.ts'
 import { Control } from '../../src/gateway/control.ts'
 import { MetricRegistry } from '../../src/gateway/metric-registry.ts'
 import { welcomeSite } from '../../src/gateway/welcome/site.ts'
@@ -39,6 +40,15 @@ it('another host name is refused, with the token too', async () => {
   expect((await authorized('/metrics', { host: 'rebound.example' })).status).toBe(403)
   expect((await ask(url, '/live', { headers: { host: 'rebound.example' } })).status).toBe(403)
   expect((await authorized('/metrics', { host: 'node.example:8481' })).status).toBe(200)
+})
+
+it('/api/hello proves to whoever has the token that this node has it too, and to nobody else', async () => {
+  const nonce = newNonce()
+  const answer = await ask(url, `/api/hello?nonce=${nonce}`)
+  expect([answer.status, JSON.parse(answer.text)]).toEqual([200, { proof: tokenProof(control.token, url, nonce) }])
+  expect((await ask(url, '/api/hello')).status).toBe(400)
+  expect((await ask(url, `/api/hello?nonce=${'x'.repeat(129)}`)).status).toBe(400)
+  expect((await ask(url, `/api/hello?nonce=${nonce}`, { headers: { host: 'rebound.example' } })).status).toBe(403)
 })
 
 it('tells whether it lives and is ready without a token', async () => {

@@ -32,7 +32,7 @@ async function fileGateway (read: Files['read'], size: number, init: GatewayInit
 function get (port: number, path = `/ipfs/${cid}?filename=a.bin.pdf`): Socket {
   const socket = connect(port, '127.0.0.1')
   socket.on('error', () => { /* a cut connection is what these tests are about; 'close' follows */ })
-  socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`)
+  socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
   return socket
 }
 

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { contentDisposition } from '../../src/gateway/content-disposition.ts'
 import { typeOfBytes, typeOfName } from '../../src/gateway/content-type.ts'
-import { bearerToken, newToken, sameToken } from '../../src/gateway/control-token.ts'
+import { bearerToken, isNonce, newNonce, newToken, sameToken, tokenProof } from '../../src/gateway/control-token.ts'
 import { chooseFormat } from '../../src/gateway/format.ts'
 import { isOwnHost } from '../../src/gateway/host-check.ts'
 import { escapeHtml, formatBytes } from '../../src/gateway/html.ts'
@@ -113,6 +113,19 @@ describe('who may ask', () => {
     expect(bearerToken(`Bearer ${token}`)).toBe(token)
     expect([bearerToken(token), bearerToken('Basic x'), bearerToken(undefined), bearerToken(`Bearer ${'x'.repeat(513)}`)]).toEqual([undefined, undefined, undefined, undefined])
     fc.assert(fc.property(fc.string(), fc.string(), (a, b) => { expect(sameToken(a, b)).toBe(a === b) }))
+  })
+})
+
+describe('a proof of the token', () => {
+  it('is another one for every token, address and question, and none of them tells the token', () => {
+    const nonce = newNonce()
+    const proof = tokenProof('token', 'http://127.0.0.1:1', nonce)
+    expect([isNonce(nonce), isNonce(proof), proof]).toEqual([true, true, tokenProof('token', 'http://127.0.0.1:1', nonce)])
+    expect(new Set([proof, tokenProof('other', 'http://127.0.0.1:1', nonce), tokenProof('token', 'http://127.0.0.1:2', nonce), tokenProof('token', 'http://127.0.0.1:1', newNonce())]).size).toBe(4)
+  })
+
+  it.each([null, '', 'short', 'x'.repeat(129), 'a b c d e f g h i j', 'äöüäöüäöüäöüäöüäöü'])('%j is no nonce', text => {
+    expect(isNonce(text)).toBe(false)
   })
 })
 
