@@ -1,3 +1,4 @@
+import { isLoopbackAddress } from '../gateway/host-check.ts'
 import type { painter } from './style.ts'
 import type { ReadConfig } from '../config/file.ts'
 import type { Portolan } from '../portolan.ts'
@@ -28,7 +29,7 @@ export function banner ({ version, gateway, control, config, node }: BannerInit,
     ['mode', values['routing.mode']],
     ['contacts', node.contacts.length === 0 ? 'nobody: name providers with --provider URL' : list(node.contacts)]
   ]
-  const open = [values['gateway.host'], values['control.host']].filter(host => !isLoopback(host))
+  const open = [values['gateway.host'], values['control.host']].filter(host => !isLoopbackAddress(host))
 
   return [
     '',
@@ -45,8 +46,4 @@ export function banner ({ version, gateway, control, config, node }: BannerInit,
 function list (names: readonly string[]): string {
   const more = names.length - SHOWN
   return names.slice(0, SHOWN).join(', ') + (more > 0 ? ` and ${more} more` : '')
-}
-
-function isLoopback (host: string): boolean {
-  return /^(?:localhost|::1|127(?:\.\d{1,3}){3})$/.test(host)
 }

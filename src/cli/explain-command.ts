@@ -1,7 +1,8 @@
-import { parsePath } from '../unixfs/path.ts'
 import { EXIT_FAILURE, EXIT_OK } from './exit-code.ts'
 import { ProgressLine } from './progress.ts'
 import { painter, paintStory } from './style.ts'
+import { parseTarget } from './target.ts'
+import { terminalJson, terminalText } from './terminal-text.ts'
 import { withReader } from './with-reader.ts'
 import type { Command } from './command.ts'
 
@@ -21,7 +22,7 @@ the read itself. Exits with 1 when the block could not be had.`,
 
   async run (context) {
     const { stdout, stderr, signal, clock, environment, flags } = context
-    const target = parsePath(context.positionals[0] ?? '')
+    const target = parseTarget(context.positionals[0] ?? '')
     const progress = new ProgressLine(stderr, clock)
 
     try {
@@ -30,7 +31,7 @@ the read itself. Exits with 1 when the block could not be had.`,
         return await reader.explain(target, { signal, onProgress: phase => { progress.show(() => `reading: ${phase} ...`) } })
       })
       progress.clear()
-      stdout.write(flags.json === true ? `${JSON.stringify(story, undefined, 2)}\n` : `${paintStory(text, painter(stdout, environment))}\n`)
+      stdout.write(flags.json === true ? `${terminalJson(story)}\n` : `${paintStory(terminalText(text), painter(stdout, environment))}\n`)
       return error == null ? EXIT_OK : EXIT_FAILURE
     } finally {
       progress.clear()

@@ -1,7 +1,7 @@
-import { parsePath } from '../unixfs/path.ts'
 import { EXIT_OK } from './exit-code.ts'
 import { OutputError, fileSink, streamSink } from './output-file.ts'
 import { ProgressLine, transferLine } from './progress.ts'
+import { parseTarget } from './target.ts'
 import { withReader } from './with-reader.ts'
 import type { Command, CommandContext } from './command.ts'
 import type { Reader, Target } from './reader.ts'
@@ -24,7 +24,7 @@ export const getCommand: Command = {
   options: ['routing.providers', 'routing.allowAddresses', 'routing.mode', 'routing.timeout', 'block.maxSize', 'block.allowSha1', 'libp2p.bootstrap', 'store.path', 'log.level'],
 
   async run (context) {
-    const target = parsePath(context.positionals[0] ?? '')
+    const target = parseTarget(context.positionals[0] ?? '')
     await withReader(context, async reader => { await get(context, reader, target) })
     return EXIT_OK
   }

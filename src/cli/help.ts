@@ -2,10 +2,50 @@ import { COMMON_FLAGS, configFlags } from './parse.ts'
 import type { Command, OwnFlag } from './command.ts'
 import type { OptionDefinition } from '../config/schema.ts'
 
-function columns (rows: ReadonlyArray<readonly [string, string]>): string {
-  const width = Math.max(...rows.map(([left]) => left.length))
-  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`).join('\n')
+/** Where nobody says how wide it is: a file, a pipe */
+const DEFAULT_WIDTH = 100
+/** Below, two columns are harder to read than a terminal's own line breaks */
+const MIN_WIDTH = 60
+/** Longer lines are hard to follow, however wide the terminal */
+const MAX_WIDTH = 120
+
+/** How long the lines of a help may be */
+export function helpWidth (stream: { readonly isTTY?: boolean, readonly columns?: number }): number {
+  const { isTTY, columns } = stream
+  return isTTY === true && columns != null && columns > 0 ? Math.min(MAX_WIDTH, Math.max(MIN_WIDTH, columns)) : DEFAULT_WIDTH
 }
+
+function columns (rows: ReadonlyArray<readonly [string, string]>, width: number): string {
+  const left = Math.max(...rows.map(([name]) => name.length))
+  const indent = left + 4
+  return rows.map(([name, text]) => `  ${name.padEnd(left)}  ${wrap(text, width - indent).join(`\n${' '.repeat(indent)}`)}`).join('\n')
+}
+
+/** Breaks between words; a word longer than the line stays whole, since it is something to copy */
+function wrap (text: string, width: number): string[] {
+  const lines = ['']
+
+  for (const word of text.split(/\s+/)) {
+    const line = lines.at(-1) ?? ''
+    if (line === '') {
+      lines[lines.length - 1] = word
+    } else if (line.length + 1 + word.length <= width) {
+      lines[lines.length - 1] = `${line} ${word}`
+    } else {
+      lines.push(word)
+    }
+  }
+  return lines
+}
+
+function paragraph (text: string, width: number): string {
+  return wrap(text, width).join('\n')
+}
+
+/** In a clone there is no command of that name yet */
+const FROM_SOURCES = import.meta.url.endsWith('.ts')
+  ? 'In a clone of the repository, write npx node src/cli/main.ts for portolan: npx takes the Node.js that npm ci brought.'
+  : ''
 
 function ownRow ([name, flag]: [string, OwnFlag]): [string, string] {
   return [`${flag.short == null ? '' : `-${flag.short}, `}--${name}${flag.placeholder == null ? '' : ` ${flag.placeholder}`}`, flag.description]
@@ -19,34 +59,33 @@ function configRow ([name, option]: [string, OptionDefinition]): [string, string
 }
 
 /** The help of the program */
-export function programHelp (commands: readonly Command[]): string {
+export function programHelp (commands: readonly Command[], width = DEFAULT_WIDTH): string {
   return `portolan: a content-routing cache for IPFS
 
 Usage: portolan COMMAND [OPTIONS]
 
 Commands:
-${columns(commands.map(({ name, arguments: args, summary }) => [args == null ? name : `${name} ${args}`, summary]))}
+${columns(commands.map(({ name, arguments: args, summary }) => [args == null ? name : `${name} ${args}`, summary]), width)}
 
 Options:
-${columns(Object.entries(COMMON_FLAGS).filter(([name]) => name !== 'config').map(ownRow))}
+${columns(Object.entries(COMMON_FLAGS).filter(([name]) => name !== 'config').map(ownRow), width)}
 
-portolan COMMAND --help says more about each. Every option can also be set in the
-environment (PORTOLAN_...) or in a file: see docs/configuration.md.
+${paragraph('portolan COMMAND --help says more about each. Every option can also be set in the environment (PORTOLAN_...) or in a file: see docs/configuration.md.', width)}
 
-Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 130 interrupted.
-`
+${paragraph('Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 130 interrupted.', width)}
+${FROM_SOURCES === '' ? '' : `\n${paragraph(FROM_SOURCES, width)}\n`}`
 }
 
 /** The help of one command */
-export function commandHelp (command: Command): string {
+export function commandHelp (command: Command, width = DEFAULT_WIDTH): string {
   return `Usage: portolan ${command.name}${command.arguments == null ? '' : ` ${command.arguments}`} [OPTIONS]
 
-${command.description}
+${paragraph(command.description, width)}
 
 Options:
-${columns([...Object.entries(command.own ?? {}).map(ownRow), ...[...configFlags(command)].map(configRow), ...Object.entries(COMMON_FLAGS).map(ownRow)])}
+${columns([...Object.entries(command.own ?? {}).map(ownRow), ...[...configFlags(command)].map(configRow), ...Object.entries(COMMON_FLAGS).map(ownRow)], width)}
 
 Examples:
 ${command.examples.map(example => `  ${example}`).join('\n')}
-`
+${FROM_SOURCES === '' ? '' : `\n${paragraph(FROM_SOURCES, width)}\n`}`
 }

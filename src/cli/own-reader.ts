@@ -1,12 +1,13 @@
 import { ENTRIES_NAMED, firstNames } from '../gateway/control.ts'
-import { createPortolan } from '../portolan.ts'
 import { DirectoryError } from './reader.ts'
+import { startNode } from './start-node.ts'
 import { unixfsFiles } from './unixfs-files.ts'
+import type { CommandContext } from './command.ts'
 import type { Explained, OpenFile, ReadOptions, Reader, Target } from './reader.ts'
 import type { RetrievalFailedError, Story } from '../interface/errors.ts'
 import type { RetrievalSession } from '../interface/routing.ts'
 import type { BlockLoader } from '../interface/unixfs.ts'
-import type { Portolan, PortolanInit } from '../portolan.ts'
+import type { Portolan } from '../portolan.ts'
 
 /** Reads with a node of its own, which ends with the command */
 export class OwnReader implements Reader {
@@ -17,9 +18,10 @@ export class OwnReader implements Reader {
     this.#node = node
   }
 
-  static async start (init: PortolanInit): Promise<OwnReader> {
+  /** @param store instead of the configured one */
+  static async start (context: Pick<CommandContext, 'config' | 'environment' | 'signal'>, store = context.config.store): Promise<OwnReader> {
     // a command listens for nobody
-    return new OwnReader(await createPortolan({ ...init, listen: [] }))
+    return new OwnReader(await startNode(context, { store, listen: [] }))
   }
 
   async open (target: Target, options: ReadOptions): Promise<OpenFile> {

@@ -1,3 +1,4 @@
+import { shellWord } from './terminal-text.ts'
 import type { CID } from 'multiformats/cid'
 
 /** A file about to be read */
@@ -45,8 +46,8 @@ export class DirectoryError extends Error {
 
   constructor (target: Target, entries: readonly string[]) {
     const text = targetText(target)
-    // names come from whoever made the directory: nothing of them may steer a terminal
-    const shown = entries.map(name => `  portolan get ${text}/${name.replace(/[\p{Cc}\p{Cf}]/gu, '\ufffd')}`)
+    // names come from whoever made the directory: nothing of them may steer a terminal, or the shell it is pasted into
+    const shown = entries.map(name => `  portolan get ${shellWord(`${text}/${name}`)}`)
     super(entries.length === 0
       ? `${text} is an empty directory`
       : `${text} is a directory. Get one of its files:\n${shown.join('\n')}`)

@@ -4,13 +4,13 @@ import { DirectoryError, targetText } from './reader.ts'
 import type { RunningNode } from './control-egress.ts'
 import type { Explained, OpenFile, ReadOptions, Reader, Target } from './reader.ts'
 
-/** Nobody answers at the address that the last node left behind */
-export class NodeGoneError extends Error {
+/** The node that answered a moment ago does not any more */
+class NodeGoneError extends Error {
   static override name = 'NodeGoneError'
   override name = 'NodeGoneError'
 }
 
-/** Reads through the node that `portolan serve` runs on the same store */
+/** Reads through the node that `portolan serve` runs on the same store, once that has shown who it is */
 export class RemoteReader implements Reader {
   readonly #node: RunningNode
 
@@ -40,7 +40,7 @@ export class RemoteReader implements Reader {
   async #ask (path: string, target: Target, signal: AbortSignal): Promise<Response> {
     const response = await askNode(this.#node, path, { cid: targetText(target) }, ownNodeDisclosure(signal), { signal })
     if (response == null) {
-      throw new NodeGoneError(`nobody answers at ${this.#node.record.url}`)
+      throw new NodeGoneError(`nobody answers at ${this.#node.record.url} any more: the node has just stopped; try again`)
     }
     return response
   }

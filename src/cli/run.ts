@@ -4,10 +4,11 @@ import { systemClock } from '../clock/system-clock.ts'
 import { EXIT_FAILURE, EXIT_OK, EXIT_SIGINT, EXIT_SIGTERM, EXIT_USAGE, UsageError } from './exit-code.ts'
 import { explainCommand } from './explain-command.ts'
 import { getCommand } from './get-command.ts'
-import { commandHelp, programHelp } from './help.ts'
+import { commandHelp, helpWidth, programHelp } from './help.ts'
 import { parseArguments } from './parse.ts'
 import { serveCommand } from './serve-command.ts'
 import { Interrupted, Signals } from './signals.ts'
+import { terminalText } from './terminal-text.ts'
 import { version } from './version.ts'
 import type { Command } from './command.ts'
 import type { RetrievalFailedError } from '../interface/errors.ts'
@@ -44,7 +45,7 @@ async function dispatch (args: readonly string[], signals: Signals): Promise<num
   const [name = '--help', ...rest] = args
 
   if (name === '--help' || name === '-h' || (name === 'help' && rest.length === 0)) {
-    stdout.write(programHelp(COMMANDS))
+    stdout.write(programHelp(COMMANDS, helpWidth(stdout)))
     return args.length === 0 ? EXIT_USAGE : EXIT_OK
   }
   if (name === '--version' || name === '-V') {
@@ -62,7 +63,7 @@ async function dispatch (args: readonly string[], signals: Signals): Promise<num
   const parsed = parseArguments(command, name === 'help' ? ['--help'] : rest)
 
   if (parsed.own.help === true || parsed.own.version === true) {
-    stdout.write(parsed.own.help === true ? commandHelp(command) : `${version()}\n`)
+    stdout.write(parsed.own.help === true ? commandHelp(command, helpWidth(stdout)) : `${version()}\n`)
     return EXIT_OK
   }
   const config = readConfig({ flags: parsed.config, environment: process.env, config: parsed.own.config as string | undefined })
@@ -82,7 +83,8 @@ function report (err: unknown, signals: Signals, stderr: NodeJS.WritableStream):
   const error = err instanceof Error ? err : new Error(String(err))
   const { story } = error as RetrievalFailedError
 
-  stderr.write(`portolan: ${error.message}\n${story == null ? '' : `\n${String(story)}\n`}`)
+  // providers, directories and other programs have a hand in messages
+  stderr.write(terminalText(`portolan: ${error.message}\n${story == null ? '' : `\n${String(story)}\n`}`))
   if (error.name === 'UsageError') {
     stderr.write('portolan --help shows the commands, portolan COMMAND --help its flags\n')
   }

@@ -1,34 +1,38 @@
 import { parseCID } from '../block/cid.ts'
 import { StoreLockedError } from '../config/errors.ts'
+import { checkPorts } from '../config/meaning.ts'
+import { toStoreError } from '../config/store-problem.ts'
 import { Control } from '../gateway/control.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import { MetricRegistry } from '../gateway/metric-registry.ts'
-import { createPortolan } from '../portolan.ts'
 import { banner } from './banner.ts'
+import { isOwnNode } from './control-egress.ts'
 import { readControl, removeControl, writeControl } from './control-file.ts'
 import { EXIT_OK } from './exit-code.ts'
 import { operatorLog } from './logger.ts'
-import { nodeInit } from './node-init.ts'
+import { startNode } from './start-node.ts'
+import { watchStore } from './store-watch.ts'
 import { painter } from './style.ts'
 import { unixfsFiles } from './unixfs-files.ts'
 import { version } from './version.ts'
 import type { CommandContext } from './command.ts'
 import type { LogLevel } from './logger.ts'
-import type { Portolan } from '../portolan.ts'
+import type { Portolan, PortolanInit } from '../portolan.ts'
 
 /** Runs a node until the context's signal aborts */
 export async function serve (context: CommandContext): Promise<number> {
-  const { config, environment, stderr, signal } = context
+  const { config, environment, stderr, signal, clock } = context
   const log = operatorLog(config.values['log.level'] as LogLevel, stderr)
   config.warnings.forEach(warning => { log.warn(warning) })
+  checkPorts(config)
 
   const metrics = new MetricRegistry()
   // Helia's type asks for all of libp2p's metrics; the registry has what is used of them
-  const init = { ...nodeInit(config, environment), metrics: metrics as unknown as NonNullable<Parameters<typeof createPortolan>[0]>['metrics'] }
-  const node = await startNode(context, init)
+  const node = await startOnly(context, { metrics: metrics as unknown as PortolanInit['metrics'] })
+  const stopWatch = watchStore({ directory: config.store, clock, failures: () => node.contentRouting.stats().cache.storeFailures, warn: text => { log.warn(text) } })
 
   try {
-    const { gateway, control } = servers(context, node, metrics, init.logger)
+    const { gateway, control } = servers(context, node, metrics)
     try {
       const { url } = await gateway.start()
       const address = await control.start()
@@ -37,36 +41,44 @@ export async function serve (context: CommandContext): Promise<number> {
 
       await aborted(signal)
       log.info('stopping ...')
+    } catch (err) {
+      throw toStoreError(err, config.store)
     } finally {
       await Promise.all([gateway.stop(), control.stop(), removeControl(config.store)])
     }
   } finally {
+    stopWatch()
     await node.stop()
   }
   log.info('stopped')
   return EXIT_OK
 }
 
-async function startNode ({ config }: CommandContext, init: Parameters<typeof createPortolan>[0]): Promise<Portolan> {
+/** Starts the node; where another one has the store, says which */
+async function startOnly (context: CommandContext, init: PortolanInit): Promise<Portolan> {
+  const { config, signal, clock } = context
   try {
-    return await createPortolan(init)
+    return await startNode(context, init)
   } catch (err) {
     if (!(err instanceof StoreLockedError)) {
       throw err
     }
     const other = await readControl(config.store)
-    const who = other == null ? '' : `: a node (process ${other.record.pid}) serves it at ${other.record.gateway}`
+    const who = other == null || !await isOwnNode(other, { signal, clock }) ? '' : `: a node (process ${other.record.pid}) serves it at ${other.record.gateway}`
     throw new StoreLockedError(`${err.message}${who}; stop that one, or choose another directory with --store DIR`, { cause: err })
   }
 }
 
-function servers ({ config, clock }: CommandContext, node: Portolan, metrics: MetricRegistry, logger = node.helia.logger): { gateway: Gateway, control: Control } {
+function servers ({ config, clock }: CommandContext, node: Portolan, metrics: MetricRegistry): { gateway: Gateway, control: Control } {
   const { values } = config
+  const { logger } = node.helia
   const common = { contentRouting: node.contentRouting, files: unixfsFiles, parseCID: (text: string) => parseCID(text), clock, logger, metrics }
   const gateway = new Gateway({ ...common, store: node.store }, {
     host: values['gateway.host'],
     port: values['gateway.port'],
     maxRequests: values['gateway.maxRequests'],
+    maxClientRequests: values['gateway.maxClientRequests'],
+    allowedHosts: values['gateway.allowedHosts'],
     maxUrlLength: values['gateway.maxUrlLength'],
     requestTimeout: values['gateway.requestTimeout'],
     stallTimeout: values['gateway.stallTimeout'],

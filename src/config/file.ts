@@ -40,7 +40,8 @@ function readText (path: string, required: boolean): string | undefined {
     }
     return readFileSync(path, 'utf8')
   } catch (err) {
-    if ((err as NodeJS.ErrnoException).code === 'ENOENT' && !required) {
+    // a file where the store should be: said where the store is opened
+    if (['ENOENT', 'ENOTDIR'].includes((err as NodeJS.ErrnoException).code ?? '') && !required) {
       return undefined
     }
     if (err instanceof InvalidOptionError) {

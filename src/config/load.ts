@@ -18,6 +18,8 @@ export interface ConfigSources {
 export interface LoadedConfig<S extends Schema> {
   readonly values: ConfigOf<S>
   readonly origins: Readonly<Record<keyof S, Origin>>
+  /** The same, in the words of an error: `--port`, `the environment variable PORTOLAN_MODE` */
+  readonly sources: Readonly<Record<keyof S, string>>
   /** What is odd but not wrong: for the log */
   readonly warnings: readonly string[]
 }
@@ -65,15 +67,18 @@ export function loadConfig<S extends Schema> (sources: ConfigSources, schema: S)
 export function loadConfig (sources: ConfigSources = {}, schema: Schema = portolanSchema): LoadedConfig<Schema> {
   const values = new Map<string, OptionValue>()
   const origins = new Map<string, Origin>()
+  const named = new Map<string, string>()
   const warnings: string[] = []
   const set = (key: string, option: OptionDefinition, value: unknown, origin: Origin, from: string): void => {
     values.set(key, readValue(key, option, value, from))
     origins.set(key, origin)
+    named.set(key, from)
   }
 
   for (const [key, option] of Object.entries(schema)) {
     values.set(key, option.default)
     origins.set(key, 'default')
+    named.set(key, 'the defaults')
   }
 
   if (sources.file != null) {
@@ -94,6 +99,7 @@ export function loadConfig (sources: ConfigSources = {}, schema: Schema = portol
   return {
     values: Object.fromEntries(values) as ConfigOf<Schema>,
     origins: Object.fromEntries(origins) as Record<string, Origin>,
+    sources: Object.fromEntries(named),
     warnings
   }
 }

@@ -1,6 +1,8 @@
+import { constants } from 'node:fs'
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { StoreError } from './errors.ts'
+import { storeProblem, toStoreError } from './store-problem.ts'
 
 /** What others of this machine may do with a file: nothing */
 const OTHERS = 0o077
@@ -14,13 +16,45 @@ function code (err: unknown): string | undefined {
 /** Makes a directory for this user alone; one that exists stays as it is */
 export async function privateDirectory (path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 })
+    await makeDirectories(path)
+    if ((await stat(path)).isDirectory()) {
+      return
+    }
   } catch (err) {
-    const why = code(err) === 'EEXIST' || code(err) === 'ENOTDIR' ? 'there is a file where the directory should be' : (err as Error).message
+    const why = code(err) === 'ENOENT' ? 'its file system does not let directories be made there' : storeProblem(err)?.what ?? (err as Error).message
     throw new StoreError(`the directory ${path} cannot be made: ${why}; choose another with --store DIR`, { cause: err })
   }
-  if (!(await stat(path)).isDirectory()) {
-    throw new StoreError(`${path} is not a directory; choose another with --store DIR`)
+  throw new StoreError(`${path} is a file and not a directory; choose another with --store DIR`)
+}
+
+/** One by one: `recursive` of Node tries for ever where a directory cannot be made below one that exists, as in /proc */
+async function makeDirectories (path: string): Promise<void> {
+  const missing: string[] = []
+
+  for (let at = path; !(await exists(at)); at = dirname(at)) {
+    missing.unshift(at)
+  }
+  for (const directory of missing) {
+    try {
+      await mkdir(directory, { mode: 0o700 })
+    } catch (err) {
+      // another process was faster
+      if (code(err) !== 'EEXIST') {
+        throw err
+      }
+    }
+  }
+}
+
+async function exists (path: string): Promise<boolean> {
+  try {
+    await stat(path)
+    return true
+  } catch (err) {
+    if (code(err) === 'ENOENT' && dirname(path) !== path) {
+      return false
+    }
+    throw err
   }
 }
 
@@ -30,6 +64,14 @@ export async function privateDirectory (path: string): Promise<void> {
  * lock sees to it), so the name beside it is fixed and leaves no litter.
  */
 export async function writePrivateFile (path: string, text: string): Promise<void> {
+  try {
+    await replaceFile(path, text)
+  } catch (err) {
+    throw toStoreError(err, path)
+  }
+}
+
+async function replaceFile (path: string, text: string): Promise<void> {
   const beside = `${path}.new`
 
   await rm(beside, { force: true })
@@ -50,7 +92,8 @@ export async function writePrivateFile (path: string, text: string): Promise<voi
 export async function readPrivateFile (path: string): Promise<{ text: string, loose: boolean } | undefined> {
   let file
   try {
-    file = await open(path, 'r')
+    // without blocking: to open a pipe that somebody put there would wait for its writer, and no signal ends that
+    file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
   } catch (err) {
     if (code(err) === 'ENOENT') {
       return undefined
@@ -58,7 +101,11 @@ export async function readPrivateFile (path: string): Promise<{ text: string, lo
     throw new StoreError(`${path} cannot be read: ${(err as Error).message}`, { cause: err })
   }
   try {
-    const { mode, size } = await file.stat()
+    const info = await file.stat()
+    const { mode, size } = info
+    if (!info.isFile()) {
+      throw new StoreError(`${path} is not a file: move it away`)
+    }
     if (size > MAX_SIZE) {
       throw new StoreError(`${path} is ${size} bytes long, which is no file of ours`)
     }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { MemoryBlockstore } from 'blockstore-core'
 import { LevelBlockstore } from 'blockstore-level'
@@ -5,6 +6,7 @@ import { MemoryDatastore } from 'datastore-core'
 import { LevelDatastore } from 'datastore-level'
 import { StoreError, StoreLockedError } from './errors.ts'
 import { privateDirectory } from './private-file.ts'
+import { toStoreError } from './store-problem.ts'
 import type { Blockstore } from 'interface-blockstore'
 import type { Datastore } from 'interface-datastore'
 
@@ -78,8 +80,31 @@ async function open (directory: string, { db }: Openable): Promise<void> {
     if (cause?.code === 'LEVEL_LOCKED') {
       throw new StoreLockedError(`the store ${directory} is in use by another process`, { cause: err })
     }
+    const problem = toStoreError(cause ?? err, directory)
+    if (problem instanceof StoreError) {
+      throw problem
+    }
     throw new StoreError(cause?.code === 'LEVEL_CORRUPTION'
       ? `the store ${directory} is damaged (${why}); its blocks can be fetched again: move its directories blocks and data away (identity.key stays) and start once more`
       : `the store ${directory} cannot be opened: ${why}`, { cause: err })
   }
+}
+
+/** Whether another process has the store below a directory open; makes nothing where there is none */
+export async function isStoreLocked (directory: string): Promise<boolean> {
+  // the database's own file; where it is missing there is nothing to lock
+  if (!existsSync(join(directory, 'blocks', 'LOCK'))) {
+    return false
+  }
+  const store = directoryStore(directory)
+  try {
+    await store.open()
+  } catch (err) {
+    if (err instanceof StoreLockedError) {
+      return true
+    }
+    throw err
+  }
+  await store.close()
+  return false
 }

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { schema } from '../../src/config/schema.ts'
 import { didYouMean, editDistance, suggest } from '../../src/config/suggest.ts'
 import { UsageError } from '../../src/cli/exit-code.ts'
-import { commandHelp, programHelp } from '../../src/cli/help.ts'
+import { commandHelp, helpWidth, programHelp } from '../../src/cli/help.ts'
 import { nodeVersionProblem } from '../../src/cli/node-version.ts'
 import { parseArguments } from '../../src/cli/parse.ts'
 import { COMMANDS } from '../../src/cli/run.ts'
@@ -85,6 +85,19 @@ describe('what people read', () => {
         expect(help).toContain(`--${(schema[key] as { flag?: string }).flag}`)
       }
     }
+  })
+
+  it('the help keeps within its width, and loses no word', () => {
+    for (const width of [60, 80, 100, 120]) {
+      for (const help of [programHelp(COMMANDS, width), ...COMMANDS.map(command => commandHelp(command, width))]) {
+        // examples are to be copied, and what stands alone on its line cannot be broken
+        const lines = help.split('\n').filter(line => !line.startsWith('  portolan ') && /\S {1,}\S/.test(line.trimStart().replace(/^-.*? {2,}/, '')))
+        expect(lines.filter(line => line.length > width)).toEqual([])
+      }
+    }
+    const words = (help: string): string[] => help.split(/\s+/)
+    expect(words(commandHelp(serve, 60))).toEqual(words(commandHelp(serve, 1000)))
+    expect([helpWidth({}), helpWidth({ isTTY: true, columns: 72 }), helpWidth({ isTTY: true, columns: 10 }), helpWidth({ isTTY: true, columns: 0 }), helpWidth({ isTTY: true, columns: 400 })]).toEqual([100, 72, 60, 100, 120])
   })
 
   it('colours only a terminal, and not with NO_COLOR', () => {

@@ -1,6 +1,10 @@
+import { once } from 'node:events'
 import { chmodSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { writeControl } from '../../src/cli/control-file.ts'
+import { directoryStore } from '../../src/config/store.ts'
 import { welcomeSite } from '../../src/gateway/welcome/site.ts'
 import { loopbackProvider } from '../../src/testing/loopback-provider.ts'
 import { sampleFile } from '../../src/testing/sample-file.ts'
@@ -8,6 +12,7 @@ import { Scope, run, start } from './fixture.ts'
 import type { LoopbackProvider } from '../../src/testing/loopback-provider.ts'
 import type { SampleFile } from '../../src/testing/sample-file.ts'
 import type { Serving } from './fixture.ts'
+import type { AddressInfo } from 'node:net'
 
 const MISSING = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy'
 const shared = new Scope()
@@ -69,6 +74,52 @@ describe('portolan get beside a running node', () => {
     child.child.stdout.destroy()
     const { code, stderr } = await child.finished
     expect([code, stderr]).toEqual([0, ''])
+  })
+})
+
+describe('what a node that was killed left behind', () => {
+  /** Another program that has the port by now, and what it was sent */
+  async function stranger (): Promise<{ url: string, seen: string[] }> {
+    const seen: string[] = []
+    const server = createServer((request, response) => {
+      seen.push(`${request.url} ${JSON.stringify(request.headers)}`)
+      response.end('{"proof":"trust me"}')
+    })
+    scope.add(() => {
+      server.close()
+      server.closeAllConnections()
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, seen }
+  }
+
+  it.each(['get', 'explain'])('%s: while nobody has the store, nobody is asked and the read is done', async command => {
+    const store = scope.directory()
+    const { url, seen } = await stranger()
+    await writeControl(store, { url, gateway: url, pid: process.pid }, 'the-secret-token')
+    const leaf = file.others[0]?.toString() ?? ''
+    const { code, stderr } = await run([command, leaf, '--provider', provider.url, '--store', store])
+    expect([code, stderr]).toEqual([0, ''])
+    const again = await run([command, leaf, '--store', store])
+    expect([again.code, again.stderr, seen]).toEqual([0, '', []])
+  })
+
+  it('while another process has the store, the stranger is asked who it is and not told the token', async () => {
+    const store = scope.directory()
+    const { url, seen } = await stranger()
+    await writeControl(store, { url, gateway: url, pid: process.pid }, 'the-secret-token')
+    const holder = directoryStore(store)
+    await holder.open()
+    scope.add(() => holder.close())
+
+    const { code, stderr } = await run(['get', MISSING, '--store', store])
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/in use by another process, and no node that runs on it answers.*try again.*--store DIR/)])
+    const serving = await run(['serve', '--store', store, '--port', '0', '--control-port', '0'])
+    expect([serving.code, serving.stderr]).toEqual([1, `portolan: the store ${store} is in use by another process; stop that one, or choose another directory with --store DIR\n`])
+    expect(seen).toHaveLength(2)
+    expect(seen.join()).not.toContain('the-secret-token')
+    expect(seen.join()).not.toContain(MISSING)
   })
 })
 
@@ -157,7 +208,12 @@ describe('the command line', () => {
     [[], 2, /Usage: portolan COMMAND/, /^$/], [['--help'], 0, /Usage: portolan COMMAND/, /^$/], [['help', 'get'], 0, /Usage: portolan get CID/, /^$/],
     [['serve', '--help'], 0, /--provider URL/, /^$/], [['--version'], 0, /^\d+\.\d+\.\d+\n$/, /^$/], [['get', '--version'], 0, /^\d+\./, /^$/],
     [['sevre'], 2, /^$/, /there is no command "sevre"; did you mean portolan serve\?/], [['--port', '1'], 2, /^$/, /the command comes first/],
-    [['get', 'nonsense'], 2, /^$/, /nonsense/], [['serve', '--port', 'x'], 2, /^$/, /gateway\.port \(from --port\) must be/],
+    [['get', 'nonsense'], 2, /^$/, /nonsense/], [['get', '/ipns/docs.ipfs.tech'], 2, /^$/, /is an IPNS name/], [['explain', 'ipns://x'], 2, /^$/, /is an IPNS name/],
+    [['get', `${MISSING}/../x`], 2, /^$/, /relative segment/], [['get', 'a\u001b[2J\u009b'], 2, /^$/, /^[\n\P{Cc}]*$/u],
+    [['serve', '--port', '9', '--control-port', '9'], 2, /^$/, /gateway\.port \(from --port\) and control\.port \(from --control-port\) are both 9.*need a port each/],
+    [['serve', '--port', '9', '--control-port', '9', '--control-host', '127.0.0.2', '--provider', 'x', '--store', '/nowhere'], 2, /^$/, /routing\.providers \(from --provider\): "x" is not a provider/],
+    [['serve', '--listen', '/ip4/1', '--store', '/nowhere'], 2, /^$/, /libp2p\.listen \(from --listen\): /],
+    [['get', MISSING, '--bootstrap', '/ip4/127.0.0.1/tcp/1', '--store', '/nowhere'], 2, /^$/, /libp2p\.bootstrap \(from --bootstrap\): .*\/p2p\//], [['serve', '--port', 'x'], 2, /^$/, /gateway\.port \(from --port\) must be/],
     [['serve', '--config', '/nowhere.json'], 2, /^$/, /nowhere\.json cannot be read/], [['serve', '--provider', 'nonsense', '--store', '/nowhere'], 2, /^$/, /nonsense/]
   ])('%j exits with %d', async (args, code, stdout, stderr) => {
     const result = await run(args)

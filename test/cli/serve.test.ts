@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { TOKEN_FILE } from '../../src/cli/control-file.ts'
@@ -9,6 +9,7 @@ import { welcomeSite } from '../../src/gateway/welcome/site.ts'
 import { ask } from '../gateway/fixture.ts'
 import { Scope, run, start } from './fixture.ts'
 
+const MISSING = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy'
 const scope = new Scope()
 afterEach(async () => { await scope.close() })
 
@@ -117,6 +118,27 @@ describe('portolan serve', () => {
     expect(node.stderr()).toContain('warning: the environment variable PORTOLAN_GATEWAY_PRT is not an option of portolan; did you mean PORTOLAN_GATEWAY_PORT?')
     node.child.kill('SIGTERM')
     await node.finished
+  })
+
+  it('a wrong provider is told with its key and the file it stands in', async () => {
+    const store = scope.directory()
+    writeFileSync(join(store, 'config.json'), '{ "routing": { "providers": ["ftp://x"] } }')
+    const { code, stderr } = await run(['serve', '--store', store, '--port', '0', '--control-port', '0'])
+    expect([code, stderr]).toEqual([2, expect.stringContaining(`portolan: routing.providers (from the file ${join(store, 'config.json')}): "ftp://x" is not a provider`)])
+  })
+
+  it('a store that is a file, or below one, is named with what to do', async () => {
+    const path = join(scope.directory(), 'file')
+    writeFileSync(path, '')
+    const { code, stderr } = await run(['serve', '--store', path, '--port', '0', '--control-port', '0'])
+    expect([code, stderr]).toEqual([1, `portolan: ${path} is a file and not a directory; choose another with --store DIR\n`])
+    const below = await run(['get', MISSING, '--store', join(path, 'below')])
+    expect([below.code, below.stderr]).toEqual([1, `portolan: the directory ${path}/below cannot be made: there is a file where the directory should be; choose another with --store DIR\n`])
+  })
+
+  it.runIf(existsSync('/proc/self'))('a file system without directories of ours is an error, and not tried for ever', async () => {
+    const { code, stderr } = await run(['serve', '--store', '/proc/portolan/store', '--port', '0', '--control-port', '0'])
+    expect([code, stderr]).toEqual([1, 'portolan: the directory /proc/portolan/store cannot be made: its file system does not let directories be made there; choose another with --store DIR\n'])
   })
 
   it('an identity key that others can read stops it before it starts', async () => {

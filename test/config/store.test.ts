@@ -1,10 +1,12 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { IDENTITY_FILE, loadIdentity } from '../../src/config/identity.ts'
 import { readPrivateFile, writePrivateFile } from '../../src/config/private-file.ts'
-import { directoryStore } from '../../src/config/store.ts'
+import { toStoreError } from '../../src/config/store-problem.ts'
+import { directoryStore, isStoreLocked } from '../../src/config/store.ts'
 
 const made: string[] = []
 function directory (): string {
@@ -58,6 +60,43 @@ describe('private files', () => {
   })
 })
 
+describe('what a file system says', () => {
+  const failed = (code: string, message = code): Error => Object.assign(new Error(message), { code })
+
+  it.each([
+    [failed('ENOSPC', 'ENOSPC: no space left on device, write'), /the disk is full.*make room/],
+    [new Error('PutFailedError', { cause: new Error('Error: IO error: /s/blocks/000003.log: No space left on device') }), /the disk is full/],
+    [failed('EROFS'), /read-only.*mount it for writing/], [failed('EACCES'), /may not write there.*give the directory to this user/], [failed('EPERM'), /may not write/],
+    [failed('ENOTDIR'), /a file where the directory should be/], [failed('EMFILE'), /too many files are open.*ulimit -n/], [failed('EIO'), /the disk fails/],
+    [new AggregateError([], 'x', { cause: failed('EDQUOT') }), /the disk is full/]
+  ])('%s names the path and what to do', (err, message) => {
+    const told = toStoreError(err, '/var/lib/portolan') as Error
+    expect([told.name, told.message]).toEqual(['StoreError', expect.stringMatching(message)])
+    expect(told.message).toMatch(/^\/var\/lib\/portolan cannot be used: .*or choose another directory with --store DIR$/)
+    expect(told.cause).toBe(err)
+  })
+
+  it('leaves alone what is about something else', () => {
+    const others = [new Error('something'), 'text', undefined, Object.assign(failed('EACCES'), { syscall: 'listen' }), Object.assign(failed('EACCES'), { name: 'ListenError' })]
+    others.forEach(err => { expect(toStoreError(err, '/x')).toBe(err) })
+    const ring = new Error('ring')
+    ring.cause = ring
+    expect(toStoreError(ring, '/x')).toBe(ring)
+  })
+
+  it('an error of a private file names the file', async () => {
+    const path = directory()
+    writeFileSync(join(path, 'file'), '')
+    await expect(writePrivateFile(join(path, 'file', 'x'), 'text')).rejects.toMatchObject({ name: 'StoreError', message: expect.stringContaining(join(path, 'file', 'x')) })
+  })
+
+  it.skipIf(process.platform === 'win32')('a pipe where a file should be is an error, and not waited for', async () => {
+    const path = join(directory(), 'pipe')
+    execFileSync('mkfifo', [path])
+    await expect(readPrivateFile(path)).rejects.toMatchObject({ name: 'StoreError', message: expect.stringContaining('is not a file') })
+  })
+})
+
 describe('the store', () => {
   it('makes its directory for this user alone, and belongs to one opener', async () => {
     const path = join(directory(), 'a', 'b')
@@ -74,6 +113,16 @@ describe('the store', () => {
     const again = directoryStore(path)
     await again.open()
     await again.close()
+  })
+
+  it('tells whether somebody has it, and makes none to find out', async () => {
+    const path = join(directory(), 'a')
+    expect([await isStoreLocked(path), existsSync(path)]).toEqual([false, false])
+    const store = directoryStore(path)
+    await store.open()
+    expect(await isStoreLocked(path)).toBe(true)
+    await store.close()
+    expect([await isStoreLocked(path), await isStoreLocked(path)]).toEqual([false, false])
   })
 
   it('says what is in the way', async () => {
