@@ -1,3 +1,4 @@
+import { answererOf } from '../provider/answerer.ts'
 import { mergeProviders } from '../provider/merge.ts'
 import type { ProviderGroup } from './affinity.ts'
 import type { CandidateView } from './select.ts'
@@ -20,6 +21,8 @@ export const MAX_CANDIDATES = 128
 interface Path {
   readonly route: Route
   readonly fetcher: BlockFetcher
+  /** Asked by one way at a time, and what it says holds for it, under whichever name it was found */
+  readonly answerer: ProviderId
   spent: boolean
   asked: number
   outcome?: Outcome
@@ -49,6 +52,9 @@ const TRANSIENT: ReadonlySet<Outcome> = new Set<Outcome>(['unreachable', 'overlo
 export class Candidates {
   readonly #deps: CandidateDeps
   readonly #candidates = new Map<ProviderId, Candidate>()
+  readonly #answering = new Set<ProviderId>()
+  /** What those said who will say the same if they are asked again */
+  readonly #said = new Map<ProviderId, Outcome>()
 
   constructor (deps: CandidateDeps) {
     this.#deps = deps
@@ -93,7 +99,7 @@ export class Candidates {
       try {
         for (const route of fetcher.routes(merged)) {
           if (!candidate.paths.some(path => path.fetcher === fetcher && path.route.address === route.address)) {
-            candidate.paths.push({ route, fetcher, spent: false, asked: 0 })
+            candidate.paths.push(this.#newPath(route, fetcher))
             added = true
           }
         }
@@ -118,13 +124,9 @@ export class Candidates {
     const { reputation, slots, group } = this.#deps
     const views: CandidateView[] = []
 
-    for (const { provider, paths, active } of this.#candidates.values()) {
-      if (active) {
-        continue
-      }
-
-      for (const { route, spent } of paths) {
-        if (!spent) {
+    for (const { provider, paths } of this.#candidates.values()) {
+      for (const { route, answerer, spent } of paths) {
+        if (!spent && !this.#answering.has(answerer)) {
           const view = reputation.view(provider.id, route, now)
           views.push({
             provider,
@@ -157,6 +159,7 @@ export class Candidates {
 
     if (candidate != null && path != null) {
       candidate.active = true
+      this.#answering.add(path.answerer)
       path.spent = true
       path.asked++
     }
@@ -170,16 +173,25 @@ export class Candidates {
     }
 
     candidate.active = false
+    const asked = this.#path(view)
 
-    for (const path of candidate.paths) {
-      if (path.route === view.route) {
-        path.outcome = outcome
-        const delivered = this.#deps.group.get(view.provider.id)?.delivered ?? 0
-        path.spent = !(outcome === 'stalled' && delivered > 0 && path.asked < ASKS_OF_DELIVERERS)
-      } else if (!TRANSIENT.has(outcome)) {
-        // what it said holds for it, whatever the way we asked
-        path.spent = true
-        path.outcome = outcome
+    if (asked == null) {
+      return
+    }
+
+    this.#answering.delete(asked.answerer)
+    asked.outcome = outcome
+    const delivered = this.#deps.group.get(view.provider.id)?.delivered ?? 0
+    asked.spent = !(outcome === 'stalled' && delivered > 0 && asked.asked < ASKS_OF_DELIVERERS)
+
+    if (!TRANSIENT.has(outcome)) {
+      this.#said.set(asked.answerer, outcome)
+
+      for (const path of [...this.#candidates.values()].flatMap(({ paths }) => paths)) {
+        if (path.answerer === asked.answerer) {
+          path.spent = true
+          path.outcome = outcome
+        }
       }
     }
   }
@@ -215,6 +227,13 @@ export class Candidates {
     }
 
     return tally
+  }
+
+  /** One that was found under another name, or is reached by another transport, has said what it said */
+  #newPath (route: Route, fetcher: BlockFetcher): Path {
+    const answerer = answererOf(route)
+    const outcome = this.#said.get(answerer)
+    return { route, fetcher, answerer, spent: outcome != null, asked: 0, outcome }
   }
 
   #path (view: CandidateView): Path | undefined {
