@@ -135,6 +135,13 @@ export function observeCensored (estimate: Estimate, x: number, params: Estimate
   estimate.weight = weight
 }
 
+/** The same, where all that is known is that it was less than `x` */
+export function observeBelow (estimate: Estimate, x: number, params: EstimateParams, prior: Pick<Estimate, 'mean' | 'variance'>): void {
+  const mirrored = { mean: -estimate.mean, longRun: -estimate.longRun, variance: estimate.variance, weight: estimate.weight }
+  observeCensored(mirrored, -x, params, { mean: -prior.mean, longRun: -prior.mean, variance: prior.variance, weight: 1 })
+  Object.assign(estimate, mirrored, { mean: -mirrored.mean, longRun: -mirrored.longRun })
+}
+
 /** What to think of one about whom no evidence is left: its own long run, else what is usual for others */
 function startOf (estimate: Estimate, params: EstimateParams, prior?: Estimate): Pick<Estimate, 'mean' | 'variance'> | undefined {
   if (estimate.variance > 0) {

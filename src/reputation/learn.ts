@@ -1,4 +1,4 @@
-import { observe, observeCensored } from './estimate.ts'
+import { observe, observeBelow, observeCensored } from './estimate.ts'
 import { ageRoute, MAX_PATIENCE } from './record.ts'
 import type { Estimate, EstimateParams } from './estimate.ts'
 import type { RouteRecord } from './record.ts'
@@ -14,6 +14,9 @@ const MAX_BYTES = 2 ** 50
 
 /** Evidence about what is usual lasts for about fifty observations over all providers */
 const KEEP_USUAL = 0.98
+
+/** Of one that was never seen to the end of a block: 2 MB/s, within a factor of e */
+const USUAL_THROUGHPUT = { mean: Math.log(2_000), variance: 1 }
 
 /** What one attempt teaches about the route that it took */
 export function learn (route: RouteRecord, outcome: Outcome, sample: Sample, now: number, params: EstimateParams, usual: Estimate): void {
@@ -41,8 +44,14 @@ export function learn (route: RouteRecord, outcome: Outcome, sample: Sample, now
     }
   }
 
-  if (outcome === 'delivered' && bytes != null && bytes >= 1 && transfer != null) {
-    observe(route.throughput, Math.log(bytes / transfer), params)
+  if (bytes != null && bytes >= 1 && transfer != null) {
+    const x = Math.log(bytes / transfer)
+
+    if (outcome === 'delivered') {
+      observe(route.throughput, x, params)
+    } else if (sample.answered === true && (outcome === 'cancelled' || outcome === 'stalled')) {
+      observeBelow(route.throughput, x, params, USUAL_THROUGHPUT)
+    }
   }
 }
 

@@ -12,6 +12,12 @@ import type { Attempt, Request, Want } from '../interface/request.ts'
 /** Bytes per ms below which a transfer is given up: 1 kB/s is slower than any modem */
 const MIN_PACE = 1
 
+/** More than this would have been seen by now, had it come: a TLS record, and what a socket is read by */
+const GRAIN = 16_384
+
+/** A block may be larger than expected: while it comes, this share of what came is still to come */
+const LEAST_REST = 0.25
+
 export interface AttemptResult {
   readonly outcome: Outcome
   readonly bytes?: Uint8Array
@@ -32,6 +38,8 @@ export interface AttemptInit {
   readonly request: Request
   readonly summary: AttemptSummary
   readonly timeouts: AttemptTimeouts
+  /** Expected bytes of the block */
+  readonly size: number
   /** Longest wait for a first byte, however often `onSilence` says to go on */
   readonly ceiling: number
   /** No first byte in time: `stop` gives up, `wait` goes on for as long again, `park` goes on without a limit */
@@ -74,6 +82,17 @@ export class AttemptRun {
 
   get answering (): boolean {
     return this.#firstByteAt != null
+  }
+
+  /** Milliseconds since the first byte; undefined before it */
+  get transferring (): number | undefined {
+    return this.#firstByteAt == null ? undefined : this.#init.clock.now() - this.#firstByteAt
+  }
+
+  /** Milliseconds that the rest will take at the pace seen so far; undefined where nothing was seen */
+  get remaining (): number | undefined {
+    const { transferring, summary: { bytes } } = this
+    return transferring == null || bytes === 0 ? undefined : transferring * Math.max(LEAST_REST, this.#init.size / bytes - 1)
   }
 
   start (): void {
@@ -243,7 +262,7 @@ export class AttemptRun {
     const from = this.#connectedAt ?? this.#startedAt
     return {
       latency: (this.#firstByteAt ?? now) - from,
-      ...(this.#firstByteAt == null ? {} : { answered: true }),
+      ...(this.#firstByteAt == null ? {} : { answered: true, bytes: this.summary.bytes + GRAIN, transfer: now - this.#firstByteAt }),
       ...(this.#connectedAt == null ? {} : { connect: this.#connectedAt - this.#startedAt })
     }
   }

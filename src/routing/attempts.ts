@@ -16,6 +16,15 @@ const USUAL_BLOCK = 262_144
 const CAP_QUANTILE = 0.95
 const CAP_FACTOR = 4
 
+/** While hardly a transfer was seen, one is slow at this many times what a provider that nobody measured is expected to need */
+const COLD_TRANSFER_FACTOR = 2
+
+/** A few transfers say more about a link than any guess: a slow one must not cost the budget for hedges */
+const LEAST_TRANSFERS = 3
+
+/** And this much beyond what is usual: on an even link they all take the same, and half of them a moment longer */
+const TRANSFER_SLACK = 1.25
+
 export interface AttemptsInit {
   readonly env: RoutingEnvironment
   readonly want: Want
@@ -67,6 +76,31 @@ export class Attempts {
     return windows.classes[sizeClass(this.expectedSize)]?.quantile(quantile) ?? windows.all.quantile(quantile)
   }
 
+  /** Milliseconds from the first byte to the last within which most blocks of this size come */
+  get usualTransfer (): number {
+    const { windows, params: { hedge, select } } = this.#init.env
+    const usual = windows.transfers[sizeClass(this.expectedSize)]?.quantile(hedge.quantile, LEAST_TRANSFERS)
+    return Math.max(hedge.minDelay, usual == null ? COLD_TRANSFER_FACTOR * this.expectedSize / select.coldThroughput : usual * TRANSFER_SLACK)
+  }
+
+  /** Milliseconds for which those that have begun to answer need no help: 0 when none has, or when all of them crawl */
+  get patience (): number {
+    const { env } = this.#init
+    const { quantile, coldDelay } = env.params.hedge
+    const { usualTransfer } = this
+    const another = this.usual(quantile) ?? coldDelay
+    const waits = this.working.map(({ transferring, remaining = Infinity }) => {
+      if (transferring == null) {
+        return 0
+      }
+
+      const early = usualTransfer - transferring
+      // late, but sooner done than another one would be: judged again when that one would have begun
+      return early > 0 ? early : remaining <= another + usualTransfer ? Math.max(1, Math.min(remaining, another)) : 0
+    }).filter(wait => wait > 0)
+    return waits.length === 0 ? 0 : Math.min(...waits)
+  }
+
   /** Asks; the caller holds a slot, which goes back when the attempt has settled */
   start (selection: Selection, chosen: CandidateView, reason: AttemptSummary['reason']): void {
     const { env, want, request, candidates, onProgress } = this.#init
@@ -97,6 +131,7 @@ export class Attempts {
       candidate: chosen,
       request: reason === 'shadow' ? request.with({ purpose: 'shadow' }) : request,
       summary,
+      size: this.expectedSize,
       // foreign code dials and looks up by itself: its connect time is not ours to judge
       timeouts: foreign ? { ...timeouts, connect: Infinity } : timeouts,
       ceiling: env.params.timeouts.ceiling,
@@ -164,6 +199,8 @@ export class Attempts {
 
     if (!run.answering) {
       this.#observe(run)
+    } else if (route.transport !== 'broker') {
+      env.windows.transfers[sizeClass(this.expectedSize)]?.add(run.transferring ?? 0)
     }
 
     env.slots.leave(provider.id)

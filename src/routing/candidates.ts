@@ -3,6 +3,7 @@ import { mergeProviders } from '../provider/merge.ts'
 import type { ProviderGroup } from './affinity.ts'
 import type { CandidateView } from './select.ts'
 import type { AttemptSlots } from './slots.ts'
+import type { Clock } from '../interface/clock.ts'
 import type { PrivacyMode } from '../interface/disclosure.ts'
 import type { BlockFetcher } from '../interface/fetcher.ts'
 import type { Outcome } from '../interface/outcome.ts'
@@ -35,6 +36,7 @@ interface Candidate {
 }
 
 export interface CandidateDeps {
+  readonly clock: Pick<Clock, 'now'>
   readonly fetchers: () => readonly BlockFetcher[]
   readonly reputation: ReputationBook
   readonly slots: AttemptSlots
@@ -80,11 +82,6 @@ export class Candidates {
   /** True when there is somebody new to ask, or a new way to ask */
   add (provider: Provider): boolean {
     const known = this.#candidates.get(provider.id)
-
-    if (known == null && this.#candidates.size >= MAX_CANDIDATES) {
-      return false
-    }
-
     const merged = known == null ? provider : mergeProviders(known.provider, provider)
     const candidate: Candidate = known ?? { provider: merged, paths: [], active: false }
     candidate.provider = merged
@@ -108,6 +105,10 @@ export class Candidates {
       } catch (err) {
         this.#deps.onBroken(fetcher, err as Error)
       }
+    }
+
+    if (known == null && this.#candidates.size >= MAX_CANDIDATES && !this.#makeRoom(candidate)) {
+      return false
     }
 
     if (candidate.paths.length > 0) {
@@ -227,6 +228,27 @@ export class Candidates {
     }
 
     return tally
+  }
+
+  /** Strangers that fill every place keep nobody out who has delivered: one that was not asked yet makes room */
+  #makeRoom (candidate: Candidate): boolean {
+    if (!this.#hasDelivered(candidate)) {
+      return false
+    }
+
+    for (const [id, other] of this.#candidates) {
+      if (!other.active && other.paths.every(({ asked }) => asked === 0) && !this.#hasDelivered(other)) {
+        this.#candidates.delete(id)
+        return true
+      }
+    }
+
+    return false
+  }
+
+  #hasDelivered ({ provider, paths }: Candidate): boolean {
+    const { clock, reputation } = this.#deps
+    return paths.some(({ route }) => reputation.view(provider.id, route, clock.now()).successes > 0)
   }
 
   /** One that was found under another name, or is reached by another transport, has said what it said */

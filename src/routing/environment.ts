@@ -25,7 +25,12 @@ export interface RoutingEnvironment {
   readonly affinity: Affinity
   readonly stats: RoutingStats
   /** Recent attempts by size class, and over all sizes for classes that are still empty */
-  readonly windows: { readonly classes: readonly LatencyWindow[], readonly all: LatencyWindow }
+  readonly windows: {
+    readonly classes: readonly LatencyWindow[]
+    readonly all: LatencyWindow
+    /** From the first byte to the last, by size class */
+    readonly transfers: readonly LatencyWindow[]
+  }
   readonly fetchers: () => readonly BlockFetcher[]
   readonly sources: () => readonly ProviderSource[]
   /** Work that may outlive its read (lingering lookups, shadow attempts): ended by stop */
@@ -44,7 +49,11 @@ export function routingEnvironment (components: ContentRoutingComponents, params
     hedges: new HedgeBudget(params.hedge),
     affinity: new Affinity(params.affinity),
     stats: new RoutingStats(),
-    windows: { classes: [new LatencyWindow(), new LatencyWindow(), new LatencyWindow()], all: new LatencyWindow() },
+    windows: {
+      classes: [new LatencyWindow(), new LatencyWindow(), new LatencyWindow()],
+      all: new LatencyWindow(),
+      transfers: [new LatencyWindow(), new LatencyWindow(), new LatencyWindow()]
+    },
     fetchers: () => components.fetchers,
     sources: () => components.sources,
     background: new Set()

@@ -1,11 +1,12 @@
 import { HedgeTimer } from './hedge-timer.ts'
-import { selectStale } from './select.ts'
+import { isStranger, selectStale } from './select.ts'
 import type { AttemptRun } from './attempt.ts'
 import type { Attempts } from './attempts.ts'
 import type { RoutingEnvironment } from './environment.ts'
 import type { RoutingRequest } from './request.ts'
-import type { Selection } from './select.ts'
+import type { Selection, Strangers } from './select.ts'
 import type { Turn } from './turn.ts'
+import type { Outcome } from '../interface/outcome.ts'
 
 export interface ExtraRequestsInit {
   readonly env: RoutingEnvironment
@@ -22,6 +23,8 @@ export interface ExtraRequestsInit {
 export class ExtraRequests {
   readonly #init: ExtraRequestsInit
   readonly #timer: HedgeTimer
+  #explores = false
+  #over = false
 
   constructor (init: ExtraRequestsInit) {
     const { quantile } = init.env.params.hedge
@@ -29,7 +32,7 @@ export class ExtraRequests {
     this.#timer = new HedgeTimer(init.env, () => init.attempts.usual(quantile), init.onDue)
   }
 
-  /** No first byte has come in the usual time */
+  /** Somebody was asked, and the usual time is over */
   get due (): boolean {
     return this.#timer.due
   }
@@ -41,9 +44,65 @@ export class ExtraRequests {
     }
   }
 
-  /** Asks a second provider, if there is one and the budget allows */
+  /**
+   * What strangers may do in the next choice: every attempt after the first goes to
+   * one that delivers, if there is one. In strict mode no hedge would rescue the read.
+   */
+  get strangers (): Strangers {
+    const { env, request, attempts } = this.#init
+    return attempts.count > 0 ? 'last' : env.hedges.mayExplore && request.mode !== 'strict' ? 'compete' : 'in turn'
+  }
+
+  /** The first attempt of the read */
+  began ({ explores = false }: Selection): void {
+    if (explores) {
+      this.#explores = true
+      this.#init.env.hedges.explore()
+    }
+  }
+
+  /** A stranger that delivered before anybody else had to be asked has cost nothing */
+  delivered (): void {
+    if (this.#explores && this.#init.attempts.count === 1) {
+      this.#init.env.hedges.explored()
+    }
+  }
+
+  /**
+   * One failed, and only strangers are at work: those may be as dead, so they stay as
+   * many as they were, and one that kept us waiting makes room for two. Not in strict
+   * mode: it asks one after the other.
+   */
+  replace ({ summary }: AttemptRun, outcome: Outcome, others: number): void {
+    const { env, request, attempts, turn, select } = this.#init
+    const { hedge: { maxConcurrent }, rounds: { maxAttempts } } = env.params
+
+    if (this.#over || turn.queued || outcome === 'cancelled' || summary.reason === 'shadow' || request.mode === 'strict') {
+      return
+    }
+
+    const wanted = Math.min(maxConcurrent, others + (outcome === 'stalled' ? 2 : 1))
+
+    while (attempts.working.length < wanted && attempts.count < maxAttempts && attempts.working.every(({ candidate }) => isStranger(candidate))) {
+      const selection = select()
+
+      if (selection.chosen == null || !env.slots.tryAcquire(turn.client)) {
+        return
+      }
+
+      attempts.start(selection, selection.chosen, 'next')
+    }
+  }
+
+  /** Asks a second provider when those at work are slow, if there is one and the budget allows */
   hedge (working: readonly AttemptRun[]): void {
     const { env, attempts, turn } = this.#init
+    const { patience } = attempts
+
+    if (patience > 0) {
+      this.#timer.armIn(patience)
+      return
+    }
 
     if (working.length >= env.params.hedge.maxConcurrent) {
       return
@@ -90,6 +149,7 @@ export class ExtraRequests {
   }
 
   stop (): void {
+    this.#over = true
     this.#timer.stop()
   }
 }

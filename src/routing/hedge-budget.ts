@@ -22,6 +22,14 @@ export interface HedgeParams {
   readonly reserve: number
   /** Share of reads that also measure a provider that nobody has measured lately, saved up one at a time */
   readonly shadowShare: number
+  /**
+   * Share of reads that may ask a stranger first while one that delivers is free, and
+   * come to nothing: those that deliver in time cost nothing. Together with
+   * measurements below the share of hedges, which rescue such reads.
+   */
+  readonly exploreShare: number
+  /** The same that may come to nothing at the start, and be saved up: a handful of strangers beside the first that delivered */
+  readonly exploreBurst: number
 }
 
 export const DEFAULT_HEDGE: HedgeParams = {
@@ -34,7 +42,9 @@ export const DEFAULT_HEDGE: HedgeParams = {
   blindDelay: 80,
   maxConcurrent: 6,
   reserve: 2,
-  shadowShare: 0.03
+  shadowShare: 0.03,
+  exploreShare: 0.04,
+  exploreBurst: 4
 }
 
 /** When a second provider is asked: after the delay, while the budget lasts */
@@ -42,10 +52,12 @@ export class HedgeBudget {
   readonly #params: HedgeParams
   #tokens: number
   #measurements = 0
+  #explorations: number
 
   constructor (params: HedgeParams = DEFAULT_HEDGE) {
     this.#params = params
     this.#tokens = params.initial
+    this.#explorations = params.exploreBurst
   }
 
   get tokens (): number {
@@ -56,6 +68,22 @@ export class HedgeBudget {
   earn (): void {
     this.#tokens = Math.min(this.#params.burst, this.#tokens + this.#params.share)
     this.#measurements = Math.min(1, this.#measurements + this.#params.shadowShare)
+    this.#explorations = Math.min(this.#params.exploreBurst, this.#explorations + this.#params.exploreShare)
+  }
+
+  /** A read may ask a stranger first although one that delivers is free */
+  get mayExplore (): boolean {
+    return this.#explorations >= 1
+  }
+
+  /** It did */
+  explore (): void {
+    this.#explorations--
+  }
+
+  /** And the stranger delivered in time: it cost nothing */
+  explored (): void {
+    this.#explorations = Math.min(this.#params.exploreBurst, this.#explorations + 1)
   }
 
   /** True when an extra request may go out beyond the reserve; it is paid for */

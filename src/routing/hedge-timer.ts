@@ -31,6 +31,11 @@ export class HedgeTimer {
     this.#wait(this.#delay)
   }
 
+  /** Looks again after this many milliseconds */
+  armIn (ms: number): void {
+    this.#wait(Math.max(1, ms))
+  }
+
   /** Pays for a hedge; when the budget says no, it is due again a little later */
   spend (): boolean {
     const { hedges, params } = this.#env

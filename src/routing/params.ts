@@ -98,7 +98,9 @@ const RANGES: Readonly<Record<string, Readonly<Record<string, Range>>>> = {
     blindDelay: [1, MAX_MS],
     maxConcurrent: [1, 64, true],
     reserve: [0, 1e6],
-    shadowShare: [0, 1]
+    shadowShare: [0, 1],
+    exploreShare: [0, 1],
+    exploreBurst: [0, 1e6]
   },
   limits: {
     global: [1, 1e6, true],

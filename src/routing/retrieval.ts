@@ -5,7 +5,7 @@ import { Lookups } from './lookups.ts'
 import { Pauses } from './pauses.ts'
 import { selectProvider } from './select.ts'
 import { Turn } from './turn.ts'
-import { verdict, worthAnotherRound } from './verdict.ts'
+import { pauseBeforeRound, verdict, worthAnotherRound } from './verdict.ts'
 import type { AttemptResult, AttemptRun } from './attempt.ts'
 import type { RoutingEnvironment } from './environment.ts'
 import type { RetrievalEnd, RetrievalInit } from './retrieval-init.ts'
@@ -44,9 +44,7 @@ export class Retrieval {
     this.#env = init.env
     this.#pauses = new Pauses(init.env.clock)
     this.#candidates = new Candidates({
-      fetchers: init.env.fetchers,
-      reputation: init.env.reputation,
-      slots: init.env.slots,
+      ...init.env,
       mode: init.request.mode,
       group: init.group,
       onUnusable: (provider, why) => { init.timeline.add('skip', why, { provider: provider.id }) },
@@ -144,7 +142,7 @@ export class Retrieval {
 
     if (working.length === 0) {
       this.#next()
-    } else if (this.#extras.due && !working.some(run => run.answering)) {
+    } else if (this.#extras.due) {
       this.#extras.hedge(working)
     }
   }
@@ -155,6 +153,7 @@ export class Retrieval {
       size: this.#attempts.expectedSize,
       activeDomains: this.#attempts.domains,
       allowFallback: this.#allowFallback,
+      strangers: this.#extras.strangers,
       random: this.#env.random
     }, this.#env.params.select)
   }
@@ -177,6 +176,7 @@ export class Retrieval {
           return false
         }
 
+        this.#extras.began(fresh)
         this.#attempts.start(fresh, fresh.chosen, this.#attempts.count === 0 ? 'first' : 'next')
 
         if (!this.#over) {
@@ -235,18 +235,11 @@ export class Retrieval {
       return
     }
 
-    const { rounds } = this.#env.params
-    const now = this.#env.clock.now()
-    if (this.#round >= rounds.max || !worthAnotherRound(this.#evidence)) {
-      this.#giveUp()
-      return
-    }
-
+    const { params: { rounds }, clock } = this.#env
     const retryAt = Math.min(...selection.skipped.map(skip => skip.until ?? Infinity))
-    const pause = rounds.pause * 2 ** (this.#round - 1)
-    const wait = Math.max(pause, Number.isFinite(retryAt) ? retryAt - now : 0)
+    const wait = pauseBeforeRound(this.#round + 1, rounds.pause, retryAt, clock.now(), this.#init.request.deadline)
 
-    if (now + wait >= this.#init.request.deadline) {
+    if (this.#round >= rounds.max || wait == null || !worthAnotherRound(this.#evidence)) {
       this.#giveUp()
       return
     }
@@ -302,6 +295,7 @@ export class Retrieval {
     } else {
       stats.bytesDelivered += result.bytes.byteLength
       stats.hedgesWon += run.summary.reason === 'hedge' ? 1 : 0
+      this.#extras.delivered()
       this.#init.group.delivered(provider)
       this.#init.timeline.add('verify', `the bytes hash to the CID, in ${(result.verifying ?? 0).toFixed(2)} ms`, { provider: provider.id })
       this.#init.onProgress('verify', { provider: provider.id, bytes: result.bytes.byteLength })
@@ -310,7 +304,10 @@ export class Retrieval {
     }
 
     slots.release(this.#turn.client)
+
+    const others = this.#attempts.working.length
     this.#pump()
+    this.#extras.replace(run, result.outcome, others)
   }
 
   #tellSettled ({ summary }: AttemptRun): void {

@@ -75,7 +75,16 @@ export interface Selection {
   readonly skipped: readonly Skip[]
   /** Eligible ones that were not chosen */
   readonly passed: readonly CandidateView[]
+  /** A stranger was chosen although one that delivers was free */
+  readonly explores?: boolean
 }
+
+/**
+ * What those that never delivered may do while one that delivers is free: with
+ * `compete` one of them enters the choice, with `in turn` only one whose turn has
+ * come, with `last` none
+ */
+export type Strangers = 'compete' | 'in turn' | 'last'
 
 export interface SelectInput {
   readonly candidates: readonly CandidateView[]
@@ -85,14 +94,33 @@ export interface SelectInput {
   readonly activeDomains: ReadonlySet<string>
   /** Providers of last resort may be asked now */
   readonly allowFallback: boolean
+  /** @default 'compete' */
+  readonly strangers?: Strangers
   readonly random: Random
+}
+
+/** Faults for each delivery above which a provider no longer counts as one that delivers */
+const MOST_FAULTS = 4
+
+/** One that lacked three blocks of this DAG in a row may deliver others, but not this one */
+const LEAST_HAS = 0.4
+
+/** It kept its word lately, is not paused, and may well have this block */
+export function delivers ({ view, has }: CandidateView): boolean {
+  return view.successes > 0 && view.failures <= MOST_FAULTS * view.successes && view.breaker === 'closed' && has >= LEAST_HAS
+}
+
+/** Nothing ever came from it, whatever is believed about its speed */
+export function isStranger ({ view }: CandidateView): boolean {
+  return view.successes === 0
 }
 
 /**
  * Discounted Thompson sampling on log latency and log throughput: draw a
  * plausible cost for every candidate from what is believed about it and take the
  * cheapest draw. Uncertainty explores by itself, and fades into certainty or
- * into age. Pure: the same dice give the same choice.
+ * into age. Names are cheap: beside one that delivers, a crowd of strangers counts
+ * for one at most. Pure: the same dice give the same choice.
  */
 export function selectProvider (input: SelectInput, params: SelectParams = DEFAULT_SELECT): Selection {
   const skipped: Skip[] = []
@@ -109,6 +137,12 @@ export function selectProvider (input: SelectInput, params: SelectParams = DEFAU
     } else {
       eligible.push(candidate)
     }
+  }
+
+  if (input.strangers === 'last' && eligible.every(candidate => !delivers(candidate))) {
+    // an address of its own makes no stranger better than one that delivers
+    eligible.push(...sharing.filter(delivers))
+    sharing = sharing.filter(candidate => !delivers(candidate))
   }
 
   if (eligible.length === 0) {
@@ -141,7 +175,8 @@ export function selectProvider (input: SelectInput, params: SelectParams = DEFAU
     chosen: chosen.candidate,
     because: describe(chosen.candidate, chosen.why),
     skipped,
-    passed: eligible.filter(candidate => candidate !== chosen.candidate)
+    passed: eligible.filter(candidate => candidate !== chosen.candidate),
+    ...(isStranger(chosen.candidate) && eligible.some(delivers) ? { explores: true } : {})
   }
 }
 
@@ -182,7 +217,7 @@ function pick (eligible: readonly CandidateView[], busy: readonly CandidateView[
   const patience = Math.max(1, params.unknownPatience - unknown.length)
   const waiting = unknown.find(({ view }) => view.passedOver >= patience)
 
-  if (waiting != null) {
+  if (waiting != null && (input.strangers !== 'last' || !eligible.some(delivers))) {
     return { candidate: waiting, why: 'never asked, its turn has come' }
   }
 
@@ -195,7 +230,7 @@ function pick (eligible: readonly CandidateView[], busy: readonly CandidateView[
   let best: CandidateView | undefined
   let bestCost = Infinity
 
-  for (const candidate of eligible) {
+  for (const candidate of contenders(eligible, input)) {
     const cost = drawCost(candidate, priors, params)
 
     if (cost < bestCost) {
@@ -207,6 +242,18 @@ function pick (eligible: readonly CandidateView[], busy: readonly CandidateView[
   // places at a provider that keeps delivering come free soon
   const worthWaiting = busy.some(candidate => candidate.view.successes > 0 && drawCost(candidate, priors, params) * params.busyFactor < bestCost)
   return worthWaiting ? undefined : { candidate: best ?? eligible[0] as CandidateView, why: `cheapest of ${eligible.length}` }
+}
+
+/** Beside one that delivers at most one stranger, whichever: the least of many draws would nearly always be one of theirs */
+function contenders (eligible: readonly CandidateView[], { strangers = 'compete', random }: SelectInput): readonly CandidateView[] {
+  if (!eligible.some(delivers)) {
+    return eligible
+  }
+
+  const unproven = eligible.filter(isStranger)
+  const known = eligible.filter(candidate => !isStranger(candidate))
+  const one = strangers === 'compete' && unproven.length > 0 ? unproven[Math.floor(random.next() * unproven.length)] : undefined
+  return one == null ? known : [...known, one]
 }
 
 interface Priors {

@@ -36,6 +36,13 @@ export function verdict ({ tally, candidates, attempts, backingOff, lookupFailur
   }
 }
 
+/** Milliseconds until the next round: growing pauses, and not before anybody may be asked again; undefined when that is too late */
+export function pauseBeforeRound (next: number, base: number, retryAt: number, now: number, deadline: number): number | undefined {
+  const pause = base * 2 ** (next - 2)
+  const wait = Math.max(pause, Number.isFinite(retryAt) ? retryAt - now : 0)
+  return now + wait >= deadline ? undefined : wait
+}
+
 /** Would another round have a chance? */
 export function worthAnotherRound ({ tally, backingOff, lookupFailures }: Pick<Evidence, 'tally' | 'backingOff' | 'lookupFailures'>): boolean {
   return backingOff > 0 || lookupFailures > 0 || (['unreachable', 'overloaded', 'stalled'] as const).some(outcome => (tally.get(outcome) ?? 0) > 0)

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { normal, seededRandom } from '../../src/clock/random.ts'
-import { ageEstimate, DEFAULT_ESTIMATE, emptyEstimate, hazardRate, hopefulMean, observe, observeCensored } from '../../src/reputation/estimate.ts'
+import { ageEstimate, DEFAULT_ESTIMATE, emptyEstimate, hazardRate, hopefulMean, observe, observeBelow, observeCensored } from '../../src/reputation/estimate.ts'
 import type { Estimate } from '../../src/reputation/estimate.ts'
 
 const params = DEFAULT_ESTIMATE
@@ -256,5 +256,46 @@ describe('estimates', () => {
         expect(estimate.weight).toBeLessThan(1 / (1 - params.keep) + 1)
       }
     }))
+  })
+})
+
+describe('observing that it was less than that', () => {
+  const prior = { mean: 7, variance: 1 }
+
+  it('is the mirror image of observing that it was more', () => {
+    fc.assert(fc.property(
+      fc.array(fc.tuple(fc.boolean(), fc.double({ min: -10, max: 10, noNaN: true })), { maxLength: 20 }),
+      steps => {
+        const [below, above] = [emptyEstimate(), emptyEstimate()]
+
+        for (const [exact, x] of steps) {
+          if (exact) {
+            observe(below, x, params)
+            observe(above, -x, params)
+          } else {
+            observeBelow(below, x, params, prior)
+            observeCensored(above, -x, params, { ...prior, mean: -prior.mean, longRun: -prior.mean, weight: 1 })
+          }
+        }
+
+        expect(below.mean).toBeCloseTo(-above.mean, 9)
+        expect(below.variance).toBeCloseTo(above.variance, 9)
+        expect(below.weight).toBeCloseTo(above.weight, 9)
+      }
+    ))
+  })
+
+  it('makes nobody look faster, and says nothing where that goes without saying', () => {
+    const estimate = emptyEstimate()
+    observeBelow(estimate, 60, params, prior)
+    expect(estimate.weight).toBe(0)
+
+    for (let i = 0; i < 20; i++) {
+      const before = estimate.weight === 0 ? prior.mean : estimate.mean
+      observeBelow(estimate, 5, params, prior)
+      expect(estimate.mean).toBeLessThanOrEqual(before)
+    }
+
+    expect(estimate.mean).toBeLessThan(5)
   })
 })

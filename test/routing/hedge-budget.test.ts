@@ -36,6 +36,31 @@ describe('HedgeBudget', () => {
     ))
   })
 
+  it('lets strangers go first in a share of reads, which those that deliver do not use up', () => {
+    const budget = new HedgeBudget()
+    const explorations = (cost: boolean): number => {
+      let count = 0
+
+      for (let i = 0; i < 10_000; i++) {
+        budget.earn()
+
+        if (budget.mayExplore) {
+          budget.explore()
+          count++
+
+          if (!cost) {
+            budget.explored()
+          }
+        }
+      }
+
+      return count
+    }
+    expect(explorations(true)).toBeLessThanOrEqual(10_000 * DEFAULT_HEDGE.exploreShare + DEFAULT_HEDGE.exploreBurst + DUST)
+    expect(explorations(true)).toBeGreaterThan(0.9 * 10_000 * DEFAULT_HEDGE.exploreShare)
+    expect(explorations(false)).toBeGreaterThan(9_900)
+  })
+
   it('saves up for a burst and no more', () => {
     const budget = new HedgeBudget()
     for (let i = 0; i < 10_000; i++) {

@@ -80,6 +80,56 @@ describe('hedging', () => {
     await w.manager.stop()
   })
 
+  it('rescues a read from a provider whose transfer has begun to crawl, which is not asked first again', async () => {
+    const w = await world({ routing: { hedge: { shadowShare: 0 } } })
+    const read = async (n: number): Promise<number> => {
+      const started = w.clock.now()
+      await w.clock.run(w.manager.retrieve(w.network.block(numbered(n, 131_072))))
+      return w.clock.now() - started
+    }
+    const fast = w.network.add('fast', { latency: 20, throughput: 2_000 })
+    w.network.add('other', { latency: 60, throughput: 2_000 })
+    for (let n = 0; n < 30; n++) {
+      await read(n)
+    }
+    const before = w.manager.stats().hedges
+    // eleven seconds for a block, and never silent for long enough to be a stall
+    fast.behaviour.throughput = 12
+    const times: number[] = []
+    for (let n = 100; n < 140; n++) {
+      times.push(await read(n))
+    }
+    expect(Math.max(...times)).toBeLessThan(400)
+    expect(w.manager.stats().hedges.won).toBeGreaterThan(before.won)
+    const asked = fast.requestCount
+    for (let n = 200; n < 220; n++) {
+      await read(n)
+    }
+    expect(fast.requestCount - asked).toBeLessThanOrEqual(2)
+    await w.manager.stop()
+  })
+
+  it('is not for a transfer that takes as long as they all do, nor for one that is nearly done', async () => {
+    const w = await world({ routing: { hedge: { shadowShare: 0 } } })
+    const [a] = [w.network.add('a', { latency: 50, throughput: 200 }), w.network.add('b', { latency: 50, throughput: 200 })]
+    const block = (n: number): Promise<Uint8Array> => w.manager.retrieve(w.network.block(numbered(n, 262_144)))
+    for (let n = 0; n < 40; n++) {
+      await w.clock.run(block(n))
+    }
+    const { sent } = w.manager.stats().hedges
+    for (let n = 100; n < 120; n++) {
+      await w.clock.run(block(n))
+    }
+    expect(w.manager.stats().hedges.sent).toBe(sent)
+    // late at seven eighths, but another one would not be done sooner
+    w.network.providers.delete('b')
+    a.behaviour.throughput = 155
+    w.network.add('c', { latency: 50, throughput: 200 })
+    await w.clock.run(block(200))
+    expect(w.manager.stats().hedges.sent).toBe(sent)
+    await w.manager.stop()
+  })
+
   it('never happens in strict mode', async () => {
     const w = await world()
     w.network.add('a', { latency: 20, stragglers: 0.05 })

@@ -146,6 +146,61 @@ describe('selectProvider', () => {
     expect(tries).toBeLessThan(900)
   })
 
+  describe('beside one that delivers', () => {
+    const proven = (name = 'proven', init: CandidateInit = {}): CandidateView => {
+      return candidate(name, { latency: 100, throughput: 2_000, ...init, view: { successes: 50, attempts: 50, ...init.view } })
+    }
+    const crowd = (count: number, init: CandidateInit = {}): CandidateView[] => Array.from({ length: count }, (_, i) => candidate(`s${i}`, init))
+    const share = (candidates: readonly CandidateView[], init: Partial<SelectInput>): number => {
+      return Array.from({ length: 2_000 }, (_, seed) => choose(candidates, { random: seededRandom(seed), ...init }))
+        .filter(({ chosen }) => chosen?.view.successes === 0).length / 2_000
+    }
+
+    it('a crowd of strangers counts for one', () => {
+      const [one, many] = [1, 50].map(count => share([...crowd(count), proven()], {})) as [number, number]
+      expect(one).toBeGreaterThan(0.05)
+      expect(many).toBeLessThan(1.2 * one)
+    })
+
+    it('says that a stranger was chosen all the same', () => {
+      for (let seed = 0; seed < 100; seed++) {
+        const { chosen, explores } = choose([...crowd(5), proven()], { random: seededRandom(seed) })
+        expect(explores === true).toBe(chosen?.view.successes === 0)
+        expect(choose(crowd(5), { random: seededRandom(seed) }).explores).toBeUndefined()
+      }
+    })
+
+    it('a stranger goes in turn, or last, as told', () => {
+      const waiting = candidate('waiting', { view: { passedOver: DEFAULT_SELECT.unknownPatience } })
+      const all = [...crowd(10, { latency: 1, view: { attempts: 3 } }), proven()]
+      expect(share(all, { strangers: 'in turn' })).toBe(0)
+      expect(share([...all, waiting], { strangers: 'in turn' })).toBe(1)
+      expect(share([...all, waiting], { strangers: 'last' })).toBe(0)
+    })
+
+    it('a stranger never goes before it when strangers are last, whoever else is there, until it is paused, busy or lacks the DAG', () => {
+      fc.assert(fc.property(anyCrowd, fc.boolean(), fc.integer(), (others, shares, seed) => {
+        const one = proven('one', { provider: { domains: shares ? ['a'] : [] } })
+        const { chosen } = choose([...withoutBusy(others), one], { strangers: 'last', activeDomains: new Set(['a']), allowFallback: true, random: seededRandom(seed) })
+        expect(chosen?.view.successes).toBeGreaterThan(0)
+      }))
+
+      for (const unfit of [{ view: { breaker: 'open' as const } }, { view: { breaker: 'half-open' as const } }, { inFlight: 32 }, { has: 0.3 }, { view: { successes: 1, failures: 9 } }]) {
+        expect(share([...crowd(5, { latency: 1 }), proven('unfit', unfit)], { strangers: 'last' })).toBeGreaterThan(0)
+      }
+    })
+
+    it('an address of its own makes no stranger better, but one that delivers as well', () => {
+      const near = proven('near', { provider: { domains: ['x'] } })
+      const strangers = crowd(3)
+      const init = { activeDomains: new Set(['x']) }
+      expect(choose([near, ...strangers], { ...init, strangers: 'last' }).chosen).toBe(near)
+      expect(choose([near, ...strangers], init).chosen).not.toBe(near)
+      const far = proven('far', { latency: 1_000 })
+      expect(choose([near, far, ...strangers], { ...init, strangers: 'last' }).chosen).toBe(far)
+    })
+  })
+
   it('doubts a slow measurement less the more there are of it', () => {
     const good = candidate('good', { latency: 50, throughput: 2_000 })
     const share = (weight: number): number => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { verdict, worthAnotherRound } from '../../src/routing/verdict.ts'
+import { pauseBeforeRound, verdict, worthAnotherRound } from '../../src/routing/verdict.ts'
 import type { Outcome } from '../../src/interface/outcome.ts'
 import type { Evidence, Verdict } from '../../src/routing/verdict.ts'
 
@@ -58,5 +58,15 @@ describe('another round', () => {
     for (const outcome of ['unreachable', 'overloaded', 'stalled'] as const) {
       expect(worthAnotherRound(evidence([[outcome, 1]]))).toBe(true)
     }
+  })
+})
+
+describe('pauseBeforeRound', () => {
+  it('grows, waits for those that back off, and ends with the time there is', () => {
+    expect([2, 3, 4].map(round => pauseBeforeRound(round, 500, Infinity, 0, 10_000))).toEqual([500, 1_000, 2_000])
+    expect(pauseBeforeRound(2, 500, 1_700, 1_000, 10_000)).toBe(700)
+    expect(pauseBeforeRound(2, 500, 1_100, 1_000, 10_000)).toBe(500)
+    expect(pauseBeforeRound(2, 500, 9_999, 1_000, 9_999)).toBeUndefined()
+    expect(pauseBeforeRound(2, 500, Infinity, 0, 500)).toBeUndefined()
   })
 })
