@@ -4,7 +4,9 @@ import { toString } from 'uint8arrays/to-string'
 import { BlockTooLargeError, HashMismatchError, InvalidOptionError, UnacceptableHashError } from '../interface/errors.ts'
 import { quote } from '../interface/quote.ts'
 import { BLAKE3_CODE, BLAKE3_DIGEST, IDENTITY_CODE, SHA1_CODE, sha1Algorithm, strongAlgorithms } from './hashes.ts'
+import { multihashKey } from './key.ts'
 import type { Algorithm } from './hashes.ts'
+import type { BlockKey } from '../interface/provider.ts'
 import type { CID } from 'multiformats/cid'
 import type { MultihashDigest, MultihashHasher } from 'multiformats/hashes/interface'
 
@@ -55,10 +57,24 @@ export interface BlockVerifier {
    */
   verify (cid: CID, bytes: Uint8Array, options?: VerifyOptions): Promise<void> | void
   /**
+   * Which block the bytes are, by what is known of their hash before them: the
+   * key of the one CID multihash that they match. Remembered as in `verify`, which
+   * costs nothing then; so the bytes must be nobody else's. Throws an
+   * `UnacceptableHashError` or a `BlockTooLargeError`.
+   */
+  identify (hash: HashPrefix, bytes: Uint8Array): Promise<BlockKey> | BlockKey
+  /**
    * The accepted hash functions for Helia's `hashers` init. They answer for
    * bytes that were verified here without hashing them again.
    */
   hashers (): MultihashHasher[]
+}
+
+/** What a multihash is before its digest */
+export interface HashPrefix {
+  /** Multicodec of the hash function */
+  readonly hash: number
+  readonly digestLength: number
 }
 
 interface Remembered {
@@ -151,6 +167,27 @@ class Verifier implements BlockVerifier {
     }
 
     return digest.then((digest) => this.#accept(cid, algorithm, bytes, digest))
+  }
+
+  identify ({ hash, digestLength }: HashPrefix, bytes: Uint8Array): Promise<BlockKey> | BlockKey {
+    if (bytes.byteLength > this.maxBlockSize) {
+      throw new BlockTooLargeError(`A block has ${bytes.byteLength} bytes, at most ${this.maxBlockSize} are accepted`)
+    }
+
+    const algorithm = this.#algorithms.get(hash)
+
+    if (algorithm == null || digestLength < MIN_DIGEST_LENGTH || digestLength > (algorithm.maxDigest ?? digestLength)) {
+      throw new UnacceptableHashError(`A block comes with ${digestLength} bytes of hash function 0x${hash.toString(16)}, which bytes are not trusted by`)
+    }
+
+    const remembered = this.#recall(algorithm, bytes, digestLength)
+    const digest = remembered ?? this.#hash(algorithm, bytes, digestLength)
+    const named = (digest: Uint8Array): BlockKey => {
+      this.#memo.set(bytes, { code: algorithm.code, digest, length: bytes.byteLength })
+      return multihashKey(toDigest(algorithm, digest, digestLength))
+    }
+
+    return digest instanceof Uint8Array ? named(digest) : digest.then(named)
   }
 
   hashers (): MultihashHasher[] {

@@ -5,6 +5,7 @@ import * as Digest from 'multiformats/hashes/digest'
 import { from } from 'multiformats/hashes/hasher'
 import { fromString } from 'uint8arrays/from-string'
 import { describe, expect, it } from 'vitest'
+import { blockKey } from '../../src/block/key.ts'
 import { blockVerifier } from '../../src/block/verify.ts'
 import type { BlockVerifier, BlockVerifierInit, VerifyOptions } from '../../src/block/verify.ts'
 
@@ -437,5 +438,53 @@ describe('options', () => {
     expect(error.message).toContain('maxBlockSize')
     expect(error.message).toContain('1 to 1073741824')
     expect(error.message).toContain(String(maxBlockSize))
+  })
+})
+
+describe('identify', () => {
+  const prefixOf = ({ multihash: { code, digest } }: CID): { hash: number, digestLength: number } => ({ hash: code, digestLength: digest.byteLength })
+
+  it.each(NATIVE)('names the one block that the bytes are, by %s', async (_, code, hash) => {
+    const bytes = fromString('some bytes')
+    const cid = cidOf(code, hash(bytes))
+    const verifier = blockVerifier()
+
+    expect(await verifier.identify(prefixOf(cid), bytes)).toBe(blockKey(cid))
+    await verifier.verify(cid, bytes)
+    // one hash in all
+    expect(verifier.hashed).toBe(1)
+  })
+
+  it('names the block of a shortened digest too', async () => {
+    const bytes = fromString('some bytes')
+    const cid = cidOf(0x12, sha256(bytes).subarray(0, 20))
+    const verifier = blockVerifier()
+
+    expect(await verifier.identify(prefixOf(cid), bytes)).toBe(blockKey(cid))
+    await verifier.verify(cid, bytes)
+    expect(verifier.hashed).toBe(1)
+  })
+
+  it('does not make wrong bytes right', async () => {
+    const bytes = fromString('wrong bytes')
+    const cid = cidOf(0x12, sha256(fromString('right bytes')))
+    const verifier = blockVerifier()
+
+    expect(await verifier.identify(prefixOf(cid), bytes)).not.toBe(blockKey(cid))
+    expect(() => verifier.verify(cid, bytes)).toThrow(expect.objectContaining({ name: 'HashMismatchError' }))
+  })
+
+  it.each([
+    ['the identity', 0, 32, 10], ['an unknown function', 0x7fff, 32, 10], ['sha1', 0x11, 20, 10], ['a digest of 19 bytes', 0x12, 19, 10], ['a digest of 33 bytes', 0x12, 33, 10]
+  ])('hashes nothing by %s', (_, hash, digestLength, length) => {
+    const verifier = blockVerifier()
+    expect(() => verifier.identify({ hash, digestLength }, new Uint8Array(length))).toThrow(expect.objectContaining({ name: 'UnacceptableHashError' }))
+    expect(verifier.hashed).toBe(0)
+  })
+
+  it('hashes nothing that is too large', () => {
+    const verifier = blockVerifier({ maxBlockSize: 10 })
+    expect(() => verifier.identify({ hash: 0x12, digestLength: 32 }, new Uint8Array(11))).toThrow(expect.objectContaining({ name: 'BlockTooLargeError' }))
+    expect(verifier.hashed).toBe(0)
   })
 })
