@@ -1,0 +1,246 @@
+import { FetchError } from '../../interface/errors.ts'
+import { PeerClient } from './peer-client.ts'
+import { MAX_WANTS_PER_PEER } from './peer-wants.ts'
+import type { BlockPayload, BlockPrefix, Presence } from './message.ts'
+import type { BitswapNetwork, BlockReceiver } from './network.ts'
+import type { BlockVerifier } from '../../block/verify.ts'
+import type { Clock } from '../../interface/clock.ts'
+import type { BlockFetcher } from '../../interface/fetcher.ts'
+import type { Provider, ProviderId, Route } from '../../interface/provider.ts'
+import type { Attempt, Want } from '../../interface/request.ts'
+import type { ConnectionLeases, Lease } from '../lease/lease.ts'
+
+export interface BitswapFetcherComponents {
+  network: BitswapNetwork
+  leases: ConnectionLeases
+  /** The one that the caller verifies with: what was hashed here is then not hashed again */
+  verifier: BlockVerifier
+  clock: Clock
+}
+
+export interface BitswapFetcherInit {
+  /** @default 'bitswap' */
+  name?: string
+  /** Blocks wanted from one peer at a time. @default 1024 */
+  maxWantsPerPeer?: number
+  /** Blocks wanted from all peers together. @default 16_384 */
+  maxWants?: number
+}
+
+export interface BitswapFetcher extends BlockFetcher {
+  readonly transport: 'bitswap'
+  /** Blocks that are wanted right now, and peers that they are wanted from */
+  readonly size: { readonly wants: number, readonly peers: number }
+  start (): void
+  /** Fails what is waited for and cancels it on the wire */
+  stop (): Promise<void>
+}
+
+/** Each costs about a kilobyte with its attempt: 16 MiB */
+const DEFAULT_MAX_WANTS = 16_384
+/** Peers whose addresses are remembered between `routes` and `fetch` */
+const MAX_ADDRESS_BOOK = 4_096
+/** Peers that something is remembered of while nothing is wanted from them */
+const MAX_PEERS = 1_024
+/** For the CANCELs of everything that was wanted at the end: they are on their way or they never will be */
+const STOP_TIMEOUT = 1_000
+
+/**
+ * Fetches blocks over bitswap: from the peer that was chosen, and no other. It
+ * is told what is wanted of it, and that it is not wanted any more.
+ *
+ * @example
+ * ```ts
+ * const network = new Libp2pBitswapNetwork({ libp2p, clock, logger })
+ * const fetcher = bitswapFetcher({ network, leases, verifier, clock })
+ * await network.start()
+ * fetcher.start()
+ * ```
+ */
+export function bitswapFetcher (components: BitswapFetcherComponents, init: BitswapFetcherInit = {}): BitswapFetcher {
+  return new Fetcher(components, init)
+}
+
+class Fetcher implements BitswapFetcher, BlockReceiver {
+  readonly name: string
+  readonly transport = 'bitswap'
+  readonly #components: BitswapFetcherComponents
+  readonly #maxWantsPerPeer: number
+  readonly #maxWants: number
+  readonly #peers = new Map<string, PeerClient>()
+  readonly #addresses = new Map<ProviderId, readonly string[]>()
+  #detach: (() => void) | undefined
+  #wants = 0
+
+  constructor (components: BitswapFetcherComponents, init: BitswapFetcherInit) {
+    this.#components = components
+    this.name = init.name ?? 'bitswap'
+    this.#maxWantsPerPeer = init.maxWantsPerPeer ?? MAX_WANTS_PER_PEER
+    this.#maxWants = init.maxWants ?? DEFAULT_MAX_WANTS
+  }
+
+  get size (): { wants: number, peers: number } {
+    return { wants: this.#wants, peers: this.#peers.size }
+  }
+
+  /** One route a peer, however many addresses it has: which of them connects is found out by whoever dials */
+  routes (provider: Provider): readonly Route[] {
+    if (!provider.id.startsWith('p2p:') || (provider.protocols.length > 0 && !provider.protocols.some(speaksBitswap))) {
+      return []
+    }
+
+    const addresses = provider.addresses.filter(address => address.startsWith('/'))
+
+    if (provider.addresses.length > 0 && addresses.length === 0) {
+      // all that is known of it is a gateway
+      return []
+    }
+
+    this.#remember(provider.id, addresses)
+    return [{ provider: provider.id, transport: 'bitswap' }]
+  }
+
+  start (): void {
+    this.#detach ??= this.#components.network.receiveBlocks(this)
+  }
+
+  async stop (): Promise<void> {
+    if (this.#detach == null) {
+      return
+    }
+
+    const peers = [...this.#peers.values()]
+    const timeout = this.#components.clock.timeout(STOP_TIMEOUT)
+    const expired = new Promise<void>(resolve => { timeout.signal.addEventListener('abort', () => { resolve() }, { once: true }) })
+    await Promise.race([Promise.all(peers.map(async peer => peer.stop())), expired])
+    timeout[Symbol.dispose]()
+
+    for (const peer of peers) {
+      peer.abandon(new FetchError('cancelled', 'Bitswap was stopped'))
+    }
+
+    this.#detach()
+    this.#detach = undefined
+    this.#peers.clear()
+    this.#addresses.clear()
+  }
+
+  async fetch (want: Want, route: Route, attempt: Attempt): Promise<Uint8Array> {
+    const { provider } = route
+    const peer = provider.slice('p2p:'.length)
+    const { signal } = attempt
+
+    if (this.#detach == null) {
+      throw new FetchError('cancelled', `${provider} was not asked: bitswap is not running`, { provider })
+    }
+
+    if (signal.aborted) {
+      throw new FetchError('cancelled', `${provider} was not waited for any longer`, { provider, cause: signal.reason })
+    }
+
+    if (this.#wants >= this.#maxWants || (this.#peers.get(peer)?.size ?? 0) >= this.#maxWantsPerPeer) {
+      throw new FetchError('overloaded', `${provider} was not asked: ${this.#wants} blocks are wanted already, ${this.#peers.get(peer)?.size ?? 0} of them from it`, { provider })
+    }
+
+    const disclosure = attempt.request.disclose({ observer: provider, form: 'cid', transport: 'bitswap', audience: 'one' })
+    let lease: Lease
+    this.#wants++
+
+    try {
+      try {
+        lease = await this.#components.leases.acquire({ peer, addresses: this.#addresses.get(provider) ?? [] }, { signal }, disclosure)
+      } catch (error) {
+        disclosure.notSent()
+        throw error
+      }
+
+      if (signal.aborted || this.#detach == null) {
+        disclosure.notSent()
+        lease.release()
+        throw new FetchError('cancelled', `${provider} was not waited for any longer`, { provider, cause: signal.reason })
+      }
+
+      attempt.phase('connected')
+      return await this.#peer(peer).fetch(want, attempt, disclosure, lease)
+    } finally {
+      this.#wants--
+    }
+  }
+
+  accept (peer: string, prefix: BlockPrefix, length: number): boolean {
+    const client = this.#peers.get(peer)
+
+    if (client == null) {
+      this.#components.network.fault(peer, 'unsolicited', `It sent a block of ${length} bytes and was never asked for any`)
+      return false
+    }
+
+    return client.accept(prefix, length)
+  }
+
+  progress (peer: string, bytes: number): void {
+    this.#peers.get(peer)?.progress(bytes)
+  }
+
+  block (peer: string, payload: BlockPayload): Promise<void> | void {
+    return this.#peers.get(peer)?.block(payload)
+  }
+
+  presences (peer: string, presences: readonly Presence[]): void {
+    const client = this.#peers.get(peer)
+
+    for (const presence of presences) {
+      client?.presence(presence)
+    }
+  }
+
+  broken (peer: string, error: Error): void {
+    this.#peers.get(peer)?.broken(error)
+  }
+
+  #peer (peer: string): PeerClient {
+    let client = this.#peers.get(peer)
+
+    if (client == null) {
+      if (this.#peers.size >= MAX_PEERS) {
+        this.#forget()
+      }
+      client = new PeerClient(peer, this.#components)
+    } else {
+      // those that were asked last are forgotten last
+      this.#peers.delete(peer)
+    }
+
+    this.#peers.set(peer, client)
+    return client
+  }
+
+  /** Prefers one that nothing is expected of; those in use are as many as there are wants */
+  #forget (): void {
+    for (const [peer, client] of this.#peers) {
+      if (client.idle) {
+        this.#peers.delete(peer)
+        return
+      }
+    }
+  }
+
+  #remember (id: ProviderId, addresses: readonly string[]): void {
+    const known = this.#addresses.get(id)
+
+    if (addresses.length === 0 && known != null) {
+      return
+    }
+
+    this.#addresses.delete(id)
+    this.#addresses.set(id, addresses)
+
+    if (this.#addresses.size > MAX_ADDRESS_BOOK) {
+      this.#addresses.delete(this.#addresses.keys().next().value ?? 'p2p:')
+    }
+  }
+}
+
+function speaksBitswap (protocol: string): boolean {
+  return protocol.includes('bitswap')
+}

@@ -1,0 +1,67 @@
+import type { BlockPrefix } from './message.ts'
+import type { Clock } from '../../interface/clock.ts'
+import type { BlockKey } from '../../interface/provider.ts'
+
+/** Blocks that a CANCEL may have crossed on the wire: as many as wants may be out at one peer */
+const MAX_LATE = 1_024
+/** A block that is this late was not on its way when we cancelled */
+const LATE = 30_000
+
+/** Wants at one peer that are over: what still comes of them is nobody's fault */
+export class LateBlocks {
+  readonly #clock: Clock
+  readonly #until = new Map<BlockKey, { readonly kind: string, readonly at: number }>()
+
+  constructor (clock: Clock) {
+    this.#clock = clock
+  }
+
+  get size (): number {
+    this.#expire()
+    return this.#until.size
+  }
+
+  add (key: BlockKey, kind: string): void {
+    this.#until.delete(key)
+    this.#until.set(key, { kind, at: this.#clock.now() + LATE })
+
+    if (this.#until.size > MAX_LATE) {
+      this.#until.delete(this.#until.keys().next().value ?? '')
+    }
+  }
+
+  /** Is it one of them? Each is excused once. */
+  excuse (key: BlockKey): boolean {
+    this.#expire()
+    return this.#until.delete(key)
+  }
+
+  /** Could a block of that kind be one of them? Nobody hashes it to find out. */
+  excuseKind (kind: string): boolean {
+    this.#expire()
+
+    for (const [key, entry] of this.#until) {
+      if (entry.kind === kind) {
+        return this.#until.delete(key)
+      }
+    }
+
+    return false
+  }
+
+  #expire (): void {
+    const now = this.#clock.now()
+
+    for (const [key, { at }] of this.#until) {
+      if (at > now) {
+        return
+      }
+      this.#until.delete(key)
+    }
+  }
+}
+
+/** What can be told of a block before it is hashed */
+export function kindOf ({ hash, digestLength }: Pick<BlockPrefix, 'hash' | 'digestLength'>): string {
+  return `${hash}/${digestLength}`
+}

@@ -1,0 +1,282 @@
+import { Allowance } from './allowance.ts'
+import { DEFAULT_SEND_TIMEOUT, OutgoingStreams } from './bitswap-egress.ts'
+import { BitswapStreamError, InboundStream } from './inbound-stream.ts'
+import { BITSWAP_PROTOCOLS } from './message.ts'
+import type { AllowanceInit } from './allowance.ts'
+import type { BitswapMessage, BitswapProtocol } from './message.ts'
+import type { BitswapFault, BitswapFaultEvent, BitswapNetwork, BlockReceiver, Outgoing, Recipient, WantReceiver } from './network.ts'
+import type { Clock } from '../../interface/clock.ts'
+import type { ComponentLogger, Logger } from '../../interface/logger.ts'
+import type { Connection, Stream } from '@libp2p/interface'
+
+/** The part of a libp2p node that is used here */
+export interface BitswapLibp2p {
+  handle (protocols: string[], handler: (stream: Stream, connection: Connection) => void, options: { maxInboundStreams: number, maxOutboundStreams: number, runOnLimitedConnection: boolean, force?: true }): Promise<void>
+  unhandle (protocols: string[]): Promise<void>
+  addEventListener (type: 'peer:disconnect', listener: (event: CustomEvent<{ toString (): string }>) => void): void
+  removeEventListener (type: 'peer:disconnect', listener: (event: CustomEvent<{ toString (): string }>) => void): void
+}
+
+export interface BitswapNetworkComponents {
+  libp2p: BitswapLibp2p
+  clock: Clock
+  logger: ComponentLogger
+}
+
+export interface BitswapNetworkInit {
+  /** Incoming streams of one peer at a time. Kubo and Helia open one for every message. @default 64 */
+  maxStreamsPerPeer?: number
+  /** Incoming streams at a time. @default 1024 */
+  maxStreams?: number
+  /** Bytes besides blocks that were asked for. @default 16 MiB at once, 2 MiB per second */
+  bytes?: AllowanceInit
+  /** Streams of one peer that end without a message. @default 64 at once, 1 per second */
+  barren?: AllowanceInit
+  /** Milliseconds after which a stream that takes nothing is given up. @default 30_000 */
+  sendTimeout?: number
+  /** Take the protocols from whoever has mounted them. @default false */
+  force?: boolean
+  /** A conduct fault, for whoever keeps reputations */
+  onFault? (event: BitswapFaultEvent): void
+}
+
+/** One peer's answers may overlap when it is fast and we are busy; more than this is none of that */
+const DEFAULT_MAX_STREAMS_PER_PEER = 64
+const DEFAULT_MAX_STREAMS = 1_024
+/** A want-list of 1 024 entries has 50 KB, and a client of small blocks sends ten thousand wants a second */
+const DEFAULT_BYTES: AllowanceInit = { burst: 16_777_216, perSecond: 2_097_152 }
+const DEFAULT_BARREN: AllowanceInit = { burst: 64, perSecond: 1 }
+/** What a block that nobody asked for costs besides its bytes: 256 of them are too many */
+const UNSOLICITED_COST = 65_536
+/** Peers with a record of what they may still send; whoever is full again has none */
+const MAX_PEERS = 4_096
+/** How often slow and idle streams are looked for */
+const SWEEP = 5_000
+
+interface PeerState {
+  readonly streams: Set<InboundStream>
+  readonly bytes: Allowance
+  readonly barren: Allowance
+}
+
+/** Bitswap over the streams of a libp2p node */
+export class Libp2pBitswapNetwork implements BitswapNetwork {
+  readonly #components: BitswapNetworkComponents
+  readonly #init: BitswapNetworkInit
+  readonly #log: Logger
+  readonly #outgoing: OutgoingStreams
+  readonly #peers = new Map<string, PeerState>()
+  #blocks: BlockReceiver | undefined
+  #wants: WantReceiver | undefined
+  #running = false
+  #streams = 0
+  #cancelSweep: () => void = () => {}
+
+  constructor (components: BitswapNetworkComponents, init: BitswapNetworkInit = {}) {
+    this.#components = components
+    this.#init = init
+    this.#log = components.logger.forComponent('portolan:exchange:bitswap')
+    this.#outgoing = new OutgoingStreams({
+      clock: components.clock,
+      sendTimeout: init.sendTimeout ?? DEFAULT_SEND_TIMEOUT,
+      maxStreams: this.#maxStreamsPerPeer,
+      onBroken: ({ peer, lane }, error) => {
+        if (lane === 'wants') {
+          this.#blocks?.broken(peer, error)
+        }
+      },
+      onNotReading: (peer, message) => { this.#fault(peer, 'not-reading', message) }
+    })
+  }
+
+  /** Streams that are open or being opened, incoming and outgoing, and peers with a record */
+  get size (): { incoming: number, outgoing: number, peers: number } {
+    return { incoming: this.#streams, outgoing: this.#outgoing.size, peers: this.#peers.size }
+  }
+
+  async start (): Promise<void> {
+    if (this.#running) {
+      return
+    }
+
+    const { libp2p } = this.#components
+    this.#running = true
+    this.#outgoing.start()
+
+    try {
+      await libp2p.handle([...BITSWAP_PROTOCOLS], this.#onStream, {
+        maxInboundStreams: this.#maxStreamsPerPeer,
+        maxOutboundStreams: this.#maxStreamsPerPeer,
+        // a relay is for finding each other, not for blocks
+        runOnLimitedConnection: false,
+        ...(this.#init.force === true ? { force: true as const } : {})
+      })
+    } catch (error) {
+      this.#running = false
+      throw error
+    }
+
+    libp2p.addEventListener('peer:disconnect', this.#onDisconnect)
+    this.#sweepLater()
+  }
+
+  async stop (): Promise<void> {
+    if (!this.#running) {
+      return
+    }
+
+    const { libp2p } = this.#components
+    this.#running = false
+    this.#cancelSweep()
+    libp2p.removeEventListener('peer:disconnect', this.#onDisconnect)
+    this.#outgoing.stop()
+
+    for (const { streams } of this.#peers.values()) {
+      for (const stream of [...streams]) {
+        stream.abort(new BitswapStreamError('Bitswap was stopped'))
+      }
+    }
+
+    this.#peers.clear()
+    await libp2p.unhandle([...BITSWAP_PROTOCOLS])
+  }
+
+  receiveBlocks (receiver: BlockReceiver): () => void {
+    this.#blocks = receiver
+
+    return () => {
+      this.#blocks = this.#blocks === receiver ? undefined : this.#blocks
+    }
+  }
+
+  receiveWants (receiver: WantReceiver): () => void {
+    this.#wants = receiver
+
+    return () => {
+      this.#wants = this.#wants === receiver ? undefined : this.#wants
+    }
+  }
+
+  async write (to: Recipient, compose: (protocol: BitswapProtocol) => Outgoing | undefined, options: { signal: AbortSignal }): Promise<void> {
+    await this.#outgoing.write(to, compose, options)
+  }
+
+  get #maxStreamsPerPeer (): number {
+    return this.#init.maxStreamsPerPeer ?? DEFAULT_MAX_STREAMS_PER_PEER
+  }
+
+  readonly #onStream = (stream: Stream, connection: Connection): void => {
+    const peer = connection.remotePeer.toString()
+    const state = this.#running ? this.#peer(peer) : undefined
+
+    if (state == null || this.#streams >= (this.#init.maxStreams ?? DEFAULT_MAX_STREAMS) || state.streams.size >= this.#maxStreamsPerPeer) {
+      stream.abort(new BitswapStreamError(this.#running ? 'Too many streams are open' : 'Bitswap was stopped'))
+      return
+    }
+
+    if (state.barren.left < 1) {
+      const error = new BitswapStreamError(`${peer} opens streams for nothing`)
+      this.#fault(peer, 'flood', error.message)
+      // each costs a negotiation before we see it: only without the connection there are no more
+      connection.abort(error)
+      return
+    }
+
+    this.#read(peer, state, stream, connection)
+  }
+
+  #read (peer: string, state: PeerState, stream: Stream, connection: Connection): void {
+    const protocol = stream.protocol as BitswapProtocol
+    const inbound = new InboundStream(stream, this.#components.clock, {
+      accept: (prefix, length) => {
+        if (this.#blocks?.accept(peer, prefix, length) === true) {
+          return true
+        }
+        state.bytes.spend(UNSOLICITED_COST)
+        return false
+      },
+      progress: bytes => { this.#blocks?.progress(peer, bytes) },
+      block: payload => this.#blocks?.block(peer, payload),
+      message: message => { this.#dispatch(peer, connection, protocol, message) },
+      spend: bytes => state.bytes.spend(bytes),
+      failed: (fault, error) => { this.#fault(peer, fault, error.message) },
+      ended: messages => {
+        if (state.streams.delete(inbound)) {
+          this.#streams--
+        }
+        if (messages === 0) {
+          state.barren.spend(1)
+        }
+      }
+    })
+
+    state.streams.add(inbound)
+    this.#streams++
+    inbound.start()
+  }
+
+  #dispatch (peer: string, connection: Connection, protocol: BitswapProtocol, message: BitswapMessage): void {
+    if (message.presences.length > 0) {
+      this.#blocks?.presences(peer, message.presences)
+    }
+
+    if (message.wants.length > 0 || message.full) {
+      this.#wants?.wants({ peer, connection, protocol, message })
+    }
+  }
+
+  fault (peer: string, fault: BitswapFault, message: string): void {
+    this.#fault(peer, fault, message)
+  }
+
+  #fault (peer: string, fault: BitswapFault, message: string): void {
+    this.#log('%s: %s - %s', peer, fault, message)
+    this.#init.onFault?.({ peer, fault, message })
+  }
+
+  readonly #onDisconnect = (event: CustomEvent<{ toString (): string }>): void => {
+    const peer = event.detail.toString()
+    this.#wants?.left(peer)
+    this.#blocks?.broken(peer, new Error('The peer is no longer connected'))
+  }
+
+  #peer (peer: string): PeerState {
+    let state = this.#peers.get(peer)
+
+    if (state == null) {
+      if (this.#peers.size >= MAX_PEERS) {
+        this.#forget()
+      }
+      const { clock } = this.#components
+      state = { streams: new Set(), bytes: new Allowance(clock, this.#init.bytes ?? DEFAULT_BYTES), barren: new Allowance(clock, this.#init.barren ?? DEFAULT_BARREN) }
+      this.#peers.set(peer, state)
+    }
+
+    return state
+  }
+
+  /** The first that has nothing open goes, whatever it still owes */
+  #forget (): void {
+    for (const [peer, { streams }] of this.#peers) {
+      if (streams.size === 0) {
+        this.#peers.delete(peer)
+        return
+      }
+    }
+  }
+
+  #sweepLater (): void {
+    this.#cancelSweep = this.#components.clock.schedule(SWEEP, () => {
+      for (const [peer, { streams, bytes, barren }] of this.#peers) {
+        for (const stream of [...streams]) {
+          stream.sweep()
+        }
+        if (streams.size === 0 && bytes.full && barren.full) {
+          this.#peers.delete(peer)
+        }
+      }
+      this.#outgoing.sweep()
+      this.#sweepLater()
+    })
+  }
+}

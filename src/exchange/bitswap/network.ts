@@ -1,0 +1,87 @@
+import type { BitswapMessage, BitswapProtocol, BlockPayload, BlockPrefix, OutgoingMessage, Presence } from './message.ts'
+import type { Disclosure } from '../../interface/disclosure.ts'
+import type { Connection } from '@libp2p/interface'
+
+/**
+ * What a peer did that no honest one does:
+ *
+ * - `malformed`: bytes that are no bitswap message
+ * - `unsolicited`: a block that it was not asked for
+ * - `slow`: a message that does not come to its end
+ * - `flood`: streams that are opened for nothing
+ * - `excess`: more bytes than anybody asked for
+ * - `not-reading`: it takes nothing of what it asked for
+ */
+export type BitswapFault = 'malformed' | 'unsolicited' | 'slow' | 'flood' | 'excess' | 'not-reading'
+
+export interface PeerMessage {
+  /** The peer id as text */
+  readonly peer: string
+  readonly connection: Connection
+  readonly protocol: BitswapProtocol
+  /** Its blocks went to whoever receives blocks */
+  readonly message: BitswapMessage
+}
+
+/** The client: told about blocks while they arrive */
+export interface BlockReceiver {
+  /** Was such a block asked for? Of one that was not, no byte is kept. */
+  accept (peer: string, prefix: BlockPrefix, length: number): boolean
+  /** Bytes of an accepted block have arrived */
+  progress (peer: string, bytes: number): void
+  /** An accepted block is complete. While the promise is pending the stream that it came by may be held back. */
+  block (peer: string, payload: BlockPayload): Promise<void> | void
+  presences (peer: string, presences: readonly Presence[]): void
+  /** The stream for wants broke, and perhaps the peer did not read what was written last */
+  broken (peer: string, error: Error): void
+}
+
+/** The server: told about want-lists */
+export interface WantReceiver {
+  /** Must not throw, and must bound what it keeps */
+  wants (message: PeerMessage): void
+  /** The last connection to this peer is gone */
+  left (peer: string): void
+}
+
+/** Wants and answers travel in streams of their own: a block on its way to a slow reader holds up no want */
+export type Lane = 'wants' | 'answers'
+
+export interface Recipient {
+  readonly peer: string
+  readonly connection: Connection
+  readonly lane: Lane
+}
+
+/** What is to be written, and which disclosures that settles */
+export interface Outgoing {
+  readonly message: OutgoingMessage
+  /** `sent` once written; `notSent` or `unknown` when that fails */
+  readonly disclosures: readonly Disclosure[]
+  /** Those whose want this message cancels */
+  readonly cancelled?: readonly Disclosure[]
+}
+
+export interface BitswapNetwork {
+  start (): Promise<void>
+  /** Ends all streams. Nothing is told any more. */
+  stop (): Promise<void>
+  /** One receiver of each kind; the returned function takes it away again */
+  receiveBlocks (receiver: BlockReceiver): () => void
+  receiveWants (receiver: WantReceiver): () => void
+  /** A receiver's own judgement: what was asked for and came as something else */
+  fault (peer: string, fault: BitswapFault, message: string): void
+  /**
+   * Writes one message. `compose` is called when the stream is there and would
+   * take it, so that what was not written yet can still be withdrawn; undefined
+   * means there is nothing to say any more. Resolves when the stream would take another message,
+   * rejects with a FetchError: `unreachable`, `stalled` (it reads nothing) or `cancelled` (`signal`).
+   */
+  write (to: Recipient, compose: (protocol: BitswapProtocol) => Outgoing | undefined, options: { signal: AbortSignal }): Promise<void>
+}
+
+export interface BitswapFaultEvent {
+  readonly peer: string
+  readonly fault: BitswapFault
+  readonly message: string
+}

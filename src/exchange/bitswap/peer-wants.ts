@@ -1,0 +1,344 @@
+import { LateBlocks, kindOf } from './late-blocks.ts'
+import type { BlockPrefix, OutgoingMessage } from './message.ts'
+import type { Clock } from '../../interface/clock.ts'
+import type { Disclosure } from '../../interface/disclosure.ts'
+import type { BlockKey } from '../../interface/provider.ts'
+import type { Want } from '../../interface/request.ts'
+import type { CID } from 'multiformats/cid'
+
+/** Somebody who waits for a block from this peer */
+export interface Waiter {
+  readonly want: Want
+  readonly disclosure: Disclosure
+  readonly priority: number
+  /** Bytes that came on its behalf, as far as that can be told */
+  progress (bytes: number): void
+}
+
+/** One block wanted from one peer, by however many */
+export interface WantedBlock {
+  readonly key: BlockKey
+  readonly cid: CID
+  readonly kind: string
+  readonly waiters: Set<Waiter>
+  /** Of everybody on whose behalf the peer was told */
+  readonly told: Disclosure[]
+  /** Undefined while it may still be withdrawn unseen */
+  flushedAt?: number
+  /** Written once more, after the stream broke */
+  again: boolean
+  /** Answers of this peer after which it is no longer believed that others are served first */
+  believedUntil: number
+}
+
+interface Cancellation {
+  readonly cid: CID
+  readonly told: readonly Disclosure[]
+}
+
+export interface WantBatch {
+  readonly message: OutgoingMessage
+  readonly disclosures: Disclosure[]
+  readonly cancelled: Disclosure[]
+}
+
+/** Wants out at one peer at a time: Kubo and Helia drop what is beyond */
+export const MAX_WANTS_PER_PEER = 1_024
+/** Lines of one message: about 16 KiB, which is one TLS record */
+const MAX_BATCH = 256
+/** Answers that a peer may give to others first, besides those that asked before */
+const PATIENCE = 16
+
+/** What is wanted from one peer, and what it was told of that. No I/O. */
+export class PeerWants {
+  readonly #clock: Clock
+  readonly #wanted = new Map<BlockKey, WantedBlock>()
+  readonly #queue = new Map<BlockKey, WantedBlock>()
+  readonly #cancels = new Map<BlockKey, Cancellation>()
+  readonly #late: LateBlocks
+  /** Wants on the wire, by what their blocks look like */
+  readonly #kinds = new Map<string, number>()
+  #answered = 0
+
+  constructor (clock: Clock) {
+    this.#clock = clock
+    this.#late = new LateBlocks(clock)
+  }
+
+  /** Blocks wanted, written or not */
+  get size (): number {
+    return this.#wanted.size
+  }
+
+  /** Is there something to write? */
+  get pending (): boolean {
+    return this.#queue.size > 0 || this.#cancels.size > 0
+  }
+
+  /** Is the peer expected to answer something? */
+  get asked (): boolean {
+    return this.#kinds.size > 0
+  }
+
+  /** Nothing is wanted, nothing to be written, and nothing that may come late */
+  get idle (): boolean {
+    return this.#wanted.size === 0 && this.#cancels.size === 0 && this.#late.size === 0
+  }
+
+  get all (): IterableIterator<WantedBlock> {
+    return this.#wanted.values()
+  }
+
+  /** Answers of any kind so far */
+  get answered (): number {
+    return this.#answered
+  }
+
+  join (waiter: Waiter): WantedBlock {
+    const { key, cid } = waiter.want
+    const known = this.#wanted.get(key)
+
+    if (known != null) {
+      known.waiters.add(waiter)
+      if (known.flushedAt != null) {
+        tell(known, waiter)
+      }
+      return known
+    }
+
+    const cancelled = this.#cancels.get(key)
+    const wanted: WantedBlock = {
+      key,
+      cid,
+      kind: kindOf({ hash: cid.multihash.code, digestLength: cid.multihash.digest.byteLength }),
+      waiters: new Set([waiter]),
+      told: [...cancelled?.told ?? []],
+      again: false,
+      believedUntil: 0
+    }
+    this.#wanted.set(key, wanted)
+
+    if (cancelled == null) {
+      this.#queue.set(key, wanted)
+    } else {
+      // the peer has not been told that we lost interest: it need not be told that we found it again
+      this.#cancels.delete(key)
+      this.#flushed(wanted)
+      tell(wanted, waiter)
+    }
+
+    return wanted
+  }
+
+  /** The last to leave withdraws the want, on the wire if it is there */
+  leave (wanted: WantedBlock, waiter: Waiter): void {
+    wanted.waiters.delete(waiter)
+    // where it was written this changes nothing
+    waiter.disclosure.notSent()
+
+    if (wanted.waiters.size === 0 && this.#wanted.get(wanted.key) === wanted) {
+      this.drop(wanted)
+    }
+  }
+
+  /** The next message, and what it settles. All of it counts as written. */
+  take (): WantBatch | undefined {
+    const wants: Array<NonNullable<OutgoingMessage['wants']>[number]> = []
+    const disclosures: Disclosure[] = []
+    const cancelled: Disclosure[] = []
+
+    // first: the peer may be busy with what nobody wants
+    for (const [key, { cid, told }] of this.#cancels) {
+      if (wants.length === MAX_BATCH) {
+        break
+      }
+      this.#cancels.delete(key)
+      wants.push({ cid, type: 'block', priority: 0, cancel: true })
+      cancelled.push(...told)
+    }
+
+    for (const [key, wanted] of this.#queue) {
+      if (wants.length === MAX_BATCH) {
+        break
+      }
+      let priority = 0
+      this.#queue.delete(key)
+      this.#flushed(wanted)
+
+      for (const waiter of wanted.waiters) {
+        priority = Math.max(priority, waiter.priority)
+        wanted.told.push(waiter.disclosure)
+        disclosures.push(waiter.disclosure)
+      }
+
+      wants.push({ cid: wanted.cid, type: 'block', priority, sendDontHave: true })
+    }
+
+    return wants.length === 0 ? undefined : { message: { wants }, disclosures, cancelled }
+  }
+
+  /** Is a block like this on its way? `late` blocks are nobody's fault, but of no use either. */
+  expects (prefix: BlockPrefix, length: number): 'yes' | 'late' | 'no' {
+    const kind = kindOf(prefix)
+
+    if (this.#kinds.has(kind)) {
+      for (const { kind: other, waiters, flushedAt } of this.#wanted.values()) {
+        if (other === kind && flushedAt != null && fits(waiters, length)) {
+          return 'yes'
+        }
+      }
+    }
+
+    return this.#late.excuseKind(kind) ? 'late' : 'no'
+  }
+
+  /** A block turned out to be this one: those who wait for it, and it is wanted no more */
+  deliver (key: BlockKey): WantedBlock | undefined {
+    const wanted = this.#wanted.get(key)
+    this.#answered++
+
+    if (wanted == null) {
+      return undefined
+    }
+
+    this.#remove(wanted)
+
+    if (wanted.flushedAt == null) {
+      withdrawn(wanted)
+    } else {
+      this.#late.add(key, wanted.kind)
+    }
+
+    return wanted
+  }
+
+  /** Was it wanted until a moment ago? */
+  excuse (key: BlockKey): boolean {
+    return this.#late.excuse(key)
+  }
+
+  /** The peer has it not. It would remember that we want it, and send it one day: it is told to forget. */
+  notHere (key: BlockKey): WantedBlock | undefined {
+    const wanted = this.#wanted.get(key)
+
+    if (wanted?.flushedAt == null) {
+      return undefined
+    }
+
+    this.#answered++
+    this.drop(wanted)
+    return wanted
+  }
+
+  /** The one that has waited longest for a block of this kind: it pays for a block that is none of ours */
+  oldest (kind: string): WantedBlock | undefined {
+    for (const wanted of this.#wanted.values()) {
+      if (wanted.kind === kind && wanted.flushedAt != null) {
+        return wanted
+      }
+    }
+
+    return undefined
+  }
+
+  /** Gives up on one; the peer is told */
+  drop (wanted: WantedBlock): void {
+    this.#remove(wanted)
+
+    if (wanted.flushedAt == null) {
+      withdrawn(wanted)
+    } else {
+      this.#cancels.set(wanted.key, { cid: wanted.cid, told: wanted.told })
+      this.#late.add(wanted.key, wanted.kind)
+    }
+  }
+
+  /** The stream broke: what was written once is written again, what was written twice is given back */
+  rewind (): WantedBlock[] {
+    const lost: WantedBlock[] = []
+
+    for (const wanted of this.#wanted.values()) {
+      if (wanted.flushedAt == null) {
+        continue
+      }
+
+      if (wanted.again) {
+        lost.push(wanted)
+      } else {
+        wanted.again = true
+        this.#unflush(wanted)
+        this.#queue.set(wanted.key, wanted)
+      }
+    }
+
+    for (const wanted of lost) {
+      this.drop(wanted)
+    }
+
+    return lost
+  }
+
+  /** The peer is gone, and with it what it knew */
+  clear (): WantedBlock[] {
+    const lost = [...this.#wanted.values()]
+
+    for (const wanted of lost) {
+      this.#remove(wanted)
+      withdrawn(wanted)
+    }
+
+    this.#cancels.clear()
+    return lost
+  }
+
+  #flushed (wanted: WantedBlock): void {
+    wanted.flushedAt = this.#clock.now()
+    this.#kinds.set(wanted.kind, (this.#kinds.get(wanted.kind) ?? 0) + 1)
+    wanted.believedUntil = this.#answered + 2 * this.#wanted.size + PATIENCE
+  }
+
+  #unflush (wanted: WantedBlock): void {
+    const left = (this.#kinds.get(wanted.kind) ?? 1) - 1
+    wanted.flushedAt = undefined
+
+    if (left === 0) {
+      this.#kinds.delete(wanted.kind)
+    } else {
+      this.#kinds.set(wanted.kind, left)
+    }
+  }
+
+  #remove (wanted: WantedBlock): void {
+    const { flushedAt } = wanted
+    this.#wanted.delete(wanted.key)
+    this.#queue.delete(wanted.key)
+
+    if (flushedAt != null) {
+      this.#unflush(wanted)
+      wanted.flushedAt = flushedAt
+    }
+  }
+}
+
+function fits (waiters: Iterable<Waiter>, length: number): boolean {
+  for (const { want } of waiters) {
+    if (length <= want.maxBytes) {
+      return true
+    }
+  }
+
+  return false
+}
+
+/** Whoever joins what is on the wire is told about too, though not a byte more is written */
+function tell (wanted: WantedBlock, { disclosure }: Waiter): void {
+  wanted.told.push(disclosure)
+  disclosure.sent()
+}
+
+/** Changes nothing about those that were written */
+function withdrawn ({ waiters }: WantedBlock): void {
+  for (const { disclosure } of waiters) {
+    disclosure.notSent()
+  }
+}
