@@ -29,6 +29,8 @@ export interface ExperienceComponents {
 export class Experience {
   readonly #components: ExperienceComponents
   readonly #log: Logger
+  /** What is in memory outlives a stop: reading it again would count it twice */
+  readonly #loaded = new Set<string>()
   #cancelTick: () => void = () => {}
 
   constructor (components: ExperienceComponents) {
@@ -38,8 +40,8 @@ export class Experience {
 
   async start (): Promise<void> {
     const { keeper, datastore, affinity, logger } = this.#components
-    await this.#bounded('load what was learnt about providers', async signal => keeper?.load({ signal }))
-    await this.#bounded('load who delivered what', async signal => {
+    await this.#once('load what was learnt about providers', async signal => keeper?.load({ signal }))
+    await this.#once('load who delivered what', async signal => {
       if (datastore != null) {
         await affinity.load(datastore, logger, { signal })
       }
@@ -76,13 +78,22 @@ export class Experience {
     })
   }
 
-  async #bounded (what: string, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  /** Until it worked */
+  async #once (what: string, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    if (!this.#loaded.has(what) && await this.#bounded(what, work)) {
+      this.#loaded.add(what)
+    }
+  }
+
+  async #bounded (what: string, work: (signal: AbortSignal) => Promise<void>): Promise<boolean> {
     using timeout = this.#components.clock.timeout(DATASTORE_TIMEOUT)
 
     try {
       await raceSignal((async () => work(timeout.signal))(), timeout.signal)
+      return true
     } catch (err) {
       this.#log.error('could not %s - %e', what, err)
+      return false
     }
   }
 }

@@ -40,3 +40,48 @@ describe('a datastore', () => {
     expect(clock.pending).toBe(0)
   })
 })
+
+describe('a restart of the same manager', () => {
+  it('counts nothing twice: what it knows it has in memory', async () => {
+    const datastore = new MemoryDatastore()
+    const { network, clock, manager, book } = await world({ datastore })
+    const good = network.add('good')
+    for (let i = 0; i < 4; i++) {
+      await clock.run(manager.retrieve(network.block(numbered(i))))
+      await clock.run(manager.stop())
+      await clock.run(manager.start())
+    }
+    expect(book.describe(good.id)).toMatchObject({ attempts: 4, delivered: 4 })
+    await manager.stop()
+
+    const again = await world({ network, datastore })
+    expect(again.book.describe(good.id)).toMatchObject({ attempts: 4, delivered: 4 })
+    await again.manager.stop()
+  })
+
+  it('loads what could not be loaded before', async () => {
+    const datastore = new MemoryDatastore()
+    const before = await world({ datastore })
+    const good = before.network.add('good')
+    await before.clock.run(before.manager.retrieve(before.network.block(numbered(1))))
+    await before.clock.run(before.manager.stop())
+
+    let closed = true
+    const opening = new Proxy(datastore, {
+      get (target, name) {
+        if (name === 'query' && closed) {
+          return () => { throw new Error('not open yet') }
+        }
+        const value = Reflect.get(target, name) as unknown
+        return typeof value === 'function' ? value.bind(target) : value
+      }
+    }) as unknown as Datastore
+    const { clock, manager, book } = await world({ network: before.network, datastore: opening })
+    expect(book.describe(good.id)).toBeUndefined()
+    await clock.run(manager.stop())
+    closed = false
+    await clock.run(manager.start())
+    expect(book.describe(good.id)).toMatchObject({ delivered: 1 })
+    await manager.stop()
+  })
+})
