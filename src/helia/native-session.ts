@@ -1,3 +1,4 @@
+import { MAX_SESSION_HINTS } from '../routing/session.ts'
 import type { ReadOptions } from './read-options.ts'
 import type { SessionHost } from './session-store.ts'
 import type { Logger } from '../interface/logger.ts'
@@ -6,9 +7,6 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import type { CID } from 'multiformats/cid'
 
 type Peer = CID | Multiaddr | Multiaddr[]
-
-// an application names a few providers per session; more are a leak
-const MAX_PEERS = 64
 
 interface Binding {
   readonly epoch: number
@@ -56,7 +54,7 @@ export class NativeSession {
   }
 
   async addPeer (peer: Peer, options: { signal?: AbortSignal }): Promise<void> {
-    if (this.#peers.length < MAX_PEERS) {
+    if (this.#peers.length < MAX_SESSION_HINTS) {
       this.#peers.push(peer)
     }
     await this.#binding?.session?.addPeer(peer, options)

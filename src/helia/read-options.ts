@@ -1,5 +1,6 @@
+import { ParsedHint } from '../provider/parsed-hint.ts'
 import type { Logger } from '../interface/logger.ts'
-import type { ProviderHint } from '../interface/provider.ts'
+import type { Provider, ProviderHint } from '../interface/provider.ts'
 import type { RetrieveOptions } from '../interface/routing.ts'
 import type { ProviderOptions } from '@helia/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -21,7 +22,7 @@ export interface ReadOptions extends ContentRoutingReadOptions, ProviderOptions 
   onProgress? (event: any): void // eslint-disable-line @typescript-eslint/no-explicit-any
 }
 
-export type HintParser = (hint: ProviderHint, source: string) => unknown
+export type HintParser = (hint: ProviderHint, source: string) => Provider
 
 const PASSED_ON = ['signal', 'onProgress', 'timeout', 'mode', 'priority', 'client', 'skipNegativeCache'] as const
 
@@ -46,16 +47,21 @@ export function retrieveOptions (options: ReadOptions, hints: readonly ProviderH
  * Helia's provider options as hints. Helia reads on when a provider makes no
  * sense, so here too such a one is logged and left out.
  */
-export function readHints (providers: ProviderOptions['providers'], parse: HintParser, log: Logger): ProviderHint[] {
-  return (providers ?? []).flatMap(provider => toHints(provider)).filter(hint => {
+export function readHints (providers: ProviderOptions['providers'], parse: HintParser, log: Logger): ParsedHint[] {
+  const hints: ParsedHint[] = []
+  eachHint(providers, hint => { hints.push(new ParsedHint(hint, parse(hint, 'hint'))) }, log)
+  return hints
+}
+
+/** The same, for somebody who reads hints: an error means that one makes no sense */
+export function eachHint (providers: ProviderOptions['providers'], use: (hint: ProviderHint) => void, log: Logger): void {
+  for (const hint of (providers ?? []).flatMap(provider => toHints(provider))) {
     try {
-      parse(hint, 'hint')
-      return true
+      use(hint)
     } catch (err) {
       log.error('ignoring provider %s - %e', hint, err)
-      return false
     }
-  })
+  }
 }
 
 function toHints (provider: CID | Multiaddr | Multiaddr[]): ProviderHint[] {

@@ -1,7 +1,7 @@
 import { withOwnSignal } from '../clock/own-signal.ts'
 import { raceSignal } from '../clock/race-signal.ts'
 import { InvalidOptionError, UnixFSError } from '../interface/errors.ts'
-import { readHints, retrieveOptions } from './read-options.ts'
+import { eachHint, retrieveOptions } from './read-options.ts'
 import type { ReadOptions } from './read-options.ts'
 import type { ComponentLogger } from '../interface/logger.ts'
 import type { ContentRouting } from '../interface/routing.ts'
@@ -108,7 +108,7 @@ export class RoutedReads implements Pick<UnixFS, 'cat' | 'ls' | 'stat'> {
     const { offline = false, signal: outer } = options
     const session = this.#routing.createSession(root, { ...retrieveOptions(options, []), offline, store: true })
 
-    readHints(options.providers, hint => { session.addProvider(hint) }, this.#logger.forComponent('portolan:helia'))
+    eachHint(options.providers, hint => { session.addProvider(hint) }, this.#logger.forComponent('portolan:helia'))
 
     return {
       load: async (cid, { signal = outer } = {}) => raceSignal(session.retrieve(cid, { signal }), signal),

@@ -1,5 +1,6 @@
 import { raceSignal } from '../clock/race-signal.ts'
 import { OfflineError } from '../interface/errors.ts'
+import { MAX_SESSION_HINTS } from '../routing/session.ts'
 import { readHints, retrieveOptions } from './read-options.ts'
 import type { HintParser, ReadOptions } from './read-options.ts'
 import type { Logger } from '../interface/logger.ts'
@@ -9,9 +10,6 @@ import type { BlockBroker, BlockRetrievalOptions, CreateSessionOptions, SessionB
 import type { CID } from 'multiformats/cid'
 
 export const BROKER_NAME = 'content-routing'
-
-// an application names a few providers per session; more are a leak
-const MAX_SESSION_HINTS = 64
 
 export interface RoutingBrokerComponents {
   readonly log: Logger

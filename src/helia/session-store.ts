@@ -3,6 +3,7 @@ import { anySignal } from 'any-signal'
 import { CustomProgressEvent } from 'progress-events'
 import { concat } from 'uint8arrays/concat'
 import { raceSignal } from '../clock/race-signal.ts'
+import { MAX_SESSION_HINTS } from '../routing/session.ts'
 import { NativeSession } from './native-session.ts'
 import { readHints, retrieveOptions } from './read-options.ts'
 import type { HintParser, ReadOptions } from './read-options.ts'
@@ -15,8 +16,6 @@ import type { Blockstore, InputPair, Pair } from 'interface-blockstore'
 import type { CID } from 'multiformats/cid'
 
 const RAW_CODE = 0x55
-// an application names a few providers per session; more are a leak
-const MAX_SESSION_PEERS = 64
 
 /** The node's side of a session: which way reads go at the moment */
 export interface SessionHost {
@@ -70,7 +69,7 @@ export class RoutingSessionStore implements SessionBlockstore {
     this.#components = components
     this.#root = root
     this.#options = { ...options, signal: undefined }
-    this.#peers = readHints(options.providers, components.parseHint, components.log).slice(0, MAX_SESSION_PEERS)
+    this.#peers = readHints(options.providers, components.parseHint, components.log).slice(0, MAX_SESSION_HINTS)
     this.#native = new NativeSession(components, root, this.#options)
   }
 
@@ -128,7 +127,7 @@ export class RoutingSessionStore implements SessionBlockstore {
 
     try {
       for (const hint of readHints([peer], this.#components.parseHint, this.#components.log)) {
-        if (this.#peers.length < MAX_SESSION_PEERS) {
+        if (this.#peers.length < MAX_SESSION_HINTS) {
           this.#peers.push(hint)
         }
         this.#session?.addProvider(hint)

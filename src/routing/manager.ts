@@ -1,12 +1,14 @@
 import { LRUCache } from 'lru-cache'
 import { blockKey } from '../block/key.ts'
 import { parseCID } from '../block/cid.ts'
+import { ParsedHint } from '../provider/parsed-hint.ts'
 import { BlockTooLargeError, NotFoundError, NotRunningError, OfflineError, RetrievalFailedError } from '../interface/errors.ts'
 import { Announcer } from './announcer.ts'
 import { readContent } from './content.ts'
 import { Experience } from './experience.ts'
 import { describeProviders, routingFigures } from './figures.ts'
 import { Flight } from './flight.ts'
+import { Flights } from './flights.ts'
 import { LocalCopies } from './local-copies.ts'
 import { routingEnvironment } from './environment.ts'
 import { routingMetrics } from './metrics.ts'
@@ -20,7 +22,7 @@ import type { RoutingEnvironment } from './environment.ts'
 import type { RoutingFigures } from './figures.ts'
 import type { ContentRoutingInit, RoutingParams } from './params.ts'
 import type { PrivacyMode } from '../interface/disclosure.ts'
-import type { BlockKey, Provider } from '../interface/provider.ts'
+import type { BlockKey, Provider, ProviderHint } from '../interface/provider.ts'
 import type { Explanation } from './story.ts'
 import type { Want } from '../interface/request.ts'
 import type { ContentRoutingStats } from '../interface/stats.ts'
@@ -41,7 +43,7 @@ export class ContentRoutingManager implements ContentRouting {
   readonly #components: ContentRoutingComponents
   readonly #params: RoutingParams
   readonly #env: RoutingEnvironment
-  readonly #flights = new Map<string, Flight>()
+  readonly #flights = new Flights()
   readonly #negative: NegativeCache
   readonly #stories: Stories
   readonly #sessions: LRUCache<string, RoutingSession>
@@ -104,7 +106,7 @@ export class ContentRoutingManager implements ContentRouting {
       session.close()
     }
 
-    for (const flight of [...this.#flights.values()]) {
+    for (const flight of this.#flights.all()) {
       flight.stop(why)
     }
 
@@ -156,10 +158,8 @@ export class ContentRoutingManager implements ContentRouting {
     const key = blockKey(cid)
     this.#negative.clear(key)
 
-    for (const flight of this.#flights.values()) {
-      if (flight.key === key) {
-        flight.announced = true
-      }
+    for (const flight of this.#flights.of(key)) {
+      flight.announced = true
     }
   }
 
@@ -189,7 +189,7 @@ export class ContentRoutingManager implements ContentRouting {
     options.signal?.throwIfAborted()
     const key = blockKey(cid)
     const deadline = clock.now() + (options.timeout ?? this.#params.timeout)
-    const local = options.store === false ? undefined : await this.#local(cid, key, options)
+    const local = options.store === false ? undefined : await this.#local(cid, key, options, root)
 
     if (local != null) {
       return local
@@ -203,7 +203,7 @@ export class ContentRoutingManager implements ContentRouting {
       throw new NotRunningError('Content routing is not running: start the node first')
     }
 
-    const hints = (options.providers ?? []).map(hint => this.#components.parseHint(hint, 'hint'))
+    const hints = (options.providers ?? []).map(hint => this.#hint(hint))
     const mode = options.mode ?? this.#params.mode
     const missed = options.skipNegativeCache === true ? undefined : this.#negative.get(key, mode, clock.now(), hints)
 
@@ -279,12 +279,12 @@ export class ContentRoutingManager implements ContentRouting {
       onClosed: () => { this.#flights.delete(id) }
     })
     if (this.#copies != null) flight.timeline.add('cache', 'not in the local store')
-    this.#flights.set(id, flight)
+    this.#flights.add(id, flight)
     this.#stories.add(key, flight.timeline)
     return flight
   }
 
-  async #local (cid: CID, key: BlockKey, options: RetrieveOptions): Promise<Uint8Array | undefined> {
+  async #local (cid: CID, key: BlockKey, options: RetrieveOptions, root?: CID): Promise<Uint8Array | undefined> {
     const { signal, maxBlockSize, timeout = this.#params.timeout } = options
     const bytes = await this.#copies?.read(cid, key, { signal, maxBlockSize, timeout })
 
@@ -293,8 +293,7 @@ export class ContentRoutingManager implements ContentRouting {
     }
 
     this.#tell(options, cid, 'cache', { bytes: bytes.byteLength })
-    this.seen(cid, bytes)
-
+    this.seen(cid, bytes, root)
     this.#stories.cached(cid, key, bytes.byteLength)
     return bytes
   }
@@ -313,6 +312,10 @@ export class ContentRoutingManager implements ContentRouting {
     this.#env.affinity.linkBlock(root == null ? undefined : blockKey(root), cid, bytes)
   }
 
+  #hint (hint: ProviderHint): Provider {
+    return hint instanceof ParsedHint ? hint.provider : this.#components.parseHint(hint, 'hint')
+  }
+
   #session (root: CID, options: RetrieveOptions): RoutingSession {
     checkRetrieveOptions(options)
 
@@ -326,7 +329,7 @@ export class ContentRoutingManager implements ContentRouting {
       root,
       options,
       retrieve: async (cid, sessionOptions) => this.#retrieve(cid, sessionOptions, root),
-      parseHint: hint => this.#components.parseHint(hint, 'hint'),
+      parseHint: hint => this.#hint(hint),
       seen: (cid, bytes) => { this.seen(cid, bytes, root) },
       onClose: () => { this.#sessions.delete(id) }
     })

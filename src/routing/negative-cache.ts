@@ -29,7 +29,6 @@ interface Miss {
 export class NegativeCache {
   readonly #params: NegativeParams
   readonly #misses: LRUCache<string, Miss>
-  hits = 0
 
   constructor (params: NegativeParams = DEFAULT_NEGATIVE) {
     this.#params = params
@@ -44,7 +43,6 @@ export class NegativeCache {
       return undefined
     }
 
-    this.hits++
     return miss
   }
 

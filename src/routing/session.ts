@@ -1,14 +1,15 @@
 import { anySignal } from 'any-signal'
 import { NotRunningError } from '../interface/errors.ts'
-import type { Provider, ProviderHint } from '../interface/provider.ts'
+import { ParsedHint } from '../provider/parsed-hint.ts'
+import type { Provider, ProviderHint, ProviderId } from '../interface/provider.ts'
 import type { RetrievalSession, RetrieveOptions } from '../interface/routing.ts'
 import type { CID } from 'multiformats/cid'
 
 /** One for all sessions: every read of a file ends in a close, and an error's stack is dear */
 const CLOSED = new NotRunningError('The session was closed')
 
-/** Providers that may be named for one session: more would all be asked before discovery */
-const MAX_HINTS = 64
+/** Providers that may be named for one session: an application names a few, more are a leak and would all be asked before discovery */
+export const MAX_SESSION_HINTS = 64
 
 export interface SessionInit {
   readonly id: string
@@ -28,8 +29,8 @@ export class RoutingSession implements RetrievalSession {
   readonly root: CID
   readonly #init: SessionInit
   readonly #controller = new AbortController()
-  /** By id: named once is enough */
-  readonly #hints = new Map<string, ProviderHint>()
+  /** By id: named once is enough. Read once, however many blocks are read. */
+  readonly #hints = new Map<ProviderId, ParsedHint>()
 
   constructor (init: SessionInit) {
     this.#init = init
@@ -66,10 +67,10 @@ export class RoutingSession implements RetrievalSession {
   }
 
   addProvider (hint: ProviderHint): void {
-    const { id } = this.#init.parseHint(hint)
+    const provider = this.#init.parseHint(hint)
 
-    if (this.#hints.size < MAX_HINTS || this.#hints.has(id)) {
-      this.#hints.set(id, hint)
+    if (this.#hints.size < MAX_SESSION_HINTS || this.#hints.has(provider.id)) {
+      this.#hints.set(provider.id, new ParsedHint(hint, provider))
     }
   }
 

@@ -163,7 +163,7 @@ export function ownParts (routing: OwnRouting, helia: Helia): ContentRoutingPart
       if (String(hint).includes('bogus')) {
         throw new Error(`no such provider: ${String(hint)}`)
       }
-      return hint
+      return { id: `p2p:${String(hint)}`, addresses: [], protocols: [], source: 'hint', fallback: false, domains: [] }
     }
   }
 }

@@ -3,6 +3,7 @@ import all from 'it-all'
 import { CID } from 'multiformats/cid'
 import { afterEach, describe, expect, it } from 'vitest'
 import { MapBroker, OwnRouting, block, gate, read, wrap } from './own-routing.ts'
+import type { ParsedHint } from '../../src/provider/parsed-hint.ts'
 import type { HeliaContentRouting } from '../../src/helia/helia-routing.ts'
 import type { Helia, SessionBlockstore } from '@helia/interface'
 
@@ -90,6 +91,15 @@ describe('a session of a wrapped node', () => {
     expect(routing.sessions[0]?.hints).toHaveLength(3)
     await read(session.get(child.cid, { providers: [other.cid] } as object))
     expect(routing.asked[1]?.options.providers?.map(String)).toEqual([other.cid.toString()])
+  })
+
+  it('hands on what it has read: nobody reads a hint again', async () => {
+    const routing = new OwnRouting().add(root, child)
+    const helia = await start(routing)
+    const session = helia.blockstore.createSession(root.cid, { providers: [other.cid] })
+    await read(session.get(root.cid, { providers: [child.cid] } as object))
+    const [created, asked] = [routing.sessions[0]?.options.providers, routing.asked[0]?.options.providers]
+    expect([created, asked].map(hints => hints?.map(hint => (hint as ParsedHint).provider.id))).toEqual([[`p2p:${other.cid}`], [`p2p:${child.cid}`]])
   })
 
   it('remembers at most 64 peers, whoever adds them', async () => {

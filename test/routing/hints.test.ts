@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { ParsedHint } from '../../src/provider/parsed-hint.ts'
+import { toProvider } from '../../src/provider/provider.ts'
 import { numbered, settled, world } from './support/world.ts'
+import type { CID } from 'multiformats/cid'
 
 const hint = (name: string): string => `http://${name}.example`
 
@@ -60,6 +63,33 @@ describe('hints', () => {
     const session = manager.createSession(cid, { providers: [hint('known')] })
     await clock.run(session.retrieve(cid))
     expect(network.lookups).toBe(0)
+    await manager.stop()
+  })
+
+  it('of a session are read once, however many blocks are read', async () => {
+    const read: string[] = []
+    const { network, clock, manager } = await world({
+      parts: {
+        parseHint: (hint, source) => {
+          read.push(String(hint))
+          return toProvider(hint, { source })
+        }
+      }
+    })
+    network.add('known', { latency: 20 }, { unlisted: true })
+    network.add('own', { latency: 20 }, { unlisted: true })
+    const cids = Array.from({ length: 5 }, (_, i) => network.block(numbered(i)))
+    const session = manager.createSession(cids[0] as CID, { providers: [hint('known')] })
+    for (const cid of cids) {
+      await clock.run(session.retrieve(cid))
+    }
+    expect(read).toEqual([hint('known')])
+
+    // and one that was read by whoever passes it on, not at all
+    const own = toProvider(hint('own'), { source: 'hint' })
+    await clock.run(manager.retrieve(network.block(numbered(9)), { providers: [new ParsedHint(hint('own'), own)] }))
+    expect(read).toHaveLength(1)
+    expect(network.providers.get('own')?.requestCount).toBe(1)
     await manager.stop()
   })
 })

@@ -1,7 +1,7 @@
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
-import merge from 'it-merge'
+import { createHeliaLight } from 'helia'
 import { describe, expect, it } from 'vitest'
 import { blockKey } from '../../src/block/key.ts'
 import { heliaRoutingSource } from '../../src/discovery/helia-routing-egress.ts'
@@ -11,9 +11,9 @@ import { silentLogger } from '../../src/testing/silent-logger.ts'
 import { recordedRequest } from '../discovery/recorded-request.ts'
 import { numbered, settled, unpublished, world } from './support/world.ts'
 import type { Provider, ProviderSource } from '../../src/interface/provider.ts'
-import type { ProviderRecord } from '../../src/provider/provider.ts'
 import type { LookupParams } from '../../src/routing/lookup.ts'
 import type { RecordedRequest } from '../discovery/recorded-request.ts'
+import type { Provider as FoundProvider } from '@helia/interface'
 
 const cid = unpublished(1)
 const want = { cid, key: blockKey(cid) }
@@ -122,21 +122,28 @@ describe('a source that names a crowd', () => {
 describe('a router among those of one node', () => {
   it('crowds out no other: each has places of its own', async () => {
     const recorded = recordedRequest()
-    const record = (id: ProviderRecord['id'], n: number, router: string): ProviderRecord => ({ id, multiaddrs: [multiaddr(`/ip4/192.0.2.${n % 250}/tcp/4001`)], router })
+    const found = (id: FoundProvider['id'], n: number, router: string): FoundProvider => ({ id, multiaddrs: [multiaddr(`/ip4/192.0.2.${n % 250}/tcp/4001`)], router, protocols: [], fallback: false })
     let poured = 0
-    async function * pouring (): AsyncGenerator<ProviderRecord> {
-      for (;;) {
-        const key = await generateKeyPair('Ed25519')
-        yield record(peerIdFromPrivateKey(key).toCID(), poured++, 'liar')
+    const liar = {
+      name: 'liar',
+      async * findProviders () {
+        for (;;) {
+          const key = await generateKeyPair('Ed25519')
+          yield found(peerIdFromPrivateKey(key).toCID(), poured++, 'liar')
+        }
       }
     }
-    async function * walking (): AsyncGenerator<ProviderRecord> {
-      for (const [i, peer] of peers.entries()) {
-        await recorded.clock.sleep(500)
-        yield record(peer.toCID(), i, 'dht')
+    const walking = {
+      name: 'dht',
+      async * findProviders () {
+        for (const [i, peer] of peers.entries()) {
+          await recorded.clock.sleep(500)
+          yield found(peer.toCID(), i, 'dht')
+        }
       }
     }
-    const source = heliaRoutingSource(() => ({ findProviders: () => merge(pouring(), walking()) }), { logger: silentLogger, clock: recorded.clock })
+    const { routing } = createHeliaLight({ routers: [liar, walking] })
+    const source = heliaRoutingSource(() => routing, { logger: silentLogger, clock: recorded.clock })
     const looked = look(recorded, [source], { timeout: 6_000 })
     await recorded.clock.run(looked.done)
     const own = peers.map(peer => `p2p:${peer.toString()}`)

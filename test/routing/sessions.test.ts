@@ -1,3 +1,4 @@
+import { MemoryBlockstore } from 'blockstore-core'
 import { MemoryDatastore } from 'datastore-core'
 import { describe, expect, it } from 'vitest'
 import { blockKey } from '../../src/block/key.ts'
@@ -136,6 +137,38 @@ describe('the children of a root', () => {
     await v.clock.run(v.manager.retrieve(child))
     expect(wanted).toContain(blockKey(file.root))
     await v.manager.stop()
+  })
+})
+
+describe('a block that is in the store', () => {
+  it('is searched for links once, however often it is read and its session told about it', async () => {
+    const store = new MemoryBlockstore()
+    const w = await world({ parts: { store } })
+    const file = await sampleFile({ size: 8_192, chunkSize: 1_024 })
+    const bytes = Uint8Array.from(file.blocks.get(blockKey(file.root)) as Uint8Array)
+    let searched = 0
+    await store.put(file.root, bytes)
+    // what dag-pb is decoded from: parts of the bytes
+    const counted = new Proxy(store, {
+      get (target, name) {
+        const value = Reflect.get(target, name) as unknown
+        return name === 'get' ? function * () { yield bytes } : typeof value === 'function' ? value.bind(target) : value
+      }
+    })
+    const { subarray } = bytes
+    bytes.subarray = function (...range) {
+      searched++
+      return subarray.apply(this, range)
+    }
+    const v = await world({ network: w.network, parts: { store: counted } })
+    const session = v.manager.createSession(file.root)
+    for (let i = 0; i < 3; i++) {
+      expect(await v.clock.run(v.manager.retrieve(file.root))).toBe(bytes)
+      session.seen(file.root, await v.clock.run(session.retrieve(file.root)))
+    }
+    expect(searched).toBe(1)
+    await v.manager.stop()
+    await w.manager.stop()
   })
 })
 
