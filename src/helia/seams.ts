@@ -2,11 +2,12 @@ import { UnsupportedHeliaError } from '../interface/errors.ts'
 import type { BlockBroker, Blocks, Helia } from '@helia/interface'
 import type { Blockstore } from 'interface-blockstore'
 
-/** The versions of `helia` whose seams were measured and are held by a test */
-export const SUPPORTED_HELIA = '>=7.1.10 <8'
-
-const MIN_VERSION = [7, 1, 10] as const
+// the one that the tests run against: nothing is known about those before it
+const MIN_VERSION = [7, 1, 15] as const
 const BELOW_MAJOR = 8
+
+/** The versions of `helia` whose seams were measured and are held by a test */
+export const SUPPORTED_HELIA = `>=${MIN_VERSION.join('.')} <${BELOW_MAJOR}`
 
 /** What taking over a Helia node builds on and its types do not promise */
 export interface HeliaSeams {

@@ -3,12 +3,17 @@ import { withHTTP } from '@helia/http'
 import { withLibp2pLight } from '@helia/libp2p'
 import { createHeliaLight } from 'helia'
 import { describe, expect, it } from 'vitest'
+import { heliaMixin } from '../../src/compose.ts'
+import { undiciTransport } from '../../src/exchange/http/undici-egress.ts'
+import { loopbackProvider } from '../../src/testing/loopback-provider.ts'
+import { sampleFile } from '../../src/testing/sample-file.ts'
 import { MapBroker, OwnRouting, block, brokersOf, read, wrap } from './own-routing.ts'
 import { loopbackLibp2p } from './loopback-libp2p.ts'
 import type { HeliaContentRouting } from '../../src/helia/helia-routing.ts'
 import type { Helia } from '@helia/interface'
 import type { HeliaWithLibp2p } from '@helia/libp2p'
 import type { ServiceMap } from '@libp2p/interface'
+import type { CID } from 'multiformats/cid'
 
 const MIXINS = {
   libp2p: (helia: Helia) => withLibp2pLight(helia, loopbackLibp2p()),
@@ -71,6 +76,74 @@ describe('in every order of mixins, over three restarts', () => {
       expect(routing).toMatchObject({ starts: 3, stops: 3, running: false })
     } finally {
       await helia.stop()
+    }
+  })
+})
+
+describe('with all of content routing and a gateway, in orders of every kind, over three restarts', () => {
+  const real = heliaMixin(({ policy }) => undiciTransport({ policy }))
+
+  it.each<[string, Step[]]>([
+    ['ours first', ['ours', 'libp2p', 'bitswap', 'http', 'early']],
+    ['ours between libp2p and bitswap', ['early', 'libp2p', 'ours', 'bitswap', 'http']],
+    ['ours between the brokers', ['http', 'libp2p', 'bitswap', 'ours', 'early']],
+    ['ours last', ['libp2p', 'bitswap', 'http', 'early', 'ours']]
+  ])('%s', async (_, order) => {
+    const file = await sampleFile({ size: 200_000, chunkSize: 16_384 })
+    const provider = await loopbackProvider({ blocks: file.blocks })
+    // what only the given broker has: two blocks for each round
+    const own = await Promise.all(Array.from({ length: 8 }, async (_, i) => block(`given ${i}`)))
+    let helia: Helia = createHeliaLight({ blockBrokers: [new MapBroker('given', ...own)] })
+    for (const step of order) {
+      helia = step === 'ours' ? real(helia, { providers: [provider.url] }) : MIXINS[step](helia)
+    }
+    const { contentRouting } = helia as Helia & { contentRouting: HeliaContentRouting }
+    const names = ['bitswap', 'early', 'given', 'trustless-gateway']
+    const [ahead, ...leaves] = file.others
+    let asked = 0
+    let restored: unknown[] = []
+
+    try {
+      for (let round = 0; round < 4; round++) {
+        await helia.start()
+        expect(brokersOf(helia).map(({ name }) => name)).toEqual(['content-routing'])
+
+        // one block each through the node, through a session of it, and past it
+        const [plain, inSession, direct] = leaves.slice(3 * round) as [CID, CID, CID]
+        const session = helia.blockstore.createSession(file.root)
+        expect((await bytesOf(helia.blockstore.get(plain))).byteLength).toBeGreaterThan(0)
+        expect((await bytesOf(session.get(inSession))).byteLength).toBeGreaterThan(0)
+        expect((await contentRouting.retrieve(direct)).byteLength).toBeGreaterThan(0)
+        asked += 3
+        expect(provider.requests).toHaveLength(asked)
+
+        if (round === 1) {
+          helia.addBlockBroker(new MapBroker('late'))
+          names.push('late')
+        }
+
+        contentRouting.disable()
+        expect(brokersOf(helia).map(({ name }) => name).sort()).toEqual([...names].sort())
+        // the node's own way again, for an open session too
+        expect(await read(helia.blockstore.get((own[2 * round] as { cid: CID }).cid))).toBe(`given ${2 * round}`)
+        expect(await read(session.get((own[2 * round + 1] as { cid: CID }).cid))).toBe(`given ${2 * round + 1}`)
+        contentRouting.enable()
+        session.close()
+        expect(provider.requests).toHaveLength(asked)
+
+        await helia.stop()
+        const brokers = [...brokersOf(helia)]
+        expect(brokers.map(({ name }) => name).sort()).toEqual([...names].sort())
+        restored.forEach((broker, i) => { expect(brokers[i]).toBe(broker) })
+        restored = brokers
+        expect(contentRouting.stats().inFlight).toEqual({ flights: 0, attempts: 0, queued: 0, sessions: 0 })
+        await expect(contentRouting.retrieve(ahead as CID)).rejects.toMatchObject({ name: 'NotRunningError' })
+      }
+      // what was learnt outlives the restarts
+      expect(contentRouting.stats().providers.find(({ id }) => id === provider.url.replace('://', ':'))).toMatchObject({ delivered: 12, standing: 'good' })
+    } finally {
+      await helia.stop()
+      await provider.close()
     }
   })
 })
@@ -169,3 +242,11 @@ describe('other wrappers of the same methods', () => {
     }
   })
 })
+
+async function bytesOf (chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const parts: Uint8Array[] = []
+  for await (const chunk of chunks) {
+    parts.push(chunk)
+  }
+  return Buffer.concat(parts)
+}

@@ -3,8 +3,9 @@ import { trustlessGatewayBlockBroker } from '@helia/trustless-gateway-client'
 import { createHeliaLight } from 'helia'
 import drain from 'it-drain'
 import { describe, expect, it } from 'vitest'
-import { heliaSeams, isSupportedVersion } from '../../src/helia/seams.ts'
+import { SUPPORTED_HELIA, heliaSeams, isSupportedVersion } from '../../src/helia/seams.ts'
 import { tellProviders, toldProviders } from '../../src/provider/told-providers.ts'
+import { FLOORS } from '../architecture/rules/lockfile.ts'
 import { MapBroker, block, brokersOf, read } from './own-routing.ts'
 import type { Helia, Provider } from '@helia/interface'
 
@@ -12,16 +13,27 @@ import type { Helia, Provider } from '@helia/interface'
  * What is built on, seam by seam, on a plain node: when one of these fails after
  * an upgrade, Helia has moved it, and src/helia must follow.
  */
-describe('the seams of helia >=7.1.10 <8', () => {
+describe('the seams of helia >=7.1.15 <8', () => {
   it('the installed one is in that range', () => {
     const { version } = JSON.parse(readFileSync(new URL('../../node_modules/helia/package.json', import.meta.url), 'utf8')) as { version: string }
     expect(isSupportedVersion({ name: 'helia', version })).toBe(true)
     expect(createHeliaLight().info).toEqual({ name: 'helia', version })
   })
 
+  it('the oldest that is said to be supported is the one that these tests run against, wherever it is said', () => {
+    const text = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
+    const { version } = JSON.parse(text('node_modules/helia/package.json')) as { version: string }
+    const { dependencies } = JSON.parse(text('package.json')) as { dependencies: Record<string, string> }
+    expect(SUPPORTED_HELIA).toBe(`>=${version} <8`)
+    expect(dependencies.helia).toBe(`^${version}`)
+    expect(FLOORS.helia?.version).toBe(version)
+    expect(text('README.md')).toContain(`Helia ${version} or newer`)
+    expect(text('docs/architecture.md')).toContain(`Helia ${version} `)
+  })
+
   it.each([
-    ['7.1.10', true], ['7.1.15', true], ['7.2.0', true], ['7.10.0', true],
-    ['7.1.9', false], ['7.0.99', false], ['6.9.9', false], ['8.0.0', false], ['10.1.10', false]
+    ['7.1.15', true], ['7.1.16', true], ['7.2.0', true], ['7.10.0', true],
+    ['7.1.14', false], ['7.1.9', false], ['7.0.99', false], ['6.9.9', false], ['8.0.0', false], ['10.1.10', false]
   ])('%s: supported %s', (version, supported) => {
     expect(isSupportedVersion({ name: 'helia', version })).toBe(supported)
   })
@@ -49,7 +61,7 @@ describe('the seams of helia >=7.1.10 <8', () => {
     const helia = createHeliaLight()
     breakIt(helia)
     expect(() => heliaSeams(helia)).toThrow(expect.objectContaining({ name: 'UnsupportedHeliaError', message: expect.stringContaining(message) }))
-    expect(() => heliaSeams(helia)).toThrow(/>=7\.1\.10 <8/)
+    expect(() => heliaSeams(helia)).toThrow(SUPPORTED_HELIA)
   })
 
   it('the node and its blockstore share one array of brokers, read at each get', async () => {

@@ -17,7 +17,8 @@ export const FLOORS: Readonly<Record<string, { version: string, required: boolea
   '@libp2p/gossipsub': { version: '16.0.5', required: false },
   '@libp2p/webrtc': { version: '6.0.28', required: false },
   '@helia/bitswap': { version: '3.1.3', required: true },
-  helia: { version: '7.1.0', required: true }
+  // the one that src/helia says it supports, test/helia/seams.test.ts compares them
+  helia: { version: '7.1.15', required: true }
 }
 
 /** Two copies and `instanceof`, symbols and registries stop agreeing */
