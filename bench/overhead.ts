@@ -1,13 +1,15 @@
+import { unixfs } from '@helia/unixfs'
 import { createHeliaLight } from 'helia'
 import { CID } from 'multiformats/cid'
 import { sha256 } from 'multiformats/hashes/sha2'
 import { blockKey } from '../src/block/key.ts'
 import { seededRandom } from '../src/clock/random.ts'
-import { withContentRouting } from '../src/index.ts'
+import { getFilesystem, withContentRouting } from '../src/index.ts'
 import { startFarm } from './end-to-end/farm.ts'
 import { median, world } from './end-to-end/world.ts'
 import type { BenchOptions, BenchResult } from './types.ts'
 import type { Blocks, Helia } from '@helia/interface'
+import type { UnixFS } from '@helia/unixfs'
 
 export const description = 'What wrapping costs when it has nothing to do: cache hits, and the memory of providers that were used once'
 
@@ -18,6 +20,7 @@ export async function run ({ seed, short, log }: BenchOptions): Promise<BenchRes
   const plain = await world({ side: 'plain', seed, blocks: new Map(), gateways: [] })
   const wrapped = await world({ side: 'wrapped', seed, blocks: new Map(), gateways: [] })
   let hit = 0
+  let catHit = 0
 
   try {
     for (const size of [1024, 256 * 1024]) {
@@ -34,7 +37,14 @@ export async function run ({ seed, short, log }: BenchOptions): Promise<BenchRes
       absolute[`sessionHit${size}`] = session.ratio
       absolute[`sessionHitPlain${size}Ns`] = session.plain
       absolute[`sessionHitWrapped${size}Ns`] = session.wrapped
-      log(`${size} bytes: hit ${ns(store1)}, session hit ${ns(session)}`)
+
+      const files = [unixfs(plain.helia), getFilesystem(wrapped.helia as Wrapped)]
+      const cat = await pairs(bytesOf(files[0] as Cat), bytesOf(files[1] as Cat), cid, short)
+      catHit = Math.max(catHit, cat.ratio)
+      absolute[`catHit${size}`] = cat.ratio
+      absolute[`catHitPlain${size}Ns`] = cat.plain
+      absolute[`catHitWrapped${size}Ns`] = cat.wrapped
+      log(`${size} bytes: hit ${ns(store1)}, session hit ${ns(session)}, cat ${ns(cat)}`)
     }
   } finally {
     await plain.close()
@@ -47,13 +57,20 @@ export async function run ({ seed, short, log }: BenchOptions): Promise<BenchRes
   absolute.heapGrowthMB = heap.mb
   absolute.heapAfterWarmUpMB = heap.before
   return {
-    ratios: { hit, heapPer1000MB: heap.mb * 1000 / heap.count },
+    ratios: { hit, catHit, heapPer1000MB: heap.mb * 1000 / heap.count },
     absolute,
     bars: { hit: { max: 1.1 }, heapPer1000MB: { max: 2 } }
   }
 }
 
 type Reader = Pick<Blocks, 'get'>
+type Cat = Pick<UnixFS, 'cat'>
+type Wrapped = Parameters<typeof getFilesystem>[0]
+
+/** A file of one block, read as a file: `@helia/unixfs` on one side, ours on the other */
+function bytesOf (fs: Cat): Reader {
+  return { get: cid => fs.cat(cid) } as Reader
+}
 
 interface Pair {
   /** Nanoseconds per get, medians */

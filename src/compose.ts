@@ -27,6 +27,7 @@ import { contentReader } from './unixfs/content-reader.ts'
 import { stat } from './unixfs/entry.ts'
 import { listDirectory } from './unixfs/list-directory.ts'
 import { locate } from './unixfs/path.ts'
+import { processReadBudget } from './unixfs/read-budget.ts'
 import type { BlockVerifier } from './block/verify.ts'
 import type { AdoptedBrokerInit } from './exchange/broker/broker-egress.ts'
 import type { ContentRoutingOptions } from './config/content-routing-options.ts'
@@ -138,7 +139,7 @@ export function composeContentRouting (parts: CompositionParts, init: ContentRou
     datastore,
     volatile: datastore instanceof MemoryDatastore,
     metrics: parts.metrics,
-    reader: contentReader(),
+    reader: contentReader({ clock, budget: processReadBudget }),
     provide: parts.provide,
     parseHint
   }, routing)
@@ -203,7 +204,13 @@ function brokerInit (broker: string, name: string, { mode = 'open', trustedBroke
 }
 
 /** A UnixFS over a wrapped node: its cache misses go through content routing, or past it */
-export const getFilesystem: GetFilesystem = createFilesystem({ unixfs, read: contentReader(), list: listDirectory, stat, locate })
+export const getFilesystem: GetFilesystem = createFilesystem({
+  unixfs,
+  read: contentReader({ clock: systemClock, budget: processReadBudget }),
+  list: (cid, load, options) => listDirectory(cid, load, { ...options, budget: processReadBudget }),
+  stat,
+  locate
+})
 
 /** The part of a libp2p node that content routing is composed from */
 export interface RoutableLibp2p extends HasContentRouting, ConnectedLibp2p {

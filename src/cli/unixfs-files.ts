@@ -1,6 +1,7 @@
 import { UnixFSError } from '../interface/errors.ts'
 import { listDirectory } from '../unixfs/list-directory.ts'
 import { resolvePath } from '../unixfs/path.ts'
+import { processReadBudget } from '../unixfs/read-budget.ts'
 import { readFile } from '../unixfs/read-file.ts'
 import type { Files } from '../gateway/components.ts'
 
@@ -17,6 +18,6 @@ export const unixfsFiles: Files = {
       case 'other': throw new UnixFSError('unsupported', `${cid} has codec 0x${cid.code.toString(16)}: files and directories are raw or dag-pb`)
     }
   },
-  list: listDirectory,
-  read: readFile
+  list: (cid, load, options) => listDirectory(cid, load, { ...options, budget: processReadBudget }),
+  read: (cid, load, options) => readFile(cid, load, { ...options, budget: processReadBudget })
 }

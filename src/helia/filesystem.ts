@@ -57,13 +57,16 @@ export function createFilesystem (parts: RoutedReadsParts): GetFilesystem {
       return filesystem(native, native)
     }
 
-    const { contentRouting, logger } = helia
+    const { contentRouting } = helia
 
     if (contentRouting == null) {
       throw new InvalidOptionError('useContentRouting must be false for a node that is not wrapped: use withContentRouting first')
     }
 
-    return filesystem(parts.unixfs(helia), new RoutedReads(parts, helia, contentRouting, logger))
+    // Made once: a logger costs as much as a quarter of the read of a small block that is here already
+    const log = helia.logger.forComponent('portolan:helia')
+
+    return filesystem(parts.unixfs(helia), new RoutedReads(parts, helia, contentRouting, { forComponent: () => log }))
   }
 }
 

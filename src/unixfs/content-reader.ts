@@ -1,10 +1,11 @@
 import { withOwnSignal } from '../clock/own-signal.ts'
 import { locate } from './path.ts'
-import { readFile } from './read-file.ts'
+import { readUntil } from './read-file.ts'
 import type { ReadFileOptions } from './read-file.ts'
 import type { ContentReader } from '../interface/unixfs.ts'
 
-export type ContentReaderInit = Pick<ReadFileOptions, 'window' | 'windowBlocks'>
+/** The same for every file that it reads */
+export type ContentReaderInit = Pick<ReadFileOptions, 'window' | 'windowBlocks' | 'budget' | 'clock'>
 
 /**
  * Reads files by CID or path. A path that ends at a directory is `not-a-file`:
@@ -20,9 +21,9 @@ export type ContentReaderInit = Pick<ReadFileOptions, 'window' | 'windowBlocks'>
  * ```
  */
 export function contentReader (init: ContentReaderInit = {}): ContentReader {
-  return (target, load, { offset, length, signal: outer } = {}) => withOwnSignal(async function * (signal) {
+  return (target, load, { offset, length, window = init.window, signal: outer } = {}) => withOwnSignal(async function * (signal) {
     const { cid, size } = await locate(target, load, { signal })
 
-    yield * readFile(cid, load, { ...init, offset, length, signal, dagSize: size })
+    yield * readUntil(signal, cid, load, { ...init, offset, length, window, dagSize: size })
   }, outer)
 }

@@ -89,10 +89,11 @@ type OpenedFile = Opened<FileBranch, Uint8Array>
  * ```
  */
 export function readFile (cid: CID, load: BlockLoader, options: ReadFileOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
-  return withOwnSignal(signal => read(cid, load, { ...options, signal }), options.signal)
+  return withOwnSignal(signal => readUntil(signal, cid, load, options), options.signal)
 }
 
-async function * read (cid: CID, load: BlockLoader, options: ReadFileOptions & { signal: AbortSignal }): AsyncGenerator<Uint8Array, void, undefined> {
+/** The same, for somebody whose signal aborts when the reader leaves */
+export async function * readUntil (signal: AbortSignal, cid: CID, load: BlockLoader, options: ReadFileOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
   const offset = wholeNumber('offset', options.offset ?? 0)
   const length = wholeNumber('length', options.length ?? Number.MAX_SAFE_INTEGER)
   const max = wholeNumber('window', options.window ?? DEFAULT_MAX_WINDOW, 1)
@@ -119,7 +120,7 @@ async function * read (cid: CID, load: BlockLoader, options: ReadFileOptions & {
     account: (options.budget ?? readBudget()).open(),
     maxHeld: MAX_LINK_BYTES,
     maxHeldAhead: MAX_LINK_BYTES_AHEAD,
-    signal: options.signal
+    signal
   })
 }
 
