@@ -80,7 +80,7 @@ describe('in every order of mixins, over three restarts', () => {
   })
 })
 
-describe('with all of content routing and a gateway, in orders of every kind, over three restarts', () => {
+describe('in orders of every kind, over three restarts', () => {
   const real = heliaMixin(({ policy }) => undiciTransport({ policy }))
 
   it.each<[string, Step[]]>([
@@ -88,7 +88,7 @@ describe('with all of content routing and a gateway, in orders of every kind, ov
     ['ours between libp2p and bitswap', ['early', 'libp2p', 'ours', 'bitswap', 'http']],
     ['ours between the brokers', ['http', 'libp2p', 'bitswap', 'ours', 'early']],
     ['ours last', ['libp2p', 'bitswap', 'http', 'early', 'ours']]
-  ])('%s', async (_, order) => {
+  ])('with all of content routing and a gateway: %s', async (_, order) => {
     const file = await sampleFile({ size: 200_000, chunkSize: 16_384 })
     const provider = await loopbackProvider({ blocks: file.blocks })
     // what only the given broker has: two blocks for each round

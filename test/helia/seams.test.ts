@@ -29,6 +29,7 @@ describe('the seams of helia >=7.1.15 <8', () => {
     expect(FLOORS.helia?.version).toBe(version)
     expect(text('README.md')).toContain(`Helia ${version} or newer`)
     expect(text('docs/architecture.md')).toContain(`Helia ${version} `)
+    expect(text('CHANGELOG.md')).toContain(`Helia ${version} and newer`)
   })
 
   it.each([

@@ -11,6 +11,7 @@ import { silentLogger } from '../../src/testing/silent-logger.ts'
 import { recordedRequest } from '../discovery/recorded-request.ts'
 import { numbered, settled, unpublished, world } from './support/world.ts'
 import type { Provider, ProviderSource } from '../../src/interface/provider.ts'
+import type { SimulatedProvider } from '../../src/testing/simulated-provider.ts'
 import type { LookupParams } from '../../src/routing/lookup.ts'
 import type { RecordedRequest } from '../discovery/recorded-request.ts'
 import type { Provider as FoundProvider } from '@helia/interface'
@@ -76,13 +77,14 @@ describe('a source that names a crowd', () => {
       async * find (_want, { signal }) {
         await recorded.clock.sleep(8_000, { signal })
         yield provider('good', 'late')
+        yield provider('better', 'late')
       }
     }
     const crowd = flood('crowd')
     const looked = look(recorded, [crowd, late])
     await recorded.clock.run(looked.done)
-    expect(looked.found).toContain('http:good.example')
-    expect(looked.found).toHaveLength(DEFAULT_LOOKUP.maxProviders + 1)
+    expect(looked.found.slice(-2)).toEqual(['http:good.example', 'http:better.example'])
+    expect(looked.found).toHaveLength(DEFAULT_LOOKUP.maxProviders + 2)
     expect(looked.errors).toEqual([])
     expect(crowd.left).toBe(true)
   })
@@ -255,6 +257,7 @@ describe('a read', () => {
       name: 'late',
       async * find (_want, { signal }) {
         await w.clock.sleep(1_500, { signal })
+        yield { ...(w.network.providers.get('bad0') as SimulatedProvider).provider, source: 'late' }
         yield { ...good.provider, source: 'late' }
       }
     }
