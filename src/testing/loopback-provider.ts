@@ -3,6 +3,7 @@ import { CID } from 'multiformats/cid'
 import { blockKey } from '../block/key.ts'
 import { seededRandom } from '../clock/random.ts'
 import { systemClock } from '../clock/system-clock.ts'
+import { carQuery, carSections } from './car-sections.ts'
 import { answerFor, firstByteDelay, loopbackBehaviour, strikes } from './loopback-behaviour.ts'
 import type { Clock } from '../interface/clock.ts'
 import type { BlockKey } from '../interface/provider.ts'
@@ -20,6 +21,8 @@ export interface LoopbackProviderInit {
   blocks: BlockSource
   /** @default 'good' */
   behaviour?: LoopbackFault | LoopbackBehaviour
+  /** Also serve whole DAGs, `?format=car`; `stalling`, `truncated` and `garbage` then come after the tenth block. @default false */
+  cars?: boolean
   /** Decides which CIDs a `share` strikes, the noise and the drawn delays. @default 1 */
   seed?: number
   /** @default the machine's clock */
@@ -39,6 +42,8 @@ export interface LoopbackRequest {
   readonly outcome: 'pending' | 'served' | 'missing' | 'bad-request' | 'faulty'
   /** Body bytes given to the socket */
   readonly bytes: number
+  /** A whole DAG was asked for and sent, as far as `bytes` says */
+  readonly car?: boolean
   /** The client closed the connection before the provider was done */
   readonly aborted: boolean
 }
@@ -140,6 +145,14 @@ export async function loopbackProvider (init: LoopbackProviderInit): Promise<Loo
       res.destroy()
       return
     }
+    const query = init.cars === true ? carQuery(req.url ?? '/') : undefined
+    if (query != null && answer.status === 200) {
+      entry.status = 200
+      entry.car = true
+      res.writeHead(200, { 'content-type': 'application/vnd.ipld.car; version=1; order=dfs; dups=n' })
+      await sendCar(carSections(cid, async cid => read(init.blocks, cid, blockKey(cid)), query), struck ? current : { ...current, kind: 'good' }, res, entry, finish)
+      return
+    }
     await send(answer, current, req, res, entry, finish)
   }
 
@@ -180,6 +193,36 @@ export async function loopbackProvider (init: LoopbackProviderInit): Promise<Loo
       res.socket?.end()
       return
     }
+    res.end()
+  }
+
+  async function sendCar (sections: AsyncIterable<Uint8Array>, { kind, bytesPerSecond = Infinity }: LoopbackBehaviour, res: ServerResponse, entry: Entry, finish: () => void): Promise<void> {
+    let count = 0
+    for await (const section of sections) {
+      if (res.destroyed) {
+        return
+      }
+      // the header, and ten blocks
+      if (++count > 11 && kind === 'stalling') {
+        return
+      }
+      if (count > 11 && kind === 'truncated') {
+        finish()
+        res.destroy()
+        return
+      }
+      if (count > 11 && kind === 'garbage') {
+        section[section.byteLength - 1] = ~(section.at(-1) ?? 0)
+      }
+      entry.bytes += section.byteLength
+      const flushed = res.write(section)
+      if (bytesPerSecond !== Infinity) {
+        await wait(1000 * section.byteLength / bytesPerSecond, res)
+      } else if (!flushed) {
+        await drained(res)
+      }
+    }
+    finish()
     res.end()
   }
 

@@ -1,0 +1,94 @@
+import { encode as encodeCbor } from '@ipld/dag-cbor'
+import { decode as decodePb } from '@ipld/dag-pb'
+import { UnixFS } from 'ipfs-unixfs'
+import { varint } from 'multiformats'
+import { linksOf } from '../block/links.ts'
+import { blockKey } from '../block/key.ts'
+import type { BlockKey } from '../interface/provider.ts'
+import type { CID } from 'multiformats/cid'
+
+const DAG_PB = 0x70
+
+export interface CarQuery {
+  readonly scope: 'block' | 'entity' | 'all'
+  /** First byte of a file, and the last one, itself included */
+  readonly from: number
+  readonly to: number
+}
+
+/** What a request for a CAR asks for (IPIP-402); undefined when it asks for none */
+export function carQuery (url: string): CarQuery | undefined {
+  const { searchParams } = new URL(url, 'http://localhost')
+
+  if (searchParams.get('format') !== 'car') {
+    return undefined
+  }
+
+  const scope = searchParams.get('dag-scope')
+  const [from = '0', to = '*'] = (searchParams.get('entity-bytes') ?? '0:*').split(':')
+  return {
+    scope: scope === 'block' || scope === 'entity' ? scope : 'all',
+    from: Number(from),
+    to: to === '*' ? Infinity : Number(to)
+  }
+}
+
+/**
+ * The sections of a CAR, the header first: depth first, each block once, a file
+ * only as far as the range touches it. Ends early where a block is missing.
+ */
+export async function * carSections (root: CID, get: (cid: CID) => Promise<Uint8Array | undefined>, query: CarQuery): AsyncGenerator<Uint8Array> {
+  const sent = new Set<BlockKey>()
+  yield section([encodeCbor({ version: 1, roots: [root] })])
+
+  async function * walk (cid: CID, from: number, to: number): AsyncGenerator<Uint8Array> {
+    const bytes = await get(cid)
+
+    if (bytes == null) {
+      throw new Error(`the block ${cid.toString()} is missing`)
+    }
+    if (!sent.has(blockKey(cid))) {
+      sent.add(blockKey(cid))
+      yield section([cid.bytes, bytes])
+    }
+    if (query.scope !== 'block') {
+      for (const child of children(cid, bytes, from, to)) {
+        yield * walk(child.cid, child.from, child.to)
+      }
+    }
+  }
+
+  yield * walk(root, query.from, query.to)
+}
+
+interface Child {
+  readonly cid: CID
+  readonly from: number
+  readonly to: number
+}
+
+/** The links to follow, with the range in terms of each */
+function children (cid: CID, bytes: Uint8Array, from: number, to: number): Child[] {
+  const links = linksOf(cid, bytes, Infinity)
+
+  if (cid.code === DAG_PB) {
+    const node = decodePb(bytes)
+    const { blockSizes = [], type, data } = node.Data == null ? {} : UnixFS.unmarshal(node.Data)
+
+    if (type === 'file' && blockSizes.length === links.length) {
+      let at = data?.byteLength ?? 0
+      return links.flatMap(({ cid }, i) => {
+        const start = at
+        at += Number(blockSizes[i])
+        return at > from && start <= to ? [{ cid, from: from - start, to: to - start }] : []
+      })
+    }
+  }
+
+  return links.map(({ cid }) => ({ cid, from: 0, to: Infinity }))
+}
+
+function section (parts: readonly Uint8Array[]): Uint8Array {
+  const length = parts.reduce((sum, part) => sum + part.byteLength, 0)
+  return new Uint8Array(Buffer.concat([varint.encodeTo(length, new Uint8Array(varint.encodingLength(length))), ...parts]))
+}
