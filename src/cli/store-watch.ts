@@ -44,9 +44,10 @@ async function problemOf (directory: string): Promise<string> {
   const path = join(directory, PROBE)
   try {
     await writePrivateFile(path, 'can this be written?\n')
-    await rm(path, { force: true })
     return 'its database does not take it, though files can be written there; if new reads still fail, restart the node'
   } catch (err) {
     return (err as Error).message
+  } finally {
+    await Promise.allSettled([path, `${path}.new`].map(async left => { await rm(left, { force: true }) }))
   }
 }

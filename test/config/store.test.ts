@@ -92,7 +92,7 @@ describe('what a file system says', () => {
 
   it.skipIf(process.platform === 'win32')('a pipe where a file should be is an error, and not waited for', async () => {
     const path = join(directory(), 'pipe')
-    execFileSync('mkfifo', [path])
+    execFileSync('bash', ['-c', 'mkfifo "$0"', path])
     await expect(readPrivateFile(path)).rejects.toMatchObject({ name: 'StoreError', message: expect.stringContaining('is not a file') })
   })
 })
