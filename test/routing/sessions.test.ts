@@ -24,6 +24,23 @@ function asked (provider: SimulatedProvider, file: SampleFile): number {
   return provider.requests.filter(({ key }) => file.blocks.has(key)).length
 }
 
+describe('sessions that nobody closes', () => {
+  it('are 10 000 at most: the oldest is closed', async () => {
+    const w = await world()
+    w.network.add('a')
+    const cid = w.network.block(numbered(1))
+    const sessions = Array.from({ length: 10_001 }, () => w.manager.createSession(cid))
+
+    expect(w.manager.stats().inFlight.sessions).toBe(10_000)
+    await expect(sessions[0]?.retrieve(cid)).rejects.toMatchObject({ name: 'NotRunningError', message: expect.stringContaining('closed') })
+    expect(await w.clock.run(sessions[1]?.retrieve(cid) as Promise<Uint8Array>)).toEqual(numbered(1))
+    sessions.at(-1)?.close()
+    expect(w.manager.stats().inFlight.sessions).toBe(9_999)
+    await w.manager.stop()
+    expect(w.manager.stats().inFlight.sessions).toBe(0)
+  })
+})
+
 describe('the children of a root', () => {
   it('are asked of those who delivered it, with no second lookup', async () => {
     const w = await world({ routing: { hedge: noHedge } })
