@@ -2,7 +2,7 @@ import { FetchError } from '../../interface/errors.ts'
 import { encodeMessage } from './encode-message.ts'
 import { BITSWAP_PROTOCOLS } from './message.ts'
 import type { BitswapProtocol } from './message.ts'
-import type { Lane, Outgoing, Recipient } from './network.ts'
+import type { Lane, Outgoing, Recipient, WriteOptions } from './network.ts'
 import type { Clock } from '../../interface/clock.ts'
 import type { Connection, Stream } from '@libp2p/interface'
 
@@ -16,6 +16,9 @@ export const IDLE_STREAM = 60_000
 const MAX_VERSIONS = 4_096
 /** Pieces below this go together with their neighbour: a frame of their own costs more than copying them */
 const SMALL_PIECE = 16_384
+/** Bytes left to write when the next message may come: what is on the wire meanwhile hides the time it takes to make it */
+const LOW_WATER = 262_144
+const DRAINING = ['drain', 'idle', 'close'] as const
 
 export interface OutgoingStreamsInit {
   readonly clock: Clock
@@ -85,7 +88,7 @@ export class OutgoingStreams {
     }
   }
 
-  async write (to: Recipient, compose: (protocol: BitswapProtocol) => Outgoing | undefined, options: { signal: AbortSignal }): Promise<void> {
+  async write (to: Recipient, compose: (protocol: BitswapProtocol) => Outgoing | undefined, options: WriteOptions): Promise<void> {
     const key = `${to.lane} ${to.peer}`
     let lane = this.#lanes.get(key)
 
@@ -96,13 +99,14 @@ export class OutgoingStreams {
 
     const state = lane
     state.pending++
-    const turn = state.pending === 1 ? this.#write(state, to, compose, options.signal) : state.tail.then(async () => this.#write(state, to, compose, options.signal))
+    const turn = state.pending === 1 ? this.#write(state, to, compose, options) : state.tail.then(async () => this.#write(state, to, compose, options))
     // the next one waits for this one, however it ends; its failure is told to whoever wrote it
     state.tail = turn.then(() => {}, () => {}).then(() => { state.pending-- })
     await turn
   }
 
-  async #write (lane: LaneState, to: Recipient, compose: (protocol: BitswapProtocol) => Outgoing | undefined, signal: AbortSignal): Promise<void> {
+  async #write (lane: LaneState, to: Recipient, compose: (protocol: BitswapProtocol) => Outgoing | undefined, options: WriteOptions): Promise<void> {
+    const { signal } = options
     const open = this.#usable(lane) ?? await this.#open(lane, to, signal)
     this.#check(signal)
     const outgoing = compose(open.protocol)
@@ -135,7 +139,7 @@ export class OutgoingStreams {
 
     if (!more) {
       try {
-        await this.#drained(lane, open, to)
+        await this.#drained(lane, open, to, options)
       } catch (error) {
         for (const disclosure of disclosures) {
           disclosure.unknown()
@@ -195,38 +199,57 @@ export class OutgoingStreams {
     return open
   }
 
-  /** Waits until the stream takes more; gives it up when it takes nothing at all */
-  async #drained (lane: LaneState, { stream }: Open, to: Recipient): Promise<void> {
+  /**
+   * Waits until most of it has left; gives the stream up when it takes nothing at
+   * all. Not by the stream's own `onDrain`, which resolves at once ever after it has resolved once (libp2p 3.3).
+   */
+  async #drained (lane: LaneState, { stream }: Open, to: Recipient, { signal, progress }: WriteOptions): Promise<void> {
     const { clock, sendTimeout } = this.#init
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    let left = stream.writeBufferLength
+    let cancel = (): void => {}
 
-    for (let before = stream.writeBufferLength; ;) {
-      const timeout = clock.timeout(sendTimeout)
-
-      try {
-        await stream.onDrain({ signal: AbortSignal.any([this.#stopped.signal, timeout.signal]) })
-        return
-      } catch (error) {
-        if (this.#stopped.signal.aborted) {
-          throw stopped()
-        }
-
-        if (stream.status !== 'open') {
-          throw unreachable(to.peer, error as Error)
-        }
-
-        if (stream.writeBufferLength < before) {
-          before = stream.writeBufferLength
-          continue
-        }
-
-        const message = `${to.peer} has read nothing for ${sendTimeout} ms, ${stream.writeBufferLength} bytes are waiting`
-        const stalled = new FetchError('stalled', message, { provider: `p2p:${to.peer}`, cause: error })
-        this.#drop(lane, stalled)
-        this.#init.onNotReading(to.peer, message)
-        throw stalled
-      } finally {
-        timeout[Symbol.dispose]()
+    const giveUp = (error: Error): void => {
+      reject(error)
+      this.#drop(lane, error)
+    }
+    const expire = (): void => {
+      const message = `${to.peer} has read nothing for ${sendTimeout} ms, ${left} bytes are waiting`
+      giveUp(new FetchError('stalled', message, { provider: `p2p:${to.peer}` }))
+      this.#init.onNotReading(to.peer, message)
+    }
+    const look = (): void => {
+      if (stream.status !== 'open') {
+        reject(this.#stopped.signal.aborted ? stopped() : unreachable(to.peer, new Error(`the stream is ${stream.status}`)))
+      } else if (stream.writeBufferLength <= LOW_WATER) {
+        resolve()
+      } else if (stream.writeBufferLength < left) {
+        left = stream.writeBufferLength
+        cancel()
+        cancel = clock.schedule(sendTimeout, expire)
+        progress?.()
       }
+    }
+    // the stream goes on writing one microtask after it was told that it may
+    const lookSoon = (): void => { queueMicrotask(look) }
+    // a want that is on its way is cancelled by another line, not by cutting it off
+    const onAbort = (): void => {
+      if (to.lane === 'answers') {
+        giveUp(new FetchError('cancelled', 'Nobody waits for this message any more', { cause: signal.reason }))
+      }
+    }
+
+    cancel = clock.schedule(sendTimeout, expire)
+    DRAINING.forEach(event => { stream.addEventListener(event, lookSoon) })
+    signal.addEventListener('abort', onAbort)
+    lookSoon()
+
+    try {
+      await promise
+    } finally {
+      cancel()
+      DRAINING.forEach(event => { stream.removeEventListener(event, lookSoon) })
+      signal.removeEventListener('abort', onAbort)
     }
   }
 

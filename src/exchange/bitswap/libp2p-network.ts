@@ -4,7 +4,7 @@ import { BitswapStreamError, InboundStream } from './inbound-stream.ts'
 import { BITSWAP_PROTOCOLS } from './message.ts'
 import type { AllowanceInit } from './allowance.ts'
 import type { BitswapMessage, BitswapProtocol } from './message.ts'
-import type { BitswapFault, BitswapFaultEvent, BitswapNetwork, BlockReceiver, Outgoing, Recipient, WantReceiver } from './network.ts'
+import type { BitswapFault, BitswapFaultEvent, BitswapNetwork, BlockReceiver, Outgoing, Recipient, WantReceiver, WriteOptions } from './network.ts'
 import type { Clock } from '../../interface/clock.ts'
 import type { ComponentLogger, Logger } from '../../interface/logger.ts'
 import type { Connection, Stream } from '@libp2p/interface'
@@ -157,7 +157,7 @@ export class Libp2pBitswapNetwork implements BitswapNetwork {
     }
   }
 
-  async write (to: Recipient, compose: (protocol: BitswapProtocol) => Outgoing | undefined, options: { signal: AbortSignal }): Promise<void> {
+  async write (to: Recipient, compose: (protocol: BitswapProtocol) => Outgoing | undefined, options: WriteOptions): Promise<void> {
     await this.#outgoing.write(to, compose, options)
   }
 

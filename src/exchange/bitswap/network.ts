@@ -77,7 +77,17 @@ export interface BitswapNetwork {
    * means there is nothing to say any more. Resolves when the stream would take another message,
    * rejects with a FetchError: `unreachable`, `stalled` (it reads nothing) or `cancelled` (`signal`).
    */
-  write (to: Recipient, compose: (protocol: BitswapProtocol) => Outgoing | undefined, options: { signal: AbortSignal }): Promise<void>
+  write (to: Recipient, compose: (protocol: BitswapProtocol) => Outgoing | undefined, options: WriteOptions): Promise<void>
+}
+
+export interface WriteOptions {
+  /**
+   * Until the message is written, it is withdrawn. After that, the stream of
+   * `answers` is ended with the reason: nobody wants the rest to stay in memory.
+   */
+  readonly signal: AbortSignal
+  /** Called from time to time while the stream takes what was written */
+  readonly progress?: () => void
 }
 
 export interface BitswapFaultEvent {

@@ -23,7 +23,7 @@ export interface WantedBlock {
   readonly waiters: Set<Waiter>
   /** Of everybody on whose behalf the peer was told */
   readonly told: Disclosure[]
-  /** Undefined while it may still be withdrawn unseen */
+  /** When it was written last; undefined while it may still be withdrawn unseen */
   flushedAt?: number
   /** Written once more, after the stream broke */
   again: boolean
@@ -163,13 +163,17 @@ export class PeerWants {
       }
       let priority = 0
       this.#queue.delete(key)
-      this.#flushed(wanted)
 
       for (const waiter of wanted.waiters) {
         priority = Math.max(priority, waiter.priority)
-        wanted.told.push(waiter.disclosure)
-        disclosures.push(waiter.disclosure)
+
+        if (wanted.flushedAt == null) {
+          wanted.told.push(waiter.disclosure)
+          disclosures.push(waiter.disclosure)
+        }
       }
+
+      this.#flushed(wanted)
 
       wants.push({ cid: wanted.cid, type: 'block', priority, sendDontHave: true })
     }
@@ -266,7 +270,6 @@ export class PeerWants {
         lost.push(wanted)
       } else {
         wanted.again = true
-        this.#unflush(wanted)
         this.#queue.set(wanted.key, wanted)
       }
     }
@@ -292,30 +295,28 @@ export class PeerWants {
   }
 
   #flushed (wanted: WantedBlock): void {
+    if (wanted.flushedAt == null) {
+      this.#kinds.set(wanted.kind, (this.#kinds.get(wanted.kind) ?? 0) + 1)
+    }
+
     wanted.flushedAt = this.#clock.now()
-    this.#kinds.set(wanted.kind, (this.#kinds.get(wanted.kind) ?? 0) + 1)
     wanted.believedUntil = this.#answered + 2 * this.#wanted.size + PATIENCE
   }
 
-  #unflush (wanted: WantedBlock): void {
+  #remove (wanted: WantedBlock): void {
+    this.#wanted.delete(wanted.key)
+    this.#queue.delete(wanted.key)
+
+    if (wanted.flushedAt == null) {
+      return
+    }
+
     const left = (this.#kinds.get(wanted.kind) ?? 1) - 1
-    wanted.flushedAt = undefined
 
     if (left === 0) {
       this.#kinds.delete(wanted.kind)
     } else {
       this.#kinds.set(wanted.kind, left)
-    }
-  }
-
-  #remove (wanted: WantedBlock): void {
-    const { flushedAt } = wanted
-    this.#wanted.delete(wanted.key)
-    this.#queue.delete(wanted.key)
-
-    if (flushedAt != null) {
-      this.#unflush(wanted)
-      wanted.flushedAt = flushedAt
     }
   }
 }

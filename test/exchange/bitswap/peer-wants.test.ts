@@ -1,0 +1,230 @@
+import fc from 'fast-check'
+import { CID } from 'multiformats/cid'
+import * as Digest from 'multiformats/hashes/digest'
+import { describe, expect, it } from 'vitest'
+import { blockKey } from '../../../src/block/key.ts'
+import { Arrivals } from '../../../src/exchange/bitswap/arrivals.ts'
+import { PeerWants } from '../../../src/exchange/bitswap/peer-wants.ts'
+import { Disclosure } from '../../../src/interface/disclosure.ts'
+import { VirtualClock } from '../../../src/testing/virtual-clock.ts'
+import type { Waiter, WantedBlock } from '../../../src/exchange/bitswap/peer-wants.ts'
+
+const cids = Array.from({ length: 6 }, (_, i) => CID.createV1(0x55, Digest.create(0x12, new Uint8Array(32).fill(i))))
+
+interface Sample extends Waiter {
+  readonly disclosure: Disclosure
+  readonly bytes: number
+}
+
+function waiter (number: number, maxBytes = 1_000): Sample {
+  const cid = cids[number] as CID
+  let bytes = 0
+  return {
+    want: { cid, key: blockKey(cid), maxBytes },
+    priority: 1,
+    disclosure: new Disclosure({ intended: () => {}, settled: () => {} }, { observer: 'p2p:a', form: 'cid', transport: 'bitswap', audience: 'one' }, { request: 'r', purpose: 'read', at: 0 }),
+    progress: n => { bytes += n },
+    get bytes () { return bytes }
+  }
+}
+
+type Step = { readonly do: 'join' | 'leave' | 'deliver' | 'not-here' | 'write' | 'break' | 'pass', readonly which: number }
+
+describe('what a peer is told', () => {
+  it('is what is wanted of it, after whatever happened', () => {
+    const steps = fc.array(fc.record<Step>({ do: fc.constantFrom('join', 'join', 'leave', 'deliver', 'not-here', 'write', 'write', 'break', 'pass'), which: fc.nat(cids.length - 1) }), { maxLength: 60 })
+
+    fc.assert(fc.property(steps, steps => {
+      const clock = new VirtualClock()
+      const wants = new PeerWants(clock)
+      /** What the peer believes that we want */
+      const told = new Set<string>()
+      const joined: Array<{ who: Sample, wanted: WantedBlock, over: boolean }> = []
+      const written = new Set<Disclosure>()
+
+      const over = (wanted: WantedBlock): void => { joined.filter(one => one.wanted === wanted).forEach(one => { one.over = true }) }
+      const write = (): void => {
+        for (let batch = wants.take(); batch != null; batch = wants.take()) {
+          for (const { cid, cancel } of batch.message.wants ?? []) {
+            if (cancel === true) {
+              expect(told.delete(blockKey(cid))).toBe(true)
+            } else {
+              told.add(blockKey(cid))
+            }
+          }
+          batch.disclosures.forEach(disclosure => {
+            disclosure.sent()
+            written.add(disclosure)
+          })
+          batch.cancelled.forEach(disclosure => { disclosure.cancel() })
+        }
+      }
+
+      for (const step of steps) {
+        const key = blockKey(cids[step.which] as CID)
+
+        switch (step.do) {
+          case 'join': {
+            const who = waiter(step.which)
+            joined.push({ who, wanted: wants.join(who), over: false })
+            break
+          }
+          case 'leave': {
+            const one = joined.find(one => !one.over && one.wanted.key === key)
+            if (one != null) {
+              one.over = true
+              wants.leave(one.wanted, one.who)
+            }
+            break
+          }
+          case 'deliver': {
+            // a peer sends what it was told, and forgets it
+            if (told.has(key)) {
+              const wanted = wants.deliver(key)
+              if (wanted == null) {
+                expect(wants.excuse(key)).toBe(true)
+              } else {
+                told.delete(key)
+                over(wanted)
+              }
+            }
+            break
+          }
+          case 'not-here': {
+            const wanted = told.has(key) ? wants.notHere(key) : undefined
+            if (wanted != null) {
+              over(wanted)
+            }
+            break
+          }
+          case 'break':
+            wants.rewind().forEach(over)
+            break
+          case 'write':
+            write()
+            break
+          default:
+            clock.advance(1_000).catch((error: unknown) => { throw error })
+        }
+      }
+
+      write()
+      expect(wants.pending).toBe(false)
+      const open = new Set(joined.filter(one => !one.over).map(one => one.wanted.key))
+      expect(wants.size).toBe(open.size)
+      // nothing is wanted that the peer does not know of, and it believes nothing that is over
+      expect([...told].sort()).toEqual([...open].sort())
+
+      for (const { who } of joined) {
+        expect(who.disclosure.state).not.toBe('intended')
+        expect(who.disclosure.state === 'sent' || !written.has(who.disclosure)).toBe(true)
+      }
+
+      wants.clear()
+      expect(wants.asked).toBe(false)
+      expect(wants.size).toBe(0)
+    }), { numRuns: 1000 })
+  })
+
+  it('is at most 256 lines at a time, cancels first', () => {
+    const wants = new PeerWants(new VirtualClock())
+    const many = Array.from({ length: 600 }, (_, i) => {
+      const digest = new Uint8Array(32)
+      new DataView(digest.buffer).setUint32(4, i + 1)
+      const cid = CID.createV1(0x55, Digest.create(0x12, digest))
+      return { ...waiter(0), want: { cid, key: blockKey(cid), maxBytes: 10 } }
+    })
+    const first = many[0] as Sample
+    const wanted = wants.join(first)
+    wants.take()
+    wants.leave(wanted, first)
+    many.slice(1).forEach(who => wants.join(who))
+    const batch = wants.take()
+
+    expect(batch?.message.wants).toHaveLength(256)
+    expect(batch?.message.wants?.map(({ cancel }) => cancel === true).indexOf(true)).toBe(0)
+  })
+})
+
+describe('what a peer may send', () => {
+  const prefix = { version: 1, codec: 0x55, hash: 0x12, digestLength: 32 } as const
+
+  it('is a block of a kind that was asked for and is not too large, as soon as it was asked for', () => {
+    const wants = new PeerWants(new VirtualClock())
+    wants.join(waiter(1, 100))
+    expect(wants.expects(prefix, 100)).toBe('no')
+    wants.take()
+    expect(wants.expects(prefix, 100)).toBe('yes')
+    expect(wants.expects(prefix, 101)).toBe('no')
+    expect(wants.expects({ ...prefix, digestLength: 20 }, 10)).toBe('no')
+    expect(wants.expects({ ...prefix, hash: 0x13 }, 10)).toBe('no')
+  })
+
+  it('may come late, each once, and not for ever', async () => {
+    const clock = new VirtualClock()
+    const wants = new PeerWants(clock)
+    const who = waiter(1)
+    const wanted = wants.join(who)
+    wants.take()
+    wants.leave(wanted, who)
+    expect(wants.expects(prefix, 10)).toBe('late')
+    expect(wants.expects(prefix, 10)).toBe('no')
+
+    const again = waiter(2)
+    const other = wants.join(again)
+    wants.take()
+    wants.leave(other, again)
+    await clock.advance(31_000)
+    expect(wants.expects(prefix, 10)).toBe('no')
+  })
+})
+
+describe('bytes that arrive', () => {
+  it('are shared among those that were asked a round trip ago, to the byte', async () => {
+    const clock = new VirtualClock()
+    const wants = new PeerWants(clock)
+    const arrivals = new Arrivals(clock)
+    const [first, second, third] = [waiter(1), waiter(2), waiter(3)]
+    wants.join(first)
+    wants.take()
+    arrivals.asked()
+    await clock.advance(100)
+    arrivals.arrived(1_000, wants)
+    expect(first.bytes).toBe(1_000)
+
+    wants.join(second)
+    wants.take()
+    await clock.advance(50)
+    arrivals.arrived(1_000, wants)
+    expect([first.bytes, second.bytes]).toEqual([2_000, 0])
+
+    await clock.advance(50)
+    wants.join(third)
+    wants.take()
+    arrivals.arrived(1_001, wants)
+    await clock.advance(20)
+    arrivals.arrived(999, wants)
+    expect([first.bytes, second.bytes, third.bytes]).toEqual([3_000, 1_000, 0])
+  })
+
+  it('are not taken for a want that the peer seems to have forgotten', async () => {
+    const clock = new VirtualClock()
+    const wants = new PeerWants(clock)
+    const arrivals = new Arrivals(clock)
+    const forgotten = waiter(0)
+    wants.join(forgotten)
+    wants.take()
+
+    for (let i = 0; i < 200; i++) {
+      const who = waiter(1)
+      wants.join(who)
+      wants.take()
+      await clock.advance(30)
+      arrivals.arrived(100, wants)
+      wants.deliver(who.want.key)
+    }
+
+    expect(forgotten.bytes).toBeGreaterThan(0)
+    expect(forgotten.bytes).toBeLessThan(2_000)
+  })
+})
