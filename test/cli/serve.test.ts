@@ -137,7 +137,9 @@ describe('portolan serve', () => {
   })
 
   it.runIf(existsSync('/proc/self'))('a file system without directories of ours is an error, and not tried for ever', async () => {
-    const { code, stderr } = await run(['serve', '--store', '/proc/portolan/store', '--port', '0', '--control-port', '0'])
+    const node = start(['serve', '--store', '/proc/portolan/store', '--port', '0', '--control-port', '0'])
+    scope.add(() => { node.child.kill('SIGKILL') })
+    const { code, stderr } = await node.finished
     expect([code, stderr]).toEqual([1, 'portolan: the directory /proc/portolan/store cannot be made: its file system does not let directories be made there; choose another with --store DIR\n'])
   })
 
