@@ -135,6 +135,15 @@ export function observeCensored (estimate: Estimate, x: number, params: Estimate
   estimate.weight = weight
 }
 
+/** Deviations below the belief where a wait says next to nothing about it: a tenth of an observation */
+const TOO_SHORT = 2
+
+/** A wait too short to say anything, neither about what is believed nor about what it may have gone back to */
+export function refutesNothing (estimate: Estimate, x: number, params: EstimateParams): boolean {
+  const sd = Math.max(params.minSd, Math.sqrt(estimate.variance))
+  return estimate.weight >= MIN_WEIGHT && x < estimate.mean - TOO_SHORT * sd && x < estimate.longRun + sd
+}
+
 /** The same, where all that is known is that it was less than `x` */
 export function observeBelow (estimate: Estimate, x: number, params: EstimateParams, prior: Pick<Estimate, 'mean' | 'variance'>): void {
   const mirrored = { mean: -estimate.mean, longRun: -estimate.longRun, variance: estimate.variance, weight: estimate.weight }

@@ -1,4 +1,4 @@
-import { observe, observeBelow, observeCensored } from './estimate.ts'
+import { observe, observeBelow, observeCensored, refutesNothing } from './estimate.ts'
 import { ageRoute, MAX_PATIENCE } from './record.ts'
 import type { Estimate, EstimateParams } from './estimate.ts'
 import type { RouteRecord } from './record.ts'
@@ -20,6 +20,13 @@ const USUAL_THROUGHPUT = { mean: Math.log(2_000), variance: 1 }
 
 /** What one attempt teaches about the route that it took */
 export function learn (route: RouteRecord, outcome: Outcome, sample: Sample, now: number, params: EstimateParams, usual: Estimate): void {
+  const waited = between(sample.latency, MIN_MS, MAX_MS)
+
+  if (outcome === 'cancelled' && sample.answered !== true && waited != null && refutesNothing(route.latency, Math.log(waited), params)) {
+    // nor does it count as the look that its long run is due
+    return
+  }
+
   ageRoute(route, now, params)
 
   if (outcome === 'stalled') {

@@ -48,3 +48,36 @@ describe('what an attempt that was cut off in the middle of a block teaches', ()
     expect(after([[outcome, sample]]).throughput.weight).toBe(0)
   })
 })
+
+describe('a race that was lost', () => {
+  /** Usually 20 ms, 200 of late, and passed over since */
+  const slowed = (): RouteRecord => {
+    const route = newRoute(0)
+    Object.assign(route.latency, { mean: Math.log(200), longRun: Math.log(20), variance: 0.04, weight: 5 })
+    route.passed = 50
+    return route
+  }
+  const cancelled = (latency: number, answered?: boolean): RouteRecord => {
+    const route = slowed()
+    learn(route, 'cancelled', { latency, answered }, 0, DEFAULT_ESTIMATE, emptyEstimate())
+    return route
+  }
+
+  it('too soon for any answer is not the look that a slow one is due', () => {
+    expect(cancelled(10)).toEqual(slowed())
+  })
+
+  it('is one when it would have answered by then, were it what it was, or when it did answer', () => {
+    expect(cancelled(60).passed).toBe(0)
+    expect(cancelled(300).passed).toBe(0)
+    expect(cancelled(10, true).passed).toBe(0)
+  })
+
+  it('early says something about one that is usually as fast', () => {
+    const route = slowed()
+    route.latency.mean = Math.log(20)
+    learn(route, 'cancelled', { latency: 18 }, 0, DEFAULT_ESTIMATE, emptyEstimate())
+    expect(route.passed).toBe(0)
+    expect(route.latency.mean).toBeGreaterThan(Math.log(20))
+  })
+})
