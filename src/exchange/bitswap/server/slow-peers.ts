@@ -4,8 +4,8 @@ import type { MemoryBudget } from './memory-budget.ts'
 import type { ServedPeer } from './served-peer.ts'
 import type { WantTable } from './want-table.ts'
 
-/** Bytes that buffers on the way may swallow without anybody reading: twice the first window of a yamux stream */
-const PROOF_BYTES = 524_288
+/** Bytes that buffers on the way may swallow without anybody reading: four times the first window of a yamux stream */
+const PROOF_BYTES = 1_048_576
 
 /** A message that has not moved for as long, in ms, belongs to somebody slow, whose read-ahead others may have */
 const SLOW_AFTER = 250
