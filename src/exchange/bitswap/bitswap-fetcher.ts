@@ -2,7 +2,7 @@ import { FetchError } from '../../interface/errors.ts'
 import { PeerClient } from './peer-client.ts'
 import { MAX_WANTS_PER_PEER } from './peer-wants.ts'
 import type { BlockPayload, BlockPrefix, Presence } from './message.ts'
-import type { BitswapNetwork, BlockReceiver } from './network.ts'
+import type { Acceptance, BitswapNetwork, BlockReceiver } from './network.ts'
 import type { BlockVerifier } from '../../block/verify.ts'
 import type { Clock } from '../../interface/clock.ts'
 import type { BlockFetcher } from '../../interface/fetcher.ts'
@@ -167,12 +167,12 @@ class Fetcher implements BitswapFetcher, BlockReceiver {
     }
   }
 
-  accept (peer: string, prefix: BlockPrefix, length: number): boolean {
+  accept (peer: string, prefix: BlockPrefix, length: number): Acceptance {
     const client = this.#peers.get(peer)
 
     if (client == null) {
       this.#components.network.fault(peer, 'unsolicited', `It sent a block of ${length} bytes and was never asked for any`)
-      return false
+      return 'no'
     }
 
     return client.accept(prefix, length)

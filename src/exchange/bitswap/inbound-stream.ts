@@ -1,5 +1,6 @@
 import { FrameReader } from './frame-reader.ts'
 import type { BitswapMessage, BlockPayload, BlockPrefix } from './message.ts'
+import type { Acceptance } from './network.ts'
 import type { Clock } from '../../interface/clock.ts'
 import type { Stream, StreamMessageEvent } from '@libp2p/interface'
 
@@ -15,12 +16,14 @@ const IDLE = 300_000
 const IDLE_BARREN = 30_000
 
 export interface InboundHooks {
-  accept (prefix: BlockPrefix, length: number): boolean
+  accept (prefix: BlockPrefix, length: number): Acceptance
   progress (bytes: number): void
   block (payload: BlockPayload): Promise<void> | void
   message (message: BitswapMessage): void
-  /** Bytes that came besides accepted blocks; false when that was too much */
+  /** Bytes that came besides blocks that were asked for; false when that was too much */
   spend (bytes: number): boolean
+  /** So many more (or fewer) of those are in memory until their message is complete; false when that is too much */
+  hold (bytes: number): boolean
   failed (fault: 'malformed' | 'slow' | 'excess', error: Error): void
   /** It is over; `messages` complete ones came */
   ended (messages: number): void
@@ -43,6 +46,8 @@ export class InboundStream {
   #ended = false
   #unjudged = 0
   #accepted = 0
+  #excused = 0
+  #held = 0
   #beganAt: number
   #beganBytes = 0
   #heardAt: number
@@ -63,7 +68,11 @@ export class InboundStream {
       }
     }
     this.#reader = new FrameReader({
-      accept: (prefix, length) => this.#hooks.accept(prefix, length),
+      accept: (prefix, length) => {
+        const acceptance = this.#hooks.accept(prefix, length)
+        this.#excused += acceptance === 'late' ? length : 0
+        return acceptance === 'yes'
+      },
       progress: bytes => {
         this.#accepted += bytes
         this.#hooks.progress(bytes)
@@ -130,11 +139,21 @@ export class InboundStream {
       return
     }
 
-    const besides = data.byteLength - this.#accepted
+    const skipped = Math.min(this.#excused, data.byteLength - this.#accepted)
+    const besides = data.byteLength - this.#accepted - skipped
+    this.#excused -= skipped
 
     if (!this.#hooks.spend(besides)) {
       this.#fail('excess', new BitswapStreamError('It sends more than anybody asked for'))
+    } else if (!this.#hold(this.#reader.partial ? this.#held + besides : 0)) {
+      this.abort(new BitswapStreamError('Too many messages are on their way'))
     }
+  }
+
+  #hold (bytes: number): boolean {
+    const more = bytes - this.#held
+    this.#held = bytes
+    return more === 0 || this.#hooks.hold(more)
   }
 
   #block (payload: BlockPayload): void {
@@ -192,6 +211,7 @@ export class InboundStream {
 
     this.#ended = true
     this.#stream.removeEventListener('message', this.#onData)
+    this.#hold(0)
     this.#hooks.ended(this.#messages)
   }
 }

@@ -28,7 +28,7 @@ export interface BitswapNetworkInit {
   maxStreamsPerPeer?: number
   /** Incoming streams at a time. @default 1024 */
   maxStreams?: number
-  /** Bytes besides blocks that were asked for. @default 16 MiB at once, 2 MiB per second */
+  /** Bytes besides blocks that were asked for. @default 8 MiB at once, 1 MiB per second */
   bytes?: AllowanceInit
   /** Streams of one peer that end without a message. @default 64 at once, 1 per second */
   barren?: AllowanceInit
@@ -44,9 +44,11 @@ export interface BitswapNetworkInit {
 const DEFAULT_MAX_STREAMS_PER_PEER = 64
 const DEFAULT_MAX_STREAMS = 1_024
 /** A want-list of 1 024 entries has 50 KB, and a client of small blocks sends ten thousand wants a second */
-const DEFAULT_BYTES: AllowanceInit = { burst: 16_777_216, perSecond: 2_097_152 }
+const DEFAULT_BYTES: AllowanceInit = { burst: 8_388_608, perSecond: 1_048_576 }
+/** Bytes of want-lists that are not complete yet, of all peers together: those of a thousand peers at once */
+const MAX_HELD = 67_108_864
 const DEFAULT_BARREN: AllowanceInit = { burst: 64, perSecond: 1 }
-/** What a block that nobody asked for costs besides its bytes: 256 of them are too many */
+/** What a block that nobody asked for costs besides its bytes: 128 of them are too many */
 const UNSOLICITED_COST = 65_536
 /** Peers with a record of what they may still send; whoever is full again has none */
 const MAX_PEERS = 4_096
@@ -70,6 +72,7 @@ export class Libp2pBitswapNetwork implements BitswapNetwork {
   #wants: WantReceiver | undefined
   #running = false
   #streams = 0
+  #held = 0
   #cancelSweep: () => void = () => {}
 
   constructor (components: BitswapNetworkComponents, init: BitswapNetworkInit = {}) {
@@ -189,16 +192,20 @@ export class Libp2pBitswapNetwork implements BitswapNetwork {
     const protocol = stream.protocol as BitswapProtocol
     const inbound = new InboundStream(stream, this.#components.clock, {
       accept: (prefix, length) => {
-        if (this.#blocks?.accept(peer, prefix, length) === true) {
-          return true
+        const acceptance = this.#blocks?.accept(peer, prefix, length) ?? 'no'
+        if (acceptance === 'no') {
+          state.bytes.spend(UNSOLICITED_COST)
         }
-        state.bytes.spend(UNSOLICITED_COST)
-        return false
+        return acceptance
       },
       progress: bytes => { this.#blocks?.progress(peer, bytes) },
       block: payload => this.#blocks?.block(peer, payload),
       message: message => { this.#dispatch(peer, connection, protocol, message) },
       spend: bytes => state.bytes.spend(bytes),
+      hold: bytes => {
+        this.#held += bytes
+        return this.#held <= MAX_HELD
+      },
       failed: (fault, error) => { this.#fault(peer, fault, error.message) },
       ended: messages => {
         if (state.streams.delete(inbound)) {

@@ -1,5 +1,5 @@
 import { DataField, TRUSTED_ALLOCATION } from './data-field.ts'
-import { MAX_ENTRIES, readPresence, readWantlist, tooMany } from './message-entries.ts'
+import { MAX_ENTRIES, MAX_LIST_BYTES, readPresence, readWantlist, tooMany } from './message-entries.ts'
 import { BitswapMessageError } from './message-error.ts'
 import { CID_V0_PREFIX, FIXED32, FIXED64, LENGTH_DELIMITED, MAX_PREFIX_BYTES, MAX_VARINT, MESSAGE, PAYLOAD, VARINT, Fields, decodePrefix, unknownType, wrongType } from './wire.ts'
 import type { BitswapMessage, BlockPayload, BlockPrefix, Presence, WantEntry } from './message.ts'
@@ -102,7 +102,6 @@ export class MessageParser {
     }
 
     this.#numberLength++
-
     if (byte >= 0x80) {
       if (this.#numberLength >= (this.#state === 'value' ? MAX_VARINT : 5)) {
         throw new BitswapMessageError('varint', `A number has more than ${this.#numberLength} bytes`)
@@ -198,6 +197,9 @@ export class MessageParser {
         break
       case MESSAGE.wantlist:
       case MESSAGE.presences:
+        if (length > MAX_LIST_BYTES) {
+          throw new BitswapMessageError('too-large', `A list of ${length} bytes was announced, at most ${MAX_LIST_BYTES} are read`)
+        }
         this.#gather(length, TRUSTED_ALLOCATION)
         break
       default:

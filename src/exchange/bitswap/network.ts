@@ -23,10 +23,15 @@ export interface PeerMessage {
   readonly message: BitswapMessage
 }
 
+/**
+ * Was such a block asked for? Only of one that was (`yes`) any byte is kept; one
+ * that was, but is wanted no more (`late`), is not held against the peer.
+ */
+export type Acceptance = 'yes' | 'late' | 'no'
+
 /** The client: told about blocks while they arrive */
 export interface BlockReceiver {
-  /** Was such a block asked for? Of one that was not, no byte is kept. */
-  accept (peer: string, prefix: BlockPrefix, length: number): boolean
+  accept (peer: string, prefix: BlockPrefix, length: number): Acceptance
   /** Bytes of an accepted block have arrived */
   progress (peer: string, bytes: number): void
   /** An accepted block is complete. While the promise is pending the stream that it came by may be held back. */

@@ -3,7 +3,7 @@ import { Arrivals } from './arrivals.ts'
 import { kindOf } from './late-blocks.ts'
 import { PeerWants } from './peer-wants.ts'
 import type { BlockPayload, BlockPrefix, Presence } from './message.ts'
-import type { BitswapNetwork } from './network.ts'
+import type { Acceptance, BitswapNetwork } from './network.ts'
 import type { Waiter, WantBatch, WantedBlock } from './peer-wants.ts'
 import type { BlockVerifier } from '../../block/verify.ts'
 import type { Clock } from '../../interface/clock.ts'
@@ -99,14 +99,14 @@ export class PeerClient {
     }
   }
 
-  accept (prefix: BlockPrefix, length: number): boolean {
+  accept (prefix: BlockPrefix, length: number): Acceptance {
     const expected = this.#wants.expects(prefix, length)
 
     if (expected === 'no') {
       this.#unsolicited(prefix, `a block of ${length} bytes that it was not asked for`)
     }
 
-    return expected === 'yes'
+    return expected
   }
 
   progress (bytes: number): void {

@@ -1,5 +1,6 @@
 import { LateBlocks, kindOf } from './late-blocks.ts'
 import type { BlockPrefix, OutgoingMessage } from './message.ts'
+import type { Acceptance } from './network.ts'
 import type { Clock } from '../../interface/clock.ts'
 import type { Disclosure } from '../../interface/disclosure.ts'
 import type { BlockKey } from '../../interface/provider.ts'
@@ -182,7 +183,7 @@ export class PeerWants {
   }
 
   /** Is a block like this on its way? `late` blocks are nobody's fault, but of no use either. */
-  expects (prefix: BlockPrefix, length: number): 'yes' | 'late' | 'no' {
+  expects (prefix: BlockPrefix, length: number): Acceptance {
     const kind = kindOf(prefix)
 
     if (this.#kinds.has(kind)) {

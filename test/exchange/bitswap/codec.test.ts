@@ -203,6 +203,7 @@ describe('what is refused', () => {
     ['an endless length', 'length', new Uint8Array(64).fill(0xff)],
     ['a length that is written too long', 'length', Uint8Array.of(0x81, 0x00, 0)],
     ['a length above 4 MiB', 'too-large', Uint8Array.from(varint(MAX_MESSAGE_SIZE + 1))],
+    ['a want-list of more than 1 MiB', 'too-large', Uint8Array.from([...varint(3_000_000), 0x0a, ...varint(2_000_000)])],
     ['an endless number', 'varint', frame(0x28, ...new Array<number>(10).fill(0xff), 1)],
     ['an endless key', 'varint', frame(0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1)],
     ['an endless number in a want', 'varint', frame(0x0a, 15, 0x0a, 13, 0x10, ...new Array<number>(11).fill(0xff), 1)],
@@ -291,7 +292,7 @@ describe('any bytes', () => {
     const before = process.memoryUsage().arrayBuffers
 
     for (let i = 0; i < 200; i++) {
-      for (const start of [[0x80, 0x80, 0x80, 0x02, 0x0a, 0xf0, 0xff, 0xff, 0x01], [0x80, 0x80, 0x80, 0x02, 0x1a, 0xf0, 0xff, 0xff, 0x01, 0x12, 0xe0, 0xff, 0xff, 0x01]]) {
+      for (const start of [[0x80, 0x80, 0x80, 0x02, 0x0a, 0xff, 0xff, 0x3f], [0x80, 0x80, 0x80, 0x02, 0x1a, 0xf0, 0xff, 0xff, 0x01, 0x12, 0xe0, 0xff, 0xff, 0x01]]) {
         const reader = new FrameReader()
         reader.push(Uint8Array.from([...start, 1]), () => {})
         expect(reader.partial).toBe(true)
