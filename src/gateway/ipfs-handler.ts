@@ -81,7 +81,7 @@ export class IpfsHandler {
       const visit: Visit = {
         exchange,
         path,
-        load: (cid, options) => session.retrieve(cid, { signal: options?.signal ?? exchange.signal, client: exchange.client, offline }),
+        load: (cid, { signal = exchange.signal, purpose, needed, part } = {}) => session.retrieve(cid, { signal, purpose, needed, part, client: exchange.client, offline }),
         headers: { 'x-ipfs-path': path.encoded, 'x-content-type-options': 'nosniff', vary: 'Accept', ...headers }
       }
       await (format === 'raw' ? this.#raw(visit) : this.#unixfs(visit))

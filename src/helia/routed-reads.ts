@@ -111,7 +111,7 @@ export class RoutedReads implements Pick<UnixFS, 'cat' | 'ls' | 'stat'> {
     eachHint(options.providers, hint => { session.addProvider(hint) }, this.#logger.forComponent('portolan:helia'))
 
     return {
-      load: async (cid, { signal = outer } = {}) => raceSignal(session.retrieve(cid, { signal }), signal),
+      load: async (cid, { signal = outer, purpose, needed, part } = {}) => raceSignal(session.retrieve(cid, { signal, purpose, needed, part }), signal),
       close: () => { session.close() }
     }
   }

@@ -8,6 +8,13 @@ import type { ProgressOptions, ProgressEvent } from 'progress-events'
 /** Every phase of a retrieval, as progress events: `portolan:retrieve:<phase>` */
 export type RetrieveProgressEvents = ProgressEvent<`portolan:retrieve:${string}`, unknown>
 
+/** The file that a block is read for, and which of its bytes are still wanted from this block on, the last included */
+export interface WantedPart {
+  readonly cid: CID
+  readonly from: number
+  readonly to: number
+}
+
 export interface RetrieveOptions extends ProgressOptions<RetrieveProgressEvents> {
   signal?: AbortSignal
   /** Who is known to have it: URLs, multiaddrs, peer ids. Asked before discovery has answered. */
@@ -26,6 +33,12 @@ export interface RetrieveOptions extends ProgressOptions<RetrieveProgressEvents>
   offline?: boolean
   /** Ask although a full miss was remembered. @default false */
   skipNegativeCache?: boolean
+  /** `prefetch`: wanted ahead of a reader, who may never come to it. @default 'read' */
+  purpose?: 'read' | 'prefetch'
+  /** Of a prefetch: resolves when it has become a read. May never settle. */
+  needed?: Promise<void>
+  /** What the block is read for, in a session: the rest may then come as one stream, where a provider can */
+  part?: WantedPart
   /** `false`: neither look into nor write to the local store (the caller does both). @default true */
   store?: boolean
 }

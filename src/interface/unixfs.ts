@@ -1,9 +1,12 @@
+import type { WantedPart } from './routing.ts'
 import type { CID } from 'multiformats/cid'
 
 export interface LoadOptions {
   signal?: AbortSignal
   /** The expected size, for choosing a provider */
   size?: number
+  /** The file that the block belongs to, and which of its bytes are wanted from this block on */
+  part?: WantedPart
   /** `prefetch`: wanted ahead of the reader, who may never come to it. @default 'read' */
   purpose?: 'read' | 'prefetch'
   /** Of a prefetch: resolves when the reader waits for the block, which makes it a read. It never rejects, and may never settle. */

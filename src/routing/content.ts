@@ -16,7 +16,7 @@ export function readContent (
     try {
       yield * reader(target, async (cid, load) => {
         session ??= openSession(cid, options)
-        return session.retrieve(cid, { signal: load?.signal ?? signal })
+        return session.retrieve(cid, { signal: load?.signal ?? signal, purpose: load?.purpose, needed: load?.needed, part: load?.part })
       }, { offset, length, signal })
     } finally {
       session?.close()

@@ -4,11 +4,12 @@ import { Retrieval } from './retrieval.ts'
 import { Explanation } from './story.ts'
 import { Timeline } from './timeline.ts'
 import type { ProviderGroup } from './affinity.ts'
+import type { Fed } from './feeds.ts'
 import type { RoutingEnvironment } from './environment.ts'
 import type { RetrievalEnd } from './retrieval-init.ts'
 import type { Ledger, PrivacyMode } from '../interface/disclosure.ts'
 import type { BlockKey, Provider } from '../interface/provider.ts'
-import type { Purpose, Want } from '../interface/request.ts'
+import type { Want } from '../interface/request.ts'
 
 /** One caller of a flight */
 export interface Joiner {
@@ -18,6 +19,10 @@ export interface Joiner {
   readonly priority: number
   readonly client?: string
   readonly hints: readonly Provider[]
+  /** @default 'read' */
+  readonly purpose?: 'read' | 'prefetch'
+  /** Of a prefetch: resolves when it has become a read */
+  readonly needed?: Promise<void>
   onProgress? (phase: string, detail: Record<string, unknown>): void
 }
 
@@ -27,9 +32,10 @@ export interface FlightInit {
   readonly id: string
   readonly want: Want
   readonly mode: PrivacyMode
-  readonly purpose: Purpose
   readonly group: ProviderGroup
   readonly parent?: Want
+  /** A stream that has the block or will have it soon; resolves with undefined as soon as that turns out false */
+  fed? (signal: AbortSignal): Promise<Fed | undefined> | undefined
   /** Runs once, before the first caller gets the bytes */
   onDelivered (bytes: Uint8Array, provider: Provider): void
   /** A certain miss: nobody known has it. Not called when somebody announced it meanwhile. */
@@ -40,6 +46,7 @@ export interface FlightInit {
 
 interface Seat {
   readonly joiner: Joiner
+  purpose: 'read' | 'prefetch'
   leave (): void
   resolve (bytes: Uint8Array): void
   reject (err: Error): void
@@ -57,6 +64,7 @@ export class Flight {
   #retrieval?: Retrieval
   /** Somebody announced the block while it was sought: a miss would be out of date */
   announced = false
+  #begun = false
   #over = false
 
   get key (): BlockKey {
@@ -88,6 +96,7 @@ export class Flight {
       })
       const seat: Seat = {
         joiner,
+        purpose: joiner.purpose ?? 'read',
         leave: () => {
           cancelTimer()
           joiner.signal?.removeEventListener('abort', onAbort)
@@ -109,17 +118,13 @@ export class Flight {
 
       this.#seats.add(seat)
       joiner.signal?.addEventListener('abort', onAbort, { once: true })
+      void joiner.needed?.then(() => { seat.purpose = 'read' })
 
-      if (this.#retrieval == null) {
-        try {
-          this.#start(joiner)
-        } catch (err) {
-          // whatever foreign code threw: nobody may join what never began
-          seat.reject(err as Error)
-        }
+      if (!this.#begun) {
+        this.#begin()
       } else {
         this.timeline.joined++
-        this.#retrieval.joined(joiner.hints)
+        this.#retrieval?.joined(joiner.hints)
       }
     })
   }
@@ -131,16 +136,52 @@ export class Flight {
     }
   }
 
-  #start (first: Joiner): void {
+  /** Waits for the stream that will bring the block, if there is one, and seeks it where there is none */
+  #begin (): void {
+    this.#begun = true
+    const fed = this.#init.fed?.(this.#controller.signal)
+
+    if (fed == null) {
+      this.#seek()
+      return
+    }
+
+    this.timeline.add('discovery', 'a stream of its DAG is under way')
+    void fed.then(fed => {
+      if (this.#over) {
+        return
+      }
+
+      if (fed == null) {
+        this.timeline.add('discovery', 'the stream did not bring it')
+        this.#seek()
+      } else {
+        this.timeline.add('attempt', fed.why, { provider: fed.provider.id, bytes: fed.bytes.byteLength })
+        this.#end({ kind: 'delivered', bytes: fed.bytes, provider: fed.provider })
+      }
+    })
+  }
+
+  #seek (): void {
+    try {
+      this.#start([...this.#seats].map(({ joiner }) => joiner))
+    } catch (err) {
+      // whatever foreign code threw: nobody may join what never began
+      this.stop(err as Error)
+    }
+  }
+
+  #start (joiners: readonly Joiner[]): void {
     const { env, want, ledger } = this.#init
     const request = new RoutingRequest({ ledger, clock: env.clock }, {
       id: this.#init.id,
-      purpose: this.#init.purpose,
+      // one reader who waits makes it a read
+      purpose: () => [...this.#seats].some(({ purpose }) => purpose === 'read') ? 'read' : 'prefetch',
       mode: this.#init.mode,
       signal: this.#controller.signal,
       key: want.key,
-      client: first.client,
-      hints: first.hints,
+      client: joiners[0]?.client,
+      hints: joiners.flatMap(({ hints }) => hints),
       deadline: () => this.#most('deadline'),
       priority: () => this.#most('priority')
     })

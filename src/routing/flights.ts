@@ -1,4 +1,5 @@
 import type { Flight } from './flight.ts'
+import type { PrivacyMode } from '../interface/disclosure.ts'
 import type { BlockKey } from '../interface/provider.ts'
 
 /** The flights under way, by what they may be joined by and by the block that they are for */
@@ -49,4 +50,9 @@ export class Flights {
       this.#byKey.delete(flight.key)
     }
   }
+}
+
+/** One flight per block and mode; a caller that accepts larger blocks than usual has one of its own */
+export function flightId (mode: PrivacyMode, key: BlockKey, maxBytes?: number): string {
+  return maxBytes == null ? `${mode} ${key}` : `${mode} ${key} ${maxBytes}`
 }

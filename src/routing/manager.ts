@@ -3,19 +3,22 @@ import { parseCID } from '../block/cid.ts'
 import { ParsedHint } from '../provider/parsed-hint.ts'
 import { BlockTooLargeError, NotFoundError, NotRunningError, OfflineError, RetrievalFailedError } from '../interface/errors.ts'
 import { Announcer } from './announcer.ts'
+import { eachCID } from './each-cid.ts'
 import { readContent } from './content.ts'
 import { Experience } from './experience.ts'
+import { DagFeeds } from './feeds.ts'
 import { describeProviders, routingFigures } from './figures.ts'
 import { Flight } from './flight.ts'
-import { Flights } from './flights.ts'
+import { Flights, flightId } from './flights.ts'
 import { LocalCopies } from './local-copies.ts'
 import { routingEnvironment } from './environment.ts'
 import { routingMetrics } from './metrics.ts'
 import { NegativeCache } from './negative-cache.ts'
 import { checkRetrieveOptions, routingParams } from './params.ts'
+import { OpenSessions } from './open-sessions.ts'
 import { RoutingSession } from './session.ts'
 import { Stories } from './stories.ts'
-import { CustomProgressEvent } from 'progress-events'
+import { tell } from './tell.ts'
 import type { ContentRoutingComponents } from './components.ts'
 import type { RoutingEnvironment } from './environment.ts'
 import type { RoutingFigures } from './figures.ts'
@@ -25,14 +28,17 @@ import type { BlockKey, Provider, ProviderHint } from '../interface/provider.ts'
 import type { Explanation } from './story.ts'
 import type { Want } from '../interface/request.ts'
 import type { ContentRoutingStats } from '../interface/stats.ts'
-import type { ContentRouting, RetrievalSession, RetrieveContentOptions, RetrieveOptions } from '../interface/routing.ts'
+import type { ContentRouting, RetrievalSession, RetrieveContentOptions, RetrieveOptions, WantedPart } from '../interface/routing.ts'
 import type { CID } from 'multiformats/cid'
 
 export type { ContentRoutingComponents } from './components.ts'
 export type { ContentRoutingInit } from './params.ts'
 
-/** Sessions open at once; the oldest is closed beyond that */
-const MAX_SESSIONS = 10_000
+/** The session that a read belongs to */
+interface ReadBy {
+  readonly root: CID
+  readonly id: string
+}
 
 /**
  * Selects providers and fetches blocks on a cache miss. Works over any set of
@@ -45,8 +51,8 @@ export class ContentRoutingManager implements ContentRouting {
   readonly #flights = new Flights()
   readonly #negative: NegativeCache
   readonly #stories: Stories
-  /** The oldest first. No LRUCache: it clears all of its 10 000 places when the last session closes, a fifth of the read of a small file that is here. */
-  readonly #sessions = new Map<string, RoutingSession>()
+  readonly #sessions = new OpenSessions()
+  readonly #feeds: DagFeeds
   readonly #announcer: Announcer
   readonly #experience: Experience
   readonly #copies?: LocalCopies
@@ -61,6 +67,7 @@ export class ContentRoutingManager implements ContentRouting {
     this.#negative = new NegativeCache(params.negative)
     this.#stories = new Stories(components.clock, params.stories)
     this.#env = routingEnvironment(components, params)
+    this.#feeds = new DagFeeds(this.#env, components.ledger, (root, { cid, bytes }) => { this.#env.affinity.linkBlock(root, cid, bytes) })
     this.#experience = new Experience({ ...components, affinity: this.#env.affinity })
     this.#copies = components.store == null ? undefined : new LocalCopies(this.#env, components.store)
     this.#announcer = new Announcer({ clock: components.clock, ledger: components.ledger, log: this.#env.log, provide: components.provide })
@@ -94,9 +101,8 @@ export class ContentRoutingManager implements ContentRouting {
     this.#running = false
     const why = new NotRunningError('Content routing was stopped')
 
-    for (const session of [...this.#sessions.values()]) {
-      session.close()
-    }
+    this.#sessions.close()
+    this.#feeds.stop()
 
     for (const flight of this.#flights.all()) {
       flight.stop(why)
@@ -135,14 +141,7 @@ export class ContentRoutingManager implements ContentRouting {
       throw new NotRunningError('Content routing is not running: start the node first')
     }
 
-    const list = isIterable(cids) ? cids : [parseCID(cids)]
-    const available = (cid: CID): void => { this.available(cid) }
-    await this.#announcer.announce((async function * () {
-      for await (const cid of list) {
-        available(parseCID(cid))
-        yield cid
-      }
-    })(), this.#params.mode, options.signal)
+    await this.#announcer.announce(eachCID(cids, cid => { this.available(cid) }), this.#params.mode, options.signal)
   }
 
   /** Somebody has this block now (it was stored, or announced by a peer): a remembered miss no longer holds */
@@ -167,7 +166,7 @@ export class ContentRoutingManager implements ContentRouting {
     return routingFigures(this.#components, this.#env, this.#announcer, { flights: this.#flights.size, sessions: this.#sessions.size })
   }
 
-  async #retrieve (target: CID, options: RetrieveOptions, root?: CID): Promise<Uint8Array> {
+  async #retrieve (target: CID, options: RetrieveOptions, session?: ReadBy): Promise<Uint8Array> {
     checkRetrieveOptions(options)
     const cid = parseCID(target)
     const { verifier, clock, stats } = this.#env
@@ -181,7 +180,7 @@ export class ContentRoutingManager implements ContentRouting {
     options.signal?.throwIfAborted()
     const key = blockKey(cid)
     const deadline = clock.now() + (options.timeout ?? this.#params.timeout)
-    const local = options.store === false ? undefined : await this.#local(cid, key, options, root)
+    const local = options.store === false ? undefined : await this.#local(cid, key, options, session?.root)
 
     if (local != null) {
       return local
@@ -205,7 +204,24 @@ export class ContentRoutingManager implements ContentRouting {
       throw new MissError([], `${cid}: nobody delivered it a moment ago (${missed.reason}); not asked again for ${Math.ceil((missed.until - clock.now()) / 1000)} s`, this.explain(cid))
     }
 
-    return this.#join(cid, key, mode, hints, deadline, options, root)
+    if (session != null && options.part != null) {
+      this.#ahead(options.part, mode, hints, options, session)
+    }
+
+    return this.#join(cid, key, mode, hints, deadline, options, session?.root)
+  }
+
+  /** A block of a file is not here: the rest of the file may come as one stream */
+  #ahead (part: WantedPart, mode: PrivacyMode, hints: readonly Provider[], options: RetrieveOptions, { root, id }: ReadBy): void {
+    this.#feeds.ahead({
+      part,
+      mode,
+      reader: id,
+      hints,
+      group: this.#env.affinity.group(blockKey(root), root),
+      priority: options.priority ?? 0,
+      maxBytes: Math.max(options.maxBlockSize ?? 0, this.#env.verifier.maxBlockSize)
+    })
   }
 
   async #join (cid: CID, key: BlockKey, mode: PrivacyMode, hints: readonly Provider[], deadline: number, options: RetrieveOptions, root?: CID): Promise<Uint8Array> {
@@ -227,8 +243,10 @@ export class ContentRoutingManager implements ContentRouting {
       deadline,
       priority: options.priority ?? 0,
       client: options.client,
+      purpose: options.purpose,
+      needed: options.needed,
       hints,
-      ...(options.onProgress == null ? {} : { onProgress: (phase, detail) => { this.#tell(options, cid, phase, detail) } })
+      ...(options.onProgress == null ? {} : { onProgress: (phase, detail) => { tell(this.#env.log, options, cid, phase, detail) } })
     })
     stats.took(clock.now() - started)
 
@@ -254,8 +272,8 @@ export class ContentRoutingManager implements ContentRouting {
       id: `r${++this.#sequence}`,
       want: { ...want, ...(parent?.size == null ? {} : { size: parent.size }) },
       mode,
-      purpose: 'read',
       group,
+      fed: signal => this.#feeds.wait(key, mode, signal),
       ...(group.root === key ? {} : { parent: { cid: root ?? group.cid, key: group.root, maxBytes } }),
       onDelivered: bytes => {
         stats.succeeded++
@@ -284,19 +302,10 @@ export class ContentRoutingManager implements ContentRouting {
       return undefined
     }
 
-    this.#tell(options, cid, 'cache', { bytes: bytes.byteLength })
+    tell(this.#env.log, options, cid, 'cache', { bytes: bytes.byteLength })
     this.seen(cid, bytes, root)
     this.#stories.cached(cid, key, bytes.byteLength)
     return bytes
-  }
-
-  /** A caller's callback that throws is the caller's affair: the flight is shared */
-  #tell (options: RetrieveOptions, cid: CID, phase: string, detail: Record<string, unknown>): void {
-    try {
-      options.onProgress?.(new CustomProgressEvent(`portolan:retrieve:${phase}`, { cid, ...detail }))
-    } catch (err) {
-      this.#env.log.error('a progress callback threw - %e', err)
-    }
   }
 
   /** A block of a DAG was read: its links belong to the same root */
@@ -320,26 +329,15 @@ export class ContentRoutingManager implements ContentRouting {
       id,
       root,
       options,
-      retrieve: async (cid, sessionOptions) => this.#retrieve(cid, sessionOptions, root),
+      retrieve: async (cid, sessionOptions) => this.#retrieve(cid, sessionOptions, { root, id }),
       parseHint: hint => this.#hint(hint),
       seen: (cid, bytes) => { this.seen(cid, bytes, root) },
-      onClose: () => { this.#sessions.delete(id) }
+      onClose: () => {
+        this.#sessions.delete(id)
+        this.#feeds.leave(id)
+      }
     })
-
-    if (this.#sessions.size >= MAX_SESSIONS) {
-      this.#sessions.values().next().value?.close()
-    }
-
-    this.#sessions.set(id, session)
+    this.#sessions.add(id, session)
     return session
   }
-}
-
-/** One flight per block and mode; a caller that accepts larger blocks than usual has one of its own */
-function flightId (mode: PrivacyMode, key: BlockKey, maxBytes?: number): string {
-  return maxBytes == null ? `${mode} ${key}` : `${mode} ${key} ${maxBytes}`
-}
-
-function isIterable (value: unknown): value is Iterable<CID> | AsyncIterable<CID> {
-  return value != null && typeof value === 'object' && (Symbol.iterator in value || Symbol.asyncIterator in value)
 }

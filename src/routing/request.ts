@@ -6,7 +6,8 @@ import type { Purpose, Request } from '../interface/request.ts'
 
 export interface RequestInit {
   readonly id: string
-  readonly purpose: Purpose
+  /** Read live where it may change: a prefetch becomes a read */
+  readonly purpose: Purpose | (() => Purpose)
   readonly mode: PrivacyMode
   readonly signal: AbortSignal
   readonly key?: string
@@ -20,7 +21,6 @@ export interface RequestInit {
 /** The only place that makes disclosures: whoever wants to write about a CID needs one of these */
 export class RoutingRequest implements Request {
   readonly id: string
-  readonly purpose: Purpose
   readonly mode: PrivacyMode
   readonly signal: AbortSignal
   readonly client?: string
@@ -34,11 +34,15 @@ export class RoutingRequest implements Request {
     this.#clock = components.clock
     this.#init = init
     this.id = init.id
-    this.purpose = init.purpose
     this.mode = init.mode
     this.signal = init.signal
     this.client = init.client
     this.hints = init.hints ?? []
+  }
+
+  get purpose (): Purpose {
+    const { purpose } = this.#init
+    return typeof purpose === 'function' ? purpose() : purpose
   }
 
   get deadline (): number {

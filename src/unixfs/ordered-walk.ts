@@ -2,6 +2,7 @@ import { ReadAhead } from './read-ahead.ts'
 import type { ReadAccount } from './read-budget.ts'
 import type { ReadWindow } from './read-window.ts'
 import type { BlockLoader } from '../interface/unixfs.ts'
+import type { WantedPart } from '../interface/routing.ts'
 import type { CID } from 'multiformats/cid'
 
 /** A block to be loaded */
@@ -9,6 +10,8 @@ export interface Branch {
   readonly cid: CID
   /** The expected size of the block, if its parent tells: passed on to the loader */
   readonly size?: number
+  /** What of the whole is wanted from here on: passed on to the loader */
+  readonly part?: WantedPart
   /** What the block will take of the window, in bytes: it is not loaded before there is room for that */
   readonly cost: number
   /**

@@ -244,7 +244,7 @@ export class ReadAhead<B extends Branch, T> {
 
   async #load (segment: Segment<B, T>, branch: B, front: boolean, reserved: number): Promise<void> {
     const { load, open, window, account, signal } = this.#init
-    const { cid, size, cost, reach } = branch
+    const { cid, size, part, cost, reach } = branch
     const arrived = window.ask()
     const ahead = front ? undefined : Promise.withResolvers<void>()
     const loading: Loading = { state: 'loading', reach, reserved, needed: ahead?.resolve }
@@ -254,7 +254,7 @@ export class ReadAhead<B extends Branch, T> {
     this.#blocks++
 
     try {
-      const block = await load(cid, ahead == null ? { signal, size } : { signal, size, purpose: 'prefetch', needed: ahead.promise })
+      const block = await load(cid, { signal, size, part, ...(ahead == null ? {} : { purpose: 'prefetch', needed: ahead.promise }) })
 
       if (this.#head != null) {
         arrived(block.byteLength)

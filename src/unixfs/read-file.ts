@@ -71,6 +71,10 @@ interface FileBranch extends Branch {
   readonly start: number
   readonly end: number
   readonly depth: number
+  /** The file, where this node begins in it, and the last byte of it that is wanted */
+  readonly file: CID
+  readonly at: number
+  readonly last: number
 }
 
 type OpenedFile = Opened<FileBranch, Uint8Array>
@@ -112,7 +116,7 @@ export async function * readUntil (signal: AbortSignal, cid: CID, load: BlockLoa
   const size = options.dagSize != null && options.dagSize <= MAX_BLOCK_BYTES ? options.dagSize : undefined
 
   yield * orderedWalk<FileBranch, Uint8Array>({
-    root: { cid, size, cost: GUESSED_NODE_BYTES, reach: GUESSED_NODE_BYTES, start: offset, end: Math.min(offset + length, Number.MAX_SAFE_INTEGER), depth: 0 },
+    root: { cid, size, cost: GUESSED_NODE_BYTES, reach: GUESSED_NODE_BYTES, start: offset, end: Math.min(offset + length, Number.MAX_SAFE_INTEGER), depth: 0, file: cid, at: 0, last: 0 },
     load,
     open: (branch, block) => branch.cid.code === RAW_CODE ? openLeaf(branch, block, budget) : openNode(branch, block, budget),
     window: new AdaptiveWindow({ clock: options.clock ?? systemClock, max }),
@@ -143,13 +147,14 @@ function openNode (branch: FileBranch, block: Uint8Array, budget: NodeBudget): O
     throw new UnixFSError('malformed', `${cid} has ${node.links.length} links but ${node.blockSizes.length} block sizes`)
   }
 
-  checkClaim(branch, contentSize(cid, node))
+  const size = contentSize(cid, node)
+  checkClaim(branch, size)
   budget.visit(cid, node.data.byteLength > 0)
 
   const own = slice(branch, node.data, block)
   const links = linksInRange(branch, node)
 
-  return links.bytes === 0 ? { own } : { own, steps: children(branch, links), held: links.bytes, ahead: links.bytes }
+  return links.bytes === 0 ? { own } : { own, steps: children(depth === 0 ? { ...branch, last: Math.min(branch.end, size) - 1 } : branch, links), held: links.bytes, ahead: links.bytes }
 }
 
 function linksInRange ({ cid, start, end }: FileBranch, node: UnixFSNode): FileLinks {
@@ -196,7 +201,10 @@ function child (parent: FileBranch, { cid, from, claimed, beyond }: FileLink): F
   const size = expectedBlockSize(cid, claimed, beyond)
   const cost = size ?? GUESSED_NODE_BYTES
 
-  return { cid, size, cost, reach: Math.max(cost, end - start), claimed, start, end, depth }
+  const { file, last } = parent
+  const at = parent.at + from
+
+  return { cid, size, cost, reach: Math.max(cost, end - start), claimed, start, end, depth, file, at, last, part: { cid: file, from: at + start, to: last } }
 }
 
 /**
