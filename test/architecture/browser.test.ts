@@ -19,7 +19,9 @@ const NODE_FILES = [
   'src/config/value.ts',
   'src/exchange/http/dial-egress.ts',
   'src/exchange/http/origin-pool-egress.ts',
-  'src/exchange/http/undici-egress.ts'
+  'src/exchange/http/undici-egress.ts',
+  'src/exchange/lease/dns-egress.ts',
+  'src/exchange/lease/guarded-transports-egress.ts'
 ]
 
 const rooms = parseArchitectureTable(readRepositoryFile('docs/architecture.md'))

@@ -20,8 +20,10 @@ export interface Lease {
 export interface ConnectionLeases {
   /**
    * Resolves with a connection, dialling when there is none. Rejects with a
-   * FetchError: `unreachable` (nobody answered), `overloaded` (our own caps),
-   * `refused` (the address policy), `cancelled` (`signal`).
+   * FetchError: `unreachable` (nobody answered, or no address of it may be or can
+   * be dialled: where the address policy refused one, `cause` says so),
+   * `overloaded` (our own caps), `cancelled` (`signal`, or `stop`).
+   * It settles no disclosure: nothing about a CID is written yet.
    */
   acquire (target: LeaseTarget, options: { signal: AbortSignal }, disclosure: Disclosure): Promise<Lease>
   start (): void

@@ -1,0 +1,219 @@
+import { raceSignal } from '../../clock/race-signal.ts'
+import { AddressRefusedError } from '../../interface/errors.ts'
+import { quote } from '../../interface/quote.ts'
+import { FIRST_UNRESERVED_PORT } from '../../provider/address.ts'
+import { parseHost } from '../../provider/host.ts'
+import { dialText, readDialAddress } from './dial-address.ts'
+import type { Clock } from '../../interface/clock.ts'
+import type { AddressPolicy } from '../../provider/address.ts'
+import type { DialAddress } from './dial-address.ts'
+import type { ResolveText } from './dns-egress.ts'
+import type { Resolve, ResolvedAddress } from '../http/dial-egress.ts'
+
+/** Milliseconds for all names of one peer: a resolver that is alive answers in one, and the dial is still to come */
+export const DEFAULT_RESOLVE_TIMEOUT = 3_000
+/** Addresses of one peer that are dialled: more is no peer but a list of victims */
+export const MAX_DIALLED = 8
+/** Records of one answer that are read */
+const MAX_RECORDS = 32
+/** Of one name: two of each family, as happy eyeballs would try */
+const MAX_PER_NAME = 4
+/** A dnsaddr leads to others: bootstrap.libp2p.io is two deep */
+const MAX_DEPTH = 3
+/** Names that are looked up for one peer */
+const MAX_LOOKUPS = 8
+
+export interface AddressGuardComponents {
+  policy: AddressPolicy
+  clock: Clock
+  resolve: Resolve
+  resolveText: ResolveText
+}
+
+/** An address that was checked and can be dialled as it stands */
+export interface CheckedAddress {
+  /** The multiaddr, up to the relay if there is one, without the peer it leads to */
+  readonly text: string
+  /** The IP address that is connected to */
+  readonly host: string
+  readonly kind: DialAddress['kind']
+  readonly relayed: boolean
+}
+
+export interface SkippedAddress {
+  readonly text: string
+  readonly why: string
+  /** Present when the address policy refused it; otherwise nobody here can dial it */
+  readonly refusal?: Error
+}
+
+export interface CheckedAddresses {
+  /** Direct before relayed, plain before wrapped, otherwise in the given order */
+  readonly dialable: readonly CheckedAddress[]
+  readonly skipped: readonly SkippedAddress[]
+}
+
+/**
+ * Stands between addresses that somebody told us and the network. Names are
+ * resolved here, once, and what comes out has an IP address in it: what was
+ * checked is what is dialled.
+ */
+export class AddressGuard {
+  readonly #components: AddressGuardComponents
+  readonly #timeout: number
+
+  constructor (components: AddressGuardComponents, init: { resolveTimeout?: number } = {}) {
+    this.#components = components
+    this.#timeout = init.resolveTimeout ?? DEFAULT_RESOLVE_TIMEOUT
+  }
+
+  /** Throws an AddressRefusedError when this host may not be connected to, whatever it resolves to */
+  check ({ host, port, sni }: DialAddress): void {
+    this.#components.policy.check(host.text, port ?? FIRST_UNRESERVED_PORT)
+
+    if (sni != null && sni !== host.text) {
+      // a transport that goes by the name in the certificate would connect there
+      this.#components.policy.check(sni, port ?? FIRST_UNRESERVED_PORT)
+    }
+  }
+
+  /** The IP addresses of a name that may be connected to; throws the first refusal when there is none */
+  async resolve (name: string, port: number, lookup: DialAddress['lookup'], signal: AbortSignal): Promise<ResolvedAddress[]> {
+    const answer = await raceSignal(this.#components.resolve(name), signal)
+    const kept: ResolvedAddress[] = []
+    let refusal: Error | undefined
+
+    for (const { address } of answer.slice(0, MAX_RECORDS)) {
+      const ip = parseHost(address)?.ip
+      const family = ip?.byteLength === 4 ? 4 : 6
+
+      if ((lookup === 'dns4' && family === 6) || (lookup === 'dns6' && family === 4)) {
+        continue
+      }
+      try {
+        this.#components.policy.checkResolved(address, port, name)
+        kept.push({ address, family })
+      } catch (error) {
+        refusal ??= error as Error
+      }
+    }
+
+    if (kept.length === 0) {
+      throw refusal ?? new Error(`${quote(name)} resolves to no address`)
+    }
+    return alternate(kept).slice(0, MAX_PER_NAME)
+  }
+
+  /** What of these addresses of `peer` may and can be dialled. Rejects only with the signal's reason. */
+  async checked (texts: readonly string[], peer: string, options: { signal: AbortSignal }): Promise<CheckedAddresses> {
+    using timeout = this.#components.clock.timeout(this.#timeout)
+    const signal = AbortSignal.any([options.signal, timeout.signal])
+    const found = new Found(peer)
+
+    for (const text of texts) {
+      await this.#follow(text, found, 0, signal)
+    }
+
+    options.signal.throwIfAborted()
+    return found.result()
+  }
+
+  async #follow (text: string, found: Found, depth: number, signal: AbortSignal): Promise<void> {
+    const read = readDialAddress(text)
+
+    if (found.full) {
+      found.skip(text, `a peer has at most ${MAX_DIALLED} addresses`)
+    } else if ('why' in read) {
+      found.skip(text, read.why)
+    } else if (read.address.peer != null && read.address.peer !== found.peer) {
+      found.skip(text, 'it leads to another peer')
+    } else {
+      try {
+        this.check(read.address)
+        await this.#resolved(text, read.address, found, depth, signal)
+      } catch (error) {
+        const { name, message } = error as Error
+        found.skip(text, signal.aborted ? 'its name was not resolved in time' : message, name === AddressRefusedError.name ? error as Error : undefined)
+      }
+    }
+  }
+
+  async #resolved (text: string, address: DialAddress, found: Found, depth: number, signal: AbortSignal): Promise<void> {
+    const { host, lookup } = address
+
+    if (lookup === 'none') {
+      found.add(address)
+      return
+    }
+
+    if (found.lookups++ >= MAX_LOOKUPS) {
+      found.skip(text, `at most ${MAX_LOOKUPS} names are resolved for one peer`)
+      return
+    }
+
+    if (lookup !== 'dnsaddr') {
+      for (const { address: ip } of await this.resolve(host.text, address.port ?? 0, lookup, signal)) {
+        found.add({ ...address, host: parseHost(ip) ?? host })
+      }
+      return
+    }
+
+    if (depth >= MAX_DEPTH) {
+      found.skip(text, `a dnsaddr leads through at most ${MAX_DEPTH} others`)
+      return
+    }
+
+    const records = await raceSignal(this.#components.resolveText(`_dnsaddr.${host.text}`, { signal }), signal)
+
+    for (const record of records.slice(0, MAX_RECORDS)) {
+      // a dnsaddr holds the addresses of many peers: those that name no peer could be anybody's
+      if (record.startsWith('dnsaddr=') && record.endsWith(`/p2p/${found.peer}`)) {
+        await this.#follow(record.slice('dnsaddr='.length), found, depth + 1, signal)
+      }
+    }
+  }
+}
+
+/** What was found for one peer so far */
+class Found {
+  readonly peer: string
+  readonly #dialable = new Map<string, CheckedAddress>()
+  readonly #skipped: SkippedAddress[] = []
+  lookups = 0
+
+  constructor (peer: string) {
+    this.peer = peer
+  }
+
+  get full (): boolean {
+    return this.#dialable.size >= MAX_DIALLED
+  }
+
+  add (address: DialAddress): void {
+    const text = dialText(address)
+
+    if (!this.full) {
+      this.#dialable.set(text, { text, host: address.host.text, kind: address.kind, relayed: address.relay != null })
+    }
+  }
+
+  skip (text: string, why: string, refusal?: Error): void {
+    if (this.#skipped.length < MAX_RECORDS) {
+      this.#skipped.push({ text, why, ...(refusal == null ? {} : { refusal }) })
+    }
+  }
+
+  result (): CheckedAddresses {
+    const rank = ({ relayed, kind }: CheckedAddress): number => (relayed ? 3 : 0) + ['tcp', 'ws', 'wss'].indexOf(kind)
+
+    return { dialable: [...this.#dialable.values()].sort((a, b) => rank(a) - rank(b)), skipped: this.#skipped }
+  }
+}
+
+/** One family after the other, beginning with that of the first: where one of them is broken the second try has the other */
+function alternate (addresses: readonly ResolvedAddress[]): ResolvedAddress[] {
+  const first = addresses.filter(({ family }) => family === addresses[0]?.family)
+  const second = addresses.filter(({ family }) => family !== addresses[0]?.family)
+
+  return first.flatMap((address, i) => [address, ...second.slice(i, i + 1)]).concat(second.slice(first.length))
+}
