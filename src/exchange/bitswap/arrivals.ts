@@ -1,4 +1,5 @@
-import type { PeerWants, WantedBlock } from './peer-wants.ts'
+import type { PeerWants } from './peer-wants.ts'
+import type { WantedBlock } from './wanted-block.ts'
 import type { Clock } from '../../interface/clock.ts'
 
 /** Attempts are told at most this often: their timers count in hundreds of milliseconds, and pieces come by the thousand */

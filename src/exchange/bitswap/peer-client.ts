@@ -4,7 +4,8 @@ import { kindOf } from './late-blocks.ts'
 import { PeerWants } from './peer-wants.ts'
 import type { BlockPayload, BlockPrefix, Presence } from './message.ts'
 import type { Acceptance, BitswapNetwork } from './network.ts'
-import type { Waiter, WantBatch, WantedBlock } from './peer-wants.ts'
+import type { WantBatch } from './peer-wants.ts'
+import type { Waiter, WantedBlock } from './wanted-block.ts'
 import type { BlockVerifier } from '../../block/verify.ts'
 import type { Clock } from '../../interface/clock.ts'
 import type { Disclosure } from '../../interface/disclosure.ts'
@@ -26,9 +27,6 @@ interface Pending extends Waiter {
   resolve (bytes: Uint8Array): void
   reject (error: FetchError): void
 }
-
-/** The largest that the wire has room for: 31 bits */
-const MAX_PRIORITY = 2 ** 31 - 1
 
 /** Fetches blocks from one peer. Nothing is written to it that was not asked of it. */
 export class PeerClient {
@@ -69,7 +67,7 @@ export class PeerClient {
         const waiter: Pending = {
           want,
           disclosure,
-          priority: Math.min(MAX_PRIORITY, Math.max(1, Math.trunc(request.priority) + 1)),
+          priority: request.priority,
           progress: bytes => { attempt.bytes(bytes) },
           resolve: bytes => {
             signal.removeEventListener('abort', onAbort)

@@ -1,36 +1,13 @@
 import { LateBlocks, kindOf } from './late-blocks.ts'
+import { fits, tell, withdrawn } from './wanted-block.ts'
+import { WirePriorities } from './wire-priority.ts'
 import type { BlockPrefix, OutgoingMessage } from './message.ts'
 import type { Acceptance } from './network.ts'
+import type { Waiter, WantedBlock } from './wanted-block.ts'
 import type { Clock } from '../../interface/clock.ts'
 import type { Disclosure } from '../../interface/disclosure.ts'
 import type { BlockKey } from '../../interface/provider.ts'
-import type { Want } from '../../interface/request.ts'
 import type { CID } from 'multiformats/cid'
-
-/** Somebody who waits for a block from this peer */
-export interface Waiter {
-  readonly want: Want
-  readonly disclosure: Disclosure
-  readonly priority: number
-  /** Bytes that came on its behalf, as far as that can be told */
-  progress (bytes: number): void
-}
-
-/** One block wanted from one peer, by however many */
-export interface WantedBlock {
-  readonly key: BlockKey
-  readonly cid: CID
-  readonly kind: string
-  readonly waiters: Set<Waiter>
-  /** Of everybody on whose behalf the peer was told */
-  readonly told: Disclosure[]
-  /** When it was written last; undefined while it may still be withdrawn unseen */
-  flushedAt?: number
-  /** Written once more, after the stream broke */
-  again: boolean
-  /** Answers of this peer after which it is no longer believed that others are served first */
-  believedUntil: number
-}
 
 interface Cancellation {
   readonly cid: CID
@@ -59,6 +36,7 @@ export class PeerWants {
   readonly #late: LateBlocks
   /** Wants on the wire, by what their blocks look like */
   readonly #kinds = new Map<string, number>()
+  readonly #priorities = new WirePriorities()
   #answered = 0
 
   constructor (clock: Clock) {
@@ -162,7 +140,7 @@ export class PeerWants {
       if (wants.length === MAX_BATCH) {
         break
       }
-      let priority = 0
+      let priority = -Infinity
       this.#queue.delete(key)
 
       for (const waiter of wanted.waiters) {
@@ -176,7 +154,7 @@ export class PeerWants {
 
       this.#flushed(wanted)
 
-      wants.push({ cid: wanted.cid, type: 'block', priority, sendDontHave: true })
+      wants.push({ cid: wanted.cid, type: 'block', priority: this.#priorities.next(priority), sendDontHave: true })
     }
 
     return wants.length === 0 ? undefined : { message: { wants }, disclosures, cancelled }
@@ -308,6 +286,10 @@ export class PeerWants {
     this.#wanted.delete(wanted.key)
     this.#queue.delete(wanted.key)
 
+    if (this.#wanted.size === 0) {
+      this.#priorities.reset()
+    }
+
     if (wanted.flushedAt == null) {
       return
     }
@@ -319,28 +301,5 @@ export class PeerWants {
     } else {
       this.#kinds.set(wanted.kind, left)
     }
-  }
-}
-
-function fits (waiters: Iterable<Waiter>, length: number): boolean {
-  for (const { want } of waiters) {
-    if (length <= want.maxBytes) {
-      return true
-    }
-  }
-
-  return false
-}
-
-/** Whoever joins what is on the wire is told about too, though not a byte more is written */
-function tell (wanted: WantedBlock, { disclosure }: Waiter): void {
-  wanted.told.push(disclosure)
-  disclosure.sent()
-}
-
-/** Changes nothing about those that were written */
-function withdrawn ({ waiters }: WantedBlock): void {
-  for (const { disclosure } of waiters) {
-    disclosure.notSent()
   }
 }

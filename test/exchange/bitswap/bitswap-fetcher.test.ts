@@ -65,7 +65,7 @@ describe('a block', () => {
     expect(recorded.arrived).toBe(200_000)
     expect(recorded.entries.map(({ observer, state, cancelled, audience, form }) => ({ observer, state, cancelled, audience, form })))
       .toEqual([{ observer: `p2p:${peer.peer}`, state: 'sent', cancelled: false, audience: 'one', form: 'cid' }])
-    expect(peer.lines).toMatchObject([{ type: 'block', cancel: false, sendDontHave: true, priority: 5 }])
+    expect(peer.lines).toMatchObject([{ type: 'block', cancel: false, sendDontHave: true }])
     expect(node.leases).toMatchObject({ held: 0, excess: 0 })
     expect(node.fetcher.size.wants).toBe(0)
   })
@@ -111,6 +111,18 @@ describe('wants', () => {
     expect(peer.messages).toBe(1)
     expect(peer.streams).toHaveLength(1)
     expect(node.verifier.hashed).toBe(100)
+  })
+
+  it('are asked for in order: each is a little less urgent than the one before, whole steps of priority count more', async () => {
+    const blocks = await Promise.all(Array.from({ length: 20 }, async (_, i) => sample(i)))
+    const { node, peer } = await pair({ answer: having(blocks) })
+    await Promise.all(blocks.map(async (block, i) => node.fetcher.fetch(wantOf(block), routeTo(peer.peer), attempt(i < 10 ? 0 : 1))))
+
+    const priorities = peer.wants.map(({ priority }) => priority)
+    const sorted = [...priorities].sort((a, b) => b - a)
+    expect(sorted).toEqual([...priorities.slice(10), ...priorities.slice(0, 10)])
+    expect(new Set(priorities).size).toBe(20)
+    expect(Math.min(...priorities)).toBeGreaterThan(0)
   })
 
   it('that are withdrawn within the turn are never seen', async () => {

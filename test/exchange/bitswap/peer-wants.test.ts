@@ -7,7 +7,7 @@ import { Arrivals } from '../../../src/exchange/bitswap/arrivals.ts'
 import { PeerWants } from '../../../src/exchange/bitswap/peer-wants.ts'
 import { Disclosure } from '../../../src/interface/disclosure.ts'
 import { VirtualClock } from '../../../src/testing/virtual-clock.ts'
-import type { Waiter, WantedBlock } from '../../../src/exchange/bitswap/peer-wants.ts'
+import type { Waiter, WantedBlock } from '../../../src/exchange/bitswap/wanted-block.ts'
 
 const cids = Array.from({ length: 6 }, (_, i) => CID.createV1(0x55, Digest.create(0x12, new Uint8Array(32).fill(i))))
 
