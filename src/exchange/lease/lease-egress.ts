@@ -219,6 +219,8 @@ class Race {
     const [endpoint, identity] = this.#keys(dial.address)
     const fresh = !dial.known.has(connection.id)
 
+    // what is connected is not given up with the others
+    this.#running.delete(dial)
     backoff.succeeded(endpoint)
 
     if (!connection.remotePeer.equals(this.#peer)) {

@@ -5,8 +5,8 @@ import type { Libp2p, PeerId } from '@libp2p/interface'
 
 /** The name of the tag in libp2p's peer store */
 export const LEASE_TAG = 'portolan-lease'
-/** libp2p prunes the peers with the lowest sum of tags first: above kad-dht's 50 and 1, and bootstrap's 50, together */
-const TAG_VALUE = 1_000
+/** The highest that there is: libp2p prunes the peers with the lowest sum of tags first, and kad-dht's and bootstrap's have 50 at most */
+const TAG_VALUE = 100
 /** Milliseconds after which a tag is void: the store may outlive a crash, the lease does not */
 const TAG_LIFE = 600_000
 /** Milliseconds for the peer store, which may be on a disk */
