@@ -180,14 +180,20 @@ export function selectProvider (input: SelectInput, params: SelectParams = DEFAU
   }
 }
 
-/** Of those passed over, the one most worth measuring beside a read; none where everybody is known well enough */
+/** Passed over this often, a provider whose pause is over is measured: soon after it recovered, yet not so often that those which stay slow take every measurement */
+const PAUSED_PATIENCE = 50
+
+/**
+ * Of those passed over, the one most worth measuring beside a read; none where
+ * everybody is known well enough. One that delivered before it was paused goes first
+ * when its turn has come: doubt keeps reads away from it, and only an answer ends it.
+ */
 export function selectStale (selection: Selection, size: number, random: Random, params: SelectParams = DEFAULT_SELECT): CandidateView | undefined {
-  const stale = selection.passed.filter(({ view, provider, route }) => {
-    return view.latency.weight < params.staleWeight && !provider.fallback && route.transport !== 'broker'
-  })
+  const measurable = selection.passed.filter(({ provider, route }) => !provider.fallback && route.transport !== 'broker')
+  const due = measurable.filter(({ view }) => view.breaker === 'half-open' && view.successes > 0 && view.passedOver >= PAUSED_PATIENCE)
 
   return selectProvider({
-    candidates: stale,
+    candidates: due.length > 0 ? due : measurable.filter(({ view }) => view.latency.weight < params.staleWeight),
     size,
     activeDomains: new Set(),
     allowFallback: false,

@@ -340,4 +340,18 @@ describe('selectStale', () => {
       expect(selectStale(selection(passed), 1_024, seededRandom(seed))).toBeUndefined()
     }
   })
+  it('picks first one that delivered and was paused, when its turn has come, however well it is known', () => {
+    const little = { mean: Math.log(5), sd: 0.5, weight: DEFAULT_SELECT.staleWeight / 2 }
+    const fresh = candidate('fresh', { view: { latency: little } })
+    const paused = (passedOver: number, successes = 10): CandidateView => candidate('paused', { latency: 500, view: { breaker: 'half-open', successes, passedOver } })
+    const pick = (other: CandidateView, seed: number): CandidateView | undefined => {
+      return selectStale({ because: '', skipped: [], passed: [fresh, other] }, 1_024, seededRandom(seed))
+    }
+
+    for (let seed = 0; seed < 20; seed++) {
+      expect(pick(paused(50), seed)).not.toBe(fresh)
+      expect(pick(paused(20), seed)).toBe(fresh)
+      expect(pick(paused(50, 0), seed)).toBe(fresh)
+    }
+  })
 })
