@@ -106,30 +106,36 @@ function guardedWebSockets (guard: AddressGuard, components: Omit<AddressGuardCo
       const { host, port, kind, sni, lookup } = address
       const name = sni ?? (host.ip?.byteLength === 16 ? `[${host.text}]` : host.text)
       const scheme = kind === 'wss' ? 's' : ''
+      const connect = dialer(new URL(`http${scheme}://${name}:${port}`), {
+        ...components,
+        // of the name that is in the URL, or that of the host where it differs
+        resolve: async () => host.ip == null ? guard.resolve(host.text, port ?? 0, lookup, signal) : [{ address: host.text, family: host.ip.byteLength === 4 ? 4 : 6 }],
+        connectTimeout: CONNECT_TIMEOUT,
+        ...(ca == null ? {} : { ca })
+      })
+      let failure: Error | undefined
       const agent = new Agent({
-        connect: dialer(new URL(`http${scheme}://${name}:${port}`), {
-          ...components,
-          // of the name that is in the URL, or that of the host where it differs
-          resolve: async () => host.ip == null ? guard.resolve(host.text, port ?? 0, lookup, signal) : [{ address: host.text, family: host.ip.byteLength === 4 ? 4 : 6 }],
-          connectTimeout: CONNECT_TIMEOUT,
-          ...(ca == null ? {} : { ca })
+        connect: (options, callback) => connect(options, (...args) => {
+          failure = args[0] ?? failure
+          callback(...args)
         })
       })
-      return opened(new WebSocket(`ws${scheme}://${name}:${port}`, { dispatcher: agent }), agent, signal)
+      // the WebSocket itself does not say why it could not connect
+      return opened(new WebSocket(`ws${scheme}://${name}:${port}`, { dispatcher: agent }), agent, signal, () => failure)
     }
     return transport
   }
 }
 
 /** Resolves when it is open; otherwise leaves nothing behind */
-async function opened (websocket: WebSocket, agent: Agent, signal: AbortSignal): Promise<WebSocket> {
+async function opened (websocket: WebSocket, agent: Agent, signal: AbortSignal, failure: () => Error | undefined): Promise<WebSocket> {
   websocket.binaryType = 'arraybuffer'
 
   try {
     await new Promise<void>((resolve, reject) => {
       websocket.addEventListener('open', () => { resolve() }, { once: true })
-      websocket.addEventListener('error', ({ error, message }) => { reject(error instanceof Error ? error : new Error(message)) }, { once: true })
-      websocket.addEventListener('close', () => { reject(new Error('The WebSocket was closed before it was open')) }, { once: true })
+      websocket.addEventListener('error', () => { reject(failure() ?? new Error('The host does not speak WebSocket')) }, { once: true })
+      websocket.addEventListener('close', () => { reject(failure() ?? new Error('The WebSocket was closed before it was open')) }, { once: true })
       signal.addEventListener('abort', () => { reject(signal.reason as Error) }, { once: true })
       signal.throwIfAborted()
     })

@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { LEASE_TAG } from '../../../src/exchange/lease/protection.ts'
 import { addressPolicy } from '../../../src/provider/address.ts'
 import { VirtualClock } from '../../../src/testing/virtual-clock.ts'
-import { addressesOf, disclosureTo, leasesOf, never, node } from './nodes.ts'
+import { addressesOf, deadAddress, disclosureTo, leasesOf, never, node } from './nodes.ts'
 import type { Lease, LeaseTarget } from '../../../src/exchange/lease/lease.ts'
 import type { FetchError } from '../../../src/interface/errors.ts'
 import type { Connection, Libp2p } from '@libp2p/interface'
@@ -201,7 +201,7 @@ describe('waiting for a connection', () => {
   it('with addresses that the dial under way does not know goes on when that has failed', async () => {
     const [client, server] = [await node(), await node()]
     const leases = leasesOf(client)
-    const [wrong, right] = await Promise.allSettled([acquire(leases, { peer: id(server), addresses: ['/ip4/127.0.0.1/tcp/1024'] }), acquire(leases, targetOf(server))])
+    const [wrong, right] = await Promise.allSettled([acquire(leases, { peer: id(server), addresses: [await deadAddress()] }), acquire(leases, targetOf(server))])
 
     expect([wrong.status, right.status]).toEqual(['rejected', 'fulfilled'])
   })
@@ -211,7 +211,7 @@ describe('waiting for a connection', () => {
     await client.peerStore.merge(server.peerId, { multiaddrs: server.getMultiaddrs() })
     const leases = leasesOf(client)
 
-    expect((await acquire(leases, { peer: id(server), addresses: ['/ip4/127.0.0.1/tcp/1024', '/ip4/8.8.8.8/udp/4001/quic-v1'] })).connection.status).toBe('open')
+    expect((await acquire(leases, { peer: id(server), addresses: [await deadAddress(), '/ip4/8.8.8.8/udp/4001/quic-v1'] })).connection.status).toBe('open')
   })
 })
 
@@ -265,7 +265,7 @@ describe('addresses that cannot be dialled here', () => {
   it('because nobody listens there back off, and the next one is told', async () => {
     const clock = new VirtualClock()
     const leases = leasesOf(await node(), { clock })
-    const target = { peer: OTHER, addresses: ['/ip4/127.0.0.1/tcp/1024'] }
+    const target = { peer: OTHER, addresses: [await deadAddress()] }
 
     expect((await failure(acquire(leases, target))).message).toMatch(/ECONNREFUSED/)
     expect((await failure(acquire(leases, target))).message).toMatch(/left alone/)

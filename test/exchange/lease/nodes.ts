@@ -1,3 +1,4 @@
+import { createServer } from 'node:net'
 import { identify } from '@libp2p/identify'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
@@ -18,6 +19,7 @@ import type { ConnectionLeases } from '../../../src/exchange/lease/lease.ts'
 import type { Clock } from '../../../src/interface/clock.ts'
 import type { Libp2p } from '@libp2p/interface'
 import type { Libp2pOptions } from 'libp2p'
+import type { AddressInfo } from 'node:net'
 
 /** Everything but the ports of other services */
 export const loopback = addressPolicy({ allow: ['127.0.0.0/8', '::1'] })
@@ -43,6 +45,15 @@ export function addressesOf (libp2p: Libp2p): string[] {
 
 export function disclosureTo (peer: string): Disclosure {
   return new Disclosure({ intended: () => {}, settled: () => {} }, { observer: `p2p:${peer}`, form: 'cid', transport: 'bitswap', audience: 'one' }, { request: 'r', purpose: 'read', at: 0 })
+}
+
+/** An address where nobody listens: the port was free a moment ago */
+export async function deadAddress (): Promise<string> {
+  const server = createServer()
+  await new Promise<void>(resolve => { server.listen(0, '127.0.0.1', resolve) })
+  const { port } = server.address() as AddressInfo
+  await new Promise(resolve => { server.close(resolve) })
+  return `/ip4/127.0.0.1/tcp/${port}`
 }
 
 /** Resolvers that a test does not expect to be used */
