@@ -70,6 +70,7 @@ class Fetcher implements BitswapFetcher, BlockReceiver {
   readonly #peers = new Map<string, PeerClient>()
   readonly #addresses = new Map<ProviderId, readonly string[]>()
   #detach: (() => void) | undefined
+  readonly #wantsOf = new Map<string, number>()
   #wants = 0
 
   constructor (components: BitswapFetcherComponents, init: BitswapFetcherInit) {
@@ -138,13 +139,15 @@ class Fetcher implements BitswapFetcher, BlockReceiver {
       throw new FetchError('cancelled', `${provider} was not waited for any longer`, { provider, cause: signal.reason })
     }
 
-    if (this.#wants >= this.#maxWants || (this.#peers.get(peer)?.size ?? 0) >= this.#maxWantsPerPeer) {
-      throw new FetchError('overloaded', `${provider} was not asked: ${this.#wants} blocks are wanted already, ${this.#peers.get(peer)?.size ?? 0} of them from it`, { provider })
+    const fromPeer = this.#wantsOf.get(peer) ?? 0
+
+    if (this.#wants >= this.#maxWants || fromPeer >= this.#maxWantsPerPeer) {
+      throw new FetchError('overloaded', `${provider} was not asked: ${this.#wants} blocks are wanted already, ${fromPeer} of them from it`, { provider })
     }
 
     const disclosure = attempt.request.disclose({ observer: provider, form: 'cid', transport: 'bitswap', audience: 'one' })
     let lease: Lease
-    this.#wants++
+    this.#count(peer, 1)
 
     try {
       try {
@@ -163,7 +166,7 @@ class Fetcher implements BitswapFetcher, BlockReceiver {
       attempt.phase('connected')
       return await this.#peer(peer).fetch(want, attempt, disclosure, lease)
     } finally {
-      this.#wants--
+      this.#count(peer, -1)
     }
   }
 
@@ -196,6 +199,18 @@ class Fetcher implements BitswapFetcher, BlockReceiver {
 
   broken (peer: string, error: Error): void {
     this.#peers.get(peer)?.broken(error)
+  }
+
+  /** From the moment that a connection is asked for */
+  #count (peer: string, change: 1 | -1): void {
+    const now = (this.#wantsOf.get(peer) ?? 0) + change
+    this.#wants += change
+
+    if (now === 0) {
+      this.#wantsOf.delete(peer)
+    } else {
+      this.#wantsOf.set(peer, now)
+    }
   }
 
   #peer (peer: string): PeerClient {

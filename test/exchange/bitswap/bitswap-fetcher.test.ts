@@ -1,6 +1,9 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import { afterEach, describe, expect, it } from 'vitest'
 import { bitswapSpy } from '../../../bench/exchange/bitswap-spy.ts'
+import { systemClock } from '../../../src/clock/system-clock.ts'
+import { Libp2pBitswapNetwork } from '../../../src/exchange/bitswap/libp2p-network.ts'
+import { silentLogger } from '../../../src/testing/silent-logger.ts'
 import { attempt, failure, routeTo, sample, wantOf } from './attempt.ts'
 import { client } from './nodes.ts'
 import type { Client } from './nodes.ts'
@@ -195,9 +198,9 @@ describe('wants', () => {
     expect(names(others[0]?.wants ?? [])).toEqual([(await sample(2)).cid.toString()])
   })
 
-  it('have a limit', async () => {
+  it.each([{ maxWants: 2 }, { maxWantsPerPeer: 2 }])('have a limit: %j', async limits => {
     const blocks = await Promise.all([1, 2, 3].map(async i => sample(i)))
-    const { node, peer } = await pair({}, { fetcher: { maxWants: 2 } })
+    const { node, peer } = await pair({}, { fetcher: limits })
     const attempts = [attempt(), attempt(), attempt()]
     const fetching = blocks.map(async (block, i) => failure(node.fetcher.fetch(wantOf(block), routeTo(peer.peer), attempts[i] ?? attempt())))
 
@@ -298,6 +301,22 @@ describe('a stop', () => {
       node.fetcher.start()
       expect(await node.fetcher.fetch(wantOf(block), routeTo(peer.peer), attempt())).toEqual(block.bytes)
     }
+  })
+})
+
+describe('a start', () => {
+  it('fails where somebody else speaks bitswap already, and takes over when told to', async () => {
+    const node = await us()
+    const components = { libp2p: node.libp2p as never, clock: systemClock, logger: silentLogger }
+    const second = new Libp2pBitswapNetwork(components)
+    await expect(second.start()).rejects.toMatchObject({ name: 'DuplicateProtocolHandlerError' })
+
+    const third = new Libp2pBitswapNetwork(components, { force: true })
+    await third.start()
+    await third.stop()
+    // whoever failed can try again
+    await second.start()
+    await second.stop()
   })
 })
 

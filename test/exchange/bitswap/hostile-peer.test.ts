@@ -130,6 +130,44 @@ describe('a peer', () => {
     await others()
   })
 
+  it('that begins one want-list after the other gets no more memory than its share', async () => {
+    const { peer, fault, others } = await world({}, { network: { bytes: { burst: 2_000_000, perSecond: 1 } } })
+    const list = new Uint8Array(900_000)
+    const before = process.memoryUsage().arrayBuffers
+    const streams = await Promise.all(Array.from({ length: 10 }, async () => peer.open()))
+
+    for (const stream of streams) {
+      if (stream.status === 'open') {
+        // a want-list of 1 000 000 bytes, of which a tenth is missing
+        stream.send(Uint8Array.from([...varint(1_000_004), 0x0a, ...varint(1_000_000)]))
+        stream.send(list)
+      }
+    }
+
+    await fault('excess')
+    await Promise.all(streams.slice(3).map(closed))
+    // the sender's buffers count too
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(64_000_000)
+    await others()
+  })
+
+  it('that is slow to hear of a CANCEL may send the block for which it came, however large', async () => {
+    const [block, other] = [await sample(1, 2_000_000), await sample(2)]
+    const { node, peer, faults } = await world({}, { network: { bytes: { burst: 100_000, perSecond: 1 } } })
+    const recorded = attempt()
+    const fetching = failure(node.fetcher.fetch(wantOf(block), routeTo(peer.peer), recorded))
+    await peer.until(({ wants }) => wants.length === 1)
+    recorded.abort()
+    await fetching
+    await peer.say({ blocks: [block] })
+
+    const last = node.fetcher.fetch(wantOf(other), routeTo(peer.peer), attempt())
+    await peer.until(({ wants }) => wants.length === 2)
+    await peer.say({ blocks: [other] })
+    expect(await last).toEqual(other.bytes)
+    expect(faults).toEqual([])
+  })
+
   it('that sends other bytes than it was asked for fails that want, as invalid', async () => {
     const [asked, sent] = [await sample(1), await sample(2)]
     const { node, peer, others } = await world({ answer: wants => wants.every(({ cancel }) => cancel) ? undefined : { blocks: [{ cid: asked.cid, bytes: sent.bytes }] } })

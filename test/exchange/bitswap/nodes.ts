@@ -43,13 +43,13 @@ export interface Client {
 }
 
 /** A node with our client on it */
-export async function client (init: { clock?: Clock, security?: 'tls' | 'noise', network?: BitswapNetworkInit, fetcher?: BitswapFetcherInit } = {}): Promise<Client> {
+export async function client (init: { clock?: Clock, verifier?: BlockVerifier, security?: 'tls' | 'noise', network?: BitswapNetworkInit, fetcher?: BitswapFetcherInit } = {}): Promise<Client> {
   const libp2p = await node(init.security)
   const clock = init.clock ?? systemClock
   const faults: BitswapFaultEvent[] = []
   const network = new Libp2pBitswapNetwork({ libp2p: libp2p as never, clock, logger: silentLogger }, { onFault: event => { faults.push(event) }, ...init.network })
   const leases = directLeases(libp2p)
-  const verifier = blockVerifier()
+  const verifier = init.verifier ?? blockVerifier()
   const fetcher = bitswapFetcher({ network, leases, verifier, clock }, init.fetcher)
   await network.start()
   fetcher.start()
