@@ -45,7 +45,7 @@ export interface Sample {
   readonly answered?: boolean
   /** Milliseconds from dispatch to connected */
   readonly connect?: number
-  /** Bytes of the block and the milliseconds from first byte to last; where it was cut off, the bytes expected and the time they had */
+  /** Bytes of the block and the milliseconds from first byte to last; where it was cut off, more bytes than had come and the time they had */
   readonly bytes?: number
   readonly transfer?: number
   /** The provider said when to come back, in ms */
