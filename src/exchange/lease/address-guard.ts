@@ -12,6 +12,8 @@ import type { Resolve, ResolvedAddress } from '../http/dial-egress.ts'
 
 /** Milliseconds for all names of one peer: a resolver that is alive answers in one, and the dial is still to come */
 export const DEFAULT_RESOLVE_TIMEOUT = 3_000
+/** Milliseconds for names beside addresses that need none: what can be dialled does not wait for a resolver */
+const NAMES_BESIDE = 250
 /** Addresses of one peer that are dialled: more is no peer but a list of victims */
 export const MAX_DIALLED = 8
 /** Records of one answer that are read */
@@ -48,7 +50,7 @@ export interface SkippedAddress {
 }
 
 export interface CheckedAddresses {
-  /** Direct before relayed, plain before wrapped, otherwise in the given order */
+  /** Direct before relayed, plain before wrapped, those without a name first, otherwise in the given order */
   readonly dialable: readonly CheckedAddress[]
   readonly skipped: readonly SkippedAddress[]
 }
@@ -106,19 +108,21 @@ export class AddressGuard {
 
   /** What of these addresses of `peer` may and can be dialled. Rejects only with the signal's reason. */
   async checked (texts: readonly string[], peer: string, options: { signal: AbortSignal }): Promise<CheckedAddresses> {
-    using timeout = this.#components.clock.timeout(this.#timeout)
-    const signal = AbortSignal.any([options.signal, timeout.signal])
     const found = new Found(peer)
+    const names = texts.map(text => this.#read(text, found)).filter(name => name != null)
 
-    for (const text of texts) {
-      await this.#follow(text, found, 0, signal)
+    if (names.length > 0) {
+      using timeout = this.#components.clock.timeout(found.empty ? this.#timeout : NAMES_BESIDE)
+      const signal = AbortSignal.any([options.signal, timeout.signal])
+      await Promise.all(names.map(async name => this.#follow(name, found, 0, signal)))
     }
 
     options.signal.throwIfAborted()
     return found.result()
   }
 
-  async #follow (text: string, found: Found, depth: number, signal: AbortSignal): Promise<void> {
+  /** Takes an address that needs no resolver, and returns one that does */
+  #read (text: string, found: Found): Name | undefined {
     const read = readDialAddress(text)
 
     if (found.full) {
@@ -130,21 +134,33 @@ export class AddressGuard {
     } else {
       try {
         this.check(read.address)
-        await this.#resolved(text, read.address, found, depth, signal)
       } catch (error) {
-        const { name, message } = error as Error
-        found.skip(text, signal.aborted ? 'its name was not resolved in time' : message, name === AddressRefusedError.name ? error as Error : undefined)
+        found.fail(text, error as Error)
+        return undefined
+      }
+      if (read.address.lookup !== 'none') {
+        return { text, address: read.address }
+      }
+      found.add(read.address)
+    }
+
+    return undefined
+  }
+
+  async #follow ({ text, address }: Name, found: Found, depth: number, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#resolved(text, address, found, depth, signal)
+    } catch (error) {
+      if (signal.aborted) {
+        found.skip(text, 'its name was not resolved in time')
+      } else {
+        found.fail(text, error as Error)
       }
     }
   }
 
   async #resolved (text: string, address: DialAddress, found: Found, depth: number, signal: AbortSignal): Promise<void> {
     const { host, lookup } = address
-
-    if (lookup === 'none') {
-      found.add(address)
-      return
-    }
 
     if (found.lookups++ >= MAX_LOOKUPS) {
       found.skip(text, `at most ${MAX_LOOKUPS} names are resolved for one peer`)
@@ -168,10 +184,20 @@ export class AddressGuard {
     for (const record of records.slice(0, MAX_RECORDS)) {
       // a dnsaddr holds the addresses of many peers: those that name no peer could be anybody's
       if (record.startsWith('dnsaddr=') && record.endsWith(`/p2p/${found.peer}`)) {
-        await this.#follow(record.slice('dnsaddr='.length), found, depth + 1, signal)
+        const name = this.#read(record.slice('dnsaddr='.length), found)
+
+        if (name != null) {
+          await this.#follow(name, found, depth + 1, signal)
+        }
       }
     }
   }
+}
+
+/** An address that leads to others */
+interface Name {
+  readonly text: string
+  readonly address: DialAddress
 }
 
 /** What was found for one peer so far */
@@ -189,6 +215,10 @@ class Found {
     return this.#dialable.size >= MAX_DIALLED
   }
 
+  get empty (): boolean {
+    return this.#dialable.size === 0
+  }
+
   add (address: DialAddress): void {
     const text = dialText(address)
 
@@ -201,6 +231,10 @@ class Found {
     if (this.#skipped.length < MAX_RECORDS) {
       this.#skipped.push({ text, why, ...(refusal == null ? {} : { refusal }) })
     }
+  }
+
+  fail (text: string, error: Error): void {
+    this.skip(text, error.message, error.name === AddressRefusedError.name ? error : undefined)
   }
 
   result (): CheckedAddresses {
