@@ -3,10 +3,15 @@ import { Resolver } from 'node:dns/promises'
 /** Reads the TXT records of a name */
 export type ResolveText = (name: string, options: { signal: AbortSignal }) => Promise<readonly string[]>
 
-/** The machine's own name servers. Where there is no such record, there are none. */
-export const systemResolveText: ResolveText = async (name, { signal }) => {
+/** Asks these name servers, by default the machine's own. Where there is no such record, there are none. */
+export const textResolver = (servers?: readonly string[]): ResolveText => async (name, { signal }) => {
   signal.throwIfAborted()
   const resolver = new Resolver()
+
+  if (servers != null) {
+    resolver.setServers(servers)
+  }
+
   const cancel = (): void => { resolver.cancel() }
   signal.addEventListener('abort', cancel, { once: true })
 
@@ -22,3 +27,5 @@ export const systemResolveText: ResolveText = async (name, { signal }) => {
     signal.removeEventListener('abort', cancel)
   }
 }
+
+export const systemResolveText: ResolveText = textResolver()
