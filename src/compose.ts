@@ -12,8 +12,12 @@ import { namedProvidersSource } from './discovery/named-providers.ts'
 import { providing } from './discovery/provide-egress.ts'
 import { adoptedBrokerFetcher } from './exchange/broker/broker-egress.ts'
 import { raceBrokers } from './exchange/broker/race-egress.ts'
+import { exchangeMetrics } from './exchange/exchange-metrics.ts'
 import { httpBlockFetcher } from './exchange/http/http-fetcher.ts'
 import { restartableTransport } from './exchange/http/restartable-transport.ts'
+import { PeerExchange } from './exchange/peer-exchange.ts'
+import { SiblingFetcher } from './exchange/sibling/sibling-fetcher.ts'
+import { TransferCounts } from './exchange/transfer-counts.ts'
 import { createFilesystem } from './helia/filesystem.ts'
 import { heliaSeams } from './helia/seams.ts'
 import { withContentRouting } from './helia/with-content-routing.ts'
@@ -21,7 +25,7 @@ import { nullLedger } from './privacy/null-ledger.ts'
 import { toProvider } from './provider/provider.ts'
 import { reputationBook } from './reputation/book.ts'
 import { ReputationKeeper } from './reputation/keeper.ts'
-import { ContentRoutingManager } from './routing/manager.ts'
+import { OwningManager } from './owning-manager.ts'
 import { RoutingRequest } from './routing/request.ts'
 import { contentReader } from './unixfs/content-reader.ts'
 import { stat } from './unixfs/entry.ts'
@@ -34,19 +38,23 @@ import type { ContentRoutingOptions } from './config/content-routing-options.ts'
 import type { ConnectedLibp2p } from './discovery/connected-peers.ts'
 import type { HasContentRouting } from './discovery/libp2p-routing-egress.ts'
 import type { Provides } from './discovery/provide-egress.ts'
-import type { RestartableTransport, TransportFactory } from './exchange/http/restartable-transport.ts'
+import type { Resolve } from './exchange/http/dial-egress.ts'
+import type { BitswapFault } from './exchange/bitswap/network.ts'
+import type { ResolveText } from './exchange/lease/dns-egress.ts'
+import type { ExchangeLibp2p } from './exchange/peer-exchange.ts'
+import type { TransportFactory } from './exchange/http/restartable-transport.ts'
 import type { GetFilesystem } from './helia/filesystem.ts'
 import type { HeliaContentRouting } from './helia/helia-routing.ts'
 import type { LocalStore } from './interface/cache.ts'
 import type { Clock, Random } from './interface/clock.ts'
-import type { Disclosure, Ledger, Observer } from './interface/disclosure.ts'
+import type { Disclosure, Ledger, Observer, PrivacyMode } from './interface/disclosure.ts'
 import type { BlockFetcher } from './interface/fetcher.ts'
 import type { ComponentLogger } from './interface/logger.ts'
 import type { Metrics } from './interface/metrics.ts'
 import type { Provider, ProviderHint, ProviderSource } from './interface/provider.ts'
-import type { Purpose } from './interface/request.ts'
+import type { Purpose, Request } from './interface/request.ts'
 import type { AddressPolicy } from './provider/address.ts'
-import type { ContentRoutingComponents } from './routing/manager.ts'
+import type { ContentRoutingComponents, ContentRoutingManager } from './routing/manager.ts'
 import type { Helia } from '@helia/interface'
 import type { Datastore } from 'interface-datastore'
 import type { CID } from 'multiformats/cid'
@@ -55,9 +63,24 @@ export type { ContentRoutingOptions } from './config/content-routing-options.ts'
 export type { TransportFactory } from './exchange/http/restartable-transport.ts'
 export type { Filesystem, FilesystemInit, FilesystemNode, GetFilesystem } from './helia/filesystem.ts'
 
+/** Who looks up the names in addresses of peers */
+export interface NameResolution {
+  readonly resolve: Resolve
+  readonly resolveText: ResolveText
+  /** The node's transports connect to what was resolved and checked, whatever the name leads to next. @default false */
+  readonly pinned?: boolean
+}
+
 export interface CompositionParts {
   readonly logger: ComponentLogger
   readonly transport: TransportFactory
+  /**
+   * A libp2p node to exchange blocks over while content routing runs, or `later`:
+   * there may be one, and whoever composes starts `exchange` with it. @default none
+   */
+  readonly peers?: ExchangeLibp2p | 'later'
+  /** @default names are not resolved, only IP addresses of peers are dialled */
+  readonly names?: NameResolution
   /** Makes the sources of providers, under the policy that the options give */
   sources? (context: { clock: Clock, policy: AddressPolicy }): readonly ProviderSource[]
   readonly provide?: ContentRoutingComponents['provide']
@@ -76,37 +99,28 @@ export interface Composition {
   readonly routing: ContentRoutingManager
   /** Read live by `routing`: add fetchers to it */
   readonly fetchers: BlockFetcher[]
+  /** Absent where there are no peers, or somebody else's bitswap is used */
+  readonly exchange?: PeerExchange
   readonly policy: AddressPolicy
   readonly verifier: BlockVerifier
   readonly clock: Clock
   readonly ledger: Ledger
+  readonly transfers: TransferCounts
+  readonly fleet?: SiblingFetcher
   parseHint (hint: ProviderHint, source: string): Provider
+  /** A request for what no retrieval is behind */
+  unrouted (cid: CID, purpose: Purpose): Request
 }
 
 /** What belongs to no retrieval is ended by nobody's leaving */
 const NEVER = new AbortController().signal
 
-/** Content routing with the transport that it owns: pools open with it and do not survive its stop */
-class OwningManager extends ContentRoutingManager {
-  readonly #transport: RestartableTransport
+/** What a peer does on purpose, and not because it is slow */
+const HOSTILE: ReadonlySet<BitswapFault> = new Set<BitswapFault>(['malformed', 'unsolicited', 'flood', 'excess'])
 
-  constructor (transport: RestartableTransport, ...args: ConstructorParameters<typeof ContentRoutingManager>) {
-    super(...args)
-    this.#transport = transport
-  }
-
-  override async start (): Promise<void> {
-    this.#transport.open()
-    await super.start()
-  }
-
-  override async stop (): Promise<void> {
-    try {
-      await super.stop()
-    } finally {
-      await this.#transport.close()
-    }
-  }
+const noNames: NameResolution = {
+  resolve: async name => { throw new Error(`${name} cannot be looked up here`) },
+  resolveText: async () => []
 }
 
 /**
@@ -115,14 +129,41 @@ class OwningManager extends ContentRoutingManager {
  */
 export function composeContentRouting (parts: CompositionParts, init: ContentRoutingOptions = {}): Composition {
   const { clock = systemClock, random = systemRandom, ledger = nullLedger, datastore, logger } = parts
-  const { routing, policy, operators } = contentRoutingOptions(init)
+  const { routing, policy, operators, siblings, bitswap } = contentRoutingOptions(init)
   const verifier = parts.verifier ?? blockVerifier({ maxBlockSize: init.maxBlockSize, allowSha1: init.allowSha1 })
   const transport = restartableTransport(() => parts.transport({ policy, clock }))
   const reputation = reputationBook({ clock, random })
-  const fetchers: BlockFetcher[] = [httpBlockFetcher({ transport, policy, clock })]
+  const transfers = new TransferCounts()
+  const named = new Set([...operators, ...siblings].map(({ id }) => id))
+  const { pinned = false, ...names } = parts.names ?? noNames
+  const exchange = parts.peers == null || bitswap !== 'own'
+    ? undefined
+    : new PeerExchange({
+      ...names,
+      policy,
+      clock,
+      random,
+      logger,
+      verifier,
+      store: parts.store,
+      disclose: (peer, cid) => unrouted(cid, 'serve').disclose({ observer: `p2p:${peer}`, form: 'cid', transport: 'bitswap', audience: 'one' }),
+      named: peer => named.has(`p2p:${peer}`),
+      onFault: ({ peer, fault }) => {
+        if (HOSTILE.has(fault)) {
+          reputation.record(`p2p:${peer}`, { provider: `p2p:${peer}`, transport: 'bitswap' }, 'invalid', {}, clock.now())
+        }
+      }
+    }, { serve: init.serve, leases: { ...init.leases, pinsNames: pinned } })
+  const unrouted = unroutedRequests({ clock, ledger }, routing.mode)
+  const http = httpBlockFetcher({ transport, policy, clock })
+  const fleet = siblings.length === 0
+    ? undefined
+    : new SiblingFetcher({ siblings, http: httpBlockFetcher({ transport, policy, clock, name: 'sibling', onlyIfCached: true }), bitswap: exchange })
+  const spared = (fetcher: BlockFetcher): BlockFetcher => fleet == null ? fetcher : fleet.sparing(fetcher)
+  const fetchers: BlockFetcher[] = [spared(http), ...fleet == null ? [] : [fleet], ...exchange == null ? [] : [spared(exchange)]].map(fetcher => transfers.count(fetcher))
   const parseHint = (hint: ProviderHint, source: string): Provider => toProvider(hint, { source, policy })
 
-  const manager = new OwningManager(transport, {
+  const manager = new OwningManager({ transport, transfers, exchange, libp2p: typeof parts.peers === 'object' ? parts.peers : undefined }, {
     logger,
     clock,
     random,
@@ -144,18 +185,38 @@ export function composeContentRouting (parts: CompositionParts, init: ContentRou
     parseHint
   }, routing)
 
-  return { routing: manager, fetchers, policy, verifier, clock, ledger, parseHint }
+  if (parts.metrics != null) {
+    exchangeMetrics(parts.metrics, () => manager.stats().exchange)
+  }
+
+  return { routing: manager, fetchers, exchange, policy, verifier, clock, ledger, parseHint, unrouted, transfers, fleet }
+}
+
+/** For what goes past retrieval: reads that ask not to be routed, announcements, and answers to others */
+function unroutedRequests (components: { clock: Clock, ledger: Ledger }, mode: PrivacyMode = 'open'): (cid: CID, purpose: Purpose) => Request {
+  let count = 0
+
+  return (cid, purpose) => new RoutingRequest(components, {
+    id: `unrouted-${++count}`,
+    purpose,
+    mode,
+    signal: NEVER,
+    key: blockKey(cid),
+    deadline: () => Infinity,
+    priority: () => 0
+  })
 }
 
 export type WrapHelia = <H extends Helia>(helia: H, init?: ContentRoutingOptions) => H & { contentRouting: HeliaContentRouting }
 
 /** The Helia mixin over a platform's HTTP transport */
-export function heliaMixin (transport: TransportFactory, platform: Pick<CompositionParts, 'clock' | 'random' | 'ledger' | 'verifier'> = {}): WrapHelia {
+export function heliaMixin (transport: TransportFactory, platform: Pick<CompositionParts, 'names' | 'clock' | 'random' | 'ledger' | 'verifier'> = {}): WrapHelia {
   return (helia, init = {}) => {
     const { logger, metrics } = helia
     const composition = composeContentRouting({
       ...platform,
       transport,
+      peers: 'later',
       logger,
       metrics,
       datastore: helia.datastore,
@@ -166,32 +227,25 @@ export function heliaMixin (transport: TransportFactory, platform: Pick<Composit
         connectedPeersSource(() => (helia as { libp2p?: ConnectedLibp2p }).libp2p, { logger, policy })
       ]
     }, init)
-    const { routing, fetchers, parseHint } = composition
+    const { routing, fetchers, parseHint, exchange, fleet, transfers } = composition
     const http = fetchers[0]
-    let unrouted = 0
 
-    /** For what goes past retrieval: reads that ask not to be routed, and announcements */
     const disclose = (cid: CID, purpose: Purpose, observer: Observer): Disclosure => {
-      return new RoutingRequest(composition, {
-        id: `unrouted-${++unrouted}`,
-        purpose,
-        mode: 'open',
-        signal: NEVER,
-        key: blockKey(cid),
-        deadline: () => Infinity,
-        priority: () => 0
-      }).disclose({ observer, form: 'cid', transport: 'foreign', audience: 'unbounded' })
+      return composition.unrouted(cid, purpose).disclose({ observer, form: 'cid', transport: 'foreign', audience: 'unbounded' })
     }
 
     return withContentRouting(helia, { enabled: init.enabled }, {
       routing,
       fetchers,
       parseHint,
-      adopt: (broker, name) => adoptedBrokerFetcher(broker, {
+      exchange,
+      unasked: init.bitswap === 'off' ? ['bitswap'] : [],
+      adopt: (broker, name) => transfers.count(adoptedBrokerFetcher(broker, {
         logger,
         discloseAnnounce: (cid, observer) => disclose(cid, 'announce', observer),
-        reachable: provider => (http?.routes(provider).length ?? 0) > 0
-      }, brokerInit(broker.name, name, init)),
+        // siblings are never asked in any other way
+        reachable: provider => fleet?.has(provider) === true || (http?.routes(provider).length ?? 0) > 0
+      }, brokerInit(broker.name, name, init))),
       race: async (cid, brokers, options) => raceBrokers(cid, brokers, options, broker => disclose(cid, 'read', `broker:${broker.name}`))
     })
   }
@@ -213,7 +267,9 @@ export const getFilesystem: GetFilesystem = createFilesystem({
 })
 
 /** The part of a libp2p node that content routing is composed from */
-export interface RoutableLibp2p extends HasContentRouting, ConnectedLibp2p {
+export interface RoutableLibp2p extends HasContentRouting, ConnectedLibp2p, ExchangeLibp2p {
+  getConnections: ExchangeLibp2p['getConnections']
+  readonly peerStore: ExchangeLibp2p['peerStore'] & ConnectedLibp2p['peerStore']
   readonly logger: ComponentLogger
   readonly metrics?: Metrics
 }
@@ -224,10 +280,12 @@ export interface Libp2pCompositionParts extends Pick<CompositionParts, 'store' |
  * Content routing on a libp2p node without Helia: start it after the node, stop
  * it before.
  */
-export function libp2pComposer (transport: TransportFactory): (libp2p: RoutableLibp2p, init?: ContentRoutingOptions, parts?: Libp2pCompositionParts) => ContentRoutingManager {
+export function libp2pComposer (transport: TransportFactory, platform: Pick<CompositionParts, 'names'> = {}): (libp2p: RoutableLibp2p, init?: ContentRoutingOptions, parts?: Libp2pCompositionParts) => ContentRoutingManager {
   return (libp2p, init = {}, parts = {}) => composeContentRouting({
+    ...platform,
     ...parts,
     transport,
+    peers: libp2p,
     logger: libp2p.logger,
     metrics: libp2p.metrics,
     provide: libp2pProviding(libp2p),

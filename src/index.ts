@@ -25,13 +25,17 @@
  * ```
  */
 import { heliaMixin, libp2pComposer } from './compose.ts'
+import { systemResolve } from './exchange/http/dial-egress.ts'
 import { undiciTransport } from './exchange/http/undici-egress.ts'
+import { systemResolveText } from './exchange/lease/dns-egress.ts'
+
+const names = { resolve: systemResolve, resolveText: systemResolveText }
 
 /** Wraps a Helia node: its reads go through content routing over pooled HTTP and the brokers it has */
-export const withContentRouting = heliaMixin(undiciTransport)
+export const withContentRouting = heliaMixin(undiciTransport, { names })
 
 /** Content routing on a libp2p node without Helia */
-export const contentRoutingFor = libp2pComposer(undiciTransport)
+export const contentRoutingFor = libp2pComposer(undiciTransport, { names })
 
 export { composeContentRouting, getFilesystem, heliaMixin, libp2pComposer } from './compose.ts'
 export { createPortolan } from './portolan.ts'

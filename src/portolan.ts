@@ -8,7 +8,9 @@ import { contentRoutingOptions } from './config/content-routing-options.ts'
 import { loadIdentity } from './config/identity.ts'
 import { libp2pOptions } from './config/libp2p-options.ts'
 import { directoryStore, memoryStore } from './config/store.ts'
+import { systemResolve } from './exchange/http/dial-egress.ts'
 import { undiciTransport } from './exchange/http/undici-egress.ts'
+import { systemResolveText } from './exchange/lease/dns-egress.ts'
 import { InvalidOptionError } from './interface/errors.ts'
 import type { BlockVerifier } from './block/verify.ts'
 import type { ContentRoutingOptions } from './config/content-routing-options.ts'
@@ -21,7 +23,9 @@ import type { HeliaWithLibp2p } from '@helia/libp2p'
 import type { ComponentLogger, Libp2p, Metrics, ServiceMap } from '@libp2p/interface'
 
 /** The options of a whole node: those of content routing, of libp2p, and where things are kept */
-export interface PortolanInit extends Omit<ContentRoutingOptions, 'enabled' | 'trustedBrokers'>, Libp2pInit {
+export interface PortolanInit extends Omit<ContentRoutingOptions, 'enabled' | 'trustedBrokers' | 'bitswap'>, Libp2pInit {
+  /** `off`: blocks are not exchanged with peers. @default 'own' */
+  bitswap?: 'own' | 'off'
   /**
    * Directory for blocks, records and the identity, or `memory` for a node that
    * leaves nothing behind. The store is unbounded: it keeps whatever was read.
@@ -68,14 +72,17 @@ class Node implements Portolan {
       throw new InvalidOptionError(`store must be a directory or "memory", got ${JSON.stringify(store)}`)
     }
     // checked here, before anything is opened
-    const { operators } = contentRoutingOptions({ ...routing, mode })
-    this.#libp2p = libp2pOptions({ listen, bootstrap, maxConnections })
+    const { operators, siblings, policy: addresses } = contentRoutingOptions({ ...routing, mode })
+    this.#libp2p = libp2pOptions({ listen, bootstrap, maxConnections }, { policy: addresses })
     this.#storage = store === 'memory' ? memoryStore() : directoryStore(resolve(store))
     this.verifier = blockVerifier({ maxBlockSize: init.maxBlockSize, allowSha1: init.allowSha1 })
-    this.contacts = [...operators.map(({ id, addresses }) => addresses[0] ?? id), ...bootstrap ?? []]
+    this.contacts = [...[...operators, ...siblings].map(({ id, addresses }) => addresses[0] ?? id), ...bootstrap ?? []]
 
     const { blockstore, datastore } = this.#storage
-    const mixin = heliaMixin(({ policy, clock }) => undiciTransport({ policy, clock }), { verifier: this.verifier })
+    const mixin = heliaMixin(({ policy, clock }) => undiciTransport({ policy, clock }), {
+      verifier: this.verifier,
+      names: { resolve: systemResolve, resolveText: systemResolveText, pinned: true }
+    })
     const light = createHeliaLight({ blockstore, datastore, logger, metrics, hashers: this.verifier.hashers() })
     this.helia = mixin(withLibp2pLight(light, this.#libp2p), { ...routing, mode })
   }

@@ -26,6 +26,7 @@ export function banner ({ version, gateway, control, config, node }: BannerInit,
     ...config.file == null ? [] : [['config', config.file] as const],
     ['identity', node.libp2p.peerId.toString()],
     ['swarm', listening.length === 0 ? 'not listening' : list(listening)],
+    ['serves', serves(values['exchange.serve'], values['exchange.bitswap'], listening.length > 0)],
     ['mode', values['routing.mode']],
     ['contacts', node.contacts.length === 0 ? 'nobody: name providers with --provider URL' : list(node.contacts)]
   ]
@@ -41,6 +42,21 @@ export function banner ({ version, gateway, control, config, node }: BannerInit,
     '  Ctrl-C stops it.',
     ''
   ].join('\n')
+}
+
+const SERVED: Readonly<Record<string, string>> = {
+  none: 'nobody over bitswap',
+  'allow-list': 'the peers of exchange.allowPeers',
+  peers: 'peers that it was told of or dialled',
+  everyone: 'everyone over bitswap'
+}
+
+function serves (who: string, bitswap: boolean, listening: boolean): string {
+  if (!bitswap) {
+    return 'nobody: exchange.bitswap is off'
+  }
+  const unreachable = who !== 'none' && !listening
+  return `${SERVED[who] ?? who}${unreachable ? ', but only those that it dials itself: it listens nowhere (--listen MULTIADDR)' : ''}`
 }
 
 function list (names: readonly string[]): string {

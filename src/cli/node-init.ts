@@ -1,4 +1,5 @@
 import { componentLogger } from './logger.ts'
+import { servePolicy } from '../config/meaning.ts'
 import type { LogLevel } from './logger.ts'
 import type { ReadConfig } from '../config/file.ts'
 import type { PortolanInit } from '../portolan.ts'
@@ -15,6 +16,10 @@ export function nodeInit (config: ReadConfig, environment: Readonly<Record<strin
     timeout: values['routing.timeout'],
     maxBlockSize: values['block.maxSize'],
     allowSha1: values['block.allowSha1'],
+    bitswap: values['exchange.bitswap'] ? 'own' : 'off',
+    serve: values['exchange.bitswap'] ? servePolicy(values) : 'none',
+    siblings: values['exchange.siblings'],
+    leases: { maxPeers: values['exchange.maxPeers'], idleTimeout: values['exchange.idleTimeout'] },
     listen: values['libp2p.listen'],
     bootstrap: values['libp2p.bootstrap'],
     maxConnections: values['libp2p.maxConnections'],

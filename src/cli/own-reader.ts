@@ -20,8 +20,8 @@ export class OwnReader implements Reader {
 
   /** @param store instead of the configured one */
   static async start (context: Pick<CommandContext, 'config' | 'environment' | 'signal'>, store = context.config.store): Promise<OwnReader> {
-    // a command listens for nobody
-    return new OwnReader(await startNode(context, { store, listen: [] }))
+    // a command listens for nobody, and gives nothing away
+    return new OwnReader(await startNode(context, { store, listen: [], serve: 'none' }))
   }
 
   async open (target: Target, options: ReadOptions): Promise<OpenFile> {

@@ -11,11 +11,11 @@ welcome at /. Nobody is contacted who is not named here or in the configuration.
   examples: [
     'portolan serve --provider https://gateway.example',
     'portolan serve --port 0 --control-port 0 --store ./store',
-    'portolan serve --listen /ip4/0.0.0.0/tcp/4480'
+    'portolan serve --listen /ip4/0.0.0.0/tcp/4480 --serve everyone'
   ],
   options: [
     'gateway.port', 'gateway.host', 'store.path', 'routing.providers', 'routing.allowAddresses', 'routing.mode', 'routing.timeout',
-    'block.maxSize', 'block.allowSha1', 'libp2p.listen', 'libp2p.bootstrap', 'control.port', 'control.host', 'log.level'
+    'block.maxSize', 'block.allowSha1', 'exchange.serve', 'exchange.allowPeers', 'exchange.siblings', 'libp2p.listen', 'libp2p.bootstrap', 'control.port', 'control.host', 'log.level'
   ],
 
   async run (context) {

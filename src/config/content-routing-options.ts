@@ -1,8 +1,12 @@
+import { mayServe } from '../exchange/bitswap/server/policy.ts'
 import { InvalidOptionError } from '../interface/errors.ts'
 import { quote } from '../interface/quote.ts'
 import { addressPolicy } from '../provider/address.ts'
+import { addressEndpoint } from '../provider/endpoint.ts'
 import { httpOrigin, toProvider } from '../provider/provider.ts'
 import { routingParams } from '../routing/params.ts'
+import type { ServePolicy } from '../exchange/bitswap/server/policy.ts'
+import type { ConnectionLeasesInit } from '../exchange/lease/leases.ts'
 import type { Provider, ProviderHint } from '../interface/provider.ts'
 import type { AddressPolicy } from '../provider/address.ts'
 import type { ContentRoutingInit } from '../routing/params.ts'
@@ -17,20 +21,64 @@ export interface ContentRoutingOptions extends ContentRoutingInit {
   allowAddresses?: readonly string[]
   /** Names of the node's own brokers that are also asked in the modes `balanced` and `strict`. @default none */
   trustedBrokers?: readonly string[]
+  /**
+   * Who speaks bitswap on a node that has libp2p. `own`: content routing, in the
+   * place of one that the node may have, which it gets back with `disable()`.
+   * `adopted`: the node's own, asked like any other broker. `off`: content
+   * routing asks nobody over bitswap.
+   *
+   * @default 'own', or 'adopted' where `trustedBrokers` names `bitswap`
+   */
+  bitswap?: 'own' | 'adopted' | 'off'
+  /**
+   * Who may be served over our bitswap: nobody, peers that the operator named or
+   * this node dialled, everybody, or these peer ids.
+   *
+   * @default 'none', or 'everyone' where ours stands for one that the node had
+   */
+  serve?: ServePolicy
+  /** Other nodes of one fleet: asked first, and only for what they have. A URL, a multiaddr or a peer id. @default none */
+  siblings?: readonly ProviderHint[]
+  /** How connections to peers are held */
+  leases?: ConnectionLeasesInit
   /** Largest block accepted, in bytes. @default 2_097_152 */
   maxBlockSize?: number
   /** Accept sha1, for which collisions can be made. @default false */
   allowSha1?: boolean
 }
 
-const OWN = ['enabled', 'providers', 'allowAddresses', 'trustedBrokers', 'maxBlockSize', 'allowSha1'] as const
+const OWN = ['enabled', 'providers', 'allowAddresses', 'trustedBrokers', 'bitswap', 'serve', 'siblings', 'leases', 'maxBlockSize', 'allowSha1'] as const
 const ROUTING = Object.keys(routingParams())
 
 // each is a candidate for every block: more is a list of gateways somebody found, not of those one knows
 const MAX_OPERATOR_PROVIDERS = 64
 
+// a fleet behind one name; each is a candidate for every block
+const MAX_SIBLINGS = 16
+
+/** A day: beyond it a timer is a mistake in units */
+const MAX_MS = 86_400_000
+
+const LEASE_RANGES: Readonly<Record<string, readonly [min: number, max: number]>> = {
+  idleTimeout: [0, MAX_MS],
+  maxLeasesPerPeer: [1, 65_536],
+  maxPeers: [1, 65_536],
+  maxDials: [1, 65_536],
+  stagger: [0, MAX_MS],
+  addressTimeout: [1, MAX_MS],
+  dialTimeout: [1, MAX_MS]
+}
+
+export interface CheckedOptions {
+  readonly routing: ContentRoutingInit
+  readonly policy: AddressPolicy
+  readonly operators: readonly Provider[]
+  readonly siblings: readonly Provider[]
+  readonly bitswap: 'own' | 'adopted' | 'off'
+}
+
 /** Checks the options and parts them by who needs them, naming option, range and value */
-export function contentRoutingOptions (init: ContentRoutingOptions): { routing: ContentRoutingInit, policy: AddressPolicy, operators: readonly Provider[] } {
+export function contentRoutingOptions (init: ContentRoutingOptions): CheckedOptions {
   if (init === null || typeof init !== 'object') {
     throw new InvalidOptionError(`The options of content routing must be an object, got ${quote(init)}`)
   }
@@ -40,7 +88,8 @@ export function contentRoutingOptions (init: ContentRoutingOptions): { routing: 
   }
 
   const providers = listOf('providers', init.providers, MAX_OPERATOR_PROVIDERS)
-  listOf('trustedBrokers', init.trustedBrokers, Infinity)
+  const trusted = listOf('trustedBrokers', init.trustedBrokers, Infinity)
+  const fleet = listOf('siblings', init.siblings, MAX_SIBLINGS)
   const allowed = listOf('allowAddresses', init.allowAddresses, Infinity)
   for (const name of ['enabled', 'allowSha1'] as const) {
     if (init[name] != null && typeof init[name] !== 'boolean') {
@@ -48,13 +97,59 @@ export function contentRoutingOptions (init: ContentRoutingOptions): { routing: 
     }
   }
 
-  const named = providers.map(hint => toProvider(hint, { source: 'operator' }))
-  const policy = addressPolicy({ allow: [...allowed, ...named.flatMap(httpOrigin)] })
+  const { bitswap = trusted.includes('bitswap') ? 'adopted' : 'own', serve = 'none' } = init
+  if (!['own', 'adopted', 'off'].includes(bitswap)) {
+    throw new InvalidOptionError(`bitswap must be own, adopted or off, got ${quote(bitswap)}`)
+  }
+  // what it throws names the option
+  mayServe(serve, () => false)
+  if (bitswap !== 'own' && serve !== 'none') {
+    throw new InvalidOptionError(`serve is for our own bitswap, and bitswap is ${quote(bitswap)}: leave one of the two out`)
+  }
+  checkLeases(init.leases)
+
+  const named = [...providers, ...fleet].map(hint => toProvider(hint, { source: 'operator' }))
+  const policy = addressPolicy({ allow: [...allowed, ...named.flatMap(allowEntries)] })
   return {
+    bitswap,
+    siblings: fleet.map(hint => toProvider(hint, { source: 'sibling', policy })),
     routing: Object.fromEntries(Object.entries(init).filter(([name]) => ROUTING.includes(name))),
     policy,
     // read again under the policy that exempts them: allow-listed addresses share no failure domain
     operators: providers.map(hint => toProvider(hint, { source: 'operator', policy }))
+  }
+}
+
+/** Whoever is named is named with the addresses that stand beside the name */
+function allowEntries (provider: Provider): string[] {
+  const peerAddresses = provider.addresses.filter(address => address.startsWith('/')).map(addressEndpoint).filter(endpoint => endpoint != null)
+
+  return [
+    ...httpOrigin(provider),
+    ...peerAddresses.map(({ host, port }) => port == null ? host : `${host.includes(':') ? `[${host}]` : host}:${port}`)
+  ]
+}
+
+function checkLeases (leases: unknown): void {
+  if (leases === undefined) {
+    return
+  }
+  if (leases === null || typeof leases !== 'object') {
+    throw new InvalidOptionError(`leases must be an object of options, got ${quote(leases)}`)
+  }
+
+  for (const [name, value] of Object.entries(leases)) {
+    const range = Object.hasOwn(LEASE_RANGES, name) ? LEASE_RANGES[name] : undefined
+
+    if (range == null) {
+      if (name === 'pinsNames' || name === 'backoff') {
+        continue
+      }
+      throw new InvalidOptionError(`leases has no option ${quote(name)}, it has ${Object.keys(LEASE_RANGES).join(', ')}`)
+    }
+    if (value !== undefined && (!Number.isSafeInteger(value) || value < range[0] || value > range[1])) {
+      throw new InvalidOptionError(`leases.${name} must be a whole number from ${range[0]} to ${range[1]}, got ${quote(value)}`)
+    }
   }
 }
 

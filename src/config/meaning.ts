@@ -1,7 +1,10 @@
+import { mayServe } from '../exchange/bitswap/server/policy.ts'
 import { InvalidOptionError } from '../interface/errors.ts'
+import { quote } from '../interface/quote.ts'
 import { addressPolicy } from '../provider/address.ts'
 import { toProvider } from '../provider/provider.ts'
 import { libp2pOptions } from './libp2p-options.ts'
+import type { ServePolicy } from '../exchange/bitswap/server/policy.ts'
 import type { LoadedConfig } from './load.ts'
 import type { ConfigKey, schema } from './schema.ts'
 
@@ -10,8 +13,23 @@ type Config = Pick<LoadedConfig<typeof schema>, 'values' | 'sources'>
 const CHECKS: { readonly [K in ConfigKey]?: (values: Config['values']) => unknown } = {
   'routing.providers': values => values['routing.providers'].map(hint => toProvider(hint, { source: 'operator' })),
   'routing.allowAddresses': values => addressPolicy({ allow: values['routing.allowAddresses'] }),
+  'exchange.allowPeers': values => servePolicy(values),
+  'exchange.siblings': values => values['exchange.siblings'].map(hint => toProvider(hint, { source: 'sibling' })),
   'libp2p.listen': values => libp2pOptions({ listen: values['libp2p.listen'] }),
   'libp2p.bootstrap': values => libp2pOptions({ bootstrap: values['libp2p.bootstrap'] })
+}
+
+/** Who may be served, as the node takes it */
+export function servePolicy (values: Config['values']): ServePolicy {
+  const serve = values['exchange.serve'] as ServePolicy | 'allow-list'
+  const allow = values['exchange.allowPeers']
+
+  if (serve !== 'allow-list' && allow.length > 0) {
+    throw new InvalidOptionError(`peers are allowed that would not be served, because exchange.serve is ${quote(serve)}: make it allow-list`)
+  }
+  const policy = serve === 'allow-list' ? { allow } : serve
+  mayServe(policy, () => false)
+  return policy
 }
 
 /**

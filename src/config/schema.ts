@@ -1,4 +1,5 @@
 import { InvalidOptionError } from '../interface/errors.ts'
+import { exchangeOptions } from './exchange-options.ts'
 
 /**
  * How a value is written:
@@ -262,6 +263,7 @@ export const schema = defineSchema({
     env: 'PORTOLAN_ALLOW_SHA1',
     flag: 'allow-sha1'
   },
+  ...exchangeOptions,
   'libp2p.listen': {
     type: 'list',
     default: [],

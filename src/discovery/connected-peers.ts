@@ -1,7 +1,7 @@
 import { raceSignal } from '../clock/race-signal.ts'
 import { providerFromRecord } from '../provider/provider.ts'
 import type { ComponentLogger } from '../interface/logger.ts'
-import type { ProviderSource } from '../interface/provider.ts'
+import type { Provider, ProviderSource } from '../interface/provider.ts'
 import type { AddressPolicy } from '../provider/address.ts'
 import type { CID } from 'multiformats/cid'
 
@@ -69,26 +69,43 @@ export function connectedPeersSource (getLibp2p: () => ConnectedLibp2p | undefin
         return
       }
 
+      const unidentified: Connection[] = []
       let found = 0
-      for (const { remotePeer, remoteAddr } of nearest(node)) {
+
+      for (const connection of nearest(node)) {
         if (request.signal.aborted || found >= MAX_CONNECTED_PEERS) {
           return
         }
 
-        try {
-          const peer = await raceSignal(node.peerStore.get(remotePeer as never), request.signal)
-          if (!peer.protocols.some(protocol => protocols.some(prefix => protocol.startsWith(prefix)))) {
-            continue
-          }
-        } catch (err) {
-          // it left, or was never identified
-          log.trace('%s is connected but not known - %e', remotePeer, err)
-          continue
-        }
+        const known = await protocolsOf(node, connection, request.signal)
 
-        found++
-        yield providerFromRecord({ id: remotePeer.toCID(), multiaddrs: [remoteAddr], protocols: ['transport-bitswap'] }, { source: 'connected', policy: components.policy })
+        if (known.length === 0) {
+          unidentified.push(connection)
+        } else if (known.some(protocol => protocols.some(prefix => protocol.startsWith(prefix)))) {
+          found++
+          yield toProvider(connection)
+        }
       }
+
+      // connected a moment ago: the first stream will tell, before anything is asked
+      for (const connection of unidentified.slice(0, MAX_CONNECTED_PEERS - found)) {
+        if (!request.signal.aborted && connection.status === 'open') {
+          yield toProvider(connection)
+        }
+      }
+    }
+  }
+
+  function toProvider ({ remotePeer, remoteAddr }: Connection): Provider {
+    return providerFromRecord({ id: remotePeer.toCID(), multiaddrs: [remoteAddr], protocols: ['transport-bitswap'] }, { source: 'connected', policy: components.policy })
+  }
+
+  async function protocolsOf (node: ConnectedLibp2p, { remotePeer }: Connection, signal: AbortSignal): Promise<readonly string[]> {
+    try {
+      return (await raceSignal(node.peerStore.get(remotePeer as never), signal)).protocols
+    } catch (err) {
+      log.trace('%s is connected but not identified - %e', remotePeer, err)
+      return []
     }
   }
 }

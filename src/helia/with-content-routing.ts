@@ -1,5 +1,6 @@
 import { InvalidOptionError } from '../interface/errors.ts'
 import { AdoptedBrokers } from './adopted-brokers.ts'
+import { BitswapTakeover } from './bitswap-takeover.ts'
 import { BrokerTakeover } from './broker-takeover.ts'
 import { HeliaRouting } from './helia-routing.ts'
 import { Lifecycle } from './lifecycle.ts'
@@ -7,9 +8,11 @@ import { override } from './override.ts'
 import { BROKER_NAME, RoutingBroker } from './routing-broker.ts'
 import { SUPPORTED_HELIA, heliaSeams, isSupportedVersion } from './seams.ts'
 import { RoutingSessionStore } from './session-store.ts'
+import type { NodeExchange } from './bitswap-takeover.ts'
 import type { HeliaContentRouting } from './helia-routing.ts'
 import type { RunnableContentRouting } from './lifecycle.ts'
 import type { HintParser } from './read-options.ts'
+import type { MountableLibp2p } from './protocol-switch.ts'
 import type { SessionHost } from './session-store.ts'
 import type { BlockFetcher } from '../interface/fetcher.ts'
 import type { BlockBroker, BlockRetrievalOptions, Helia } from '@helia/interface'
@@ -30,6 +33,10 @@ export interface ContentRoutingParts {
   /** Races brokers as Helia does, for reads that ask not to go through content routing */
   race (cid: CID, brokers: readonly BlockBroker[], options: BlockRetrievalOptions): Promise<Uint8Array>
   parseHint: HintParser
+  /** Takes the place of the bitswap that the node has, while content routing has the node */
+  readonly exchange?: NodeExchange
+  /** Names of brokers that are left to themselves. @default none */
+  readonly unasked?: readonly string[]
 }
 
 /**
@@ -52,9 +59,18 @@ export function withContentRouting<H extends Helia> (helia: H, init: WithContent
     log.error('%s %s is outside the range that is tested, %s: look out for a newer portolan', helia.info.name, helia.info.version, SUPPORTED_HELIA)
   }
 
+  const { exchange, unasked = [] } = parts
   let up = false
   const lifecycle = new Lifecycle(parts.routing)
   const adopted = new AdoptedBrokers(parts.fetchers, parts.adopt)
+  const bitswap = exchange == null
+    ? undefined
+    : new BitswapTakeover({ exchange, libp2p: () => (helia as { libp2p?: MountableLibp2p }).libp2p, store: seams.store, log, changed: () => { adopt(up && takeover.active ? takeover.adopted : seams.brokers) } })
+  const adopt = (brokers: readonly BlockBroker[]): void => {
+    const asked = (bitswap?.asked(brokers) ?? brokers).filter(({ name }) => !unasked.includes(name))
+    // one that is left to itself serves as before, so it hears what has come
+    adopted.set(brokers, asked, bitswap?.past(brokers) ?? brokers)
+  }
   const running = async (): Promise<RunnableContentRouting> => lifecycle.running()
   const announce = (cid: CID): void => {
     adopted.announce(cid)
@@ -71,11 +87,14 @@ export function withContentRouting<H extends Helia> (helia: H, init: WithContent
     running,
     announce,
     parseHint: parts.parseHint,
-    bypass: async (cid, options) => parts.race(cid, takeover.adopted, options)
+    bypass: async (cid, options) => parts.race(cid, bitswap?.past(takeover.adopted) ?? takeover.adopted, options)
   })
   const takeover: BrokerTakeover = new BrokerTakeover(helia, seams, {
     broker,
-    adopted: brokers => { adopted.set(brokers) },
+    adopted: brokers => {
+      bitswap?.noticed(brokers)
+      adopt(brokers)
+    },
     createSession: (root, options) => new RoutingSessionStore({ log, host, running, announce, ...seams, parseHint: parts.parseHint }, root, options)
   })
   const host: SessionHost = {
@@ -95,11 +114,12 @@ export function withContentRouting<H extends Helia> (helia: H, init: WithContent
         begin()
       } else {
         takeover.release()
+        bitswap?.release()
       }
     },
     adopt: () => {
       if (up && !takeover.active) {
-        adopted.set(seams.brokers)
+        adopt(seams.brokers)
       }
     }
   })
@@ -109,10 +129,12 @@ export function withContentRouting<H extends Helia> (helia: H, init: WithContent
     up = true
     lifecycle.start().catch((err: unknown) => {
       takeover.release()
+      bitswap?.release()
       log.error('content routing could not start, the node goes on without it - %e', err)
     })
     if (contentRouting.enabled) {
       takeover.take()
+      bitswap?.take(takeover.adopted)
     }
   }
 
@@ -125,6 +147,7 @@ export function withContentRouting<H extends Helia> (helia: H, init: WithContent
     } catch (err) {
       log.error('content routing did not stop cleanly - %e', err)
     }
+    await bitswap?.end()
     adopted.set([])
   }
 

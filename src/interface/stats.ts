@@ -1,5 +1,5 @@
 import type { Outcome } from './outcome.ts'
-import type { ProviderId } from './provider.ts'
+import type { ProviderId, Transport } from './provider.ts'
 
 /** One provider as it is known, for people and programs */
 export interface ProviderSummary {
@@ -43,7 +43,48 @@ export interface RoutingSnapshot {
   }
 }
 
+/** Blocks from and to peers */
+export interface PeerExchangeStats {
+  /** Wants are sent and answered: there is a libp2p node, and its bitswap is ours */
+  readonly running: boolean
+  /** Wants written to peers, and those of them that were taken back on the wire */
+  readonly wants: number
+  readonly cancels: number
+  /** Messages written, answers among them */
+  readonly messages: number
+  /** Blocks that are wanted from peers just now */
+  readonly wantsOpen: number
+  /** Peers whose connection is held, holders, dials under way, addresses that are left alone for a while */
+  readonly connections: { readonly peers: number, readonly leases: number, readonly dials: number, readonly backingOff: number }
+  /** Absent where there is no store to serve from */
+  readonly serving?: {
+    readonly policy: 'none' | 'peers' | 'everyone' | 'allow-list'
+    readonly peers: number
+    readonly wants: number
+    readonly awaited: number
+    readonly blocks: number
+    readonly bytes: number
+    readonly haves: number
+    readonly dontHaves: number
+    readonly refused: number
+    readonly stalled: number
+    readonly memory: number
+  }
+}
+
+/** How blocks travelled */
+export interface ExchangeStats {
+  /** Bytes of answers by transport, also of those that were not needed in the end */
+  readonly received: Readonly<Record<Transport, number>>
+  /** Blocks that were delivered, by transport */
+  readonly blocks: Readonly<Record<Transport, number>>
+  /** Absent where the bitswap of the node is used, or none */
+  readonly bitswap?: PeerExchangeStats
+}
+
 export interface ContentRoutingStats extends RoutingSnapshot {
+  /** Absent for a manager that was not composed with one */
+  readonly exchange?: ExchangeStats
   readonly providers: readonly ProviderSummary[]
   readonly reputation: { readonly size: number, readonly kept: 'datastore' | 'memory' }
   readonly inFlight: { readonly flights: number, readonly attempts: number, readonly queued: number, readonly sessions: number }

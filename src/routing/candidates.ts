@@ -7,11 +7,17 @@ import type { Clock } from '../interface/clock.ts'
 import type { PrivacyMode } from '../interface/disclosure.ts'
 import type { BlockFetcher } from '../interface/fetcher.ts'
 import type { Outcome } from '../interface/outcome.ts'
-import type { Provider, ProviderId, Route } from '../interface/provider.ts'
+import type { Provider, ProviderId, Route, Transport } from '../interface/provider.ts'
 import type { ReputationBook } from '../interface/reputation.ts'
 
 /** In flight at a provider that has never delivered: a crowd at a silent one would wait together */
 const UNPROVEN_LIMIT = 2
+
+/** In ms: many times what a node nearby takes, and hardly felt when one is dead */
+const SIBLING_HEAD_START = 50
+
+/** Transports whose providers the operator composed: no crowd of strangers */
+const NAMED_ONCE: ReadonlySet<Transport> = new Set<Transport>(['broker', 'sibling'])
 
 /** A provider that delivered blocks of this DAG may be asked once more in the same round when it stalls */
 const ASKS_OF_DELIVERERS = 2
@@ -120,6 +126,12 @@ export class Candidates {
     return added
   }
 
+  /** Milliseconds before anybody is searched for, while a node of our own fleet may have it: asking that one tells nobody else */
+  headStart (now: number): number {
+    const ready = this.views(now).some(({ route, view }) => route.transport === 'sibling' && view.selectable && view.breaker === 'closed')
+    return ready ? SIBLING_HEAD_START : 0
+  }
+
   /** Everybody who may be asked now, as values to decide by */
   views (now: number): CandidateView[] {
     const { reputation, slots, group } = this.#deps
@@ -134,7 +146,7 @@ export class Candidates {
             route,
             view,
             inFlight: slots.providerInFlight(provider.id),
-            limit: view.successes > 0 || route.transport === 'broker' ? slots.perProvider : Math.min(UNPROVEN_LIMIT, slots.perProvider),
+            limit: view.successes > 0 || NAMED_ONCE.has(route.transport) ? slots.perProvider : Math.min(UNPROVEN_LIMIT, slots.perProvider),
             has: group.has(provider.id)
           })
         }

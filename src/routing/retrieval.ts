@@ -34,7 +34,7 @@ export class Retrieval {
   readonly #errors: FetchError[] = []
   readonly #lookups: Lookups
   readonly #extras: ExtraRequests
-  readonly #pauses: Pauses<'gather' | 'fallback' | 'round'>
+  readonly #pauses: Pauses<'gather' | 'fallback' | 'round' | 'siblings'>
   #allowFallback = false
   #round = 1
   #over = false
@@ -99,7 +99,8 @@ export class Retrieval {
 
     // those who delivered this DAG, or were named by the caller, are asked before anybody is told what we look for
     if (group.deliverers === 0 && request.hints.length === 0) {
-      this.#lookups.start()
+      const wait = this.#candidates.headStart(this.#env.clock.now())
+      wait > 0 ? this.#pauses.start('siblings', wait, () => { this.#lookups.start() }) : this.#lookups.start()
     } else if (group.deliverers > 0 && group.size < ENOUGH_PROVIDERS) {
       this.#lookups.topUp()
     }

@@ -195,7 +195,7 @@ describe('connectedPeersSource', () => {
     expect(MAX_CONNECTED_PEERS).toBe(16)
   })
 
-  it('leaves out closing and limited connections, other protocols and peers that nobody knows', async () => {
+  it('leaves out closing and limited connections and other protocols, and names last who is not identified yet', async () => {
     const found = await find(() => node([
       connection(0, { status: 'closing' }), connection(1, { limits: { bytes: 1n } }), connection(2), connection(3), connection(4)
     ], peer => {
@@ -204,7 +204,7 @@ describe('connectedPeersSource', () => {
       }
       return peer === String(peers[2]) ? ['/ipfs/kad/1.0.0'] : bitswap
     }))
-    expect(found.map(({ id }) => id)).toEqual([id(4)])
+    expect(found.map(({ id }) => id)).toEqual([id(4), id(3)])
   })
 
   it.each(['balanced', 'strict'] as const)('names nobody in mode %s', async mode => {

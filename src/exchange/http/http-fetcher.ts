@@ -26,6 +26,8 @@ export interface HttpBlockFetcherInit {
   policy: AddressPolicy
   /** @default 'http' */
   name?: string
+  /** Ask for what is there, and for nothing to be fetched: whoever lacks a block says so at once. @default false */
+  onlyIfCached?: boolean
   /** Upper bound in ms on how long a provider may send us away. @default 600_000 */
   maxRetryAfter?: number
   /** Reads Retry-After dates. @default the machine's */
@@ -88,6 +90,7 @@ class GatewayFetcher implements HttpBlockFetcher {
   readonly #policy: AddressPolicy
   readonly #maxRetryAfter: number
   readonly #clock: Clock
+  readonly #onlyIfCached: boolean
   /** Providers are values: parsing their addresses once is enough */
   readonly #reachable = new WeakMap<Provider, Reachable>()
   /** Origins that answered a request for a CAR with something else */
@@ -96,6 +99,7 @@ class GatewayFetcher implements HttpBlockFetcher {
   constructor (init: HttpBlockFetcherInit) {
     this.name = init.name ?? 'http'
     this.#transport = init.transport
+    this.#onlyIfCached = init.onlyIfCached ?? false
     this.#policy = init.policy
     this.#maxRetryAfter = init.maxRetryAfter ?? DEFAULT_MAX_RETRY_AFTER
     const clock = init.clock ?? systemClock
@@ -114,9 +118,12 @@ class GatewayFetcher implements HttpBlockFetcher {
   async fetch (want: Want, route: Route, attempt: Attempt): Promise<Uint8Array> {
     const who = describe(route)
     const url = new URL(`/ipfs/${want.cid.toString()}?format=raw`, origin(who, route))
-    const response = await this.#send(url, HEADERS, who, route, attempt)
+    const response = await this.#send(url, this.#onlyIfCached ? { ...HEADERS, 'cache-control': 'only-if-cached' } : HEADERS, who, route, attempt)
     attempt.phase('first-byte')
-    const answer = judge(response, want.maxBytes, url)
+    // RFC 9111, 5.2.1.7: what is not cached is answered with 504
+    const answer: Answer = this.#onlyIfCached && response.status === 504
+      ? { kind: 'failure', outcome: 'not-here', why: 'answered 504: does not have the block' }
+      : judge(response, want.maxBytes, url)
 
     if (answer.kind === 'failure') {
       response.discard()

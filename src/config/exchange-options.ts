@@ -1,0 +1,62 @@
+import type { Schema } from './schema.ts'
+
+/** With whom blocks are exchanged: a part of the schema */
+export const exchangeOptions = {
+  'exchange.serve': {
+    type: 'choice',
+    default: 'none',
+    choices: ['none', 'allow-list', 'peers', 'everyone'],
+    reason: 'whoever is served learns what was read here',
+    description: 'Peers that get blocks over bitswap: nobody, those of `exchange.allowPeers`, those that were named or that this node dialled, everybody. They reach it at `libp2p.listen`.',
+    env: 'PORTOLAN_SERVE',
+    flag: 'serve',
+    placeholder: 'WHO'
+  },
+  'exchange.allowPeers': {
+    type: 'list',
+    default: [],
+    reason: 'for `exchange.serve` = `allow-list`, and only then',
+    description: 'Peer ids that are served.',
+    env: 'PORTOLAN_ALLOW_PEERS',
+    flag: 'allow-peer',
+    placeholder: 'PEER-ID',
+    maxItems: 1_000,
+    maxLength: 128
+  },
+  'exchange.siblings': {
+    type: 'list',
+    default: [],
+    reason: 'a node alone has none',
+    description: 'Other nodes of one fleet, asked first and only for what they have: the URL of a gateway, a multiaddr or a peer id.',
+    env: 'PORTOLAN_SIBLINGS',
+    flag: 'sibling',
+    placeholder: 'URL',
+    maxItems: 16,
+    maxLength: 1024
+  },
+  'exchange.bitswap': {
+    type: 'boolean',
+    default: true,
+    reason: 'a provider that is named as a peer speaks nothing else; nobody else is asked',
+    description: 'Exchange blocks with peers.',
+    env: 'PORTOLAN_BITSWAP'
+  },
+  'exchange.maxPeers': {
+    type: 'integer',
+    default: 256,
+    reason: 'below `libp2p.maxConnections`: who is protected from pruning must not be everybody',
+    description: 'Peers whose connections are held for reading from them at once.',
+    env: 'PORTOLAN_EXCHANGE_MAX_PEERS',
+    min: 1,
+    max: 65_536
+  },
+  'exchange.idleTimeout': {
+    type: 'duration',
+    default: 30_000,
+    reason: 'a reader that thinks between two files finds the connection still there',
+    description: 'How long a connection that nobody reads over any more is kept.',
+    env: 'PORTOLAN_EXCHANGE_IDLE_TIMEOUT',
+    min: 0,
+    max: 86_400_000
+  }
+} as const satisfies Schema

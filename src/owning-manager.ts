@@ -1,0 +1,70 @@
+import { CID } from 'multiformats/cid'
+import { ContentRoutingManager } from './routing/manager.ts'
+import type { RestartableTransport } from './exchange/http/restartable-transport.ts'
+import type { ExchangeLibp2p, PeerExchange } from './exchange/peer-exchange.ts'
+import type { TransferCounts } from './exchange/transfer-counts.ts'
+import type { ContentRoutingStats } from './interface/stats.ts'
+
+export interface Owned {
+  readonly transport: RestartableTransport
+  readonly transfers: TransferCounts
+  readonly exchange?: PeerExchange
+  /** Present where nobody else starts `exchange` */
+  readonly libp2p?: ExchangeLibp2p
+}
+
+/** Content routing with what it owns: pools and streams open with it and do not survive its stop */
+export class OwningManager extends ContentRoutingManager {
+  readonly #owned: Owned
+
+  constructor (owned: Owned, ...args: ConstructorParameters<typeof ContentRoutingManager>) {
+    super(...args)
+    this.#owned = owned
+  }
+
+  override async start (): Promise<void> {
+    const { transport, exchange, libp2p } = this.#owned
+    transport.open()
+    await super.start()
+
+    if (libp2p != null) {
+      await exchange?.start(libp2p)
+    }
+  }
+
+  override async stop (): Promise<void> {
+    const { transport, exchange, libp2p } = this.#owned
+
+    try {
+      await super.stop()
+    } finally {
+      if (libp2p != null) {
+        await exchange?.stop()
+      }
+      await transport.close()
+    }
+  }
+
+  /** Whoever waits for one of them over bitswap is answered too */
+  override async announce (cids: CID | Iterable<CID> | AsyncIterable<CID>, options?: { signal?: AbortSignal }): Promise<void> {
+    const { exchange } = this.#owned
+    const list = CID.asCID(cids) == null ? cids as Iterable<CID> | AsyncIterable<CID> : [cids as CID]
+
+    await super.announce(exchange == null ? cids : eachTold(list, cid => { exchange.arrived(cid) }), options)
+  }
+
+  override stats (): ContentRoutingStats {
+    const { exchange, transfers } = this.#owned
+    return { ...super.stats(), exchange: { ...transfers.snapshot(), ...exchange == null ? {} : { bitswap: exchange.stats() } } }
+  }
+}
+
+async function * eachTold (cids: Iterable<CID> | AsyncIterable<CID>, tell: (cid: CID) => void): AsyncGenerator<CID> {
+  for await (const cid of cids) {
+    const known = CID.asCID(cid)
+    if (known != null) {
+      tell(known)
+    }
+    yield cid
+  }
+}
