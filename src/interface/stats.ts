@@ -32,6 +32,8 @@ export interface RoutingSnapshot {
   readonly outcomes: Readonly<Record<Outcome, number>>
   readonly hedges: { readonly sent: number, readonly won: number, readonly shadows: number }
   readonly bytes: { readonly delivered: number, readonly wasted: number }
+  /** Files that came as one stream, those of them that took the place of one that failed, and what came by them */
+  readonly streams: { readonly begun: number, readonly resumed: number, readonly open: number, readonly blocks: number, readonly bytes: number }
   readonly discovery: { readonly lookups: number, readonly failed: number, readonly providersFound: number }
   readonly cache: {
     readonly hits: number

@@ -28,6 +28,13 @@ export interface Member {
   provider: Provider
   delivered: number
   lacked: number
+  /** By who answered for it (see `answererOf`): what one lacked whom a record merely named beside it says nothing about the others */
+  readonly answers: Map<ProviderId, Answers>
+}
+
+interface Answers {
+  delivered: number
+  lacked: number
 }
 
 /**
@@ -92,40 +99,57 @@ export class ProviderGroup {
       this.#members.delete(worst.provider.id)
     }
 
-    this.#members.set(provider.id, { provider, delivered: 0, lacked: 0 })
+    this.#members.set(provider.id, { provider, delivered: 0, lacked: 0, answers: new Map() })
   }
 
-  delivered (provider: Provider): void {
+  /** @param answerer - who answered for it */
+  delivered (provider: Provider, answerer: ProviderId = provider.id): void {
     this.add(provider)
     const member = this.#members.get(provider.id)
 
     if (member != null) {
       this.dirty ||= member.delivered === 0
       member.delivered++
+      answersOf(member, answerer).delivered++
     }
   }
 
-  lacked (id: ProviderId): void {
+  lacked (id: ProviderId, answerer: ProviderId = id): void {
     const member = this.#members.get(id)
 
     if (member != null) {
       member.lacked++
+      answersOf(member, answerer).lacked++
     }
   }
 
   /** Belief that a member has a block of this DAG; recent answers would weigh more, but counts are enough */
-  has (id: ProviderId): number {
-    const member = this.#members.get(id)
-
-    if (member == null) {
-      return 0.8
-    }
+  has (id: ProviderId, answerer: ProviderId = id): number {
+    const { delivered = 0, lacked = 0 } = this.#members.get(id)?.answers.get(answerer) ?? {}
 
     // eight at most: a provider that got the rest of the DAG since is believed again soon
-    const total = member.delivered + member.lacked
+    const total = delivered + lacked
     const scale = total > 8 ? 8 / total : 1
-    return (member.delivered * scale + 2) / (total * scale + 2.5)
+    return (delivered * scale + 2) / (total * scale + 2.5)
   }
+}
+
+/** Addresses change: the last ways count */
+const MAX_ANSWERERS = 8
+
+function answersOf ({ answers }: Member, answerer: ProviderId): Answers {
+  const known = answers.get(answerer) ?? { delivered: 0, lacked: 0 }
+  answers.delete(answerer)
+  answers.set(answerer, known)
+
+  for (const oldest of answers.keys()) {
+    if (answers.size <= MAX_ANSWERERS) {
+      break
+    }
+    answers.delete(oldest)
+  }
+
+  return known
 }
 
 /** The groups of the roots read lately, which child belongs to which, and the deliverers across restarts */

@@ -48,6 +48,8 @@ export interface CandidateDeps {
   readonly slots: AttemptSlots
   readonly mode: PrivacyMode
   readonly group: ProviderGroup
+  /** Is bringing the block already, by another way */
+  readonly busy?: ProviderId
   /** Told about providers that cannot be asked, and why */
   readonly onUnusable: (provider: Provider, why: string) => void
   /** A fetcher threw where it must not: it costs itself, not the read */
@@ -66,6 +68,10 @@ export class Candidates {
 
   constructor (deps: CandidateDeps) {
     this.#deps = deps
+
+    if (deps.busy != null) {
+      this.#answering.add(deps.busy)
+    }
   }
 
   get size (): number {
@@ -147,7 +153,7 @@ export class Candidates {
             view,
             inFlight: slots.providerInFlight(provider.id),
             limit: view.successes > 0 || NAMED_ONCE.has(route.transport) ? slots.perProvider : Math.min(UNPROVEN_LIMIT, slots.perProvider),
-            has: group.has(provider.id)
+            has: group.has(provider.id, answerer)
           })
         }
       }

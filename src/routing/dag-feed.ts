@@ -1,46 +1,57 @@
+import { raceSignal } from '../clock/race-signal.ts'
 import { FetchError } from '../interface/errors.ts'
 import { quote } from '../interface/quote.ts'
+import { answererOf } from '../provider/answerer.ts'
 import { FeedBuffer } from './feed-buffer.ts'
+import { FeedTimer } from './feed-timer.ts'
 import { attemptTimeouts } from './timeouts.ts'
 import type { RoutingEnvironment } from './environment.ts'
 import type { RoutingRequest } from './request.ts'
 import type { CandidateView } from './select.ts'
-import type { AttemptTimeouts } from './timeouts.ts'
 import type { Block, BlockFetcher, DagWant } from '../interface/fetcher.ts'
 import type { Outcome } from '../interface/outcome.ts'
+import type { BlockKey, ProviderId } from '../interface/provider.ts'
 import type { Attempt } from '../interface/request.ts'
-
-/** Bytes that may wait for readers: what a reader loads ahead of itself, once more */
-export const FEED_WINDOW = 4_194_304
 
 /** A stream that nobody has taken anything from for this long, in ms, is ended: a pause is not worth a connection, and it can be resumed */
 const IDLE = 10_000
 
-/** Bytes per ms below which a stream is given up, as a transfer of one block is */
-const MIN_PACE = 1
+/** Readers who got a block sooner from somebody else: then this stream is no help */
+const MAX_LOST = 3
 
-/** Times slower than a block at a time would usually be: then it is no help */
-const SLOWER_THAN_USUAL = 8
+/** Blocks that must come in time to make up for one that did not */
+const WON_PER_LOST = 8
 
-/** What transfers are compared by */
-const USUAL_BLOCK = 262_144
+/** How a stream ended */
+export interface FeedEnd {
+  readonly outcome: Outcome
+  readonly why: string
+  /** Worth asking the same provider for the same file again */
+  readonly helpful: boolean
+  /** What somebody waited for when it ended, the first of these */
+  readonly front?: { readonly key: BlockKey, readonly at: number }
+}
 
 export interface DagFeedInit {
   readonly env: RoutingEnvironment
   readonly dag: DagWant
+  /** The block that the reader lacked */
+  readonly first?: BlockKey
   readonly chosen: CandidateView
   readonly fetcher: Pick<BlockFetcher, 'stream'>
   readonly request: RoutingRequest
-  /** Milliseconds that a block of `USUAL_BLOCK` bytes usually takes from first byte to last, when that is known */
-  readonly usualTransfer?: number
+  /** Bytes per ms below which others are asked instead */
+  leastPace (): number
+  /** Bytes that may wait for readers now */
+  window (): number
   /** A block came and is what its CID says */
   onBlock (block: Block): void
-  /** It has ended: nothing more will come; `outcome` is on record */
-  onEnd (feed: DagFeed, outcome: Outcome, why: string): void
+  /** It has ended: nothing more will come; the outcome is on record */
+  onEnd (feed: DagFeed, end: FeedEnd): void
 }
 
 /**
- * One provider sending a DAG as one stream. Blocks are verified as they come and
+ * One provider sending a file as one stream. Blocks are verified as they come and
  * wait in `buffer` for whoever wants them; only as much is pulled as may wait
  * there, and time counts against the provider only while it is being waited for.
  */
@@ -48,57 +59,79 @@ export class DagFeed {
   readonly buffer: FeedBuffer
   readonly chosen: CandidateView
   readonly dag: DagWant
+  readonly answerer: ProviderId
+  readonly startedAt: number
   /** Those who read from it: the last one to leave ends it */
   readonly readers = new Set<string>()
   readonly #init: DagFeedInit
   readonly #controller = new AbortController()
-  readonly #timeouts: AttemptTimeouts
-  readonly #startedAt: number
-  #connectedAt?: number
-  #firstByteAt?: number
-  /** While something is being waited for: since when */
-  #pullingSince?: number
-  /** Milliseconds spent waiting for bytes after the first */
-  #pulled = 0
-  #lastByteAt = 0
-  #bytes = 0
-  #cancelTimer: () => void = () => {}
+  readonly #timer: FeedTimer
   #over = false
+  #lost = 0
+  /** No fault, and nothing to ask for again */
+  #useless = false
   #wake: () => void = () => {}
 
   constructor (init: DagFeedInit) {
-    const { env, dag, chosen } = init
+    const { env, dag, chosen, first, window } = init
     this.#init = init
     this.dag = dag
     this.chosen = chosen
-    this.buffer = new FeedBuffer(dag.key, FEED_WINDOW)
-    this.#timeouts = attemptTimeouts(chosen.view, undefined, env.params.timeouts)
-    this.#startedAt = env.clock.now()
+    this.answerer = answererOf(chosen.route)
+    this.buffer = new FeedBuffer({ root: dag.key, from: dag.from, to: dag.to, first, window })
+    this.startedAt = env.clock.now()
+    this.#timer = new FeedTimer({
+      clock: env.clock,
+      timeouts: attemptTimeouts(chosen.view, undefined, env.params.timeouts),
+      leastPace: init.leastPace,
+      onLate: (outcome, why) => {
+        this.#useless ||= outcome === 'cancelled'
+        this.#controller.abort(new FetchError(outcome, `${chosen.provider.id}: ${why}`, { provider: chosen.provider.id }))
+      }
+    })
   }
 
   get over (): boolean {
     return this.#over
   }
 
+  /** Milliseconds until so many bytes have come, at the pace of late; Infinity while there is none */
+  eta (bytes: number): number {
+    return this.#over ? Infinity : this.#timer.eta(bytes)
+  }
+
   /** Never rejects: what became of it is told to `onEnd` */
   async run (): Promise<void> {
-    const { env, chosen: { provider, route } } = this.#init
+    const { env, chosen: { provider, route }, onEnd } = this.#init
     this.buffer.onRoom = () => { this.#wake() }
     env.stats.attempts++
-    env.slots.enter(provider.id)
-    const [outcome, why] = await this.#read()
+    env.stats.streamsOpen++
+    env.slots.enter(this.answerer)
+    const end = await this.#read()
+    const { front } = this.buffer
     this.#over = true
-    this.#cancelTimer()
+    this.#timer.stop()
     this.buffer.end()
-    env.slots.leave(provider.id)
-    env.stats.outcomes[outcome]++
-    const connectedAt = this.#connectedAt ?? this.#startedAt
-    env.reputation.record(provider.id, route, outcome, {
-      latency: (this.#firstByteAt ?? env.clock.now()) - connectedAt,
-      ...(this.#firstByteAt == null ? {} : { answered: true, bytes: this.#bytes, transfer: this.#pulled }),
-      ...(this.#connectedAt == null ? {} : { connect: connectedAt - this.#startedAt })
-    }, env.clock.now())
-    this.#init.onEnd(this, outcome, why)
+    env.slots.leave(this.answerer)
+    env.stats.streamsOpen--
+    env.stats.outcomes[end.outcome]++
+    env.reputation.record(provider.id, route, end.outcome, this.#timer.sample, env.clock.now())
+    onEnd(this, { ...end, front })
+  }
+
+  /** A block came in time for its reader */
+  won (): void {
+    this.#lost = Math.max(0, this.#lost - 1 / WON_PER_LOST)
+  }
+
+  /** A reader got a block sooner from somebody else */
+  lost (key: BlockKey): void {
+    this.buffer.skip(key)
+
+    if (++this.#lost >= MAX_LOST) {
+      this.#useless = true
+      this.stop('others were faster')
+    }
   }
 
   /** Ends it on the wire; what came may still be taken */
@@ -109,43 +142,62 @@ export class DagFeed {
     }
   }
 
-  async #read (): Promise<[Outcome, string]> {
+  async #read (): Promise<FeedEnd> {
     const { dag, chosen, fetcher, request } = this.#init
     const { signal } = this.#controller
     const attempt: Attempt = {
       request,
       signal,
-      phase: phase => { this.#phase(phase) },
-      bytes: n => { this.#received(n) },
+      phase: phase => { this.#timer.phase(phase) },
+      bytes: n => { this.#timer.received(n) },
       verify: async () => {}
     }
+    let stream: AsyncIterator<Block> | undefined
 
     try {
-      const stream = fetcher.stream?.(dag, chosen.route, attempt)
-      this.#pull(this.#timeouts.connect, 'no connection')
+      stream = fetcher.stream?.(dag, chosen.route, attempt)[Symbol.asyncIterator]()
 
-      for await (const block of stream ?? []) {
-        this.#rest()
-        signal.throwIfAborted()
-        await this.#take(block)
+      while (stream != null) {
+        this.#timer.pull()
+        // whoever ignores its signal is not waited for
+        const next = await raceSignal(stream.next(), signal)
+        this.#timer.rest()
+
+        if (next.done === true) {
+          break
+        }
+
+        await this.#take(next.value)
         await this.#room()
         signal.throwIfAborted()
-        this.#pull(this.#timeouts.stall, 'silent')
       }
     } catch (err) {
+      this.#leave(stream)
       return this.#judge(err as Error)
     }
 
-    return this.buffer.count > 0 ? ['delivered', `${this.buffer.count} blocks`] : ['not-here', 'the stream was empty']
+    const { count, complete } = this.buffer
+    return count === 0
+      ? { outcome: 'not-here', why: 'it was empty', helpful: false }
+      : { outcome: 'delivered', why: `${count} blocks${complete ? '' : ', not all that were asked for'}`, helpful: complete }
   }
 
-  #judge (err: Error): [Outcome, string] {
+  #leave (stream: AsyncIterator<Block> | undefined): void {
+    stream?.return?.().catch((err: unknown) => {
+      this.#init.env.log.trace('ending a stream of %s failed - %e', this.dag.cid, err)
+    })
+  }
+
+  #judge (err: Error): FeedEnd {
     const reason: unknown = this.#controller.signal.reason
     const error = this.#controller.signal.aborted && reason instanceof FetchError ? reason : err
     const outcome = (error as Partial<FetchError>).outcome ?? 'unreachable'
+    const { count, taken } = this.buffer
 
     // it did what it was asked for until we had enough
-    return outcome === 'cancelled' && this.buffer.count > 0 ? ['delivered', `${this.buffer.count} blocks, then ${error.message}`] : [outcome, error.message]
+    return outcome === 'cancelled' && count > 0
+      ? { outcome: 'delivered', why: `${count} blocks, then ${error.message}`, helpful: taken > 0 && !this.#useless }
+      : { outcome, why: error.message, helpful: false }
   }
 
   async #take (block: Block): Promise<void> {
@@ -155,16 +207,21 @@ export class DagFeed {
       return new FetchError(outcome, `${provider.id}: the stream of ${dag.cid} ${why}`, { provider: provider.id, cause })
     }
 
-    if (arrival === 'duplicate') {
-      return
-    }
-
-    if (arrival === 'full') {
-      throw refuse('cancelled', 'has more blocks than are kept track of')
-    }
-
-    if (arrival !== 'wanted') {
-      throw refuse('invalid', arrival === 'foreign' ? `had the block ${quote(block.cid)}, which is no part of it` : 'had too many blocks twice')
+    switch (arrival) {
+      case 'duplicate':
+      case 'outside':
+        env.stats.bytesWasted += block.bytes.byteLength
+        return
+      case 'full':
+        throw refuse('cancelled', 'has more blocks than are kept track of')
+      case 'too-many-outside':
+        this.#useless = true
+        throw refuse('cancelled', 'is more than the part that was asked for')
+      case 'foreign':
+        throw refuse('invalid', `had the block ${quote(block.cid)}, which is no part of it`)
+      case 'too-many-duplicates':
+        throw refuse('invalid', 'had too many blocks twice')
+      default:
     }
 
     try {
@@ -185,87 +242,11 @@ export class DagFeed {
     while (!this.buffer.hasRoom && !signal.aborted) {
       const { promise, resolve } = Promise.withResolvers<void>()
       this.#wake = resolve
-      this.#arm(IDLE, () => { this.stop('nobody took what came') })
+      const cancel = this.#init.env.clock.schedule(IDLE, () => { this.stop('nobody took what came') })
       await promise
+      cancel()
     }
 
-    this.#cancelTimer()
     this.#wake = () => {}
-  }
-
-  #phase (phase: 'connected' | 'first-byte'): void {
-    const now = this.#init.env.clock.now()
-
-    if (this.#connectedAt == null) {
-      this.#connectedAt = now
-      this.#pull(this.#timeouts.firstByte, 'no answer')
-    }
-
-    if (phase === 'first-byte' && this.#firstByteAt == null) {
-      this.#firstByteAt = now
-      this.#lastByteAt = now
-      this.#pull(this.#timeouts.stall, 'silent')
-    }
-  }
-
-  #received (bytes: number): void {
-    this.#phase('first-byte')
-    this.#bytes += bytes
-    this.#lastByteAt = this.#init.env.clock.now()
-  }
-
-  /** From here on it is the provider's turn */
-  #pull (wait: number, what: string): void {
-    const { clock } = this.#init.env
-    this.#rest()
-
-    if (this.#over) {
-      return
-    }
-
-    this.#pullingSince = clock.now()
-    const check = (): void => {
-      const now = clock.now()
-      const quiet = now - Math.max(this.#lastByteAt, this.#pullingSince ?? now)
-
-      if (quiet >= wait) {
-        this.#giveUp(this.#connectedAt == null ? 'unreachable' : 'stalled', `${what} for ${Math.round(quiet)} ms`)
-      } else if (this.#crawls(now)) {
-        this.#giveUp('stalled', `only ${this.#bytes} bytes in ${Math.round(this.#waited(now))} ms`)
-      } else {
-        this.#arm(Math.max(1, Math.min(wait - quiet, this.#timeouts.stall)), check)
-      }
-    }
-    // a blocked event loop runs timers before it reads what has long arrived: read first, judge then
-    this.#arm(wait, () => { this.#arm(0, check) })
-  }
-
-  #rest (): void {
-    const now = this.#init.env.clock.now()
-    this.#pulled = this.#waited(now)
-    this.#pullingSince = undefined
-    this.#cancelTimer()
-  }
-
-  #waited (now: number): number {
-    return this.#pulled + (this.#firstByteAt == null || this.#pullingSince == null ? 0 : now - Math.max(this.#pullingSince, this.#firstByteAt))
-  }
-
-  /** A byte now and then, or far slower than one block at a time */
-  #crawls (now: number): boolean {
-    const { usualTransfer } = this.#init
-    const waited = this.#waited(now)
-    const usual = usualTransfer == null || usualTransfer <= 0 ? 0 : USUAL_BLOCK / usualTransfer / SLOWER_THAN_USUAL
-    return waited >= this.#timeouts.stall && this.#bytes < waited * Math.max(MIN_PACE, usual)
-  }
-
-  #arm (ms: number, fn: () => void): void {
-    this.#cancelTimer()
-    this.#cancelTimer = this.#init.env.clock.schedule(ms, fn)
-  }
-
-  #giveUp (outcome: 'stalled' | 'unreachable', why: string): void {
-    const { provider } = this.#init.chosen
-    this.#controller.abort(new FetchError(outcome, `${provider.id}: ${why}`, { provider: provider.id }))
   }
 }

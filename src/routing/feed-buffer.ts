@@ -1,53 +1,71 @@
 import { blockKey } from '../block/key.ts'
-import { IDENTITY_CODE } from '../block/hashes.ts'
-import { linksOf } from '../block/links.ts'
+import { FeedPlan } from './feed-plan.ts'
+import type { Arrival, Place } from './feed-plan.ts'
 import type { Block } from '../interface/fetcher.ts'
 import type { BlockKey } from '../interface/provider.ts'
 
-/**
- * Keys of blocks that are still to come, and of those that came: 65 536 blocks
- * of 256 KiB are 16 GiB, more than one stream will survive; beyond it a new
- * stream goes on where this one ended.
- */
-const MAX_KEYS = 65_536
+/** Bytes of the file between what has come and what may be waited for: the largest window of a reader, and a quarter more */
+export const MAX_AHEAD = 20_971_520
 
-/** Blocks sent again although none were asked for twice: a server whose memory is short may lose count of a few */
-const MAX_DUPLICATES = 256
+/** Blocks remembered as sought elsewhere: more than all readers of a stream can have asked for ahead of it */
+const MAX_ELSEWHERE = 4_096
 
-/** Bytes that duplicates may cost */
-const MAX_DUPLICATE_BYTES = 16_777_216
-
-/** What to make of a block that came */
-export type Arrival = 'wanted' | 'duplicate' | 'too-many-duplicates' | 'foreign' | 'full'
+/** The share of the window for blocks that somebody took already: whoever reads right behind, or looked a moment before, takes them too */
+const KEPT_SHARE = 0.25
 
 interface Waiter {
-  readonly signal?: AbortSignal
+  /** Where in the file the block begins, as far as anybody knows */
+  readonly at: number
   settle (bytes: Uint8Array | undefined): void
 }
 
+export interface FeedBufferInit {
+  readonly root: BlockKey
+  /** First byte of the file that was asked for, and the last */
+  readonly from?: number
+  readonly to?: number
+  /** The block that the reader lacked: the nodes that come before it are on the way to it and were read already */
+  readonly first?: BlockKey
+  /** Bytes that may wait for readers now */
+  window (): number
+}
+
 /**
- * What a stream of a DAG has brought and what it will bring: blocks wait here
- * for their readers, readers for their blocks. Synchronous; knows neither wire
- * nor clock.
+ * What a stream of a file has brought and what it will bring: blocks wait here
+ * for their readers, readers for their blocks. Knows from the nodes that came
+ * where in the file each block belongs, so nobody waits for what has been
+ * passed or is far away. Synchronous; knows neither wire nor clock.
  */
 export class FeedBuffer {
-  readonly #window: number
-  readonly #expected = new Set<BlockKey>()
-  readonly #arrived = new Set<BlockKey>()
-  /** Verified, not yet asked for */
+  readonly #init: FeedBufferInit
+  readonly #from: number
+  readonly #to: number
+  readonly #plan: FeedPlan
+  /** Came and not yet asked for */
   readonly #blocks = new Map<BlockKey, Uint8Array>()
+  /** Taken a moment ago, oldest first */
+  readonly #kept = new Map<BlockKey, Uint8Array>()
   readonly #waiters = new Map<BlockKey, Set<Waiter>>()
+  /** To come, and sought elsewhere meanwhile: nobody will ask for them */
+  readonly #elsewhere = new Set<BlockKey>()
+  /** Before this byte everything has come that will */
+  #position: number
+  #passed = false
+  #onTheWay: boolean
   #bytes = 0
-  #duplicates = 0
-  #duplicateBytes = 0
+  #keptBytes = 0
+  #taken = 0
   #ended = false
   /** There is room again */
   onRoom: () => void = () => {}
 
-  /** @param window bytes that may wait for readers */
-  constructor (root: BlockKey, window: number) {
-    this.#window = window
-    this.#expected.add(root)
+  constructor (init: FeedBufferInit) {
+    this.#init = init
+    this.#from = init.from ?? 0
+    this.#to = init.to ?? Infinity
+    this.#position = this.#from
+    this.#onTheWay = init.first != null && init.first !== init.root
+    this.#plan = new FeedPlan(init.root, this.#from, this.#to)
   }
 
   /** Bytes that came and that nobody has asked for yet */
@@ -57,84 +75,147 @@ export class FeedBuffer {
 
   /** Blocks that came */
   get count (): number {
-    return this.#arrived.size
+    return this.#plan.count
+  }
+
+  /** Times that a block was given to somebody */
+  get taken (): number {
+    return this.#taken
+  }
+
+  /** How far into the file it has come */
+  get position (): number {
+    return this.#position
   }
 
   get hasRoom (): boolean {
-    return this.#bytes < this.#window
+    return this.#bytes < this.#init.window()
   }
 
-  /** Nothing more of the DAG is to come */
+  /** Nothing more of what was asked for is to come */
   get complete (): boolean {
-    return this.#expected.size === 0
+    return this.#plan.complete
+  }
+
+  /** The first block that somebody waits for */
+  get front (): { readonly key: BlockKey, readonly at: number } | undefined {
+    let front: { key: BlockKey, at: number } | undefined
+
+    for (const [key, waiters] of this.#waiters) {
+      for (const { at } of waiters) {
+        front = front == null || at < front.at ? { key, at } : front
+      }
+    }
+
+    return front
   }
 
   /** Before the hash: is this a block that may come now? */
-  judge ({ cid, bytes }: Block): Arrival {
-    const key = blockKey(cid)
-
-    if (cid.multihash.code === IDENTITY_CODE) {
-      return this.#duplicate(bytes)
-    }
-
-    if (this.#expected.has(key)) {
-      return 'wanted'
-    }
-
-    if (!this.#arrived.has(key)) {
-      return this.#expected.size + this.#arrived.size >= MAX_KEYS ? 'full' : 'foreign'
-    }
-
-    return this.#duplicate(bytes)
+  judge (block: Block): Arrival {
+    return this.#plan.judge(block)
   }
 
   /** A block that was judged `wanted`, now verified: its links may come next */
   add (block: Block): void {
     const key = blockKey(block.cid)
-    this.#expected.delete(key)
-    this.#arrived.add(key)
-    this.expect(block)
+    const { place, leaf } = this.#plan.arrive(block)
+    this.#onTheWay &&= !leaf && key !== this.#init.first
 
     const waiters = this.#take(key)
+    const elsewhere = this.#elsewhere.delete(key)
 
     if (waiters.length > 0) {
+      this.#taken += waiters.length
       waiters.forEach(waiter => { waiter.settle(block.bytes) })
+    }
+
+    if (waiters.length > 0 || elsewhere || this.#onTheWay) {
+      this.#keep(key, block.bytes)
     } else {
       this.#blocks.set(key, block.bytes)
       this.#bytes += block.bytes.byteLength
-      if (!this.hasRoom) {
-        // they ask for what is further away than what may wait here
-        this.#release()
-      }
+    }
+
+    if (leaf) {
+      this.#pass(place)
+    }
+
+    if (!this.hasRoom) {
+      // those who wait here ask for what is further away than what may wait
+      this.#release(() => true)
     }
   }
 
-  /** A block of the DAG that was read elsewhere: what it links to may come */
-  expect ({ cid, bytes }: Block): void {
-    for (const { cid: child } of linksOf(cid, bytes)) {
-      const key = blockKey(child)
+  /**
+   * The block, when it came or will come; undefined when it has to be sought elsewhere, now or as soon as that is known
+   *
+   * @param at where in the file it begins, if the reader knows: it may come although nothing that came links to it yet
+   */
+  wait (key: BlockKey, at?: number, signal?: AbortSignal): Promise<Uint8Array | undefined> | undefined {
+    const bytes = this.#blocks.get(key)
 
-      // an identity CID carries its block: whether a stream repeats it is the sender's choice
-      if (child.multihash.code !== IDENTITY_CODE && !this.#arrived.has(key) && this.#expected.size + this.#arrived.size < MAX_KEYS) {
-        this.#expected.add(key)
-      }
+    if (bytes != null) {
+      this.#blocks.delete(key)
+      this.#bytes -= bytes.byteLength
+      this.#taken++
+      this.#keep(key, bytes)
+      this.onRoom()
+      return Promise.resolve(bytes)
     }
+
+    const kept = this.#kept.get(key)
+
+    if (kept != null) {
+      this.#taken++
+      return Promise.resolve(kept)
+    }
+
+    const place = this.#plan.begin(key) ?? (this.#plan.has(key) ? undefined : at)
+    return place == null || this.#ended || !this.hasRoom || !this.reaches(place) ? undefined : this.#queue(key, place, signal)
   }
 
-  /** The block, when it came or will come; undefined when it has to be sought elsewhere, now or as soon as that is known */
-  wait (key: BlockKey, signal?: AbortSignal): Promise<Uint8Array | undefined> | undefined {
+  /** Is this byte of the file still to come, and soon? */
+  reaches (at: number): boolean {
+    // before the first leaf comes the way to it
+    return at <= this.#to && (at >= this.#position || !this.#passed) && at - this.#position <= MAX_AHEAD
+  }
+
+  /** Bytes of the file that come before this block has, it included */
+  distance (key: BlockKey, size: number): number {
+    const [waiter] = this.#waiters.get(key) ?? []
+    return Math.max(0, (waiter?.at ?? this.#position) - this.#position) + size
+  }
+
+  /** Somebody else brought it */
+  skip (key: BlockKey): void {
     const bytes = this.#blocks.get(key)
 
     if (bytes != null) {
       this.#blocks.delete(key)
       this.#bytes -= bytes.byteLength
       this.onRoom()
-      return Promise.resolve(bytes)
+    } else if (!this.#plan.has(key)) {
+      this.#seekElsewhere(key)
     }
+  }
 
-    if (this.#ended || !this.hasRoom || !this.#expected.has(key)) {
-      return undefined
-    }
+  /** Nothing more will come: whoever waits seeks elsewhere; what came stays to be taken */
+  end (): void {
+    this.#ended = true
+    this.#release(() => true)
+    this.#elsewhere.clear()
+  }
+
+  clear (): void {
+    this.end()
+    this.#blocks.clear()
+    this.#kept.clear()
+    this.#bytes = 0
+    this.#keptBytes = 0
+  }
+
+  #queue (key: BlockKey, at: number, signal?: AbortSignal): Promise<Uint8Array | undefined> {
+    this.#elsewhere.delete(key)
 
     return new Promise(resolve => {
       const waiters = this.#waiters.get(key) ?? new Set()
@@ -146,7 +227,7 @@ export class FeedBuffer {
         waiter.settle(undefined)
       }
       const waiter: Waiter = {
-        signal,
+        at,
         settle: bytes => {
           signal?.removeEventListener('abort', leave)
           resolve(bytes)
@@ -161,26 +242,38 @@ export class FeedBuffer {
     })
   }
 
-  /** Nothing more will come: whoever waits seeks elsewhere; what came stays to be taken */
-  end (): void {
-    this.#ended = true
-    this.#release()
+  /** A leaf came: what was to come before it will not */
+  #pass ({ from, to }: Place): void {
+    this.#passed = true
+    this.#position = Math.max(this.#position, Math.min(Number.isFinite(to) ? to : from, this.#to + 1))
+    this.#release(({ at }) => at < from)
   }
 
-  clear (): void {
-    this.end()
-    this.#blocks.clear()
-    this.#bytes = 0
+  #release (which: (waiter: Waiter) => boolean): void {
+    for (const [key, waiters] of [...this.#waiters]) {
+      if ([...waiters].some(which)) {
+        this.#take(key).forEach(waiter => { waiter.settle(undefined) })
+        this.#seekElsewhere(key)
+      }
+    }
   }
 
-  #duplicate (bytes: Uint8Array): Arrival {
-    this.#duplicateBytes += bytes.byteLength
-    return ++this.#duplicates > MAX_DUPLICATES || this.#duplicateBytes > MAX_DUPLICATE_BYTES ? 'too-many-duplicates' : 'duplicate'
+  #seekElsewhere (key: BlockKey): void {
+    if (this.#elsewhere.size < MAX_ELSEWHERE) {
+      this.#elsewhere.add(key)
+    }
   }
 
-  #release (): void {
-    for (const key of [...this.#waiters.keys()]) {
-      this.#take(key).forEach(waiter => { waiter.settle(undefined) })
+  #keep (key: BlockKey, bytes: Uint8Array): void {
+    this.#kept.set(key, bytes)
+    this.#keptBytes += bytes.byteLength
+
+    for (const [oldest, { byteLength }] of this.#kept) {
+      if (this.#keptBytes <= KEPT_SHARE * this.#init.window()) {
+        return
+      }
+      this.#kept.delete(oldest)
+      this.#keptBytes -= byteLength
     }
   }
 

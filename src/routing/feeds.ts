@@ -1,29 +1,27 @@
-import { LRUCache } from 'lru-cache'
 import { blockKey } from '../block/key.ts'
-import { Candidates } from './candidates.ts'
 import { DagFeed } from './dag-feed.ts'
-import { sizeClass } from './latency-window.ts'
+import { PresentParts } from './present-parts.ts'
 import { RoutingRequest } from './request.ts'
-import { selectProvider } from './select.ts'
-import type { ProviderGroup } from './affinity.ts'
+import { StreamProviders } from './stream-providers.ts'
+import type { FeedEnd } from './dag-feed.ts'
 import type { RoutingEnvironment } from './environment.ts'
-import type { CandidateView } from './select.ts'
+import type { StreamCircle } from './stream-providers.ts'
 import type { Ledger, PrivacyMode } from '../interface/disclosure.ts'
 import type { Block } from '../interface/fetcher.ts'
-import type { BlockKey, Provider } from '../interface/provider.ts'
+import type { BlockKey, Provider, ProviderId } from '../interface/provider.ts'
 import type { WantedPart } from '../interface/routing.ts'
 
 /** Bytes that must be left of a file: below it, asking for blocks is done before a stream has begun */
 export const LEAST_STREAMED = 1_048_576
 
-/** Streams at once: each holds a connection and up to `FEED_WINDOW` */
+/** Bytes of one stream that may wait for readers: what a reader loads ahead of itself on a usual line, once more */
+export const FEED_WINDOW = 4_194_304
+
+/** The same for all streams of a manager: 16 with a full window. More share it, so that a crowd of slow readers holds no more. */
+export const FEEDS_WINDOW = 67_108_864
+
+/** Streams at once: each holds a connection, and at 64 still a window of 1 MiB */
 const MAX_FEEDS = 64
-
-/** Roots whose providers of streams are remembered as having failed */
-const MAX_ROOTS = 1_000
-
-/** Ways tried one after the other before blocks are asked for instead */
-const MAX_TRIES = 3
 
 /** What one block from a stream came with */
 export interface Fed {
@@ -32,58 +30,87 @@ export interface Fed {
   readonly why: string
 }
 
-export interface AheadInit {
+/** A block that a stream has brought or will */
+export interface Feeding {
+  readonly provider: Provider
+  /** Who need not be asked for the block as well */
+  readonly answerer: ProviderId
+  /** Where it comes from, for the story */
+  readonly why: string
+  /** Resolves with undefined as soon as it must be sought elsewhere */
+  readonly block: Promise<Fed | undefined>
+  /** Milliseconds until it is there, at the pace of late */
+  eta (size: number): number
+  /** Is there somebody else who could be asked? */
+  others (): boolean
+  /** Somebody else brought it first */
+  lost (): void
+}
+
+export interface AheadInit extends StreamCircle {
   readonly part: WantedPart
-  readonly mode: PrivacyMode
+  /** The block that is not here */
+  readonly first: BlockKey
   /** The session that reads */
   readonly reader: string
-  readonly hints: readonly Provider[]
-  readonly group: ProviderGroup
   readonly priority: number
   readonly maxBytes: number
 }
 
 interface Entry {
   readonly feed: DagFeed
-  readonly mode: PrivacyMode
+  readonly init: AheadInit
+  readonly resumed?: ProviderId
+}
+
+export interface DagFeedsInit {
+  /** Each block that came and is what its CID says */
+  onBlock (root: BlockKey, block: Block): void
+  /** For the story of the root */
+  tell (root: BlockKey, what: string, provider: ProviderId): void
 }
 
 /**
  * The streams that bring files to their readers: one provider sends the rest of
  * a file in one answer, where there is one that can, and everybody who reads it
- * takes from there. Whatever a stream does not bring is sought block by block.
+ * takes from there. A stream that fails is resumed with another provider; what
+ * streams do not bring is sought block by block.
  */
 export class DagFeeds {
   readonly #env: RoutingEnvironment
   readonly #ledger: Ledger
+  readonly #init: DagFeedsInit
   readonly #feeds = new Set<Entry>()
-  /** Providers whose stream of a root was no help */
-  readonly #failed: LRUCache<BlockKey, Set<string>>
-  readonly #onBlock: (root: BlockKey, block: Block) => void
+  readonly #providers: StreamProviders
+  readonly #present = new PresentParts()
+  #running = true
   #sequence = 0
 
-  /** @param onBlock told about each block that came and is what its CID says */
-  constructor (env: RoutingEnvironment, ledger: Ledger, onBlock: (root: BlockKey, block: Block) => void) {
+  constructor (env: RoutingEnvironment, ledger: Ledger, init: DagFeedsInit) {
     this.#env = env
     this.#ledger = ledger
-    this.#onBlock = onBlock
-    this.#failed = new LRUCache({ max: MAX_ROOTS })
+    this.#init = init
+    this.#providers = new StreamProviders(env)
   }
 
   get size (): number {
     return this.#feeds.size
   }
 
-  /** The block, if a stream has brought it or is about to; undefined, now or later, when it must be sought */
-  wait (key: BlockKey, mode: PrivacyMode, signal?: AbortSignal): Promise<Fed | undefined> | undefined {
+  start (): void {
+    this.#running = true
+  }
+
+  /** The block, if a stream has brought it or is about to; undefined when it must be sought */
+  wait (key: BlockKey, mode: PrivacyMode, part?: WantedPart, signal?: AbortSignal): Feeding | undefined {
+    const root = part == null ? undefined : blockKey(part.cid)
+
     for (const entry of this.#feeds) {
       const { feed } = entry
-      const waiting = entry.mode === mode ? feed.buffer.wait(key, signal) : undefined
+      const waiting = entry.init.mode === mode ? feed.buffer.wait(key, root === feed.dag.key ? part?.from : undefined, signal) : undefined
 
       if (waiting != null) {
-        const { provider } = feed.chosen
-        this.#drop(entry)
-        return waiting.then(bytes => bytes == null ? undefined : { bytes, provider, why: `came in a stream of ${feed.dag.cid} from ${provider.id}` })
+        return this.#feeding(key, entry, waiting)
       }
     }
     return undefined
@@ -93,139 +120,178 @@ export class DagFeeds {
   ahead (init: AheadInit): void {
     const { part, mode, reader } = init
     const key = blockKey(part.cid)
+    const rare = this.#present.missed(reader)
 
     if (part.to - part.from + 1 < LEAST_STREAMED) {
       return
     }
 
-    for (const { feed, mode: its } of this.#feeds) {
-      const { dag } = feed
+    for (const { feed, init: its } of this.#feeds) {
+      const { dag, buffer } = feed
 
-      if (!feed.over && its === mode && dag.key === key && (dag.from ?? 0) <= part.from && (dag.to ?? Infinity) >= part.to) {
+      if (!feed.over && its.mode === mode && dag.key === key && (dag.from ?? 0) <= part.from && (dag.to ?? Infinity) >= part.to && buffer.reaches(part.from)) {
         feed.readers.add(reader)
         return
       }
     }
 
-    if (this.#feeds.size < MAX_FEEDS) {
-      this.#begin(init, key)
+    // a hole in what is here already is no reason to fetch the rest again
+    if (!rare) {
+      this.#begin(init, key, new Set([reader]))
+    }
+  }
+
+  /** A block of a file was here when its reader came to it: when most are, nobody need send them */
+  here (part: WantedPart | undefined, reader: string | undefined): void {
+    if (part != null && reader != null && this.#present.found(reader)) {
+      const key = blockKey(part.cid)
+      this.#withdraw(reader, 'most of the rest is here already', ({ dag }) => dag.key === key)
     }
   }
 
   /** A reader left; the streams that nobody else reads end on the wire */
   leave (reader: string): void {
+    this.#present.forget(reader)
+    this.#withdraw(reader, 'the last reader left')
+  }
+
+  stop (): void {
+    this.#running = false
+    for (const entry of this.#feeds) {
+      entry.feed.readers.clear()
+      entry.feed.stop('content routing stops')
+      this.#drop(entry)
+    }
+    this.#providers.clear()
+    this.#present.clear()
+  }
+
+  #withdraw (reader: string, why: string, which: (feed: DagFeed) => boolean = () => true): void {
     for (const entry of this.#feeds) {
       const { feed } = entry
 
-      if (feed.readers.delete(reader) && feed.readers.size === 0) {
-        feed.stop('the last reader left')
-        feed.buffer.clear()
+      if (which(feed) && feed.readers.delete(reader) && feed.readers.size === 0) {
+        feed.stop(why)
         this.#drop(entry)
       }
     }
   }
 
-  stop (): void {
-    for (const entry of this.#feeds) {
-      entry.feed.readers.clear()
-      entry.feed.stop('content routing stops')
-      entry.feed.buffer.clear()
-      this.#drop(entry)
+  #feeding (key: BlockKey, entry: Entry, waiting: Promise<Uint8Array | undefined>): Feeding {
+    const { feed, init, resumed } = entry
+    const { clock, stats } = this.#env
+    const { provider } = feed.chosen
+    const { dag } = feed
+    return {
+      provider,
+      answerer: feed.answerer,
+      why: `a stream of ${dag.cid} from ${provider.id}${resumed == null ? '' : `, which goes on where that from ${resumed} ended`}`,
+      block: waiting.then(bytes => {
+        if (bytes == null) {
+          return undefined
+        }
+        feed.won()
+        stats.streamBlocks++
+        stats.streamBytes += bytes.byteLength
+        stats.bytesDelivered += bytes.byteLength
+        return { bytes, provider, why: `came in a stream of ${dag.cid} from ${provider.id}, begun ${Math.round(clock.now() - feed.startedAt)} ms before` }
+      }),
+      eta: size => feed.eta(feed.buffer.distance(key, size)),
+      others: () => this.#providers.others(feed.answerer, init),
+      lost: () => { feed.lost(key) }
     }
-    this.#failed.clear()
   }
 
-  #begin (init: AheadInit, key: BlockKey): void {
-    const { part, mode, reader, maxBytes } = init
-    const failed = this.#failed.get(key)
+  #begin (init: AheadInit, key: BlockKey, readers: ReadonlySet<string>, resumed?: ProviderId): void {
+    const [reader] = readers
+    const { part, mode, priority, maxBytes, first } = init
+    const choice = reader == null || !this.#running || !this.#makeRoom() ? undefined : this.#providers.choose(key, part.to - part.from + 1, init)
 
-    if ((failed?.size ?? 0) >= MAX_TRIES) {
+    if (choice == null || reader == null || !this.#env.slots.tryAcquire(reader)) {
       return
     }
 
-    const candidates = this.#candidates(init)
-    const views = candidates.views(this.#env.clock.now()).filter(({ provider }) => failed?.has(provider.id) !== true)
-    const { chosen } = selectProvider({
-      candidates: views,
-      size: part.to - part.from + 1,
-      activeDomains: new Set(),
-      allowFallback: false,
-      // whoever has not delivered yet begins with a block
-      strangers: 'last',
-      random: this.#env.random
-    }, this.#env.params.select)
-    const fetcher = chosen == null ? undefined : candidates.fetcher(chosen)
-
-    // the best way may well be one block at a time
-    if (chosen == null || fetcher?.stream == null || chosen.view.successes === 0 || !this.#env.slots.tryAcquire(reader)) {
-      return
-    }
-
-    const id = `f${++this.#sequence}`
+    const { stats, clock } = this.#env
+    const { because, chosen, fetcher } = choice
     const controller = new AbortController()
     const feed: DagFeed = new DagFeed({
       env: this.#env,
       dag: { cid: part.cid, key, scope: 'entity', from: part.from, to: part.to, maxBytes },
+      first,
       chosen,
       fetcher,
-      request: new RoutingRequest({ ledger: this.#ledger, clock: this.#env.clock }, {
-        id,
-        purpose: 'prefetch',
+      request: new RoutingRequest({ ledger: this.#ledger, clock }, {
+        id: `f${++this.#sequence}`,
+        purpose: 'read',
         mode,
         signal: controller.signal,
         key,
         client: reader,
         deadline: () => Infinity,
-        priority: () => init.priority
+        priority: () => priority
       }),
-      usualTransfer: this.#env.windows.transfers[sizeClass(USUAL_BLOCK)]?.quantile(0.9, 3),
-      onBlock: block => { this.#onBlock(key, block) },
-      onEnd: (_feed, outcome) => {
-        if (outcome !== 'delivered' && outcome !== 'cancelled') {
-          this.#remember(key, chosen)
-        }
+      leastPace: () => this.#providers.leastPace(feed.answerer, init),
+      window: () => Math.min(FEED_WINDOW, FEEDS_WINDOW / Math.max(1, this.#feeds.size)),
+      onBlock: block => {
+        init.group.delivered(chosen.provider, feed.answerer)
+        this.#init.onBlock(key, block)
+      },
+      onEnd: (_feed, end) => {
         controller.abort()
         this.#env.slots.release(reader)
-        this.#drop(entry)
+        this.#ended(entry, end)
       }
     })
-    const entry: Entry = { feed, mode }
-    feed.readers.add(reader)
+    const entry: Entry = { feed, init, resumed }
+    readers.forEach(each => { feed.readers.add(each) })
     this.#feeds.add(entry)
+    stats.streamsBegun++
+    stats.streamsResumed += resumed == null ? 0 : 1
+    this.#init.tell(key, `asked for bytes ${part.from} to ${part.to} as one stream (${because})${resumed == null ? '' : `, in place of ${resumed}`}`, chosen.provider.id)
     void feed.run()
   }
 
-  #candidates ({ hints, group, mode }: AheadInit): Candidates {
-    const candidates = new Candidates({
-      ...this.#env,
-      mode,
-      group,
-      onUnusable: () => {},
-      onBroken: (fetcher, err) => { this.#env.log.error('fetcher %s failed to say whom it can ask - %e', fetcher.name, err) }
-    })
+  #ended (entry: Entry, { outcome, why, helpful, front }: FeedEnd): void {
+    const { feed, init } = entry
+    const { key, to = Infinity } = feed.dag
+    const { provider } = feed.chosen
+    const ms = Math.round(this.#env.clock.now() - feed.startedAt)
+    this.#init.tell(key, `the stream ended after ${ms} ms: ${outcome}, ${why}`, provider.id)
 
-    for (const { provider } of group.members) {
-      candidates.add(provider)
+    if (!helpful && (outcome !== 'cancelled' || feed.readers.size > 0)) {
+      this.#providers.failed(key, feed.answerer)
     }
-    for (const provider of hints) {
-      candidates.add(provider)
+
+    if (front != null && front.at <= to && feed.readers.size > 0) {
+      this.#begin({ ...init, first: front.key, part: { ...init.part, from: front.at } }, key, feed.readers, provider.id)
     }
-    return candidates
+
+    this.#drop(entry)
   }
 
-  /** An ended stream stays until what it brought was taken */
+  /** What an ended stream brought stays until its readers leave, or another stream needs the room */
+  #makeRoom (): boolean {
+    if (this.#feeds.size >= MAX_FEEDS) {
+      const ended = [...this.#feeds].find(({ feed }) => feed.over)
+
+      if (ended != null) {
+        ended.feed.readers.clear()
+        this.#drop(ended)
+      }
+    }
+    return this.#feeds.size < MAX_FEEDS
+  }
+
   #drop (entry: Entry): void {
-    if (entry.feed.over && (entry.feed.buffer.bytes === 0 || entry.feed.readers.size === 0)) {
-      this.#feeds.delete(entry)
-    }
-  }
+    const { feed } = entry
 
-  #remember (key: BlockKey, { provider }: CandidateView): void {
-    const failed = this.#failed.get(key) ?? new Set()
-    failed.add(provider.id)
-    this.#failed.set(key, failed)
+    if (feed.readers.size === 0) {
+      this.#env.stats.bytesWasted += feed.buffer.bytes
+      feed.buffer.clear()
+
+      if (feed.over) {
+        this.#feeds.delete(entry)
+      }
+    }
   }
 }
-
-/** What transfers are compared by */
-const USUAL_BLOCK = 262_144

@@ -1,14 +1,15 @@
 import { NotFoundError, RetrievalFailedError, RetrievalTimeoutError } from '../interface/errors.ts'
+import { FeedWait } from './feed-wait.ts'
 import { RoutingRequest } from './request.ts'
 import { Retrieval } from './retrieval.ts'
 import { Explanation } from './story.ts'
 import { Timeline } from './timeline.ts'
 import type { ProviderGroup } from './affinity.ts'
-import type { Fed } from './feeds.ts'
+import type { Fed, Feeding } from './feeds.ts'
 import type { RoutingEnvironment } from './environment.ts'
 import type { RetrievalEnd } from './retrieval-init.ts'
 import type { Ledger, PrivacyMode } from '../interface/disclosure.ts'
-import type { BlockKey, Provider } from '../interface/provider.ts'
+import type { BlockKey, Provider, ProviderId } from '../interface/provider.ts'
 import type { Want } from '../interface/request.ts'
 
 /** One caller of a flight */
@@ -34,8 +35,8 @@ export interface FlightInit {
   readonly mode: PrivacyMode
   readonly group: ProviderGroup
   readonly parent?: Want
-  /** A stream that has the block or will have it soon; resolves with undefined as soon as that turns out false */
-  fed? (signal: AbortSignal): Promise<Fed | undefined> | undefined
+  /** The stream that has the block or will have it soon, if there is one */
+  feeding? (signal: AbortSignal): Feeding | undefined
   /** Runs once, before the first caller gets the bytes */
   onDelivered (bytes: Uint8Array, provider: Provider): void
   /** A certain miss: nobody known has it. Not called when somebody announced it meanwhile. */
@@ -61,7 +62,10 @@ export class Flight {
   readonly #init: FlightInit
   readonly #controller = new AbortController()
   readonly #seats = new Set<Seat>()
+  readonly #wait: FeedWait
   #retrieval?: Retrieval
+  /** The retrieval goes on beside a stream, which is late */
+  #hedges = false
   /** Somebody announced the block while it was sought: a miss would be out of date */
   announced = false
   #begun = false
@@ -74,6 +78,25 @@ export class Flight {
   constructor (init: FlightInit) {
     this.#init = init
     this.timeline = new Timeline(init.want.cid.toString(), init.env.clock)
+    this.#wait = new FeedWait({
+      env: init.env,
+      size: init.want.size,
+      mayHedge: init.mode !== 'strict',
+      next: () => init.feeding?.(this.#controller.signal),
+      needed: () => this.#purpose === 'read',
+      onFeeding: ({ provider, why }) => { this.timeline.add('stream', `waits for ${why}`, { provider: provider.id }) },
+      onFed: fed => { this.#fed(fed) },
+      onNone: () => {
+        if (this.#retrieval == null) {
+          this.#seek()
+        }
+      },
+      onLate: ({ provider, answerer }) => {
+        this.timeline.add('stream', 'it is late: others are asked as well', { provider: provider.id })
+        this.#hedges = true
+        this.#seek(answerer)
+      }
+    })
   }
 
   get explanation (): Explanation {
@@ -118,13 +141,17 @@ export class Flight {
 
       this.#seats.add(seat)
       joiner.signal?.addEventListener('abort', onAbort, { once: true })
-      void joiner.needed?.then(() => { seat.purpose = 'read' })
+      void joiner.needed?.then(() => {
+        seat.purpose = 'read'
+        this.#wait.need()
+      })
 
       if (!this.#begun) {
         this.#begin()
       } else {
         this.timeline.joined++
         this.#retrieval?.joined(joiner.hints)
+        this.#wait.need()
       }
     })
   }
@@ -136,47 +163,33 @@ export class Flight {
     }
   }
 
-  /** Waits for the stream that will bring the block, if there is one, and seeks it where there is none */
   #begin (): void {
     this.#begun = true
-    const fed = this.#init.fed?.(this.#controller.signal)
-
-    if (fed == null) {
-      this.#seek()
-      return
-    }
-
-    this.timeline.add('discovery', 'a stream of its DAG is under way')
-    void fed.then(fed => {
-      if (this.#over) {
-        return
-      }
-
-      if (fed == null) {
-        this.timeline.add('discovery', 'the stream did not bring it')
-        this.#seek()
-      } else {
-        this.timeline.add('attempt', fed.why, { provider: fed.provider.id, bytes: fed.bytes.byteLength })
-        this.#end({ kind: 'delivered', bytes: fed.bytes, provider: fed.provider })
-      }
-    })
+    this.#wait.start()
   }
 
-  #seek (): void {
+  /** A stream has brought it */
+  #fed ({ bytes, provider, why }: Fed): void {
+    this.timeline.add('stream', why, { provider: provider.id, bytes: bytes.byteLength })
+    this.#tell('stream', { provider: provider.id, bytes: bytes.byteLength })
+    this.#retrieval?.abort('it came in a stream')
+    this.#end({ kind: 'delivered', bytes, provider })
+  }
+
+  #seek (busy?: ProviderId): void {
     try {
-      this.#start([...this.#seats].map(({ joiner }) => joiner))
+      this.#start([...this.#seats].map(({ joiner }) => joiner), busy)
     } catch (err) {
       // whatever foreign code threw: nobody may join what never began
       this.stop(err as Error)
     }
   }
 
-  #start (joiners: readonly Joiner[]): void {
+  #start (joiners: readonly Joiner[], busy?: ProviderId): void {
     const { env, want, ledger } = this.#init
     const request = new RoutingRequest({ ledger, clock: env.clock }, {
       id: this.#init.id,
-      // one reader who waits makes it a read
-      purpose: () => [...this.#seats].some(({ purpose }) => purpose === 'read') ? 'read' : 'prefetch',
+      purpose: () => this.#purpose,
       mode: this.#init.mode,
       signal: this.#controller.signal,
       key: want.key,
@@ -192,14 +205,40 @@ export class Flight {
       group: this.#init.group,
       parent: this.#init.parent,
       timeline: this.timeline,
-      onProgress: (phase, detail) => {
-        for (const { joiner } of this.#seats) {
-          joiner.onProgress?.(phase, detail)
-        }
-      },
-      onEnd: end => { this.#end(end) }
+      busy,
+      onProgress: (phase, detail) => { this.#tell(phase, detail) },
+      onEnd: end => { this.#sought(end) }
     })
     this.#retrieval.start()
+  }
+
+  #sought (end: RetrievalEnd): void {
+    if (end.kind === 'delivered' && this.#hedges) {
+      this.#init.env.stats.hedgesWon += this.#wait.waiting ? 1 : 0
+      this.#wait.beaten()
+    } else if (this.#hedges) {
+      // it was not to ask who sends the stream
+      this.#hedges = false
+      this.#retrieval = undefined
+
+      if (!this.#wait.waiting) {
+        this.#seek()
+      }
+      return
+    }
+
+    this.#end(end)
+  }
+
+  /** One reader who waits makes it a read */
+  get #purpose (): 'read' | 'prefetch' {
+    return [...this.#seats].some(({ purpose }) => purpose === 'read') ? 'read' : 'prefetch'
+  }
+
+  #tell (phase: string, detail: Record<string, unknown>): void {
+    for (const { joiner } of this.#seats) {
+      joiner.onProgress?.(phase, detail)
+    }
   }
 
   #most (what: 'deadline' | 'priority'): number {
@@ -259,6 +298,7 @@ export class Flight {
   #close (): void {
     if (!this.#over) {
       this.#over = true
+      this.#wait.end()
       this.#init.onClosed()
     }
   }

@@ -67,7 +67,10 @@ export class ContentRoutingManager implements ContentRouting {
     this.#negative = new NegativeCache(params.negative)
     this.#stories = new Stories(components.clock, params.stories)
     this.#env = routingEnvironment(components, params)
-    this.#feeds = new DagFeeds(this.#env, components.ledger, (root, { cid, bytes }) => { this.#env.affinity.linkBlock(root, cid, bytes) })
+    this.#feeds = new DagFeeds(this.#env, components.ledger, {
+      onBlock: (root, { cid, bytes }) => { this.#env.affinity.linkBlock(root, cid, bytes) },
+      tell: (root, what, provider) => { this.#stories.tell(root, 'stream', what, provider) }
+    })
     this.#experience = new Experience({ ...components, affinity: this.#env.affinity })
     this.#copies = components.store == null ? undefined : new LocalCopies(this.#env, components.store)
     this.#announcer = new Announcer({ clock: components.clock, ledger: components.ledger, log: this.#env.log, provide: components.provide })
@@ -84,6 +87,7 @@ export class ContentRoutingManager implements ContentRouting {
 
     this.#running = true
     this.#announcer.start()
+    this.#feeds.start()
     await this.#experience.start()
 
     if (this.#components.metrics != null && !this.#metered) {
@@ -183,6 +187,7 @@ export class ContentRoutingManager implements ContentRouting {
     const local = options.store === false ? undefined : await this.#local(cid, key, options, session?.root)
 
     if (local != null) {
+      this.#feeds.here(options.part, session?.id)
       return local
     }
 
@@ -205,16 +210,17 @@ export class ContentRoutingManager implements ContentRouting {
     }
 
     if (session != null && options.part != null) {
-      this.#ahead(options.part, mode, hints, options, session)
+      this.#ahead(key, options.part, mode, hints, options, session)
     }
 
     return this.#join(cid, key, mode, hints, deadline, options, session?.root)
   }
 
   /** A block of a file is not here: the rest of the file may come as one stream */
-  #ahead (part: WantedPart, mode: PrivacyMode, hints: readonly Provider[], options: RetrieveOptions, { root, id }: ReadBy): void {
+  #ahead (first: BlockKey, part: WantedPart, mode: PrivacyMode, hints: readonly Provider[], options: RetrieveOptions, { root, id }: ReadBy): void {
     this.#feeds.ahead({
       part,
+      first,
       mode,
       reader: id,
       hints,
@@ -233,7 +239,7 @@ export class ContentRoutingManager implements ContentRouting {
 
     if (flight == null) {
       stats.cacheMissesHandled++
-      flight = this.#fly({ cid, key, maxBytes }, id, mode, root)
+      flight = this.#fly({ cid, key, maxBytes }, id, mode, root, options.part)
     } else {
       stats.coalesced++
     }
@@ -261,7 +267,7 @@ export class ContentRoutingManager implements ContentRouting {
     return bytes
   }
 
-  #fly (want: Want, id: string, mode: PrivacyMode, root?: CID): Flight {
+  #fly (want: Want, id: string, mode: PrivacyMode, root?: CID, part?: WantedPart): Flight {
     const { cid, key, maxBytes } = want
     const { affinity, stats } = this.#env
     const parent = affinity.parent(key)
@@ -273,7 +279,7 @@ export class ContentRoutingManager implements ContentRouting {
       want: { ...want, ...(parent?.size == null ? {} : { size: parent.size }) },
       mode,
       group,
-      fed: signal => this.#feeds.wait(key, mode, signal),
+      feeding: signal => this.#feeds.wait(key, mode, part, signal),
       ...(group.root === key ? {} : { parent: { cid: root ?? group.cid, key: group.root, maxBytes } }),
       onDelivered: bytes => {
         stats.succeeded++

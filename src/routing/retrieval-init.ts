@@ -3,7 +3,7 @@ import type { RoutingEnvironment } from './environment.ts'
 import type { RoutingRequest } from './request.ts'
 import type { Timeline } from './timeline.ts'
 import type { FetchError } from '../interface/errors.ts'
-import type { Provider } from '../interface/provider.ts'
+import type { Provider, ProviderId } from '../interface/provider.ts'
 import type { Want } from '../interface/request.ts'
 
 /** How a retrieval ended */
@@ -20,6 +20,8 @@ export interface RetrievalInit {
   /** The root of the DAG, when the block is known to be a child of it */
   readonly parent?: Want
   readonly timeline: Timeline
+  /** Who is bringing the block already, by another way */
+  readonly busy?: ProviderId
   onProgress (phase: string, detail: Record<string, unknown>): void
   onEnd (end: RetrievalEnd): void
 }

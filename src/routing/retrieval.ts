@@ -1,3 +1,4 @@
+import { answererOf } from '../provider/answerer.ts'
 import { Attempts } from './attempts.ts'
 import { Candidates } from './candidates.ts'
 import { ExtraRequests } from './extra-requests.ts'
@@ -47,6 +48,7 @@ export class Retrieval {
       ...init.env,
       mode: init.request.mode,
       group: init.group,
+      busy: init.busy,
       onUnusable: (provider, why) => { init.timeline.add('skip', why, { provider: provider.id }) },
       onBroken: (fetcher, err) => { init.env.log.error('fetcher %s failed to say whom it can ask - %e', fetcher.name, err) }
     })
@@ -283,7 +285,7 @@ export class Retrieval {
     const { provider } = run.candidate
 
     if (result.outcome === 'not-here') {
-      this.#init.group.lacked(provider.id)
+      this.#init.group.lacked(provider.id, answererOf(run.candidate.route))
     }
 
     if (result.outcome !== 'delivered' || result.bytes == null || this.#over) {
@@ -297,7 +299,7 @@ export class Retrieval {
       stats.bytesDelivered += result.bytes.byteLength
       stats.hedgesWon += run.summary.reason === 'hedge' ? 1 : 0
       this.#extras.delivered()
-      this.#init.group.delivered(provider)
+      this.#init.group.delivered(provider, answererOf(run.candidate.route))
       this.#init.timeline.add('verify', `the bytes hash to the CID, in ${(result.verifying ?? 0).toFixed(2)} ms`, { provider: provider.id })
       this.#init.onProgress('verify', { provider: provider.id, bytes: result.bytes.byteLength })
       this.#tellSettled(run)

@@ -26,6 +26,11 @@ export class RoutingStats {
   lookupsFailed = 0
   providersFound = 0
   storeFailures = 0
+  streamsBegun = 0
+  streamsResumed = 0
+  streamsOpen = 0
+  streamBlocks = 0
+  streamBytes = 0
   timeSpent = 0
   readonly outcomes: Record<Outcome, number> = {
     delivered: 0,
@@ -78,6 +83,7 @@ export class RoutingStats {
       outcomes: { ...this.outcomes },
       hedges: { sent: this.hedges, won: this.hedgesWon, shadows: this.shadows },
       bytes: { delivered: this.bytesDelivered, wasted: this.bytesWasted },
+      streams: { begun: this.streamsBegun, resumed: this.streamsResumed, open: this.streamsOpen, blocks: this.streamBlocks, bytes: this.streamBytes },
       discovery: { lookups: this.lookups, failed: this.lookupsFailed, providersFound: this.providersFound },
       cache: {
         hits: this.localHits,

@@ -2,7 +2,8 @@ import { LRUCache } from 'lru-cache'
 import { Explanation } from './story.ts'
 import { Timeline } from './timeline.ts'
 import type { Clock } from '../interface/clock.ts'
-import type { BlockKey } from '../interface/provider.ts'
+import type { BlockKey, ProviderId } from '../interface/provider.ts'
+import type { Phase } from './timeline.ts'
 import type { CID } from 'multiformats/cid'
 
 /** What was done lately, by block: the last retrieval of each, bounded */
@@ -27,6 +28,11 @@ export class Stories {
       timeline.end('cached', 'nobody was asked')
       this.#timelines.set(key, timeline)
     }
+  }
+
+  /** One more thing that was done about it, if it has a story */
+  tell (key: BlockKey, phase: Phase, what: string, provider?: ProviderId): void {
+    this.#timelines.get(key)?.add(phase, what, provider == null ? {} : { provider })
   }
 
   get (key: BlockKey): Explanation | undefined {

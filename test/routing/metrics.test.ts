@@ -140,6 +140,11 @@ describe('metrics', () => {
       shadows_total: 0,
       delivered_bytes_total: 21 * 1_024,
       wasted_bytes_total: 0,
+      streams_total: 0,
+      streams_resumed_total: 0,
+      stream_blocks_total: 0,
+      stream_bytes_total: 0,
+      streams: 0,
       lookups_total: 22,
       lookups_failed_total: 0,
       providers_found_total: 22,
@@ -177,6 +182,7 @@ describe('metrics', () => {
     expect([value('hedges_total'), value('hedges_won_total'), value('shadows_total')]).toEqual([f.hedges.sent, f.hedges.won, f.hedges.shadows])
     expect([value('lookups_total'), value('lookups_failed_total'), value('providers_found_total')]).toEqual([f.discovery.lookups, f.discovery.failed, f.discovery.providersFound])
     expect([value('local_hits_total'), value('hit_ratio'), value('saved_bytes_total')]).toEqual([f.cache.hits, 0.25, f.cache.bytesSaved])
+    expect([value('streams_total'), value('streams_resumed_total'), value('stream_blocks_total'), value('stream_bytes_total'), value('streams')]).toEqual([f.streams.begun, f.streams.resumed, f.streams.blocks, f.streams.bytes, f.streams.open])
     expect([value('corrupt_local_total'), value('store_failures_total'), value('wasted_bytes_total')]).toEqual([f.cache.corrupt, f.cache.storeFailures, f.bytes.wasted])
     expect([value('flights'), value('attempts'), value('queued'), value('sessions')]).toEqual([f.inFlight.flights, f.inFlight.attempts, f.inFlight.queued, f.inFlight.sessions])
     expect([value('announced_total'), value('announce_failed_total'), value('announce_pending')]).toEqual([f.announced.done, f.announced.failed, f.announced.pending])

@@ -1,0 +1,137 @@
+import { fileParts } from '../block/file-parts.ts'
+import { IDENTITY_CODE } from '../block/hashes.ts'
+import { blockKey } from '../block/key.ts'
+import { linksOf } from '../block/links.ts'
+import type { Block } from '../interface/fetcher.ts'
+import type { BlockKey } from '../interface/provider.ts'
+
+/**
+ * Keys of blocks that are still to come, and of those that came: 65 536 blocks
+ * of 256 KiB are 16 GiB, more than one stream will survive; beyond it a new
+ * stream goes on where this one ended.
+ */
+const MAX_KEYS = 65_536
+
+/** Blocks sent again although none were asked for twice: a server whose memory is short may lose count of a few */
+const MAX_DUPLICATES = 256
+
+/** Bytes that duplicates may cost */
+const MAX_DUPLICATE_BYTES = 16_777_216
+
+/** Blocks beside the part that was asked for: servers load a neighbour or two ahead, and send them */
+const MAX_OUTSIDE = 16
+
+/** What to make of a block that came: `outside` is of the DAG, not of the part that was asked for */
+export type Arrival = 'wanted' | 'duplicate' | 'outside' | 'too-many-duplicates' | 'too-many-outside' | 'foreign' | 'full'
+
+/** Bytes of the file, `to` not included */
+export interface Place {
+  readonly from: number
+  readonly to: number
+}
+
+/** A block of the plan that came */
+export interface Placed {
+  readonly place: Place
+  /** It links to nothing */
+  readonly leaf: boolean
+}
+
+/** Which blocks of a part of a file may come, and where in the file each belongs, as far as the nodes that came tell */
+export class FeedPlan {
+  readonly #from: number
+  readonly #to: number
+  readonly #expected = new Map<BlockKey, Place>()
+  readonly #outside = new Set<BlockKey>()
+  readonly #arrived = new Set<BlockKey>()
+  #strayed = 0
+  #duplicates = 0
+  #duplicateBytes = 0
+
+  constructor (root: BlockKey, from: number, to: number) {
+    this.#from = from
+    this.#to = to
+    this.#expected.set(root, { from: 0, to: Infinity })
+  }
+
+  /** Blocks that came */
+  get count (): number {
+    return this.#arrived.size
+  }
+
+  /** Nothing more of what was asked for is to come */
+  get complete (): boolean {
+    return this.#expected.size === 0
+  }
+
+  has (key: BlockKey): boolean {
+    return this.#arrived.has(key)
+  }
+
+  /** Where a block that may come begins */
+  begin (key: BlockKey): number | undefined {
+    return this.#expected.get(key)?.from
+  }
+
+  /** Before the hash: is this a block that may come now? */
+  judge ({ cid, bytes }: Block): Arrival {
+    const key = blockKey(cid)
+
+    if (cid.multihash.code === IDENTITY_CODE || this.#arrived.has(key)) {
+      return this.#duplicate(bytes)
+    }
+
+    if (this.#expected.has(key)) {
+      return 'wanted'
+    }
+
+    if (this.#full) {
+      return 'full'
+    }
+
+    // below a block that was not asked for come others
+    if (this.#strayed > 0 || this.#outside.has(key)) {
+      return ++this.#strayed > MAX_OUTSIDE ? 'too-many-outside' : 'outside'
+    }
+
+    return 'foreign'
+  }
+
+  /** A block that was judged `wanted`, now verified: what it links to may come next, as far as it was asked for */
+  arrive ({ cid, bytes }: Block): Placed {
+    const own = blockKey(cid)
+    const place = this.#expected.get(own) ?? { from: this.#from, to: Infinity }
+    this.#expected.delete(own)
+    this.#arrived.add(own)
+    const parts = fileParts(cid, bytes) ?? linksOf(cid, bytes).map(({ cid }) => ({ cid, from: 0, to: Infinity }))
+
+    for (const part of parts) {
+      const key = blockKey(part.cid)
+      const from = place.from + part.from
+      const to = place.from + part.to
+
+      // an identity CID carries its block: whether a stream repeats it is the sender's choice
+      if (part.cid.multihash.code === IDENTITY_CODE || this.#arrived.has(key) || this.#expected.has(key) || this.#full) {
+        continue
+      }
+
+      if (from <= this.#to && to > this.#from) {
+        this.#expected.set(key, { from, to })
+        this.#outside.delete(key)
+      } else if (this.#outside.size < MAX_KEYS) {
+        this.#outside.add(key)
+      }
+    }
+
+    return { place, leaf: parts.length === 0 }
+  }
+
+  get #full (): boolean {
+    return this.#expected.size + this.#arrived.size >= MAX_KEYS
+  }
+
+  #duplicate (bytes: Uint8Array): Arrival {
+    this.#duplicateBytes += bytes.byteLength
+    return ++this.#duplicates > MAX_DUPLICATES || this.#duplicateBytes > MAX_DUPLICATE_BYTES ? 'too-many-duplicates' : 'duplicate'
+  }
+}
