@@ -25,6 +25,9 @@ const LEAST_TRANSFERS = 3
 /** And this much beyond what is usual: on an even link they all take the same, and half of them a moment longer */
 const TRANSFER_SLACK = 1.25
 
+/** Milliseconds that nobody else is asked beside a node of our own fleet: many times what one nearby takes, and hardly felt when one is dead */
+const SIBLING_PATIENCE = 50
+
 export interface AttemptsInit {
   readonly env: RoutingEnvironment
   readonly want: Want
@@ -107,6 +110,7 @@ export class Attempts {
     const { id } = chosen.provider
     const summary = this.#note(selection, chosen, reason)
     const foreign = chosen.route.transport === 'broker'
+    const sibling = chosen.route.transport === 'sibling'
     const cap = this.usual(CAP_QUANTILE)
     const timeouts = attemptTimeouts(chosen.view, cap == null ? undefined : cap * CAP_FACTOR, env.params.timeouts)
 
@@ -135,7 +139,7 @@ export class Attempts {
       // foreign code dials and looks up by itself: its connect time is not ours to judge
       timeouts: foreign ? { ...timeouts, connect: Infinity } : timeouts,
       ceiling: env.params.timeouts.ceiling,
-      onSilence: () => foreign ? 'park' : this.#init.anybodyElse() || this.working.length > 1 ? 'stop' : 'wait',
+      onSilence: () => foreign ? 'park' : sibling || this.#init.anybodyElse() || this.working.length > 1 ? 'stop' : 'wait',
       onPhase: phase => {
         onProgress(phase, { provider: id, attempt: summary.attempt })
 
@@ -151,6 +155,9 @@ export class Attempts {
 
     if (foreign) {
       this.#parkAfter(run, timeouts.firstByte)
+    } else if (sibling) {
+      // usually at once or never: others are asked beside one that takes longer
+      this.#parkAfter(run, Math.min(timeouts.firstByte, Math.max(SIBLING_PATIENCE, 2 * (chosen.view.rtt?.mean ?? 0))))
     }
   }
 

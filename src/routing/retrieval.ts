@@ -100,10 +100,10 @@ export class Retrieval {
     this.#addHints(request.hints)
 
     // those who delivered this DAG, or were named by the caller, are asked before anybody is told what we look for
+    const wait = this.#candidates.headStart(this.#env.clock.now())
     if (group.deliverers === 0 && request.hints.length === 0) {
-      const wait = this.#candidates.headStart(this.#env.clock.now())
       wait > 0 ? this.#pauses.start('siblings', wait, () => { this.#lookups.start() }) : this.#lookups.start()
-    } else if (group.deliverers > 0 && group.size < ENOUGH_PROVIDERS) {
+    } else if (wait === 0 && group.deliverers > 0 && group.size < ENOUGH_PROVIDERS) {
       this.#lookups.topUp()
     }
 
