@@ -85,7 +85,7 @@ if (import.meta.main) {
     const pair = await heliaFromHelia({ seed: 1, size: 64 * MIB, chunkSize: MIB, security })
     try {
       for (const figures of await compare([pair], 5)) {
-        console.log(figuresLine(pair.name, figures))
+        console.log(`${pair.name}: ${figuresLine(figures)}`)
       }
     } finally {
       await pair.stop()

@@ -73,7 +73,7 @@ export async function timed (start: () => AsyncIterable<Uint8Array>, digest: str
   return { ms: ended - begun, firstByteMs: first - begun }
 }
 
-export function figuresLine (name: string, { mbps, firstByteMs, readings }: TransferFigures): string {
+export function figuresLine ({ mbps, firstByteMs, readings }: TransferFigures): string {
   const each = readings.map(({ ms }) => Math.round(ms)).join(' ')
-  return `${name}: ${mbps.toFixed(1)} MB/s, first byte ${firstByteMs.toFixed(0)} ms (reads: ${each} ms)`
+  return `${mbps.toFixed(1)} MB/s, first byte ${firstByteMs.toFixed(0)} ms (reads: ${each} ms)`
 }

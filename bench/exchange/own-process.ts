@@ -1,0 +1,167 @@
+/**
+ * A node of ours in a process of its own, so that nothing else shares its event
+ * loop. Does what its parent says (`own-commands.ts`) and ends with it. Use it
+ * through `ownProcess`.
+ */
+import { channel } from 'node:diagnostics_channel'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { unixfs } from '@helia/unixfs'
+import { multiaddr } from '@multiformats/multiaddr'
+import { fixedSize } from 'ipfs-unixfs-importer/chunker'
+import { CID } from 'multiformats/cid'
+import { digestOf, seededBytes } from '../../test/interop/sample-data.ts'
+import { getFilesystem } from '../../src/index.ts'
+import { ownNode, ownStore } from './own-node.ts'
+import type { OwnCommands, OwnIdentity, OwnReading, ReadInit } from './own-commands.ts'
+import type { Socket } from 'node:net'
+
+/** 64 MiB take half a second */
+const READ_TIMEOUT = 120_000
+
+const folder = await mkdtemp(join(tmpdir(), 'portolan-own-'))
+const sockets = new Set<Socket>()
+for (const name of ['net.client.socket', 'net.server.socket']) {
+  channel(name).subscribe(event => { sockets.add((event as { socket: Socket }).socket) })
+}
+
+const node = await ownNode(folder)
+const files = getFilesystem(node.helia)
+const blockstore = ownStore(node)
+const { db } = blockstore
+
+let stored = 0
+let onStored = (): void => {}
+const put = blockstore.put.bind(blockstore)
+blockstore.put = async (cid, bytes, options) => {
+  const result = await put(cid, bytes, options)
+  stored++
+  onStored()
+  return result
+}
+
+function received (): number {
+  return [...sockets].reduce((sum, socket) => sum + socket.bytesRead, 0)
+}
+
+async function count (): Promise<number> {
+  return (await db.keys().all()).length
+}
+
+async function read ({ root, providers, offset, length, blocks }: ReadInit): Promise<OwnReading> {
+  const pieces: Uint8Array[] = []
+  const before = stored
+  const { promise, resolve } = Promise.withResolvers<void>()
+  onStored = () => {
+    if (stored - before >= (blocks ?? 0)) {
+      resolve()
+    }
+  }
+  const receivedBefore = received()
+  const cpuBefore = process.cpuUsage()
+  const begun = performance.now()
+  let first: number | undefined
+
+  for await (const piece of files.cat(CID.parse(root), { providers: providers.map(address => multiaddr(address)), offset, length, signal: AbortSignal.timeout(READ_TIMEOUT) })) {
+    first ??= performance.now()
+    pieces.push(piece)
+  }
+  onStored()
+  await promise
+
+  const ended = performance.now()
+  const { user, system } = process.cpuUsage(cpuBefore)
+  return {
+    ms: ended - begun,
+    firstByteMs: (first ?? ended) - begun,
+    size: pieces.reduce((sum, { byteLength }) => sum + byteLength, 0),
+    digest: digestOf(pieces),
+    received: received() - receivedBefore,
+    stored: stored - before,
+    cpu: (user + system) / 1000
+  }
+}
+
+const storeMethods = {
+  has: blockstore.has.bind(blockstore),
+  get: blockstore.get.bind(blockstore)
+}
+
+function * repeated (seed: number, size: number, period: number): Generator<Uint8Array> {
+  for (let left = size; left > 0; left -= period) {
+    yield * seededBytes(Math.min(left, period), seed)
+  }
+}
+
+type Handlers = { [C in keyof OwnCommands]: (init: Parameters<OwnCommands[C]>[0]) => ReturnType<OwnCommands[C]> | Promise<ReturnType<OwnCommands[C]>> }
+
+const handlers: Handlers = {
+  async add ({ seed, size, chunkSize, period = size }) {
+    const before = stored
+    const seen = new Set<string>()
+    // what repeats is written once
+    const store = {
+      ...storeMethods,
+      put: async (cid: CID, bytes: Uint8Array): Promise<CID> => {
+        const key = cid.toString()
+        if (!seen.has(key)) {
+          seen.add(key)
+          await blockstore.put(cid, bytes)
+        }
+        return cid
+      }
+    }
+    const root = await unixfs({ blockstore: store } as never).addByteStream(repeated(seed, size, period), { rawLeaves: true, chunker: fixedSize({ chunkSize }) })
+    await db.compactRange('/', '0')
+    return { root: root.toString(), blocks: stored - before }
+  },
+  async connect (init) {
+    await node.libp2p.dial(multiaddr(init.multiaddr), { signal: AbortSignal.timeout(READ_TIMEOUT) })
+  },
+  async clear () {
+    const had = await count()
+    await db.clear()
+    // or the database would tidy up while it is measured
+    await db.compactRange('/', '0')
+    return had
+  },
+  count,
+  async keys () {
+    const cids = []
+    for await (const { cid } of blockstore.getAll()) {
+      cids.push(cid.toString())
+    }
+    return cids
+  },
+  read,
+  usage () {
+    const { user, system } = process.cpuUsage()
+    return { rss: process.memoryUsage.rss(), cpu: (user + system) / 1000, served: node.contentRouting.stats().exchange?.bitswap?.serving?.blocks ?? 0 }
+  }
+}
+
+process.on('message', (message: { id: number, command: keyof OwnCommands, init: never }) => {
+  void (async () => {
+    try {
+      const result = await handlers[message.command](message.init)
+      process.send?.({ id: message.id, result })
+    } catch (err) {
+      process.send?.({ id: message.id, error: err instanceof Error ? err.stack ?? err.message : String(err) })
+    }
+  })()
+})
+
+process.once('disconnect', () => {
+  void (async () => {
+    try {
+      await node.stop()
+    } finally {
+      await rm(folder, { recursive: true, force: true, maxRetries: 3 })
+      process.exit()
+    }
+  })()
+})
+
+const identity: OwnIdentity = { peerId: node.libp2p.peerId.toString(), multiaddrs: node.libp2p.getMultiaddrs().map(String) }
+process.send?.(identity)
