@@ -1,7 +1,7 @@
+import { processReadBudget } from '../block/read-budget.ts'
 import { UnixFSError } from '../interface/errors.ts'
 import { listDirectory } from '../unixfs/list-directory.ts'
 import { resolvePath } from '../unixfs/path.ts'
-import { processReadBudget } from '../unixfs/read-budget.ts'
 import { readFile } from '../unixfs/read-file.ts'
 import type { Files } from '../gateway/components.ts'
 

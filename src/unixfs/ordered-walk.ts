@@ -1,6 +1,6 @@
 import { ReadAhead } from './read-ahead.ts'
-import type { ReadAccount } from './read-budget.ts'
-import type { ReadWindow } from './read-window.ts'
+import type { ReadAccount } from '../block/read-budget.ts'
+import type { ReadWindow } from '../block/read-window.ts'
 import type { BlockLoader } from '../interface/unixfs.ts'
 import type { WantedPart } from '../interface/routing.ts'
 import type { CID } from 'multiformats/cid'

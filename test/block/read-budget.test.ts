@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { DEFAULT_READ_BUDGET, processReadBudget, readBudget } from '../../src/unixfs/read-budget.ts'
+import { DEFAULT_READ_BUDGET, processReadBudget, readBudget } from '../../src/block/read-budget.ts'
 
 describe('readBudget', () => {
   it('is 256 MiB for a process', () => {
