@@ -186,7 +186,7 @@ export function composeContentRouting (parts: CompositionParts, init: ContentRou
   }, routing)
 
   if (parts.metrics != null) {
-    exchangeMetrics(parts.metrics, () => manager.stats().exchange)
+    exchangeMetrics(parts.metrics, () => manager.exchangeStats())
   }
 
   return { routing: manager, fetchers, exchange, policy, verifier, clock, ledger, parseHint, unrouted, transfers, fleet }

@@ -8,23 +8,20 @@ interface CalculatedMetrics {
 }
 
 /** Registers what `stats().exchange` says; names are listed in docs/metrics.md. Read when scraped. */
-export function exchangeMetrics (metrics: Metrics, read: () => ExchangeStats | undefined): void {
+export function exchangeMetrics (metrics: Metrics, read: () => ExchangeStats): void {
   const registry = metrics as unknown as CalculatedMetrics
   const group = (name: string, help: string, pick: (now: ExchangeStats) => Readonly<Record<string, number>>): void => {
     registry.registerMetricGroup(name, {
       label: 'transport',
       help,
-      calculate: () => {
-        const now = read()
-        return now == null ? {} : { ...pick(now) }
-      }
+      calculate: () => ({ ...pick(read()) })
     })
   }
   const gauge = (name: string, help: string, pick: (now: PeerExchangeStats) => number | undefined): void => {
     registry.registerMetric(name, {
       help,
       calculate: () => {
-        const now = read()?.bitswap
+        const now = read().bitswap
         return now == null ? 0 : pick(now) ?? 0
       }
     })

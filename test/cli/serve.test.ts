@@ -120,6 +120,29 @@ describe('portolan serve', () => {
     await node.finished
   })
 
+  it.each([
+    [['--serve', 'everyone'], /serves +everyone over bitswap, but only those that it dials itself: it listens nowhere \(--listen MULTIADDR\)/],
+    [['--serve', 'allow-list', '--allow-peer', '12D3KooWAvLJdWDqXdojUvY5mm9xFcCL77wBGtTdmzqiGbF8ZwvS', '--listen', '/ip4/127.0.0.1/tcp/0'], /serves +the peers of exchange.allowPeers\n/],
+    [['--sibling', 'http://127.0.0.1:1'], /serves +nobody over bitswap\n(.*\n)*.*contacts +http:\/\/127.0.0.1:1\n/]
+  ])('says whom it serves with %j', async (flags, said) => {
+    const node = start(['serve', '--store', scope.directory(), '--port', '0', '--control-port', '0', ...flags])
+    scope.add(() => { node.child.kill('SIGKILL') })
+    await node.until(/Ctrl-C stops it/)
+    expect(node.stderr()).toMatch(said)
+    node.child.kill('SIGTERM')
+    expect((await node.finished).code).toBe(0)
+  })
+
+  it.each([
+    [['--serve', 'friends'], 'exchange.serve (from --serve) must be one of none, allow-list, peers, everyone, not "friends"'],
+    [['--serve', 'peers', '--allow-peer', 'me'], 'exchange.allowPeers (from --allow-peer): peers are allowed that would not be served, because exchange.serve is "peers": make it allow-list'],
+    [['--serve', 'allow-list', '--allow-peer', 'me'], 'exchange.allowPeers (from --allow-peer): serve.allow must be a list of peer ids, got "me"'],
+    [['--sibling', 'nobody'], 'exchange.siblings (from --sibling): "nobody" is not a provider']
+  ])('is refused with the flag by name: %j', async (flags, message) => {
+    const { code, stderr } = await run(['serve', '--store', scope.directory(), '--port', '0', '--control-port', '0', ...flags])
+    expect([code, stderr]).toEqual([2, expect.stringContaining(message)])
+  })
+
   it('a wrong provider is told with its key and the file it stands in', async () => {
     const store = scope.directory()
     writeFileSync(join(store, 'config.json'), '{ "routing": { "providers": ["ftp://x"] } }')

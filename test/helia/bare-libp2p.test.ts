@@ -1,6 +1,7 @@
 import { contentRoutingSymbol } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { uriToMultiaddr } from '@multiformats/uri-to-multiaddr'
+import { MemoryBlockstore } from 'blockstore-core'
 import { createLibp2p } from 'libp2p'
 import { afterEach, describe, expect, it } from 'vitest'
 import { libp2pComposer } from '../../src/compose.ts'
@@ -10,6 +11,7 @@ import { loopbackProvider } from '../../src/testing/loopback-provider.ts'
 import { sampleFile } from '../../src/testing/sample-file.ts'
 import { loopbackLibp2p } from './loopback-libp2p.ts'
 import { block } from './own-routing.ts'
+import type { LocalStore } from '../../src/interface/cache.ts'
 import type { ContentRouting } from '@libp2p/interface'
 import type { Libp2p } from 'libp2p'
 
@@ -37,6 +39,26 @@ async function node (router?: Partial<ContentRouting>): Promise<Libp2p> {
 }
 
 describe('content routing on a libp2p node without Helia', () => {
+  it('exchanges blocks with peers while it runs, over restarts, and serves from the store it was given', async () => {
+    const one = await block('one')
+    const store = new MemoryBlockstore()
+    await store.put(one.cid, one.bytes)
+    const [a, b] = [await node(), await node()]
+    const serving = compose(a, { serve: 'everyone' }, { store: store as unknown as LocalStore })
+    const reading = compose(b, { allowAddresses: ['127.0.0.1'] })
+
+    for (let round = 1; round <= 3; round++) {
+      await serving.start()
+      await reading.start()
+      expect(await reading.retrieve(one.cid, { providers: [String(a.getMultiaddrs()[0])] })).toEqual(one.bytes)
+      expect(reading.stats().exchange?.blocks.bitswap).toBe(round)
+      await reading.stop()
+      await serving.stop()
+      expect([a, b].flatMap(libp2p => libp2p.getProtocols().filter(name => name.includes('bitswap')))).toEqual([])
+    }
+    expect(serving.stats().exchange?.bitswap?.serving).toMatchObject({ blocks: 3, policy: 'everyone' })
+  })
+
   it('finds providers through its content routers and fetches from their gateways', async () => {
     const file = await sampleFile({ size: 100_000, chunkSize: 16_384 })
     const gateway = await loopbackProvider({ blocks: file.blocks })

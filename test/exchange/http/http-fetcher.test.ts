@@ -55,6 +55,24 @@ function fetcherOver (transport: HttpTransport, init: Partial<HttpBlockFetcherIn
   return httpBlockFetcher({ transport, policy: anywhere, ...init })
 }
 
+describe('onlyIfCached', () => {
+  it.each([[412], [504], [404]])('asks for what is there and takes %i for: not here', async status => {
+    const headers: Array<Record<string, string>> = []
+    const transport = answering({ status })
+    const fetcher = fetcherOver({ request: async (request, disclosure) => {
+      headers.push(request.headers)
+      return transport.request(request, disclosure)
+    } }, { onlyIfCached: true })
+    expect(await failureOf(fetcher, URL_OF_IT)).toMatchObject({ outcome: 'not-here' })
+    expect(headers).toEqual([{ accept: 'application/vnd.ipld.raw', 'accept-encoding': 'identity', 'cache-control': 'only-if-cached' }])
+    expect(transport.left).toBe(1)
+  })
+
+  it('is asked of nobody else, for whom 504 is trouble', async () => {
+    expect(await failureOf(fetcherOver(answering({ status: 504 })), URL_OF_IT)).toMatchObject({ outcome: 'overloaded' })
+  })
+})
+
 describe('routes', () => {
   const policy = addressPolicy({ allow: ['127.0.0.1'] })
   const fetcher = httpBlockFetcher({ transport: failing(new Error('not asked')), policy })
