@@ -4,6 +4,7 @@ import { unixfs } from '@helia/unixfs'
 import { identify } from '@libp2p/identify'
 import { createHeliaLight } from 'helia'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { MetricRegistry } from '../../src/gateway/metric-registry.ts'
 import { createPortolan } from '../../src/portolan.ts'
 import { withContentRouting } from '../../src/index.ts'
 import { sampleFile } from '../../src/testing/sample-file.ts'
@@ -143,6 +144,40 @@ describe('two nodes of ours', () => {
     await two.libp2p.dial(one.libp2p.getMultiaddrs())
 
     expect((await two.contentRouting.retrieve(root)).byteLength).toBe(1_000)
+  })
+})
+
+describe('a peer that sends what is no bitswap', () => {
+  it('has it on its record, and nobody else is served the worse', async () => {
+    const one = await server()
+    const root = await unixfs(one.helia).addBytes(new Uint8Array(1_000))
+    const evil = await plain()
+    const connection = await evil.libp2p.dial(one.libp2p.getMultiaddrs())
+    const stream = await connection.newStream('/ipfs/bitswap/1.2.0')
+    // a length, and then nothing that a message could begin with
+    stream.send(new Uint8Array([4, 0xff, 0xff, 0xff, 0xff]))
+
+    await vi.waitFor(() => {
+      expect(one.contentRouting.stats().providers.find(({ id }) => id === peerOf(evil))?.conduct).toBeLessThan(0)
+    }, { timeout: 10_000 })
+    const two = await portolan({ providers: [addressOf(one)] })
+    expect((await two.contentRouting.retrieve(root)).byteLength).toBe(1_000)
+  })
+})
+
+describe('what is counted', () => {
+  it('can be scraped', async () => {
+    const one = await server()
+    const root = await unixfs(one.helia).addBytes(new Uint8Array(1_000))
+    const metrics = new MetricRegistry()
+    const two = await portolan({ providers: [addressOf(one)], metrics: metrics as unknown as PortolanInit['metrics'] })
+    await two.contentRouting.retrieve(root)
+
+    const text = metrics.toString()
+    expect(text).toContain('portolan_exchange_blocks_total{transport="bitswap"} 1\n')
+    expect(text).toContain('portolan_exchange_received_bytes_total{transport="bitswap"} 1000\n')
+    expect(text).toContain('portolan_exchange_bitswap_wants_total 1\n')
+    expect(text).toContain('portolan_exchange_served_blocks_total 0\n')
   })
 })
 

@@ -59,10 +59,12 @@ describe('onlyIfCached', () => {
   it.each([[412], [504], [404]])('asks for what is there and takes %i for: not here', async status => {
     const headers: Array<Record<string, string>> = []
     const transport = answering({ status })
-    const fetcher = fetcherOver({ request: async (request, disclosure) => {
-      headers.push(request.headers)
-      return transport.request(request, disclosure)
-    } }, { onlyIfCached: true })
+    const fetcher = fetcherOver({
+      request: async (request, disclosure) => {
+        headers.push(request.headers)
+        return transport.request(request, disclosure)
+      }
+    }, { onlyIfCached: true })
     expect(await failureOf(fetcher, URL_OF_IT)).toMatchObject({ outcome: 'not-here' })
     expect(headers).toEqual([{ accept: 'application/vnd.ipld.raw', 'accept-encoding': 'identity', 'cache-control': 'only-if-cached' }])
     expect(transport.left).toBe(1)
