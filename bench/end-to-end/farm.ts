@@ -6,6 +6,8 @@ export interface FarmInit {
   readonly blocks: ReadonlyMap<string, Uint8Array>
   readonly gateways: readonly LoopbackBehaviour[]
   readonly seed: number
+  /** Also serve whole DAGs as CARs. @default false */
+  readonly cars?: boolean
 }
 
 /** Gateways in a thread of their own */

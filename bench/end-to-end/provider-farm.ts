@@ -6,8 +6,8 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { loopbackProvider } from '../../src/testing/loopback-provider.ts'
 import type { FarmInit } from './farm.ts'
 
-const { blocks, gateways, seed } = workerData as FarmInit
-const providers = await Promise.all(gateways.map(async (behaviour, i) => await loopbackProvider({ blocks, behaviour, seed: seed * 1000 + i })))
+const { blocks, gateways, seed, cars } = workerData as FarmInit
+const providers = await Promise.all(gateways.map(async (behaviour, i) => await loopbackProvider({ blocks, behaviour, cars, seed: seed * 1000 + i })))
 
 parentPort?.on('message', () => {
   parentPort?.postMessage(providers.map(provider => provider.requests.length))

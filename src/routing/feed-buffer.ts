@@ -174,6 +174,11 @@ export class FeedBuffer {
     return place == null || this.#ended || !this.hasRoom || !this.reaches(place) ? undefined : this.#queue(key, place, signal)
   }
 
+  /** It came, and can be taken */
+  has (key: BlockKey): boolean {
+    return this.#blocks.has(key) || this.#kept.has(key)
+  }
+
   /** Is this byte of the file still to come, and soon? */
   reaches (at: number): boolean {
     // before the first leaf comes the way to it

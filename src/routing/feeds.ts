@@ -59,7 +59,8 @@ export interface AheadInit extends StreamCircle {
 
 interface Entry {
   readonly feed: DagFeed
-  readonly init: AheadInit
+  /** Of the reader who came last: it knows most providers */
+  init: AheadInit
   readonly resumed?: ProviderId
 }
 
@@ -118,7 +119,7 @@ export class DagFeeds {
 
   /** Somebody reads on in a file and a block was not there: joins the stream that will bring the rest, or begins one */
   ahead (init: AheadInit): void {
-    const { part, mode, reader } = init
+    const { part, mode, reader, first } = init
     const key = blockKey(part.cid)
     const rare = this.#present.missed(reader)
 
@@ -126,11 +127,13 @@ export class DagFeeds {
       return
     }
 
-    for (const { feed, init: its } of this.#feeds) {
+    for (const entry of this.#feeds) {
+      const { feed, init: its } = entry
       const { dag, buffer } = feed
 
-      if (!feed.over && its.mode === mode && dag.key === key && (dag.from ?? 0) <= part.from && (dag.to ?? Infinity) >= part.to && buffer.reaches(part.from)) {
+      if (its.mode === mode && dag.key === key && (dag.from ?? 0) <= part.from && (dag.to ?? Infinity) >= part.to && (buffer.has(first) || (!feed.over && buffer.reaches(part.from)))) {
         feed.readers.add(reader)
+        entry.init = { ...init, part: its.part }
         return
       }
     }
@@ -178,7 +181,7 @@ export class DagFeeds {
   }
 
   #feeding (key: BlockKey, entry: Entry, waiting: Promise<Uint8Array | undefined>): Feeding {
-    const { feed, init, resumed } = entry
+    const { feed, resumed } = entry
     const { clock, stats } = this.#env
     const { provider } = feed.chosen
     const { dag } = feed
@@ -197,7 +200,7 @@ export class DagFeeds {
         return { bytes, provider, why: `came in a stream of ${dag.cid} from ${provider.id}, begun ${Math.round(clock.now() - feed.startedAt)} ms before` }
       }),
       eta: size => feed.eta(feed.buffer.distance(key, size)),
-      others: () => this.#providers.others(feed.answerer, init),
+      others: () => this.#providers.others(feed.answerer, entry.init),
       lost: () => { feed.lost(key) }
     }
   }
@@ -230,7 +233,7 @@ export class DagFeeds {
         deadline: () => Infinity,
         priority: () => priority
       }),
-      leastPace: () => this.#providers.leastPace(feed.answerer, init),
+      leastPace: () => this.#providers.leastPace(feed.answerer, entry.init),
       window: () => Math.min(FEED_WINDOW, FEEDS_WINDOW / Math.max(1, this.#feeds.size)),
       onBlock: block => {
         init.group.delivered(chosen.provider, feed.answerer)
