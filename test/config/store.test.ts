@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Key } from 'interface-datastore'
 import { afterEach, describe, expect, it } from 'vitest'
 import { IDENTITY_FILE, loadIdentity } from '../../src/config/identity.ts'
 import { readPrivateFile, writePrivateFile } from '../../src/config/private-file.ts'
@@ -113,6 +114,27 @@ describe('the store', () => {
     const again = directoryStore(path)
     await again.open()
     await again.close()
+  })
+
+  it('has at the next start what was put just before the end, of peers too', async () => {
+    const path = join(directory(), 'a')
+    const store = directoryStore(path)
+    const keys = [new Key('/peers/a'), new Key('/portolan/a')]
+    await store.open()
+    for (const key of keys) {
+      await store.datastore.put(key, Uint8Array.of(1))
+    }
+    await store.close()
+
+    const again = directoryStore(path)
+    await again.open()
+    try {
+      for (const key of keys) {
+        expect([...await again.datastore.get(key)]).toEqual([1])
+      }
+    } finally {
+      await again.close()
+    }
   })
 
   it('tells whether somebody has it, and makes none to find out', async () => {
