@@ -4,6 +4,7 @@ import { UnixFS } from 'ipfs-unixfs'
 import { varint } from 'multiformats'
 import { linksOf } from '../block/links.ts'
 import { blockKey } from '../block/key.ts'
+import type { Block } from '../interface/fetcher.ts'
 import type { BlockKey } from '../interface/provider.ts'
 import type { CID } from 'multiformats/cid'
 
@@ -38,10 +39,18 @@ export function carQuery (url: string): CarQuery | undefined {
  * only as far as the range touches it. Ends early where a block is missing.
  */
 export async function * carSections (root: CID, get: (cid: CID) => Promise<Uint8Array | undefined>, query: CarQuery): AsyncGenerator<Uint8Array> {
-  const sent = new Set<BlockKey>()
   yield section([encodeCbor({ version: 1, roots: [root] })])
 
-  async function * walk (cid: CID, from: number, to: number): AsyncGenerator<Uint8Array> {
+  for await (const { cid, bytes } of dagBlocks(root, get, query)) {
+    yield section([cid.bytes, bytes])
+  }
+}
+
+/** The blocks of a DAG in that order; throws where one is missing */
+export async function * dagBlocks (root: CID, get: (cid: CID) => Promise<Uint8Array | undefined>, query: CarQuery): AsyncGenerator<Block> {
+  const sent = new Set<BlockKey>()
+
+  async function * walk (cid: CID, from: number, to: number): AsyncGenerator<Block> {
     const bytes = await get(cid)
 
     if (bytes == null) {
@@ -49,7 +58,7 @@ export async function * carSections (root: CID, get: (cid: CID) => Promise<Uint8
     }
     if (!sent.has(blockKey(cid))) {
       sent.add(blockKey(cid))
-      yield section([cid.bytes, bytes])
+      yield { cid, bytes }
     }
     if (query.scope !== 'block') {
       for (const child of children(cid, bytes, from, to)) {

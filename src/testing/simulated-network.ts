@@ -2,11 +2,12 @@ import { sha256 } from 'multiformats/hashes/sha2'
 import { CID } from 'multiformats/cid'
 import { blockKey } from '../block/key.ts'
 import { seededRandom } from '../clock/random.ts'
+import { FetchError } from '../interface/errors.ts'
 import { SimulatedProvider } from './simulated-provider.ts'
 import { VirtualClock } from './virtual-clock.ts'
 import type { Behaviour } from './simulated-provider.ts'
 import type { Random } from '../interface/clock.ts'
-import type { BlockFetcher } from '../interface/fetcher.ts'
+import type { Block, BlockFetcher, DagWant } from '../interface/fetcher.ts'
 import type { BlockKey, Provider, ProviderSource, Route } from '../interface/provider.ts'
 import type { Attempt, Want } from '../interface/request.ts'
 
@@ -111,6 +112,18 @@ export class SimulatedNetwork {
         }
 
         return simulated.serve(want, attempt)
+      },
+      async * stream (dag: DagWant, route: Route, attempt: Attempt): AsyncGenerator<Block> {
+        const simulated = network.#byId(route.provider)
+
+        if (simulated == null || network.#cut(simulated)) {
+          await network.#unreachable(attempt)
+        } else if (simulated.behaviour.streams === true) {
+          attempt.request.disclose({ observer: route.provider, form: 'cid', transport: 'http', audience: 'one' }).sent()
+          yield * simulated.stream(dag, attempt)
+        } else {
+          throw new FetchError('not-here', `${simulated.id}: makes no streams`, { provider: simulated.id })
+        }
       }
     }
   }

@@ -1,7 +1,9 @@
 import { blockKey } from '../block/key.ts'
 import { normal } from '../clock/random.ts'
 import { FetchError } from '../interface/errors.ts'
+import { dagBlocks } from './car-sections.ts'
 import type { Clock, Random } from '../interface/clock.ts'
+import type { Block, DagWant } from '../interface/fetcher.ts'
 import type { BlockKey, Provider, ProviderId, Route } from '../interface/provider.ts'
 import type { Attempt, Want } from '../interface/request.ts'
 
@@ -39,6 +41,10 @@ export interface Behaviour {
   stallsAfter?: number
   /** Answers 403. @default false */
   refuses?: boolean
+  /** Sends files as streams. @default false */
+  streams?: boolean
+  /** Sends so many blocks of a stream and then nothing. @default Infinity */
+  streamStallsAfter?: number
 }
 
 export interface SimulatedRequest {
@@ -157,10 +163,38 @@ export class SimulatedProvider {
     }
   }
 
-  async #answer (attempt: Attempt, request: SimulatedRequest, content: SimulatedComponents['content']): Promise<Uint8Array> {
+  /** A file, or a part of it, depth first */
+  async * stream (dag: DagWant, attempt: Attempt): AsyncGenerator<Block> {
+    const { clock, content } = this.components
+    const { streamStallsAfter = Infinity, throughput = Infinity } = this.behaviour
+    const request: SimulatedRequest = { at: clock.now(), key: dag.key, purpose: 'stream', outcome: 'pending', bytes: 0 }
+
+    this.requestCount++
+    this.requests.push(request)
+
+    try {
+      await this.#begin(attempt)
+      attempt.phase('first-byte')
+      let count = 0
+
+      for await (const block of dagBlocks(dag.cid, async cid => content(blockKey(cid)), { scope: dag.scope, from: dag.from ?? 0, to: dag.to ?? Infinity })) {
+        if (count++ >= streamStallsAfter) {
+          await aborted(attempt.signal)
+        }
+        await this.#transfer(block.bytes.byteLength, throughput, attempt, request)
+        yield block
+      }
+      request.outcome = 'answered'
+    } finally {
+      request.outcome = request.outcome === 'pending' ? 'aborted' : request.outcome
+    }
+  }
+
+  /** Until the first byte is due */
+  async #begin (attempt: Attempt): Promise<void> {
     const { clock } = this.components
     const { signal } = attempt
-    const { connect = 0, throughput = Infinity, stallsAfter = 1 } = this.behaviour
+    const { connect = 0 } = this.behaviour
 
     if (!this.reachable) {
       await clock.sleep(1, { signal })
@@ -181,6 +215,12 @@ export class SimulatedProvider {
 
     await clock.sleep(latency, { signal })
     this.#refuse()
+  }
+
+  async #answer (attempt: Attempt, request: SimulatedRequest, content: SimulatedComponents['content']): Promise<Uint8Array> {
+    const { signal } = attempt
+    const { throughput = Infinity, stallsAfter = 1 } = this.behaviour
+    await this.#begin(attempt)
     const right = this.hasBlock(request.key) ? content(request.key) : undefined
 
     if (right == null) {
