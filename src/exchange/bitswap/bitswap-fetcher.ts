@@ -48,14 +48,6 @@ const STOP_TIMEOUT = 1_000
 /**
  * Fetches blocks over bitswap: from the peer that was chosen, and no other. It
  * is told what is wanted of it, and that it is not wanted any more.
- *
- * @example
- * ```ts
- * const network = new Libp2pBitswapNetwork({ libp2p, clock, logger })
- * const fetcher = bitswapFetcher({ network, leases, verifier, clock })
- * await network.start()
- * fetcher.start()
- * ```
  */
 export function bitswapFetcher (components: BitswapFetcherComponents, init: BitswapFetcherInit = {}): BitswapFetcher {
   return new Fetcher(components, init)

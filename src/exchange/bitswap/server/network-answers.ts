@@ -14,13 +14,6 @@ export interface NetworkAnswers {
 /**
  * Answers over the connection by which a peer last said what it wants: it is
  * never dialled, since whoever left has no use for an answer.
- *
- * @example
- * ```ts
- * const answers = networkAnswers(network)
- * const server = new BitswapServer({ store, clock, logger, disclose, transmit: answers.transmit })
- * const detach = answers.attach(server)
- * ```
  */
 export function networkAnswers (network: BitswapNetwork): NetworkAnswers {
   const connections = new Map<string, Connection>()

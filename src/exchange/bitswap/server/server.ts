@@ -37,13 +37,6 @@ export interface BitswapServerInit {
 /**
  * Answers what other nodes want, to those who may be served: by turns, within a
  * memory budget, and at the pace at which each of them reads.
- *
- * @example
- * ```ts
- * const server = new BitswapServer({ store, clock: systemClock, logger, transmit, disclose }, { policy: 'everyone' })
- * server.start()
- * network.onMessage = (peer, message) => { server.received(peer, message) }
- * ```
  */
 export class BitswapServer {
   readonly #components: BitswapServerComponents
