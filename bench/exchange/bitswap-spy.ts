@@ -7,7 +7,7 @@ import { createLibp2p } from 'libp2p'
 import { encodeMessage } from '../../src/exchange/bitswap/encode-message.ts'
 import { FrameReader } from '../../src/exchange/bitswap/frame-reader.ts'
 import { BITSWAP_PROTOCOLS } from '../../src/exchange/bitswap/message.ts'
-import type { BitswapProtocol, OutgoingMessage, WantEntry } from '../../src/exchange/bitswap/message.ts'
+import type { BitswapProtocol, BlockPayload, OutgoingMessage, WantEntry } from '../../src/exchange/bitswap/message.ts'
 import type { Connection, Libp2p, Stream } from '@libp2p/interface'
 
 export interface BitswapSpyInit {
@@ -28,6 +28,8 @@ export interface BitswapSpy {
   readonly lines: readonly WantEntry[]
   readonly wants: readonly WantEntry[]
   readonly cancels: readonly WantEntry[]
+  /** Blocks that came */
+  readonly blocks: readonly BlockPayload[]
   /** Messages that came */
   readonly messages: number
   /** Streams that were opened, and by which protocol */
@@ -44,6 +46,7 @@ export interface BitswapSpy {
 export async function bitswapSpy (init: BitswapSpyInit = {}): Promise<BitswapSpy> {
   const lines: WantEntry[] = []
   const streams: Stream[] = []
+  const blocks: BlockPayload[] = []
   const protocols = [...init.protocols ?? BITSWAP_PROTOCOLS]
   let waiting: Array<() => void> = []
   let messages = 0
@@ -62,6 +65,7 @@ export async function bitswapSpy (init: BitswapSpyInit = {}): Promise<BitswapSpy
     peer: libp2p.peerId.toString(),
     get multiaddrs () { return libp2p.getMultiaddrs().map(String) },
     lines,
+    blocks,
     get wants () { return lines.filter(({ cancel }) => !cancel) },
     get cancels () { return lines.filter(({ cancel }) => cancel) },
     get messages () { return messages },
@@ -116,6 +120,7 @@ export async function bitswapSpy (init: BitswapSpyInit = {}): Promise<BitswapSpy
       reader.push(data, message => {
         messages++
         lines.push(...message.wants)
+        blocks.push(...message.blocks)
         const answer = init.answer?.(message.wants, spy)
 
         if (answer != null) {
