@@ -8,6 +8,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { systemClock } from '../clock/system-clock.ts'
 import { systemResolve } from '../exchange/http/dial-egress.ts'
 import { AddressGuard } from '../exchange/lease/address-guard.ts'
+import { foreignTransport } from '../exchange/lease/dial-address.ts'
 import { systemResolveText } from '../exchange/lease/dns-egress.ts'
 import { addressGater, guardedTransports } from '../exchange/lease/guarded-transports-egress.ts'
 import { InvalidOptionError } from '../interface/errors.ts'
@@ -72,7 +73,14 @@ function checked (option: string, list: readonly string[] | undefined, demand: R
   return (list ?? []).map((text: unknown) => {
     try {
       if (typeof text === 'string' && demand.test(text)) {
-        return multiaddr(text).toString()
+        const address = multiaddr(text)
+        const why = foreignTransport(address.getComponents())
+
+        // libp2p would leave it out without a word
+        if (why != null) {
+          throw new Error(why)
+        }
+        return address.toString()
       }
     } catch (err) {
       throw new InvalidOptionError(`${option} must be a multiaddr ${what}, got ${quote(text)}: ${(err as Error).message}`, { cause: err })

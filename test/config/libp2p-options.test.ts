@@ -104,6 +104,22 @@ async function settled (connection: Connection, stream: Stream): Promise<void> {
   expect(readBuffer.byteLength).toBeGreaterThan(MAX_STREAM_WINDOW / 2)
 }
 
+describe('an address over a transport that there is none for', () => {
+  it.each([
+    ['/ip4/127.0.0.1/udp/0/quic-v1', 'QUIC'], ['/ip6/::/udp/4480/quic', 'QUIC'], ['/ip4/127.0.0.1/udp/0/quic-v1/webtransport', 'WebTransport'], ['/ip4/127.0.0.1/udp/0/webrtc-direct', 'WebRTC'], ['/unix/%2Ftmp%2Fx', 'a socket in the file system']
+  ])('%s is refused, also beside others that would do', (text, transport) => {
+    const message = expect.stringContaining(`"${text}": it leads over ${transport}, for which this node has no transport`) as string
+
+    expect(() => libp2pOptions({ listen: [...LISTEN.listen, text] })).toThrow(expect.objectContaining({ name: 'InvalidOptionError', message }))
+  })
+
+  it('is none to join a DHT through', () => {
+    const peer = `/ip4/8.8.8.8/udp/4001/quic-v1/p2p/${PEER}`
+
+    expect(() => libp2pOptions({ bootstrap: [`/ip4/8.8.8.8/tcp/4001/p2p/${PEER}`, peer] })).toThrow(expect.objectContaining({ name: 'InvalidOptionError', message: expect.stringMatching(/^bootstrap must be .*QUIC, for which this node has no transport$/) as string }))
+  })
+})
+
 describe('many clients at once', () => {
   it('have limits above those of libp2p', () => {
     expect(libp2pOptions(LISTEN).connectionManager).toMatchObject({ maxConnections: 300, inboundConnectionThreshold: 50, maxIncomingPendingConnections: 128 })

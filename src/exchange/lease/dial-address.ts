@@ -56,13 +56,16 @@ export function readDialAddress (text: string): ReadAddress {
     return { why: `it is no multiaddr: ${quote((error as Error).message).slice(1, -1)}` }
   }
 
+  const why = foreignTransport(components)
+
+  return why != null ? { why } : new Reader(components).read()
+}
+
+/** Why nobody here can dial an address or listen on it, if it is for its transport. docs/decisions.md says why QUIC is one of these. */
+export function foreignTransport (components: readonly Component[]): string | undefined {
   const foreign = NO_TRANSPORT.find(([name]) => components.some(component => component.name === name))
 
-  if (foreign != null) {
-    return { why: `it leads over ${foreign[1]}, for which this node has no transport` }
-  }
-
-  return new Reader(components).read()
+  return foreign == null ? undefined : `it leads over ${foreign[1]}, for which this node has no transport`
 }
 
 /** Takes one component after the other; what is left in the end belongs to no address that can be dialled */
