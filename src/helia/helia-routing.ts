@@ -1,6 +1,6 @@
 import type { Lifecycle, RunnableContentRouting } from './lifecycle.ts'
 import type { Story } from '../interface/errors.ts'
-import type { ContentRouting, RetrievalSession, RetrieveContentOptions, RetrieveOptions } from '../interface/routing.ts'
+import type { ContentRouting, RetrievalSession, RetrieveContentOptions, RetrieveOptions, SessionOptions } from '../interface/routing.ts'
 import type { ContentRoutingStats } from '../interface/stats.ts'
 import type { CID } from 'multiformats/cid'
 
@@ -55,7 +55,7 @@ export class HeliaRouting implements HeliaContentRouting {
     yield * (await this.#running()).retrieveContent(target, options)
   }
 
-  createSession (root: CID, options?: RetrieveOptions): RetrievalSession {
+  createSession (root: CID, options?: SessionOptions): RetrievalSession {
     const routing = this.#components.lifecycle.require()
     this.#components.adopt()
     return routing.createSession(root, options)

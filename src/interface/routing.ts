@@ -50,6 +50,22 @@ export interface RetrieveContentOptions extends Omit<RetrieveOptions, 'store'> {
   length?: number
 }
 
+export interface SessionOptions extends RetrieveOptions {
+  /**
+   * For those who walk a DAG themselves: what the blocks read so far link to is
+   * wanted ahead, in document order, up to `window` bytes beyond the reader. Off
+   * unless asked for, in every privacy mode: who follows one path must not fetch its
+   * siblings, and providers learn of blocks that nobody may come to read.
+   *
+   * It stops when the session is closed, and pauses when the signal of the last
+   * read aborts. What arrives is stored where the session stores, and waits in the
+   * session otherwise. `window` is 16_777_216 bytes unless given.
+   *
+   * @default false
+   */
+  prefetch?: boolean | { window?: number }
+}
+
 /** Reads of one DAG: its providers are shared, its losers are kept */
 export interface RetrievalSession {
   readonly root: CID
@@ -57,7 +73,7 @@ export interface RetrievalSession {
   /** One more provider for every later read of this session */
   addProvider (hint: ProviderHint): void
   /** Tell the session about a block that was found locally, so that its links are known as the root's */
-  seen (cid: CID, bytes: Uint8Array): void
+  seen (cid: CID, bytes: Uint8Array, options?: { signal?: AbortSignal }): void
   /** Aborts what is in flight; later reads throw */
   close (): void
 }
@@ -66,7 +82,7 @@ export interface RetrievalSession {
 export interface ContentRouting {
   retrieve (cid: CID, options?: RetrieveOptions): Promise<Uint8Array>
   retrieveContent (target: CID | string, options?: RetrieveContentOptions): AsyncGenerator<Uint8Array, void, undefined>
-  createSession (root: CID, options?: RetrieveOptions): RetrievalSession
+  createSession (root: CID, options?: SessionOptions): RetrievalSession
   announce (cids: CID | Iterable<CID> | AsyncIterable<CID>, options?: { signal?: AbortSignal }): Promise<void>
   explain (cid: CID): Story | undefined
   stats (): ContentRoutingStats

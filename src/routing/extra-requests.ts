@@ -99,6 +99,11 @@ export class ExtraRequests {
     const { env, attempts, turn } = this.#init
     const { patience } = attempts
 
+    if (this.#init.request.purpose === 'prefetch' && !env.hedges.hasSpare) {
+      this.#timer.armIn(env.params.hedge.minDelay)
+      return
+    }
+
     if (patience > 0) {
       this.#timer.armIn(patience)
       return

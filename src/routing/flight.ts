@@ -69,6 +69,8 @@ export class Flight {
   /** Somebody announced the block while it was sought: a miss would be out of date */
   announced = false
   #begun = false
+  /** It began as a prefetch, and nobody waits for it yet */
+  #ahead = false
   #over = false
 
   get key (): BlockKey {
@@ -143,15 +145,14 @@ export class Flight {
       joiner.signal?.addEventListener('abort', onAbort, { once: true })
       void joiner.needed?.then(() => {
         seat.purpose = 'read'
-        this.#wait.need()
+        this.#joined([])
       })
 
       if (!this.#begun) {
         this.#begin()
       } else {
         this.timeline.joined++
-        this.#retrieval?.joined(joiner.hints)
-        this.#wait.need()
+        this.#joined(joiner.hints)
       }
     })
   }
@@ -165,7 +166,28 @@ export class Flight {
 
   #begin (): void {
     this.#begun = true
+    this.#ahead = this.#purpose === 'prefetch'
+
+    if (this.#ahead) {
+      this.timeline.add('purpose', 'wanted ahead of its reader')
+    }
+
     this.#wait.start()
+  }
+
+  /** One more caller, or one who waits now for what was wanted ahead */
+  #joined (hints: readonly Provider[]): void {
+    if (this.#over) {
+      return
+    }
+
+    if (this.#ahead && this.#purpose === 'read') {
+      this.#ahead = false
+      this.timeline.add('purpose', 'a reader waits for it: from now on it is a read')
+    }
+
+    this.#retrieval?.joined(hints)
+    this.#wait.need()
   }
 
   /** A stream has brought it */

@@ -47,6 +47,9 @@ export const DEFAULT_HEDGE: HedgeParams = {
   exploreBurst: 4
 }
 
+/** Of what is saved up, the share that prefetches leave */
+const SAVED_FOR_READS = 0.5
+
 /** When a second provider is asked: after the delay, while the budget lasts */
 export class HedgeBudget {
   readonly #params: HedgeParams
@@ -62,6 +65,11 @@ export class HedgeBudget {
 
   get tokens (): number {
     return this.#tokens
+  }
+
+  /** More than half is saved up: what is only wanted ahead may have the rest, and leaves a read in need that half */
+  get hasSpare (): boolean {
+    return this.#tokens >= 1 + this.#params.burst * SAVED_FOR_READS
   }
 
   /** A read was started: it earns its share */

@@ -28,7 +28,7 @@ import type { BlockKey, Provider, ProviderHint } from '../interface/provider.ts'
 import type { Explanation } from './story.ts'
 import type { Want } from '../interface/request.ts'
 import type { ContentRoutingStats } from '../interface/stats.ts'
-import type { ContentRouting, RetrievalSession, RetrieveContentOptions, RetrieveOptions, WantedPart } from '../interface/routing.ts'
+import type { ContentRouting, RetrievalSession, RetrieveContentOptions, RetrieveOptions, SessionOptions, WantedPart } from '../interface/routing.ts'
 import type { CID } from 'multiformats/cid'
 
 export type { ContentRoutingComponents } from './components.ts'
@@ -135,7 +135,7 @@ export class ContentRoutingManager implements ContentRouting {
     return readContent(reader, (root, session) => this.#session(root, session), target, options)
   }
 
-  createSession (root: CID, options: RetrieveOptions = {}): RetrievalSession {
+  createSession (root: CID, options: SessionOptions = {}): RetrievalSession {
     return this.#session(parseCID(root), options)
   }
 
@@ -323,7 +323,7 @@ export class ContentRoutingManager implements ContentRouting {
     return hint instanceof ParsedHint ? hint.provider : this.#components.parseHint(hint, 'hint')
   }
 
-  #session (root: CID, options: RetrieveOptions): RoutingSession {
+  #session (root: CID, options: SessionOptions): RoutingSession {
     checkRetrieveOptions(options)
 
     if (!this.#running && options.offline !== true) {
@@ -335,6 +335,7 @@ export class ContentRoutingManager implements ContentRouting {
       id,
       root,
       options,
+      components: this.#components,
       retrieve: async (cid, sessionOptions) => this.#retrieve(cid, sessionOptions, { root, id }),
       parseHint: hint => this.#hint(hint),
       seen: (cid, bytes) => { this.seen(cid, bytes, root) },

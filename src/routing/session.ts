@@ -1,8 +1,13 @@
 import { anySignal } from 'any-signal'
+import { parseCID } from '../block/cid.ts'
+import { processReadBudget } from '../block/read-budget.ts'
+import { AdaptiveWindow } from '../block/read-window.ts'
 import { NotRunningError } from '../interface/errors.ts'
 import { ParsedHint } from '../provider/parsed-hint.ts'
+import { prefetchWindow, SessionPrefetch } from './session-prefetch.ts'
+import type { ContentRoutingComponents } from './components.ts'
 import type { Provider, ProviderHint, ProviderId } from '../interface/provider.ts'
-import type { RetrievalSession, RetrieveOptions } from '../interface/routing.ts'
+import type { RetrievalSession, RetrieveOptions, SessionOptions } from '../interface/routing.ts'
 import type { CID } from 'multiformats/cid'
 
 /** One for all sessions: every read of a file ends in a close, and an error's stack is dear */
@@ -11,10 +16,17 @@ const CLOSED = new NotRunningError('The session was closed')
 /** Providers that may be named for one session: an application names a few, more are a leak and would all be asked before discovery */
 export const MAX_SESSION_HINTS = 64
 
+/** A whole step: every read that waits for a slot goes first, retries too */
+const BEHIND_READS = 1
+
+/** The least priority there is */
+const LEAST_PRIORITY = -1e6
+
 export interface SessionInit {
   readonly id: string
   readonly root: CID
-  readonly options: RetrieveOptions
+  readonly options: SessionOptions
+  readonly components: Pick<ContentRoutingComponents, 'clock' | 'store'>
   retrieve (cid: CID, options: RetrieveOptions): Promise<Uint8Array>
   parseHint (hint: ProviderHint): Provider
   seen (cid: CID, bytes: Uint8Array): void
@@ -31,6 +43,7 @@ export class RoutingSession implements RetrievalSession {
   readonly #controller = new AbortController()
   /** By id: named once is enough. Read once, however many blocks are read. */
   readonly #hints = new Map<ProviderId, ParsedHint>()
+  readonly #prefetch?: SessionPrefetch
 
   constructor (init: SessionInit) {
     this.#init = init
@@ -38,6 +51,12 @@ export class RoutingSession implements RetrievalSession {
 
     for (const hint of init.options.providers ?? []) {
       this.addProvider(hint)
+    }
+
+    const window = prefetchWindow(init.options.prefetch)
+
+    if (window != null && init.options.offline !== true) {
+      this.#prefetch = this.#openPrefetch(window)
     }
   }
 
@@ -47,8 +66,48 @@ export class RoutingSession implements RetrievalSession {
 
   async retrieve (cid: CID, options: RetrieveOptions = {}): Promise<Uint8Array> {
     this.#controller.signal.throwIfAborted()
+    const prefetch = this.#prefetchFor(options)
+
+    if (prefetch == null) {
+      return this.#retrieve(cid, options)
+    }
+
+    const wanted = parseCID(cid)
+    const waiting = prefetch.asked(wanted, options.signal)
+    const fits = waiting != null && waiting.byteLength <= (options.maxBlockSize ?? Infinity) && options.store !== true
+    const bytes = fits ? waiting : await this.#retrieve(wanted, options)
+
+    prefetch.read(wanted, bytes)
+    return bytes
+  }
+
+  addProvider (hint: ProviderHint): void {
+    const provider = this.#init.parseHint(hint)
+
+    if (this.#hints.size < MAX_SESSION_HINTS || this.#hints.has(provider.id)) {
+      this.#hints.set(provider.id, new ParsedHint(hint, provider))
+    }
+  }
+
+  seen (cid: CID, bytes: Uint8Array, { signal }: { signal?: AbortSignal } = {}): void {
+    if (!this.closed) {
+      this.#init.seen(cid, bytes)
+      this.#prefetch?.asked(cid, signal)
+      this.#prefetch?.read(cid, bytes)
+    }
+  }
+
+  close (): void {
+    if (!this.closed) {
+      this.#controller.abort(CLOSED)
+      this.#prefetch?.close()
+      this.#init.onClose()
+    }
+  }
+
+  async #retrieve (cid: CID, options: RetrieveOptions): Promise<Uint8Array> {
     const { signal, ...rest } = options
-    const { signal: _, providers: __, ...defaults } = this.#init.options
+    const { signal: _, providers: __, prefetch: ___, ...defaults } = this.#init.options
     const providers = [...this.#hints.values(), ...options.providers ?? []]
     const read = { client: this.#init.id, ...defaults, ...rest, ...(providers.length > 0 ? { providers } : {}) }
 
@@ -66,24 +125,34 @@ export class RoutingSession implements RetrievalSession {
     }
   }
 
-  addProvider (hint: ProviderHint): void {
-    const provider = this.#init.parseHint(hint)
-
-    if (this.#hints.size < MAX_SESSION_HINTS || this.#hints.has(provider.id)) {
-      this.#hints.set(provider.id, new ParsedHint(hint, provider))
-    }
+  /** None for reads that are not of the session's kind: nobody may learn of their links under other rules than theirs */
+  #prefetchFor ({ offline, mode, purpose }: RetrieveOptions): SessionPrefetch | undefined {
+    return offline === true || purpose === 'prefetch' || (mode != null && mode !== this.#init.options.mode) ? undefined : this.#prefetch
   }
 
-  seen (cid: CID, bytes: Uint8Array): void {
-    if (!this.closed) {
-      this.#init.seen(cid, bytes)
-    }
-  }
+  #openPrefetch (window: number): SessionPrefetch {
+    const { components: { clock, store }, options, retrieve } = this.#init
+    const { priority = 0 } = options
 
-  close (): void {
-    if (!this.closed) {
-      this.#controller.abort(CLOSED)
-      this.#init.onClose()
-    }
+    return new SessionPrefetch({
+      window: new AdaptiveWindow({ clock, max: window }),
+      budget: processReadBudget,
+      keeps: options.store === false || store == null,
+      has: async (cid, signal) => await store?.has(cid, { signal }) ?? false,
+      fetch: async (cid, { signal, needed }) => retrieve(cid, {
+        client: this.#init.id,
+        ...pick(options),
+        signal,
+        needed,
+        purpose: 'prefetch',
+        priority: Math.max(LEAST_PRIORITY, priority - BEHIND_READS),
+        providers: [...this.#hints.values()]
+      })
+    })
   }
+}
+
+/** What prefetches have of their session: not its progress, and never leave to ask again where nobody had it */
+function pick ({ timeout, mode, client, maxBlockSize, store }: SessionOptions): RetrieveOptions {
+  return Object.fromEntries(Object.entries({ timeout, mode, client, maxBlockSize, store }).filter(([, value]) => value != null))
 }

@@ -1,7 +1,7 @@
 import type { Outcome } from '../interface/outcome.ts'
 import type { ProviderId, Transport } from '../interface/provider.ts'
 
-export type Phase = 'cache' | 'discovery' | 'attempt' | 'stream' | 'skip' | 'verify' | 'done' | 'failed'
+export type Phase = 'cache' | 'purpose' | 'discovery' | 'attempt' | 'stream' | 'skip' | 'verify' | 'done' | 'failed'
 
 /** One line of a story. Times are milliseconds since the retrieval began. */
 export interface TimelineEvent {

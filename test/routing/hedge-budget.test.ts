@@ -114,4 +114,10 @@ describe('HedgeBudget', () => {
     expect(poor.measure()).toBe(false)
     expect(poor.tokens).toBe(1.5)
   })
+
+  it('has something to spare for what is only wanted ahead while more than half is left', () => {
+    expect(new HedgeBudget({ ...DEFAULT_HEDGE, initial: 6 }).hasSpare).toBe(true)
+    expect(new HedgeBudget({ ...DEFAULT_HEDGE, initial: 5.9 }).hasSpare).toBe(false)
+    expect(new HedgeBudget({ ...DEFAULT_HEDGE, burst: 0, initial: 0 }).hasSpare).toBe(false)
+  })
 })
