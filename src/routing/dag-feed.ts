@@ -172,7 +172,7 @@ export class DagFeed {
         signal.throwIfAborted()
       }
     } catch (err) {
-      this.#leave(stream)
+      void this.#leave(stream)
       return this.#judge(err as Error)
     }
 
@@ -182,10 +182,12 @@ export class DagFeed {
       : { outcome: 'delivered', why: `${count} blocks${complete ? '' : ', not all that were asked for'}`, helpful: complete }
   }
 
-  #leave (stream: AsyncIterator<Block> | undefined): void {
-    stream?.return?.().catch((err: unknown) => {
+  async #leave (stream: AsyncIterator<Block> | undefined): Promise<void> {
+    try {
+      await stream?.return?.()
+    } catch (err) {
       this.#init.env.log.trace('ending a stream of %s failed - %e', this.dag.cid, err)
-    })
+    }
   }
 
   #judge (err: Error): FeedEnd {

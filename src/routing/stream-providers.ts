@@ -62,8 +62,15 @@ export class StreamProviders {
     }
 
     const candidates = this.#candidates(circle)
+    const views = candidates.views(this.#env.clock.now())
+
+    // what one of our own has, nobody else need be told
+    if (views.some(({ route, provider }) => route.transport === 'sibling' && (circle.group.get(provider.id)?.delivered ?? 0) > 0)) {
+      return undefined
+    }
+
     const { chosen, because } = selectProvider({
-      candidates: candidates.views(this.#env.clock.now()).filter(({ route }) => failed?.has(answererOf(route)) !== true),
+      candidates: views.filter(({ route }) => failed?.has(answererOf(route)) !== true),
       size,
       activeDomains: new Set(),
       allowFallback: false,

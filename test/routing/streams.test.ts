@@ -4,9 +4,11 @@ import { PresentParts } from '../../src/routing/present-parts.ts'
 import { ProviderGroup } from '../../src/routing/affinity.ts'
 import { sampleFile } from '../../src/testing/sample-file.ts'
 import { contentReader } from '../../src/unixfs/content-reader.ts'
+import { SimulatedNetwork } from '../../src/testing/simulated-network.ts'
 import { world } from './support/world.ts'
 import type { World, WorldInit } from './support/world.ts'
 import type { Behaviour, SimulatedProvider } from '../../src/testing/simulated-provider.ts'
+import type { BlockFetcher } from '../../src/interface/fetcher.ts'
 import type { PrivacyMode } from '../../src/interface/disclosure.ts'
 
 const MIB = 1_048_576
@@ -124,6 +126,33 @@ describe('a stream', () => {
     expect(w.manager.stats().streams.open).toBe(0)
     expect(w.manager.stats().inFlight).toMatchObject({ flights: 0, attempts: 0 })
     expect(w.clock.pending).toBe(0)
+  })
+})
+
+describe('what a node of the same fleet delivers', () => {
+  it('is told to nobody else as a stream', async () => {
+    const network = new SimulatedNetwork()
+    const { fetcher } = network
+    const own = 'http:sender.example'
+    const fetchers: BlockFetcher[] = [
+      { ...fetcher, routes: provider => provider.id === own ? [] : fetcher.routes(provider) },
+      {
+        name: 'sibling',
+        transport: 'sibling',
+        routes: provider => provider.id === own ? [{ provider: own, transport: 'sibling', address: 'http://sender.example' }] : [],
+        fetch: fetcher.fetch.bind(fetcher)
+      }
+    ]
+    const w = await scene({ latency: 300 }, { streams: true, latency: 1 }, { network, parts: { fetchers } })
+    // the other one is by far the faster
+    w.sender.behaviour.has = 0
+    for (let i = 0; i < 5; i++) {
+      await w.clock.run(w.manager.retrieve(network.block(new Uint8Array([i])), { providers: ['http://spare.example'] }))
+    }
+    w.sender.behaviour.has = 1
+    await read(w)
+    expect(w.spare.requests.filter(({ purpose }) => purpose === 'stream')).toEqual([])
+    await w.manager.stop()
   })
 })
 

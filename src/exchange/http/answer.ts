@@ -20,12 +20,15 @@ const OVERLOADED: readonly number[] = [429, 502, 503, 504]
 /** What an answer's head means for a request for a CAR */
 export type CarAnswer =
   | { readonly kind: 'car' }
-  /** It has no CARs to give: nothing to hold against it, and no reason to ask again soon */
-  | { readonly kind: 'no-cars', readonly why: string }
+  /** It has no CARs to give: nothing to hold against it, and, where it makes none at all, no reason to ask again soon */
+  | { readonly kind: 'no-cars', readonly why: string, readonly lasting: boolean }
   | Extract<Answer, { kind: 'failure' }>
 
-/** How servers say that they do not make this format: bad request, not acceptable, unsupported type, not implemented */
-const NO_SUCH_FORMAT: readonly number[] = [400, 406, 415, 501]
+/** How servers say that they do not make this format: not acceptable, unsupported type, not implemented */
+const NO_SUCH_FORMAT: readonly number[] = [406, 415, 501]
+
+/** It may be the format, or this file, or the range */
+const BAD_REQUEST = 400
 
 /**
  * Judges status, type, encoding and length of an answer to a request for one raw block.
@@ -41,7 +44,11 @@ export function judgeCar (response: HttpResponse, base: URL): CarAnswer {
   const { status, headers, decoded } = response
 
   if (NO_SUCH_FORMAT.includes(status)) {
-    return { kind: 'no-cars', why: `answered ${status}: makes no CARs` }
+    return { kind: 'no-cars', why: `answered ${status}: makes no CARs`, lasting: true }
+  }
+
+  if (status === BAD_REQUEST) {
+    return { kind: 'no-cars', why: `answered ${status}: makes no CAR of this`, lasting: false }
   }
 
   if (status !== 200) {
@@ -51,7 +58,7 @@ export function judgeCar (response: HttpResponse, base: URL): CarAnswer {
   const type = headers.get('content-type') ?? ''
 
   if (essence(type) !== 'application/vnd.ipld.car') {
-    return { kind: 'no-cars', why: `answered 200 with content-type "${printable(type)}" instead of a CAR` }
+    return { kind: 'no-cars', why: `answered 200 with content-type "${printable(type)}" instead of a CAR`, lasting: true }
   }
 
   const encoding = headers.get('content-encoding')

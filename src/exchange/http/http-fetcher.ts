@@ -160,7 +160,9 @@ class GatewayFetcher implements HttpBlockFetcher {
     if (answer.kind !== 'car') {
       response.discard()
       if (answer.kind === 'no-cars') {
-        this.#withoutCars.set(address, true)
+        if (answer.lasting) {
+          this.#withoutCars.set(address, true)
+        }
         throw new FetchError('not-here', `${who} ${answer.why}`, { provider: route.provider })
       }
       throw this.#failed(answer, response, who, route)

@@ -117,6 +117,19 @@ describe('stream', () => {
     await closed.promise
   })
 
+  it('asks for other files where only this one was refused as a CAR', async () => {
+    let asked = 0
+    const made = fetcher()
+    const url = await serve((_req, res) => {
+      asked++
+      res.writeHead(400).end()
+    })
+
+    expect(await failure(url, made)).toMatchObject({ outcome: 'not-here', message: expect.stringContaining('makes no CAR of this') as string })
+    expect(await failure(url, made)).toMatchObject({ outcome: 'not-here' })
+    expect(asked).toBe(2)
+  })
+
   it('does not ask again for an hour where no CARs are made', async () => {
     let asked = 0
     const clock = new VirtualClock()
