@@ -16,11 +16,15 @@ import type { CID } from 'multiformats/cid'
 /** Above the largest directories in use, those of Wikipedia mirrors; a bomb of 256^6 entries ends here */
 export const DEFAULT_MAX_ENTRIES = 10_000_000
 
-/** Shards of a directory hold 256 entries or shards each: 16 in flight list thousands of entries per round trip */
-const LIST_WINDOW_BLOCKS = 16
+/**
+ * As many as one provider is asked for at once by default. 5 000 entries are 448
+ * shards: 16 delays so, 30 with half as many, and 11 with 64, of which full ones
+ * would hold 12 MB.
+ */
+const LIST_WINDOW_BLOCKS = 32
 
-/** Room for 16 shards in flight with half of it, and for some 1 200 entries ahead of a slow reader */
-const LIST_WINDOW_BYTES = 524_288
+/** Room for 32 shards in flight with half of it, and for some 2 400 entries ahead of a slow reader */
+const LIST_WINDOW_BYTES = 1_048_576
 
 /** An entry's CID, objects and list node in memory, beside its name */
 const ENTRY_BYTES = 400
@@ -34,8 +38,8 @@ const LINK_BYTES = 300
 /** A plain directory of the most links that a node may have, and the shards above any other */
 const MAX_LINK_BYTES = 33_554_432
 
-/** Some 20 full shards: more than are in flight at once */
-const MAX_LINK_BYTES_AHEAD = 2_097_152
+/** 35 full shards: more than are in flight at once, or they would be asked for twice */
+const MAX_LINK_BYTES_AHEAD = 3_145_728
 
 /** Shards without an entry that a listing may visit: an honest shard has two or more entries below it */
 const MAX_BARREN_SHARDS = 512

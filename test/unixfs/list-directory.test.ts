@@ -78,9 +78,9 @@ describe('listDirectory', () => {
     const reader = listDirectory(cid, blocks.load)
     await reader.next()
     await new Promise(resolve => setImmediate(resolve))
-    // Of some 500 shards, those that hold the next 1 200 of 5 000 entries
-    expect(blocks.loads.length).toBeGreaterThan(60)
-    expect(blocks.loads.length).toBeLessThan(180)
+    // Of 448 shards, those that hold the next 2 400 of 5 000 entries
+    expect(blocks.loads.length).toBeGreaterThan(120)
+    expect(blocks.loads.length).toBeLessThan(300)
     await reader.return()
     expect(blocks.loads.every(({ signal }) => signal?.aborted)).toBe(true)
 
@@ -90,7 +90,7 @@ describe('listDirectory', () => {
     expect(await list(listDirectory(cid, blocks.load, { limit: 6_000 }))).toHaveLength(5_000)
   })
 
-  it('keeps 16 shards in flight and no more', async () => {
+  it('keeps 32 shards in flight and no more', async () => {
     const blocks = new Blocks()
     const cid = await addDirectory(blocks, 5_000, { shardSplitThresholdBytes: 1 })
     let inFlight = 0
@@ -103,7 +103,21 @@ describe('listDirectory', () => {
     }
 
     expect(await list(listDirectory(cid, load))).toHaveLength(5_000)
-    expect(most).toBe(16)
+    expect(most).toBe(32)
+  })
+
+  it('asks for full shards once each, though more arrive than fit', async () => {
+    const blocks = new Blocks()
+    const cid = await blocks.raw(content(1))
+    const shards = await Promise.all(Array.from({ length: 100 }, async (_, i) => blocks.shard(SLOTS.map(slot => ({ cid, name: `${slot}file-${i}-${slot}` })))))
+    const root = await blocks.shard(shards.map((cid, i) => ({ cid, name: SLOTS[i] as string })))
+    const load: typeof blocks.load = async (cid, options) => {
+      await new Promise(resolve => setImmediate(resolve))
+      return blocks.load(cid, options)
+    }
+
+    expect(await list(listDirectory(root, load))).toHaveLength(100 * 256)
+    expect(blocks.loads).toHaveLength(1 + 100)
   })
 
   it('refuses what is no directory, and limits that are no numbers', async () => {
