@@ -1,5 +1,6 @@
 import { buildKubo } from '../test/interop/kubo/build.ts'
 import { cancels } from './exchange/cancels.ts'
+import { carVsBlocks } from './exchange/car-vs-blocks.ts'
 import { range } from './exchange/range.ts'
 import { slowReader } from './exchange/slow-reader.ts'
 import { transfers } from './exchange/transfers.ts'
@@ -10,6 +11,9 @@ import type { Bar, BenchOptions, BenchResult } from './types.ts'
 export const description = 'Blocks over bitswap, on loopback and onto disk: our node beside Kubo and plain Helia, and what peers learn meanwhile'
 
 const MIB = 1024 * 1024
+
+/** Of a leaf of what is read over HTTP: what is measured is waiting, not bytes */
+const CAR_CHUNK = 16_384
 
 /** Of which the Kubo ones are absent where there is no Kubo */
 const BARS: Readonly<Record<string, Bar & { kubo?: true }>> = {
@@ -24,6 +28,7 @@ const BARS: Readonly<Record<string, Bar & { kubo?: true }>> = {
   threeProvidersBytes: { max: 1.05 },
   cancelRate: { min: 1 },
   broadcast: { max: 0 },
+  carVsBlocks: { min: 10 },
   range: { max: 8 },
   slowReader: { min: 0.9 },
   slowReaderRssMiB: { max: 64 }
@@ -79,6 +84,17 @@ export async function run ({ seed, short, log }: BenchOptions): Promise<BenchRes
   absolute.cancelsElsewhere = tallyText(told.elsewhere)
   absolute.bystanderLines = told.bystanderLines
   log(`cancels of aborted wants: ${tallyText(told.aborted)}, of those satisfied elsewhere: ${tallyText(told.elsewhere)}; ${told.bystanderLines} lines reached bystanders`)
+
+  // the DAG of which the next blocks are known one after the other; of the flat one the figures are printed
+  for (const shape of ['deep', 'flat'] as const) {
+    const { car, prefetch, helia, heliaConcurrency, requests } = await carVsBlocks({ seed, shape, chunkSize: CAR_CHUNK, rounds: short ? 1 : 3 })
+    if (shape === 'deep') {
+      ratios.carVsBlocks = helia / car
+    }
+    const name = `car${shape === 'deep' ? 'Deep' : 'Flat'}`
+    Object.assign(absolute, { [`${name}Ms`]: car, [`${name}PrefetchMs`]: prefetch, [`${name}HeliaMs`]: helia, [`${name}HeliaConcurrency`]: heliaConcurrency, [`${name}Requests`]: requests })
+    log(`250 blocks over HTTP, 25 ms a request, ${shape}: ${car.toFixed(0)} ms as a CAR (${requests} requests), ${prefetch.toFixed(0)} ms block by block, Helia's session ${helia.toFixed(0)} ms`)
+  }
 
   const fileSize = (short ? 128 : 1024) * MIB
   for (const chunkSize of [MIB, MIB / 4]) {
