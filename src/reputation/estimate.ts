@@ -81,6 +81,29 @@ export function observe (estimate: Estimate, x: number, params: EstimateParams):
   estimate.weight = weight
 }
 
+/** Standard deviations below the belief from which on an answer is no luck: of one that is as it was, less than one in a hundred comes so soon */
+const SURPRISE = 2.5
+
+/**
+ * A delivery's time. A straggler, a lost packet or a queue makes one slow, and nothing
+ * makes one fast: the first that comes far sooner than believed says that the provider
+ * has changed, and what was known of it before is no evidence any more. How widely its
+ * times are spread still is, so that one which is fast now and then surprises nobody.
+ */
+export function observeDelivery (estimate: Estimate, x: number, params: EstimateParams): void {
+  // seven answers say little about a spread: one that looks narrow is taken for the usual
+  const sd = Math.max(params.priorSd, Math.sqrt(estimate.variance))
+
+  if (estimate.weight < MIN_WEIGHT || !(x < estimate.mean - SURPRISE * sd)) {
+    observe(estimate, x, params)
+  } else if (Number.isFinite(x)) {
+    estimate.longRun = longRunAfter(estimate, x, params)
+    estimate.mean = x
+    estimate.variance = sd ** 2
+    estimate.weight = 1
+  }
+}
+
 /**
  * Standard deviations below the belief from which on "longer than that" is worth
  * nothing: it holds 99.9 % of the time anyway. Without an end, a provider that is

@@ -1,4 +1,4 @@
-import { observe, observeBelow, observeCensored, refutesNothing } from './estimate.ts'
+import { observe, observeBelow, observeCensored, observeDelivery, refutesNothing } from './estimate.ts'
 import { ageRoute, MAX_PATIENCE } from './record.ts'
 import type { Estimate, EstimateParams } from './estimate.ts'
 import type { RouteRecord } from './record.ts'
@@ -43,7 +43,9 @@ export function learn (route: RouteRecord, outcome: Outcome, sample: Sample, now
     const x = Math.log(latency)
 
     if (outcome === 'delivered' || outcome === 'not-here' || outcome === 'invalid' || sample.answered === true) {
-      observe(route.latency, x, params)
+      // a fast refusal says little about how soon a block comes
+      const learnFrom = outcome === 'delivered' ? observeDelivery : observe
+      learnFrom(route.latency, x, params)
       observe(usual, x, { ...params, keep: KEEP_USUAL })
       learnRtt(route, latency)
     } else if (outcome === 'cancelled' || outcome === 'stalled') {

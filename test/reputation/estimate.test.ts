@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { normal, seededRandom } from '../../src/clock/random.ts'
-import { ageEstimate, DEFAULT_ESTIMATE, emptyEstimate, hazardRate, hopefulMean, observe, observeBelow, observeCensored } from '../../src/reputation/estimate.ts'
+import { ageEstimate, DEFAULT_ESTIMATE, emptyEstimate, hazardRate, hopefulMean, observe, observeBelow, observeCensored, observeDelivery } from '../../src/reputation/estimate.ts'
 import type { Estimate } from '../../src/reputation/estimate.ts'
 
 const params = DEFAULT_ESTIMATE
@@ -93,6 +93,48 @@ describe('exact observations', () => {
       observe(slower, Math.log(400), params)
     }
     expect(Math.exp(slower.mean)).toBeGreaterThan(90)
+  })
+})
+
+describe('a delivery far sooner than believed', () => {
+  const settled = (sd: number): Estimate => ({ mean: 5, longRun: 5, variance: sd ** 2, weight: 6 })
+
+  it('is believed at once, and any other is an observation like every other', () => {
+    fc.assert(fc.property(fc.double({ min: 0.2, max: 2, noNaN: true }), fc.double({ min: -6, max: 6, noNaN: true }), (sd, deviations) => {
+      const spread = Math.max(params.priorSd, sd)
+      const x = 5 + deviations * spread
+      const estimate = settled(sd)
+      const plain = settled(sd)
+      observeDelivery(estimate, x, params)
+      observe(plain, x, params)
+
+      if (deviations < -2.501) {
+        expect(estimate).toEqual({ mean: x, longRun: plain.longRun, variance: spread ** 2, weight: 1 })
+      } else if (deviations > -2.499) {
+        expect(estimate).toEqual(plain)
+      }
+    }))
+  })
+
+  it.each([-Infinity, Infinity, NaN])('that is no time (%d) changes nothing', x => {
+    const estimate = settled(0.3)
+    observeDelivery(estimate, x, params)
+    expect(estimate).toEqual(settled(0.3))
+  })
+
+  it('hardly flatters one that stays as it was, even one whose times are spread widely', () => {
+    for (const [sd, share] of [[0.35, 0.02], [1, 0.2]] as const) {
+      const random = seededRandom(7)
+      const estimate = emptyEstimate()
+      let sum = 0
+
+      for (let i = 0; i < 20_000; i++) {
+        observeDelivery(estimate, 4 + sd * normal(random), params)
+        sum += estimate.mean
+      }
+
+      expect(Math.abs(sum / 20_000 - 4)).toBeLessThan(share * sd)
+    }
   })
 })
 

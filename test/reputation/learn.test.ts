@@ -81,3 +81,20 @@ describe('a race that was lost', () => {
     expect(route.latency.mean).toBeGreaterThan(Math.log(20))
   })
 })
+
+describe('a delivery far sooner than believed', () => {
+  const slow = Array.from({ length: 20 }, () => ['delivered', { latency: 500 }] as const)
+
+  it('is believed at once: a provider that recovered is seen to have in one look', () => {
+    expect(Math.exp(after([...slow, ['delivered', { latency: 60 }]]).latency.mean)).toBeCloseTo(60)
+  })
+
+  it('is not what a fast refusal is', () => {
+    expect(Math.exp(after([...slow, ['not-here', { latency: 60 }]]).latency.mean)).toBeGreaterThan(300)
+  })
+
+  it('has no counterpart: a straggler is not a new belief', () => {
+    const fast = Array.from({ length: 20 }, () => ['delivered', { latency: 60 }] as const)
+    expect(Math.exp(after([...fast, ['delivered', { latency: 600 }]]).latency.mean)).toBeLessThan(90)
+  })
+})
