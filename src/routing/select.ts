@@ -183,14 +183,19 @@ export function selectProvider (input: SelectInput, params: SelectParams = DEFAU
 /** Passed over this often, a provider whose pause is over is measured: soon after it recovered, yet not so often that those which stay slow take every measurement */
 const PAUSED_PATIENCE = 50
 
+/** The same for those that never delivered, together: names are cheap, so they share one measurement in this many reads */
+const STRANGERS_PATIENCE = 200
+
 /**
  * Of those passed over, the one most worth measuring beside a read; none where
- * everybody is known well enough. One that delivered before it was paused goes first
- * when its turn has come: doubt keeps reads away from it, and only an answer ends it.
+ * everybody is known well enough. One whose pause is over goes first when its turn has
+ * come: doubt keeps reads away from it, and only an answer ends it.
  */
 export function selectStale (selection: Selection, size: number, random: Random, params: SelectParams = DEFAULT_SELECT): CandidateView | undefined {
   const measurable = selection.passed.filter(({ provider, route }) => !provider.fallback && route.transport !== 'broker')
-  const due = measurable.filter(({ view }) => view.breaker === 'half-open' && view.successes > 0 && view.passedOver >= PAUSED_PATIENCE)
+  const probes = measurable.filter(({ view }) => view.breaker === 'half-open')
+  const turn = STRANGERS_PATIENCE * probes.filter(isStranger).length
+  const due = probes.filter(candidate => candidate.view.passedOver >= (isStranger(candidate) ? turn : PAUSED_PATIENCE))
 
   return selectProvider({
     candidates: due.length > 0 ? due : measurable.filter(({ view }) => view.latency.weight < params.staleWeight),

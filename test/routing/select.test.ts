@@ -354,4 +354,18 @@ describe('selectStale', () => {
       expect(pick(paused(50, 0), seed)).toBe(fresh)
     }
   })
+  it('comes back to those that never delivered, however many names there are, once in two hundred', () => {
+    const known = candidate('known', { latency: 50 })
+    const paused = (passedOver: number, count: number): CandidateView[] => {
+      return Array.from({ length: count }, (_, i) => candidate(`stranger${i}`, { latency: 500, view: { breaker: 'half-open', successes: 0, passedOver } }))
+    }
+
+    for (const count of [1, 5, 50]) {
+      const pick = (passedOver: number): CandidateView | undefined => {
+        return selectStale({ because: '', skipped: [], passed: [known, ...paused(passedOver, count)] }, 1_024, seededRandom(count))
+      }
+      expect(pick(200 * count - 1)).toBeUndefined()
+      expect(pick(200 * count)?.view.successes).toBe(0)
+    }
+  })
 })
