@@ -3,6 +3,7 @@ import { identify } from '@libp2p/identify'
 import { kadDHT, passthroughMapper, removePrivateAddressesMapper } from '@libp2p/kad-dht'
 import { noise } from '@libp2p/noise'
 import { ping } from '@libp2p/ping'
+import { tls } from '@libp2p/tls'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { systemClock } from '../clock/system-clock.ts'
@@ -17,7 +18,6 @@ import { addressPolicy, isPrivateHost } from '../provider/address.ts'
 import { addressEndpoint } from '../provider/endpoint.ts'
 import { parseHost } from '../provider/host.ts'
 import { formatIP, inRange, parseRange } from '../provider/ip.ts'
-import { socketTls } from './socket-tls-egress.ts'
 import type { AddressGuardComponents } from '../exchange/lease/address-guard.ts'
 import type { Libp2pOptions, ServiceFactoryMap } from 'libp2p'
 
@@ -140,7 +140,7 @@ export function libp2pOptions (init: Libp2pInit = {}, { policy = addressPolicy()
     transports: guardedTransports(guard, components, { ca }),
     connectionGater: addressGater(guard),
     // TLS before Noise: the same guarantees, in native code
-    connectionEncrypters: [socketTls(), noise()],
+    connectionEncrypters: [tls(), noise()],
     // both let the handshake say which muxer comes next, which saves a round trip
     streamMuxers: [yamux({ maxInboundStreams: MAX_STREAMS, streamOptions: { maxStreamWindowSize: MAX_STREAM_WINDOW } })],
     connectionManager: { maxConnections, inboundConnectionThreshold: INBOUND_PER_HOST, maxIncomingPendingConnections: INBOUND_PENDING },
