@@ -12,6 +12,8 @@ export interface OwnCommands {
   /** CIDs of all blocks in the store */
   keys (init: null): string[]
   read (init: ReadInit): OwnReading
+  /** Of a file that is in the store, see `digestOf` */
+  digest (init: { readonly root: string }): string
   usage (init: null): Usage
 }
 
@@ -37,8 +39,6 @@ export interface OwnReading {
   readonly ms: number
   readonly firstByteMs: number
   readonly size: number
-  /** Of what was read, see `digestOf` */
-  readonly digest: string
   /** Bytes that came over the sockets, with all framing and encryption */
   readonly received: number
   /** Blocks that were written to the store */

@@ -60,8 +60,11 @@ export async function ownFrom (servers: readonly Serving[], name: string, execAr
       }
       const reading = await reader.tell('read', { root: root.toString(), providers: servers.map(({ multiaddr }) => multiaddr), blocks })
       const count = await reader.tell('count', null)
-      if (reading.digest !== digest || count !== blocks) {
-        throw new Error(`our node read ${reading.size} bytes of ${size}${reading.digest === digest ? '' : ', and not the right ones'}, and stored ${count} blocks of ${blocks}`)
+      if (reading.size !== size || count !== blocks) {
+        throw new Error(`our node read ${reading.size} bytes of ${size}, and stored ${count} blocks of ${blocks}`)
+      }
+      if (await reader.tell('digest', { root: root.toString() }) !== digest) {
+        throw new Error('what our node stored is not the file')
       }
       return reading
     },
