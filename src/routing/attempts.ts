@@ -1,3 +1,4 @@
+import { answererOf } from '../provider/answerer.ts'
 import { AttemptRun } from './attempt.ts'
 import { sizeClass } from './latency-window.ts'
 import { attemptTimeouts } from './timeouts.ts'
@@ -126,7 +127,7 @@ export class Attempts {
       env.reputation.probing(id, chosen.route)
     }
 
-    env.slots.enter(id)
+    env.slots.enter(answererOf(chosen.route))
     const run: AttemptRun = new AttemptRun({
       clock: env.clock,
       verifier: env.verifier,
@@ -210,7 +211,7 @@ export class Attempts {
       env.windows.transfers[sizeClass(this.expectedSize)]?.add(run.transferring ?? 0)
     }
 
-    env.slots.leave(provider.id)
+    env.slots.leave(answererOf(route))
     this.#init.onSettled(run, result)
   }
 

@@ -1,5 +1,6 @@
 import { answererOf } from '../provider/answerer.ts'
 import { mergeProviders } from '../provider/merge.ts'
+import { TRANSIENT } from './verdict.ts'
 import type { ProviderGroup } from './affinity.ts'
 import type { CandidateView } from './select.ts'
 import type { AttemptSlots } from './slots.ts'
@@ -55,8 +56,6 @@ export interface CandidateDeps {
   /** A fetcher threw where it must not: it costs itself, not the read */
   readonly onBroken: (fetcher: BlockFetcher, error: Error) => void
 }
-
-const TRANSIENT: ReadonlySet<Outcome> = new Set<Outcome>(['unreachable', 'overloaded', 'stalled', 'cancelled'])
 
 /** Who could be asked for one block, and what has become of each */
 export class Candidates {
@@ -151,7 +150,7 @@ export class Candidates {
             provider,
             route,
             view,
-            inFlight: slots.providerInFlight(provider.id),
+            inFlight: slots.providerInFlight(answerer),
             limit: view.successes > 0 || NAMED_ONCE.has(route.transport) ? slots.perProvider : Math.min(UNPROVEN_LIMIT, slots.perProvider),
             has: group.has(provider.id, answerer)
           })
@@ -203,7 +202,7 @@ export class Candidates {
     const delivered = this.#deps.group.get(view.provider.id)?.delivered ?? 0
     asked.spent = !(outcome === 'stalled' && delivered > 0 && asked.asked < ASKS_OF_DELIVERERS)
 
-    if (!TRANSIENT.has(outcome)) {
+    if (isAnswer(outcome)) {
       this.#said.set(asked.answerer, outcome)
 
       for (const path of [...this.#candidates.values()].flatMap(({ paths }) => paths)) {
@@ -215,22 +214,15 @@ export class Candidates {
     }
   }
 
-  /** Those that might answer differently next time may be asked again; returns how many there are */
-  nextRound (): number {
-    let count = 0
-
+  /** Those that might answer differently next time may be asked again */
+  nextRound (): void {
     for (const { paths } of this.#candidates.values()) {
       for (const path of paths) {
-        if (path.spent && path.outcome != null && TRANSIENT.has(path.outcome)) {
+        if (path.outcome != null && !isAnswer(path.outcome)) {
           path.spent = false
-          count++
-        } else if (!path.spent) {
-          count++
         }
       }
     }
-
-    return count
   }
 
   /** How everybody answered so far */
@@ -279,4 +271,9 @@ export class Candidates {
   #path (view: CandidateView): Path | undefined {
     return this.#candidates.get(view.provider.id)?.paths.find(path => path.route === view.route)
   }
+}
+
+/** Will it be the same when they are asked again? Whom we did not wait for said nothing. */
+function isAnswer (outcome: Outcome): boolean {
+  return outcome !== 'cancelled' && !TRANSIENT.has(outcome)
 }

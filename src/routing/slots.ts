@@ -55,6 +55,7 @@ export class AttemptSlots {
     return this.#queued >= this.#limits.queue
   }
 
+  /** By who answers (see `answererOf`): under many names it is one */
   providerInFlight (id: ProviderId): number {
     return this.#perProvider.get(id) ?? 0
   }

@@ -1,5 +1,8 @@
 import type { Outcome } from '../interface/outcome.ts'
 
+/** What says something about the moment and nothing about the block: soon it may be another */
+export const TRANSIENT: ReadonlySet<Outcome> = new Set<Outcome>(['unreachable', 'overloaded', 'stalled'])
+
 export interface Evidence {
   /** How everybody who was asked answered */
   readonly tally: ReadonlyMap<Outcome, number>
@@ -45,5 +48,5 @@ export function pauseBeforeRound (next: number, base: number, retryAt: number, n
 
 /** Would another round have a chance? */
 export function worthAnotherRound ({ tally, backingOff, lookupFailures }: Pick<Evidence, 'tally' | 'backingOff' | 'lookupFailures'>): boolean {
-  return backingOff > 0 || lookupFailures > 0 || (['unreachable', 'overloaded', 'stalled'] as const).some(outcome => (tally.get(outcome) ?? 0) > 0)
+  return backingOff > 0 || lookupFailures > 0 || [...TRANSIENT].some(outcome => (tally.get(outcome) ?? 0) > 0)
 }

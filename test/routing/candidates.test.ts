@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { blockKey } from '../../src/block/key.ts'
 import { sampleFile } from '../../src/testing/sample-file.ts'
+import { SimulatedNetwork } from '../../src/testing/simulated-network.ts'
 import { numbered, settled, world } from './support/world.ts'
+import type { Provider } from '../../src/interface/provider.ts'
 import type { SimulatedProvider } from '../../src/testing/simulated-provider.ts'
 import type { World } from './support/world.ts'
 import type { CID } from 'multiformats/cid'
@@ -68,6 +70,38 @@ describe('a provider that has never delivered', () => {
     await clock.advance(40)
     expect(only.requestCount).toBe(16)
     await clock.run(Promise.all(second))
+    await manager.stop()
+  })
+})
+
+describe('one server under many names', () => {
+  it('gets no more at a time than under one, neither as a stranger nor with all it may have', async () => {
+    const network = new SimulatedNetwork()
+    const server = network.add('server', { latency: 50 })
+    const names = Array.from({ length: 64 }, (_, i): Provider => ({ ...server.provider, id: `p2p:name${i}` }))
+    const { manager, clock } = await world({
+      network,
+      routing: { hedge: noHedge, limits: { perProvider: 5 } },
+      parts: {
+        sources: [{ name: 'named', async * find () { yield * names } }],
+        fetchers: [{
+          name: 'named',
+          transport: 'http',
+          routes: ({ id }) => [{ ...server.route, provider: id }],
+          fetch: async (want, route, attempt) => network.fetcher.fetch(want, { ...route, provider: server.id }, attempt)
+        }]
+      }
+    })
+    const most = async (from: number): Promise<number> => {
+      const before = server.requestCount
+      const reads = Promise.all(Array.from({ length: 16 }, async (_, i) => manager.retrieve(network.block(numbered(from + i)))))
+      await clock.advance(40)
+      const count = server.requestCount - before
+      await clock.run(reads)
+      return count
+    }
+    expect(await most(0)).toBe(2)
+    expect(await most(100)).toBe(5)
     await manager.stop()
   })
 })
