@@ -4,12 +4,13 @@ import { CustomProgressEvent } from 'progress-events'
 import { concat } from 'uint8arrays/concat'
 import { raceSignal } from '../clock/race-signal.ts'
 import { MAX_SESSION_HINTS } from '../routing/session.ts'
+import { prefetchWindow } from '../routing/session-prefetch.ts'
 import { NativeSession } from './native-session.ts'
 import { readHints, retrieveOptions } from './read-options.ts'
-import type { HintParser, ReadOptions } from './read-options.ts'
+import type { ContentRoutingReadOptions, HintParser, ReadOptions } from './read-options.ts'
 import type { Logger } from '../interface/logger.ts'
 import type { ProviderHint } from '../interface/provider.ts'
-import type { ContentRouting, RetrievalSession } from '../interface/routing.ts'
+import type { ContentRouting, RetrievalSession, SessionOptions } from '../interface/routing.ts'
 import type { Blocks, CreateSessionOptions, SessionBlockstore } from '@helia/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Blockstore, InputPair, Pair } from 'interface-blockstore'
@@ -42,7 +43,13 @@ export interface SessionStoreComponents {
   announce (cid: CID): void
 }
 
+/** What `helia.blockstore.createSession` of a wrapped node understands beside Helia's own options */
+export interface ContentRoutingSessionOptions extends CreateSessionOptions, ContentRoutingReadOptions, Pick<SessionOptions, 'prefetch'> {}
+
 type Cleared = AbortSignal & { clear (): void }
+
+/** With the signal of whoever reads, where the other one has that of the session in it, too */
+type Read = ReadOptions & { reader?: AbortSignal }
 
 /**
  * The session that a wrapped node gives out. Helia tells a session broker
@@ -53,19 +60,26 @@ type Cleared = AbortSignal & { clear (): void }
  * `minProviders` and `maxProviders` only mean something to the node's own
  * session: content routing asks as many as it needs. A signal given at creation
  * covers the creation, as in Helia.
+ *
+ * Prefetching is off unless the session was created with `prefetch`: those who follow
+ * a path through a session must not fetch what lies beside it, and unchanged
+ * `@helia/unixfs` asks for all blocks of a file by itself.
  */
 export class RoutingSessionStore implements SessionBlockstore {
   readonly #components: SessionStoreComponents
   readonly #root: CID
-  readonly #options: CreateSessionOptions & ReadOptions
+  readonly #options: CreateSessionOptions & ReadOptions & Pick<SessionOptions, 'prefetch'>
+  /** What comes ahead of the reader goes to the store by way of content routing, and so does what is read */
+  readonly #prefetches: boolean
   readonly #native: NativeSession
   readonly #closed = new AbortController()
   readonly #peers: ProviderHint[]
   #session?: RetrievalSession
   #generation = 0
 
-  constructor (components: SessionStoreComponents, root: CID, options: CreateSessionOptions & ReadOptions = {}) {
+  constructor (components: SessionStoreComponents, root: CID, options: CreateSessionOptions & ReadOptions & Pick<SessionOptions, 'prefetch'> = {}) {
     options.signal?.throwIfAborted()
+    this.#prefetches = prefetchWindow(options.prefetch) != null
     this.#components = components
     this.#root = root
     this.#options = { ...options, signal: undefined }
@@ -78,9 +92,10 @@ export class RoutingSessionStore implements SessionBlockstore {
 
     try {
       if (this.#isNative(options)) {
+        this.#leave()
         yield * this.#native.get(cid, { ...options, signal })
       } else {
-        const read = { ...options, signal }
+        const read = { ...options, signal, reader: options.signal }
         yield await this.#local(cid, read) ?? await this.#fetch(cid, read)
       }
     } finally {
@@ -147,7 +162,7 @@ export class RoutingSessionStore implements SessionBlockstore {
     this.#native.close()
   }
 
-  async #fetch (cid: CID, options: ReadOptions): Promise<Uint8Array> {
+  async #fetch (cid: CID, options: Read): Promise<Uint8Array> {
     if (this.#isOffline(options)) {
       throw new BlockNotFoundWhileOfflineError(`${cid} is not in the blockstore and the session is offline, so it was not fetched`)
     }
@@ -158,7 +173,8 @@ export class RoutingSessionStore implements SessionBlockstore {
     try {
       const session = await this.#retrieval(options.signal)
       const hints = readHints(options.providers, this.#components.parseHint, this.#components.log)
-      bytes = await raceSignal(session.retrieve(cid, retrieveOptions({ ...this.#options, ...options }, hints)), options.signal)
+      const read = retrieveOptions({ ...this.#options, ...options }, hints)
+      bytes = await raceSignal(session.retrieve(cid, this.#prefetches ? { ...read, store: true, signal: options.reader } : read), options.signal)
     } catch (err) {
       // what a session of the node's own throws: callers branch on its name
       throw new LoadBlockFailedError([err as Error], `Failed to load block for ${cid} - ${(err as Error).message}`)
@@ -168,8 +184,16 @@ export class RoutingSessionStore implements SessionBlockstore {
     return bytes
   }
 
+  /** Content routing was switched off: what it wanted ahead is wanted no more */
+  #leave (): void {
+    if (this.#prefetches && !this.#components.host.active) {
+      this.#session?.close()
+      this.#session = undefined
+    }
+  }
+
   /** The block from the user's store; one that was evicted between `has` and `get` is fetched like any other */
-  async #local (cid: CID, options: ReadOptions): Promise<Uint8Array | undefined> {
+  async #local (cid: CID, options: Read): Promise<Uint8Array | undefined> {
     const { store } = this.#components
     const { signal, onProgress } = options
 
@@ -189,13 +213,13 @@ export class RoutingSessionStore implements SessionBlockstore {
       throw err
     }
 
-    // a raw leaf has no links to tell about
-    if (cid.code !== RAW_CODE && !this.#isOffline(options)) {
+    // a raw leaf has no links to tell about, but tells where the reader is
+    if ((this.#prefetches || cid.code !== RAW_CODE) && !this.#isOffline(options)) {
       const session = this.#current()
       if (session == null) {
-        await this.#tell(cid, bytes, signal)
+        await this.#tell(cid, bytes, options)
       } else {
-        session.seen(cid, bytes)
+        session.seen(cid, bytes, { signal: options.reader })
       }
     }
     return bytes
@@ -207,7 +231,9 @@ export class RoutingSessionStore implements SessionBlockstore {
     onProgress?.(new CustomProgressEvent('blocks:get:blockstore:put', cid))
 
     try {
-      await this.#components.store.put(cid, bytes, { signal })
+      if (!this.#prefetches || !await this.#components.store.has(cid, { signal })) {
+        await this.#components.store.put(cid, bytes, { signal })
+      }
     } catch (err) {
       signal?.throwIfAborted()
       this.#components.log.error('could not store %c - %e', cid, err)
@@ -218,9 +244,9 @@ export class RoutingSessionStore implements SessionBlockstore {
   }
 
   /** What was found locally has links that content routing should know; the read does not depend on it */
-  async #tell (cid: CID, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+  async #tell (cid: CID, bytes: Uint8Array, { signal, reader }: Read): Promise<void> {
     try {
-      (await this.#retrieval(signal)).seen(cid, bytes)
+      (await this.#retrieval(signal)).seen(cid, bytes, { signal: reader })
     } catch (err) {
       signal?.throwIfAborted()
       this.#components.log.error('could not tell the session about %c - %e', cid, err)
@@ -234,7 +260,8 @@ export class RoutingSessionStore implements SessionBlockstore {
       return current
     }
     this.#session?.close()
-    this.#session = routing.createSession(this.#root, retrieveOptions(this.#options, this.#peers))
+    const options = retrieveOptions(this.#options, this.#peers)
+    this.#session = routing.createSession(this.#root, this.#prefetches ? { ...options, store: true, prefetch: this.#options.prefetch } : options)
     this.#generation = this.#components.host.generation
     return this.#session
   }

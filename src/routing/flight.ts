@@ -106,6 +106,11 @@ export class Flight {
   }
 
   async join (joiner: Joiner): Promise<Uint8Array> {
+    if (joiner.signal?.aborted === true && this.#seats.size === 0) {
+      // it left while the store was looked into: a flight that nobody boards must not stay
+      this.#abandon(joiner.signal.reason as Error)
+    }
+
     joiner.signal?.throwIfAborted()
 
     return new Promise<Uint8Array>((resolve, reject) => {

@@ -105,6 +105,22 @@ describe('a deadline', () => {
 })
 
 describe('callers of one flight', () => {
+  it('leave none behind when the first leaves before it has begun', async () => {
+    const leaving = new AbortController()
+    const w = await world({
+      parts: {
+        parseHint: (hint, source) => {
+          leaving.abort(new Error('gone'))
+          return { id: `http:${String(hint)}`, addresses: [], protocols: [], source, fallback: false, domains: [] }
+        }
+      }
+    })
+    const cid = w.network.block(numbered(1))
+    await expect(w.manager.retrieve(cid, { providers: ['a'], signal: leaving.signal })).rejects.toThrow('gone')
+    expect(w.manager.stats()).toMatchObject({ inFlight: { flights: 0 }, aborted: 1 })
+    await w.manager.stop()
+  })
+
   it('are not hurt by the progress callback of another', async () => {
     const { network, clock, manager } = await world()
     network.add('good')
