@@ -1,4 +1,5 @@
 import { InvalidOptionError } from '../interface/errors.ts'
+import { checkingNodes } from './checked-nodes.ts'
 import { RoutedReads } from './routed-reads.ts'
 import type { ContentRoutingReadOptions, ReadOptions } from './read-options.ts'
 import type { RoutedReadsParts } from './routed-reads.ts'
@@ -53,7 +54,7 @@ export function createFilesystem (parts: RoutedReadsParts): GetFilesystem {
     }
 
     if (!useContentRouting) {
-      const native = parts.unixfs({ blockstore: pastContentRouting(helia.blockstore) })
+      const native = parts.unixfs({ blockstore: checkingNodes(pastContentRouting(helia.blockstore)) })
       return filesystem(native, native)
     }
 
@@ -66,7 +67,7 @@ export function createFilesystem (parts: RoutedReadsParts): GetFilesystem {
     // Made once: a logger costs as much as a quarter of the read of a small block that is here already
     const log = helia.logger.forComponent('portolan:helia')
 
-    return filesystem(parts.unixfs(helia), new RoutedReads(parts, helia, contentRouting, { forComponent: () => log }))
+    return filesystem(parts.unixfs({ blockstore: checkingNodes(helia.blockstore) }), new RoutedReads(parts, helia, contentRouting, { forComponent: () => log }))
   }
 }
 

@@ -124,3 +124,9 @@ export class UnixFSError extends Error {
     this.code = code
   }
 }
+
+/** A file cannot be added: the encoder that its nodes are written by writes sizes of 2 to 4 GiB wrongly */
+export class FileSizeEncodingError extends Error {
+  static override name = 'FileSizeEncodingError'
+  override name = 'FileSizeEncodingError'
+}

@@ -1,6 +1,9 @@
 import { unixfs } from '@helia/unixfs'
 import { createHeliaLight } from 'helia'
+import { UnixFS as UnixFSData } from 'ipfs-unixfs'
 import { importer } from 'ipfs-unixfs-importer'
+import { CID } from 'multiformats/cid'
+import { sha256 } from 'multiformats/hashes/sha2'
 import { afterEach, describe, expect, it } from 'vitest'
 import { getFilesystem, heliaMixin } from '../../src/compose.ts'
 import { undiciTransport } from '../../src/exchange/http/undici-egress.ts'
@@ -11,7 +14,6 @@ import type { ContentRoutingOptions, Filesystem } from '../../src/compose.ts'
 import type { HeliaContentRouting } from '../../src/helia/helia-routing.ts'
 import type { LoopbackProvider, LoopbackProviderInit } from '../../src/testing/loopback-provider.ts'
 import type { Helia } from '@helia/interface'
-import type { CID } from 'multiformats/cid'
 
 const closing: Array<() => Promise<unknown>> = []
 const mixin = heliaMixin(({ policy }) => undiciTransport({ policy }))
@@ -295,5 +297,64 @@ describe('getFilesystem, on a cache miss', () => {
     }
 
     expect(routing.sessions.map(({ closed }) => closed)).toEqual([true, true])
+  })
+})
+
+describe('a file whose size ipfs-unixfs cannot write', () => {
+  /** Leaves that claim to be larger than they are: nobody adds gigabytes in a test */
+  function leaves (...sizes: bigint[]): Required<Parameters<Filesystem['addBytes']>>[1] {
+    return {
+      bufferImporter: async function * (_file, blockstore) {
+        for (const [index, size] of sizes.entries()) {
+          const block = Uint8Array.of(index)
+          const cid = CID.createV1(0x55, await sha256.digest(block))
+          await blockstore.put(cid, block)
+          yield async () => ({ cid, size, block })
+        }
+      }
+    }
+  }
+
+  const GIB = 2n ** 30n
+
+  it.each([
+    ['2 GiB', [GIB, GIB]], ['3 GiB', [GIB, GIB, GIB]], ['a byte less than 4 GiB', [GIB, GIB, GIB, GIB - 1n]], ['5 GiB, with a part of 3', [2n * GIB, 3n * GIB]]
+  ])('of %s is refused by name, and its root is not stored', async (_, sizes) => {
+    const helia = await start()
+
+    for (const useContentRouting of [true, false]) {
+      const fs = getFilesystem(helia, { useContentRouting })
+      const added = [
+        async () => fs.addBytes(Uint8Array.of(1), leaves(...sizes)),
+        async () => fs.addByteStream((async function * () { yield Uint8Array.of(1) })(), leaves(...sizes)),
+        async () => fs.addFile({ path: 'a', content: Uint8Array.of(1) }, leaves(...sizes)),
+        async () => list(fs.addAll([{ path: 'a', content: Uint8Array.of(1) }], leaves(...sizes)))
+      ]
+
+      for (const add of added) {
+        await expect(add()).rejects.toMatchObject({ name: 'FileSizeEncodingError', message: expect.stringMatching(/not stored.*protons-runtime/) })
+      }
+    }
+
+    expect((await list(helia.blockstore.getAll() as AsyncIterable<{ cid: CID }>)).filter(({ cid }) => cid.code === 0x70)).toEqual([])
+  })
+
+  it.each([
+    ['a byte less than 2 GiB', [GIB, GIB - 1n]], ['4 GiB', [GIB, GIB, GIB, GIB]], ['a byte', [1n]]
+  ])('is none at %s', async (_, sizes) => {
+    const helia = await start()
+    const cid = await getFilesystem(helia).addBytes(Uint8Array.of(1), leaves(...sizes))
+    expect(await helia.blockstore.has(cid)).toBe(true)
+  })
+
+  it('is still written wrongly upstream: without this the guard can go', () => {
+    const written = (): readonly bigint[] => UnixFSData.unmarshal(new UnixFSData({ type: 'file', blockSizes: [2n ** 31n] }).marshal()).blockSizes
+    let read: readonly bigint[] = []
+    try {
+      read = written()
+    } catch {
+      // what was in memory before is no UnixFS
+    }
+    expect(read).not.toEqual([2n ** 31n])
   })
 })
