@@ -94,17 +94,18 @@ export class RoutedReads implements Pick<UnixFS, 'cat' | 'ls' | 'stat'> {
     const open = this.#open.bind(this)
 
     return withOwnSignal(async function * (signal) {
-      const { load, close } = open(root, options)
+      const { load, stored, close } = open(root, options)
 
       try {
         yield * start(load, signal)
+        await raceSignal(stored(), signal)
       } finally {
         close()
       }
     }, options.signal)
   }
 
-  #open (root: CID, options: ReadOptions): { load: BlockLoader, close (): void } {
+  #open (root: CID, options: ReadOptions): { load: BlockLoader, stored (): Promise<void>, close (): void } {
     const { offline = false, signal: outer } = options
     const session = this.#routing.createSession(root, { ...retrieveOptions(options, []), offline, store: true })
 
@@ -112,6 +113,7 @@ export class RoutedReads implements Pick<UnixFS, 'cat' | 'ls' | 'stat'> {
 
     return {
       load: async (cid, { signal = outer, purpose, needed, part } = {}) => raceSignal(session.retrieve(cid, { signal, purpose, needed, part }), signal),
+      stored: async () => session.stored?.(),
       close: () => { session.close() }
     }
   }

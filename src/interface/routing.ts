@@ -74,6 +74,11 @@ export interface RetrievalSession {
   addProvider (hint: ProviderHint): void
   /** Tell the session about a block that was found locally, so that its links are known as the root's */
   seen (cid: CID, bytes: Uint8Array, options?: { signal?: AbortSignal }): void
+  /**
+   * Resolves when what was read so far is in the store, or could not be put there.
+   * Blocks of a file (`part`) may come before they are: call it when all of it was read.
+   */
+  stored? (): Promise<void>
   /** Aborts what is in flight; later reads throw */
   close (): void
 }

@@ -1,4 +1,5 @@
 import { withOwnSignal } from '../clock/own-signal.ts'
+import { raceSignal } from '../clock/race-signal.ts'
 import type { RetrievalSession, RetrieveContentOptions, RetrieveOptions } from '../interface/routing.ts'
 import type { ContentReader } from '../interface/unixfs.ts'
 import type { CID } from 'multiformats/cid'
@@ -18,6 +19,8 @@ export function readContent (
         session ??= openSession(cid, options)
         return session.retrieve(cid, { signal: load?.signal ?? signal, purpose: load?.purpose, needed: load?.needed, part: load?.part })
       }, { offset, length, signal })
+
+      await raceSignal(session?.stored?.() ?? Promise.resolve(), signal)
     } finally {
       session?.close()
     }

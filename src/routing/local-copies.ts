@@ -9,6 +9,15 @@ import type { CID } from 'multiformats/cid'
 /** A store that takes longer, in ms, is passed by: the network may be faster, and the read must end */
 const STORE_TIMEOUT = 5_000
 
+/**
+ * Bytes that may wait for the disk while their readers go on: two of a reader's
+ * largest windows, a tenth of a second of a disk's time. Beyond it readers wait for their writes, as all others do.
+ */
+const MAX_BACKLOG = 33_554_432
+
+/** The same in blocks, each of which costs about a kilobyte besides its bytes */
+const MAX_BACKLOG_BLOCKS = 1_024
+
 export interface LocalReadOptions {
   readonly signal?: AbortSignal
   /** The read's own limit in ms */
@@ -23,6 +32,8 @@ export class LocalCopies {
   readonly #writes = new WeakMap<Uint8Array, Promise<void>>()
   /** Delivered and not yet in the store: whoever asks now gets these bytes */
   readonly #storing = new Map<BlockKey, Uint8Array>()
+  readonly #pending = new Set<Promise<void>>()
+  #backlog = 0
 
   constructor (env: RoutingEnvironment, store: LocalStore) {
     this.#env = env
@@ -57,17 +68,35 @@ export class LocalCopies {
     }
   }
 
-  /** Callers that share the bytes share the write; a full or hanging disk costs the copy, not the read */
-  async write (cid: CID, key: BlockKey, bytes: Uint8Array): Promise<void> {
-    let writing = this.#writes.get(bytes)
+  /**
+   * Callers that share the bytes share the write; a full or hanging disk costs the copy, not the read.
+   *
+   * @param behind - the caller has more to read and calls `settled` at the end: it waits only when much waits already
+   */
+  async write (cid: CID, key: BlockKey, bytes: Uint8Array, behind = false): Promise<void> {
+    const writing = this.#writes.get(bytes) ?? this.#begin(cid, key, bytes)
 
-    if (writing == null) {
-      this.#storing.set(key, bytes)
-      writing = this.#put(cid, bytes).finally(() => { this.#storing.delete(key) })
-      this.#writes.set(bytes, writing)
+    if (!behind || this.#backlog > MAX_BACKLOG || this.#pending.size > MAX_BACKLOG_BLOCKS) {
+      await writing
     }
+  }
 
-    await writing
+  /** Resolves when what is being written now is in the store, or could not be put there; bounded by the store's time limit */
+  async settled (): Promise<void> {
+    await Promise.all(this.#pending)
+  }
+
+  #begin (cid: CID, key: BlockKey, bytes: Uint8Array): Promise<void> {
+    this.#storing.set(key, bytes)
+    this.#backlog += bytes.byteLength
+    const writing = this.#put(cid, bytes).finally(() => {
+      this.#backlog -= bytes.byteLength
+      this.#pending.delete(writing)
+      this.#storing.delete(key)
+    })
+    this.#pending.add(writing)
+    this.#writes.set(bytes, writing)
+    return writing
   }
 
   async #put (cid: CID, bytes: Uint8Array): Promise<void> {

@@ -107,15 +107,14 @@ export class ContentRoutingManager implements ContentRouting {
 
     this.#sessions.close()
     this.#feeds.stop()
-
     for (const flight of this.#flights.all()) {
       flight.stop(why)
     }
-
     for (const end of [...this.#env.background]) {
       end()
     }
 
+    await this.#copies?.settled()
     await this.#announcer.stop()
     await this.#experience.stop()
   }
@@ -261,7 +260,7 @@ export class ContentRoutingManager implements ContentRouting {
     }
 
     if (options.store !== false) {
-      await this.#copies?.write(cid, key, bytes)
+      await this.#copies?.write(cid, key, bytes, options.part != null)
     }
 
     return bytes
@@ -337,6 +336,7 @@ export class ContentRoutingManager implements ContentRouting {
       options,
       components: this.#components,
       retrieve: async (cid, sessionOptions) => this.#retrieve(cid, sessionOptions, { root, id }),
+      stored: async () => this.#copies?.settled(),
       parseHint: hint => this.#hint(hint),
       seen: (cid, bytes) => { this.seen(cid, bytes, root) },
       onClose: () => {

@@ -28,6 +28,7 @@ export interface SessionInit {
   readonly options: SessionOptions
   readonly components: Pick<ContentRoutingComponents, 'clock' | 'store'>
   retrieve (cid: CID, options: RetrieveOptions): Promise<Uint8Array>
+  stored (): Promise<void>
   parseHint (hint: ProviderHint): Provider
   seen (cid: CID, bytes: Uint8Array): void
   onClose (): void
@@ -95,6 +96,10 @@ export class RoutingSession implements RetrievalSession {
       this.#prefetch?.asked(cid, signal)
       this.#prefetch?.read(cid, bytes)
     }
+  }
+
+  async stored (): Promise<void> {
+    await this.#init.stored()
   }
 
   close (): void {

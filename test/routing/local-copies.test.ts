@@ -2,6 +2,8 @@ import { MemoryBlockstore } from 'blockstore-core'
 import { identity } from 'multiformats/hashes/identity'
 import { CID } from 'multiformats/cid'
 import { describe, expect, it } from 'vitest'
+import { sampleFile } from '../../src/testing/sample-file.ts'
+import { contentReader } from '../../src/unixfs/content-reader.ts'
 import { numbered, settled, world } from './support/world.ts'
 import type { LocalStore } from '../../src/interface/cache.ts'
 import type { World } from './support/world.ts'
@@ -163,5 +165,111 @@ describe('a store', () => {
     expect(network.requests).toBe(1)
     expect(manager.stats().cache.corrupt).toBe(0)
     await manager.stop()
+  })
+})
+
+describe('blocks of a file', () => {
+  const MIB = 1_048_576
+
+  /** A store whose writes, but for the first ones, wait to be let go */
+  function gated (free = 0): { store: LocalStore, open (): void, writes (): number } {
+    const gate = Promise.withResolvers<void>()
+    const inner = store()
+    let writes = 0
+    return {
+      store: {
+        ...inner,
+        put: async (cid, bytes) => {
+          if (++writes > free) {
+            await gate.promise
+          }
+          return inner.put(cid, bytes)
+        }
+      },
+      open: gate.resolve,
+      writes: () => writes
+    }
+  }
+
+  it('come before they are in the store, are read from memory meanwhile, and are there when it says so', async () => {
+    const { store, open } = gated()
+    const w = await world({ parts: { store } })
+    w.network.add('good')
+    const cid = w.network.block(numbered(1))
+    const session = w.manager.createSession(cid)
+    expect(await w.clock.run(session.retrieve(cid, { part: { cid, from: 0, to: 1_023 } }))).toEqual(numbered(1))
+    expect(await store.has(cid)).toBe(false)
+    expect(await w.manager.retrieve(cid, { offline: true })).toEqual(numbered(1))
+
+    let stored = false
+    const waiting = Promise.resolve(session.stored?.()).then(() => { stored = true })
+    await w.clock.advance(10)
+    expect(stored).toBe(false)
+    open()
+    await waiting
+    expect(await store.has(cid)).toBe(true)
+    session.close()
+    await w.manager.stop()
+  })
+
+  it('are all in the store when the file has come to its end', async () => {
+    // the root is no part of a file to its reader, and waits for its write
+    const { store, open, writes } = gated(1)
+    const w = await world({ parts: { store, reader: contentReader() } })
+    w.network.add('good')
+    const file = await sampleFile({ size: 30_000, chunkSize: 10_000 })
+    file.blocks.forEach(bytes => { w.network.block(bytes) })
+    let read = 0
+    let over = false
+    const reading = (async () => {
+      for await (const piece of w.manager.retrieveContent(file.root)) {
+        read += piece.byteLength
+      }
+      over = true
+    })()
+    await w.clock.advance(3_000)
+    expect([read, over, writes()]).toEqual([30_000, false, 4])
+    open()
+    await w.clock.run(reading)
+    expect([read, over, writes()]).toEqual([30_000, true, 4])
+    for (const cid of [file.root, ...file.others]) {
+      expect(await store.has(cid)).toBe(true)
+    }
+    await w.manager.stop()
+  })
+
+  it('wait for the store when 32 MiB do', async () => {
+    const { store, open, writes } = gated()
+    const w = await world({ parts: { store } })
+    w.network.add('good')
+    const cids = Array.from({ length: 34 }, (_, i) => w.network.block(numbered(i, MIB)))
+    const session = w.manager.createSession(cids[0] as CID)
+    let come = 0
+    const reads = cids.map(async cid => {
+      await session.retrieve(cid, { part: { cid, from: 0, to: MIB - 1 } })
+      come++
+    })
+    await w.clock.advance(3_000)
+    expect([come, writes()]).toEqual([32, 34])
+    open()
+    await Promise.all(reads)
+    session.close()
+    await w.manager.stop()
+  })
+
+  it('that the store does not take are counted, and the stop waits until that is known', async () => {
+    const gate = Promise.withResolvers<never>()
+    const w = await world({ parts: { store: store({ put: async () => gate.promise }) } })
+    w.network.add('good')
+    const cid = w.network.block(numbered(1))
+    const session = w.manager.createSession(cid)
+    await w.clock.run(session.retrieve(cid, { part: { cid, from: 0, to: 1_023 } }))
+    let stopped = false
+    const stopping = w.manager.stop().then(() => { stopped = true })
+    await w.clock.advance(10)
+    expect(stopped).toBe(false)
+    gate.reject(new Error('the disk is full'))
+    await stopping
+    expect(w.manager.stats().cache.storeFailures).toBe(1)
   })
 })
