@@ -19,6 +19,19 @@ export interface ExtraRequestsInit {
   onDue (): void
 }
 
+/**
+ * Standard deviations above what is believed of a provider from which on it is overdue:
+ * 95 of a hundred of its answers come sooner
+ */
+const OVERDUE = 1.6
+
+/** Bounds of the deviation for that: few answers may look too even, and one that turned slow too uneven, by chance */
+const LEAST_SD = 0.35
+const MOST_SD = 0.5
+
+/** With less evidence than one answer a provider is waited for as long as is usual for all */
+const LEAST_WEIGHT = 1
+
 /** The second requests of one read, within one budget: hedges when the first is slow, and measurements */
 export class ExtraRequests {
   readonly #init: ExtraRequestsInit
@@ -27,9 +40,18 @@ export class ExtraRequests {
   #over = false
 
   constructor (init: ExtraRequestsInit) {
-    const { quantile } = init.env.params.hedge
     this.#init = init
-    this.#timer = new HedgeTimer(init.env, () => init.attempts.usual(quantile), init.onDue)
+    this.#timer = new HedgeTimer(init.env, () => this.#patience, init.onDue)
+  }
+
+  /** The usual wait, or a shorter one after which the one asked last is overdue, were it as it was */
+  get #patience (): number | undefined {
+    const { env, attempts } = this.#init
+    const usual = attempts.usual(env.params.hedge.quantile)
+    const { mean, sd, weight } = attempts.working.findLast(({ summary }) => summary.reason !== 'shadow')?.candidate.view.latency ?? { mean: 0, sd: 0, weight: 0 }
+    return usual == null || weight < LEAST_WEIGHT
+      ? usual
+      : Math.min(usual, Math.exp(mean + OVERDUE * Math.max(LEAST_SD, Math.min(MOST_SD, sd))))
   }
 
   /** Somebody was asked, and the usual time is over */

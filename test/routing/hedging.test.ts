@@ -37,6 +37,22 @@ describe('hedging', () => {
     await expect(chosen).rejects.toMatchObject({ name: 'NotRunningError' })
   })
 
+  it('does not wait at a fast provider for as long as the slow ones took lately', async () => {
+    const w = await world({ routing: { hedge: { shadowShare: 0 } } })
+    w.network.add('slow', { latency: 400 })
+    await read(w, 40)
+    const fast = w.network.add('fast', { latency: 20 })
+    await read(w, 20, 40)
+    expect(fast.requestCount).toBeGreaterThan(10)
+    const { hedges } = w.manager.stats()
+    fast.behaviour.silent = true
+    const reading = w.manager.retrieve(w.network.block(numbered(100)))
+    await w.clock.advance(100)
+    expect(w.manager.stats().hedges.sent).toBe(hedges.sent + 1)
+    await w.clock.run(reading)
+    await w.manager.stop()
+  })
+
   it('rescues a read from a provider that falls silent', async () => {
     const w = await world({ routing: { hedge: { shadowShare: 0 } } })
     const fast = w.network.add('fast', { latency: 20 })
