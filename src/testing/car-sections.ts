@@ -2,6 +2,7 @@ import { encode as encodeCbor } from '@ipld/dag-cbor'
 import { decode as decodePb } from '@ipld/dag-pb'
 import { UnixFS } from 'ipfs-unixfs'
 import { varint } from 'multiformats'
+import { concat } from 'uint8arrays/concat'
 import { linksOf } from '../block/links.ts'
 import { blockKey } from '../block/key.ts'
 import type { Block } from '../interface/fetcher.ts'
@@ -39,10 +40,18 @@ export function carQuery (url: string): CarQuery | undefined {
  * only as far as the range touches it. Ends early where a block is missing.
  */
 export async function * carSections (root: CID, get: (cid: CID) => Promise<Uint8Array | undefined>, query: CarQuery): AsyncGenerator<Uint8Array> {
-  yield section([encodeCbor({ version: 1, roots: [root] })])
+  for await (const parts of carParts(root, get, query)) {
+    yield concat(parts)
+  }
+}
+
+/** The same, each section as its head and the block itself, which is not copied */
+export async function * carParts (root: CID, get: (cid: CID) => Promise<Uint8Array | undefined>, query: CarQuery): AsyncGenerator<[head: Uint8Array, bytes: Uint8Array]> {
+  const header = encodeCbor({ version: 1, roots: [root] })
+  yield [lengthOf(header.byteLength), header]
 
   for await (const { cid, bytes } of dagBlocks(root, get, query)) {
-    yield section([cid.bytes, bytes])
+    yield [concat([lengthOf(cid.bytes.byteLength + bytes.byteLength), cid.bytes]), bytes]
   }
 }
 
@@ -97,7 +106,6 @@ function children (cid: CID, bytes: Uint8Array, from: number, to: number): Child
   return links.map(({ cid }) => ({ cid, from: 0, to: Infinity }))
 }
 
-function section (parts: readonly Uint8Array[]): Uint8Array {
-  const length = parts.reduce((sum, part) => sum + part.byteLength, 0)
-  return new Uint8Array(Buffer.concat([varint.encodeTo(length, new Uint8Array(varint.encodingLength(length))), ...parts]))
+function lengthOf (length: number): Uint8Array {
+  return varint.encodeTo(length, new Uint8Array(varint.encodingLength(length)))
 }

@@ -3,7 +3,7 @@ import { CID } from 'multiformats/cid'
 import { blockKey } from '../block/key.ts'
 import { seededRandom } from '../clock/random.ts'
 import { systemClock } from '../clock/system-clock.ts'
-import { carQuery, carSections } from './car-sections.ts'
+import { carParts, carQuery } from './car-sections.ts'
 import { answerFor, firstByteDelay, loopbackBehaviour, strikes } from './loopback-behaviour.ts'
 import type { Clock } from '../interface/clock.ts'
 import type { BlockKey } from '../interface/provider.ts'
@@ -150,7 +150,7 @@ export async function loopbackProvider (init: LoopbackProviderInit): Promise<Loo
       entry.status = 200
       entry.car = true
       res.writeHead(200, { 'content-type': 'application/vnd.ipld.car; version=1; order=dfs; dups=n' })
-      await sendCar(carSections(cid, async cid => read(init.blocks, cid, blockKey(cid)), query), struck ? current : { ...current, kind: 'good' }, res, entry, finish)
+      await sendCar(carParts(cid, async cid => read(init.blocks, cid, blockKey(cid)), query), struck ? current : { ...current, kind: 'good' }, res, entry, finish)
       return
     }
     await send(answer, current, req, res, entry, finish)
@@ -196,9 +196,9 @@ export async function loopbackProvider (init: LoopbackProviderInit): Promise<Loo
     res.end()
   }
 
-  async function sendCar (sections: AsyncIterable<Uint8Array>, { kind, bytesPerSecond = Infinity }: LoopbackBehaviour, res: ServerResponse, entry: Entry, finish: () => void): Promise<void> {
+  async function sendCar (sections: AsyncIterable<[head: Uint8Array, bytes: Uint8Array]>, { kind, bytesPerSecond = Infinity }: LoopbackBehaviour, res: ServerResponse, entry: Entry, finish: () => void): Promise<void> {
     let count = 0
-    for await (const section of sections) {
+    for await (const [head, bytes] of sections) {
       if (res.destroyed) {
         return
       }
@@ -211,13 +211,13 @@ export async function loopbackProvider (init: LoopbackProviderInit): Promise<Loo
         res.destroy()
         return
       }
-      if (count > 11 && kind === 'garbage') {
-        section[section.byteLength - 1] = ~(section.at(-1) ?? 0)
-      }
-      entry.bytes += section.byteLength
-      const flushed = res.write(section)
+      const length = head.byteLength + bytes.byteLength
+      entry.bytes += length
+      // in one tick: they leave together
+      res.write(head)
+      const flushed = res.write(count > 11 && kind === 'garbage' ? spoilt(bytes) : bytes)
       if (bytesPerSecond !== Infinity) {
-        await wait(1000 * section.byteLength / bytesPerSecond, res)
+        await wait(1000 * length / bytesPerSecond, res)
       } else if (!flushed) {
         await drained(res)
       }
@@ -274,6 +274,12 @@ export async function loopbackProvider (init: LoopbackProviderInit): Promise<Loo
       })
     }
   }
+}
+
+function spoilt (bytes: Uint8Array): Uint8Array {
+  const copy = bytes.slice()
+  copy[copy.byteLength - 1] = ~(copy.at(-1) ?? 0)
+  return copy
 }
 
 function requestedCID (url: string): CID | undefined {
