@@ -55,7 +55,31 @@ node are the worst of several runs, times the median; where a session changes wh
     intro: 'What wrapping costs when it has nothing to do.',
     figures: [
       { key: 'hit', what: 'Time of a cache hit through the wrapped node / through a plain one, the worse of 1 KiB and 256 KiB', bar: '≤ 1.1' },
+      { key: 'catHit', what: '`getFilesystem(helia).cat` of a cached file through content routing / through plain `@helia/unixfs`, the worse of 1 KiB and 256 KiB', bar: '–' },
       { key: 'heapPer1000MB', what: 'MB of heap kept for 1 000 providers that were read from and are idle', bar: '≤ 2' }
+    ]
+  },
+  {
+    bench: 'exchange',
+    intro: `Reads files of 64 MiB over loopback, in turns, by nodes in processes of their own that write what they read to their store on disk, which is
+empty before each read. *Kubo from Kubo* is \`POST /api/v0/cat\` on a running daemon of Kubo 0.43.0; *ours* is \`cat\` in a running \`createPortolan\` node, until
+the last byte is out and the last block is stored. Ratios of throughput, unless it says otherwise; where Kubo cannot be built its ratios are absent.`,
+    figures: [
+      { key: 'fromKubo1M', what: 'Ours from Kubo / Kubo from Kubo, leaves of 1 MiB, TLS', bar: '≥ 1.0' },
+      { key: 'fromKubo256K', what: 'The same, leaves of 256 KiB', bar: '≥ 1.0' },
+      { key: 'fromKubo1MNoise', what: 'The same, leaves of 1 MiB, Noise', bar: '≥ 0.85' },
+      { key: 'toKubo1M', what: 'Kubo from us / Kubo from Kubo, leaves of 1 MiB, TLS', bar: '≥ 0.9' },
+      { key: 'self1M', what: 'Ours from us / Kubo from Kubo', bar: '≥ 1.0' },
+      { key: 'heliaRatio', what: 'Ours from us / Helia from Helia', bar: '≥ 5' },
+      { key: 'ttfb', what: 'Time to the first byte, ours from Kubo / Kubo from Kubo', bar: '≤ 0.6' },
+      { key: 'threeProviders', what: 'Ours from three providers / from one of them', bar: '≥ 1.0' },
+      { key: 'threeProvidersBytes', what: 'Bytes received from three providers / bytes of the file', bar: '≤ 1.05' },
+      { key: 'cancelRate', what: 'Wants that had left and were then aborted or satisfied elsewhere: the share for which a CANCEL arrived', bar: '1.0' },
+      { key: 'broadcast', what: 'Wants seen by ten connected peers that were never chosen', bar: '0' },
+      { key: 'carVsBlocks', what: 'A DAG of 250 blocks, each of which names the next, over HTTP with 25 ms a request: time of Helia\'s gateway session / of one CAR stream', bar: '≥ 10' },
+      { key: 'range', what: 'Blocks fetched to read 1 KiB at the middle of a file of 1 GiB', bar: '≤ 8' },
+      { key: 'slowReader', what: 'Throughput of a peer we serve, beside one that never reads / alone', bar: '≥ 0.9' },
+      { key: 'slowReaderRssMiB', what: 'By how many MiB our memory grows meanwhile', bar: '≤ 64' }
     ]
   }
 ]
