@@ -83,28 +83,26 @@ async function section (queue: ChunkQueue, what: string, max: number): Promise<U
     throw new CarError(`a ${what} that claims ${length} bytes, at most ${max} are accepted`)
   }
 
-  const bytes = await queue.take(length)
-
-  if (bytes == null) {
+  // most often it is here already, and waiting costs more than reading a small block
+  if (queue.length < length && !await queue.fill(length)) {
     throw new CarError(`a ${what} of ${length} bytes that breaks off after ${queue.length}`)
   }
 
-  return bytes
+  return queue.take(length)
 }
 
 async function sectionLength (queue: ChunkQueue, what: string): Promise<number | undefined> {
   let length = 0
 
   for (let i = 0; i < MAX_LENGTH_BYTES; i++) {
-    const byte = await queue.byte()
-
-    if (byte === undefined) {
+    if (queue.length === 0 && !await queue.fill(1)) {
       if (i === 0) {
         return undefined
       }
       throw new CarError(`a length that breaks off before a ${what}`)
     }
 
+    const byte = queue.byte()
     length |= (byte & 0x7f) << (7 * i)
 
     if (byte < 0x80) {

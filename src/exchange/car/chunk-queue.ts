@@ -11,7 +11,7 @@ export class ChunkQueue {
   #length = 0
   #ended = false
   /** Where small chunks are gathered, and how much of it is used; its used part ends the last chunk */
-  #gathering?: { readonly buffer: Uint8Array, used: number }
+  #gathering?: { buffer: Uint8Array, used: number }
 
   constructor (source: AsyncIterable<Uint8Array>) {
     this.#source = source[Symbol.asyncIterator]()
@@ -22,24 +22,40 @@ export class ChunkQueue {
     return this.#length
   }
 
-  /** The next byte; undefined at the end */
-  async byte (): Promise<number | undefined> {
-    if (this.#length === 0 && !await this.#fill(1)) {
-      return undefined
+  /** Waits until so many bytes have arrived; false when the source ends before */
+  async fill (length: number): Promise<boolean> {
+    while (this.#length < length) {
+      if (this.#ended) {
+        return false
+      }
+
+      const next = await this.#source.next()
+
+      if (next.done === true) {
+        this.#ended = true
+        return false
+      }
+
+      this.#push(next.value)
     }
 
-    const [first] = this.#chunks
-    const byte = first?.[this.#from]
+    return true
+  }
+
+  /** The next byte of those that have arrived */
+  byte (): number {
+    const byte = this.#chunks[0]?.[this.#from]
+
+    if (byte === undefined) {
+      throw new RangeError('the queue is empty')
+    }
+
     this.#drop(1)
     return byte
   }
 
-  /** The next bytes, copied once into memory of their own; undefined when the source ends before them */
-  async take (length: number): Promise<Uint8Array | undefined> {
-    if (this.#length < length && !await this.#fill(length)) {
-      return undefined
-    }
-
+  /** The next bytes of those that have arrived, copied once into memory of their own */
+  take (length: number): Uint8Array {
     const bytes = new Uint8Array(length)
     let at = 0
 
@@ -80,25 +96,6 @@ export class ChunkQueue {
     }
   }
 
-  async #fill (length: number): Promise<boolean> {
-    while (this.#length < length) {
-      if (this.#ended) {
-        return false
-      }
-
-      const next = await this.#source.next()
-
-      if (next.done === true) {
-        this.#ended = true
-        return false
-      }
-
-      this.#push(next.value)
-    }
-
-    return true
-  }
-
   #push (chunk: Uint8Array): void {
     this.#length += chunk.byteLength
 
@@ -110,19 +107,26 @@ export class ChunkQueue {
     }
   }
 
+  /** What stands alone between larger ones, as the head of a block does, gets no more than it needs */
   #gather (chunk: Uint8Array): void {
     const current = this.#gathering
-    const last = this.#chunks.at(-1)
+    const used = (current?.used ?? 0) + chunk.byteLength
 
-    if (current != null && last != null && current.used + chunk.byteLength <= GATHERED) {
-      current.buffer.set(chunk, current.used)
-      current.used += chunk.byteLength
-      this.#chunks[this.#chunks.length - 1] = current.buffer.subarray(last.byteOffset, current.used)
-    } else {
-      const buffer = new Uint8Array(GATHERED)
-      buffer.set(chunk)
-      this.#gathering = { buffer, used: chunk.byteLength }
-      this.#chunks.push(buffer.subarray(0, chunk.byteLength))
+    if (current == null || this.#chunks.length === 0 || used > GATHERED) {
+      const buffer = new Uint8Array(chunk)
+      this.#gathering = { buffer, used: buffer.byteLength }
+      this.#chunks.push(buffer)
+      return
     }
+
+    if (used > current.buffer.byteLength) {
+      const { buffer } = current
+      current.buffer = new Uint8Array(GATHERED)
+      current.buffer.set(buffer)
+    }
+
+    current.buffer.set(chunk, current.used)
+    current.used = used
+    this.#chunks[this.#chunks.length - 1] = current.buffer.subarray(0, used)
   }
 }

@@ -57,6 +57,25 @@ describe('readCar', () => {
     }), { numRuns: 60 })
   })
 
+  it('gives back what it was made of when small and large chunks take turns', async () => {
+    const size = fc.oneof(fc.integer({ min: 1, max: 50 }), fc.integer({ min: 900, max: 9_000 }))
+    await fc.assert(fc.asyncProperty(fc.array(size, { minLength: 1, maxLength: 30 }), fc.array(fc.integer({ min: 0, max: 20_000 }), { maxLength: 8 }), async (sizes, lengths) => {
+      const blocks = await Promise.all(lengths.map(async (n, i) => block(new Uint8Array(n).map((_, at) => at * 7 + i))))
+      const bytes = car(blocks)
+      async function * source (): AsyncGenerator<Uint8Array> {
+        for (let at = 0, i = 0; at < bytes.byteLength; i++) {
+          const end = at + (sizes[i % sizes.length] ?? 1)
+          // views, as sockets give them
+          yield Buffer.from(bytes.buffer, bytes.byteOffset + at, Math.min(end, bytes.byteLength) - at)
+          at = end
+        }
+      }
+      const got = await all(readCar(source(), { maxBlockBytes: LIMIT }))
+      expect(got.map(({ cid }) => cid.toString())).toEqual(blocks.map(({ cid }) => cid.toString()))
+      expect(got.every(({ bytes }, i) => Buffer.compare(bytes, blocks[i]?.bytes ?? new Uint8Array(0)) === 0)).toBe(true)
+    }), { numRuns: 60 })
+  })
+
   it('reads CIDs of version 0', async () => {
     const cid = CID.createV0(await sha256.digest(root.bytes))
     const [got] = await read(car([{ cid, bytes: root.bytes }]))
