@@ -11,7 +11,6 @@ interface TcpParts extends MessageStream {
   /** Bytes that came before anybody listened */
   readonly readBuffer: { readonly byteLength: number, subarray (): Uint8Array, consume (bytes: number): void }
   sendClose (options?: AbortOptions): Promise<void>
-  sendReset (error: Error): void
 }
 
 /** What `toMessageStream` of `@libp2p/tls` returns, as far as it is replaced here */
@@ -38,11 +37,11 @@ export function tcpConnection (connection: MessageStream): TcpConnection | undef
 }
 
 function isTcp (connection: MessageStream): connection is TcpParts {
-  const { socket, readBuffer, sendClose, sendReset } = connection as Partial<TcpParts>
+  const { socket, readBuffer, sendClose } = connection as Partial<TcpParts>
 
   return socket instanceof Socket && socket.listenerCount('data') === 1 && connection.listenerCount('message') === 0 &&
     readBuffer != null && typeof readBuffer.subarray === 'function' && typeof readBuffer.consume === 'function' &&
-    typeof sendClose === 'function' && typeof sendReset === 'function'
+    typeof sendClose === 'function'
 }
 
 class SocketConnection implements TcpConnection {
@@ -69,20 +68,12 @@ class SocketConnection implements TcpConnection {
     }
 
     const secured = secure(socket)
+    destroyTogether(socket, secured)
     const onError = (error: Error): void => { connection.abort(error) }
     secured.on('error', onError)
     // of errors after the handshake a server's socket says nothing else, see TLSSocket._tlsError
     secured.on('_tlsError' as 'error', onError)
 
-    const reset = connection.sendReset.bind(connection)
-    connection.sendReset = error => {
-      // the system cannot reset a socket that TLS has begun to shut down, and would keep it
-      if (secured.writableEnded) {
-        socket.destroy()
-      } else {
-        reset(error)
-      }
-    }
     connection.sendClose = async options => { await this.#close(secured, options) }
     return secured
   }
@@ -139,5 +130,29 @@ class SocketConnection implements TcpConnection {
     } finally {
       over.abort()
     }
+  }
+}
+
+/**
+ * Destroys TLS first, whoever destroys the socket: libp2p's listener does when it
+ * stops. Node frees the socket at once, and TLS that is still there uses it:
+ * `socket.destroy(); secure.destroy()` ends the process with a segmentation fault
+ * (Node 24.21). A test holds it.
+ */
+function destroyTogether (socket: Socket, secure: TLSSocket): void {
+  const destroy = socket.destroy.bind(socket)
+  const reset = socket.resetAndDestroy.bind(socket)
+
+  // the system cannot reset what TLS has begun to shut down, and would keep it
+  socket.resetAndDestroy = () => secure.writableEnded || socket.writableEnded ? socket.destroy() : reset()
+  socket.destroy = error => {
+    if (secure.destroyed) {
+      // a failed handshake closes TLS in a microtask of its own, before this one
+      queueMicrotask(() => { destroy(error) })
+    } else {
+      // which comes here again
+      secure.destroy(error)
+    }
+    return socket
   }
 }
