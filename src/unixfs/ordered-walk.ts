@@ -63,9 +63,10 @@ export interface OrderedWalkInit<B extends Branch, T> {
 
 /**
  * Walks a DAG depth first and yields what its blocks hold, in order. Blocks are
- * loaded ahead of the reader as far as the window reaches, and no further: the
- * block at the front is the only one that may exceed it. What lies beyond the
- * window are links in the nodes that hold them, and nothing else.
+ * loaded ahead of the reader as far as the window reaches, and no further: only
+ * the block at the front may exceed it, and one whose `cost` was less than its
+ * size. What lies beyond the window are links in the nodes that hold them, and
+ * nothing else.
  */
 export async function * orderedWalk<B extends Branch, T> (init: OrderedWalkInit<B, T>): AsyncGenerator<T, void, undefined> {
   const { signal } = init

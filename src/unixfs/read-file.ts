@@ -199,12 +199,14 @@ function child (parent: FileBranch, { cid, from, claimed, beyond }: FileLink): F
   const start = Math.max(parent.start - from, 0)
   const end = Math.min(parent.end - from, claimed)
   const size = expectedBlockSize(cid, claimed, beyond)
-  const cost = size ?? GUESSED_NODE_BYTES
+  // What may be a node is not kept waiting for room for all that it claims, or a chain of nodes takes two delays each.
+  // In flight it counts with all of that: a leaf exceeds the window once, and nothing follows it.
+  const cost = cid.code === DAG_PB_CODE && beyond == null ? Math.min(claimed, GUESSED_NODE_BYTES) : size ?? GUESSED_NODE_BYTES
 
   const { file, last } = parent
   const at = parent.at + from
 
-  return { cid, size, cost, reach: Math.max(cost, end - start), claimed, start, end, depth, file, at, last, part: { cid: file, from: at + start, to: last } }
+  return { cid, size, cost, reach: Math.max(size ?? cost, end - start), claimed, start, end, depth, file, at, last, part: { cid: file, from: at + start, to: last } }
 }
 
 /**

@@ -154,6 +154,68 @@ describe('readFile, over wide DAGs', () => {
     expect(full).toBeGreaterThan(1_000)
   })
 
+  it.each([
+    ['right sizes', true, 16_384, 'raw'],
+    ['right sizes and larger leaves', true, MIB / 4, 'raw'],
+    ['no sizes', false, 16_384, 'raw'],
+    ['no sizes and larger leaves', false, MIB / 4, 'raw'],
+    ['no sizes, and leaves that look like nodes', false, 16_384, 'file']
+  ] as const)('a chain of nodes, each with a leaf and the next one, takes a delay each: with %s', async (_, sized, chunk, kind) => {
+    const levels = 120
+    const delay = 25
+    const blocks = new Blocks()
+    const leaf = kind === 'raw' ? await blocks.raw(content(chunk)) : await blocks.file([], content(chunk))
+    let next: { cid: CID, size: number, tsize: number } | undefined
+
+    for (let level = 0; level < levels; level++) {
+      const tsize = blocks.block(leaf).byteLength
+      const cid: CID = await blocks.file([{ cid: leaf, size: chunk, tsize }, ...next == null ? [] : [next]].map(link => sized ? link : { ...link, tsize: undefined }))
+      next = { cid, size: chunk + (next?.size ?? 0), tsize: blocks.block(cid).byteLength + tsize + (next?.tsize ?? 0) }
+    }
+
+    const clock = new VirtualClock()
+    let bytes = 0
+    await clock.run((async () => {
+      for await (const { byteLength } of readFile(next?.cid as CID, async (cid, options) => {
+        const block = await blocks.load(cid, options)
+        await clock.sleep(delay)
+        return block
+      }, { clock })) {
+        bytes += byteLength
+      }
+    })())
+
+    expect(bytes).toBe(levels * chunk)
+    expect(blocks.loads).toHaveLength(2 * levels)
+    // the nodes, the last leaf, and what it takes until the window fits
+    expect(clock.now()).toBeLessThan((levels + 6) * delay)
+  })
+
+  it('holds no more than its window and one block of leaves that look like nodes', async () => {
+    const blocks = new Blocks()
+    const leaf = await blocks.file([], content(MIB / 4))
+    const root = await blocks.file(Array.from({ length: 400 }, () => ({ cid: leaf, size: MIB / 4 })))
+    const clock = new VirtualClock()
+    const window = 2 * MIB
+    const { byteLength } = blocks.block(leaf)
+    let inFlight = 0
+    let most = 0
+    await clock.run((async () => {
+      for await (const bytes of readFile(root, async (cid, options) => {
+        const block = await blocks.load(cid, options)
+        inFlight += block.byteLength
+        most = Math.max(most, inFlight)
+        await clock.sleep(25)
+        inFlight -= block.byteLength
+        return block
+      }, { clock, window })) {
+        expect(bytes.byteLength).toBe(MIB / 4)
+      }
+    })())
+    expect(most).toBeGreaterThan(window / 2)
+    expect(most).toBeLessThanOrEqual(window + byteLength)
+  })
+
   it('holds 52 bytes a link', async () => {
     const blocks = new Blocks()
     const cid = await blocks.raw(content(1))
