@@ -128,6 +128,10 @@ export class PeerExchange implements BlockFetcher {
     return this.running ? this.#run?.fetcher.routes(provider) ?? [] : []
   }
 
+  proven (route: Route): boolean {
+    return this.#run?.fetcher.proven?.(route) ?? true
+  }
+
   async fetch (want: Want, route: Route, attempt: Attempt): Promise<Uint8Array> {
     const run = this.#run
 

@@ -39,6 +39,12 @@ export interface BlockFetcher {
    * Throws a FetchError; `not-here` also when the provider does not do this.
    */
   stream? (dag: DagWant, route: Route, attempt: Attempt): AsyncIterable<Block>
+  /**
+   * Whether any place that is dialled for this route has shown to be the provider's.
+   * Where it is false, only hearsay was followed: that nobody is there says nothing
+   * about the provider. @default true
+   */
+  proven? (route: Route): boolean
   /** Adopted code that the operator trusts in every mode. @default false */
   readonly trusted?: boolean
   /** Why this fetcher cannot use a provider it would otherwise know how to ask (a refused address), for the story */

@@ -95,8 +95,10 @@ export class ProviderBook implements ReputationBook {
     const path = this.#path(record, route, now)
     const reached = outcome !== 'unreachable' && outcome !== 'cancelled'
     // nobody there tells of our side only where somebody was: anyone can name dead addresses of a good peer
-    const proven = record.delivered > 0 && (reached || path.rttMean >= 0)
-    const forgiven = this.#judge(record, outcome, now, proven)
+    const hearsay = outcome === 'unreachable' && sample.hearsay === true
+    const proven = record.delivered > 0 && !hearsay && (reached || path.rttMean >= 0)
+    // nor of who has delivered: it was looked for where others say that it is
+    const forgiven = this.#judge(record, outcome, now, proven) || (hearsay && record.delivered > 0)
 
     learn(path, outcome, sample, now, this.#estimate, this.#usual)
     Object.assign(record, ageCounts(record, now, this.#estimate))

@@ -204,7 +204,7 @@ export class AttemptRun {
   }
 
   #giveUp (outcome: 'stalled' | 'unreachable', why: string): void {
-    this.#settle({ outcome, error: this.#error(outcome, why), sample: this.#sample() })
+    this.#settle({ outcome, error: this.#error(outcome, why), sample: this.#failure(outcome) })
   }
 
   async #received (bytes: Uint8Array): Promise<void> {
@@ -253,7 +253,13 @@ export class AttemptRun {
     const error = err instanceof FetchError || (err as FetchError)?.name === 'FetchError'
       ? err as FetchError
       : this.#error('unreachable', err instanceof Error ? err.message : String(err), err)
-    this.#settle({ outcome: error.outcome, error, sample: { ...this.#sample(), retryAfter: error.retryAfter } })
+    this.#settle({ outcome: error.outcome, error, sample: { ...this.#failure(error.outcome), retryAfter: error.retryAfter } })
+  }
+
+  #failure (outcome: Outcome): Sample {
+    const { fetcher, candidate } = this.#init
+    const hearsay = outcome === 'unreachable' && this.#connectedAt == null && fetcher.proven?.(candidate.route) === false
+    return { ...this.#sample(), ...(hearsay ? { hearsay } : {}) }
   }
 
   /** Latency is measured from the connection on: the next request finds it open */

@@ -284,3 +284,30 @@ it('a hundred thousand forged records leave the tables bounded and the good peer
   expect(Math.max(...entries.map(({ routes }) => routes.length))).toBeLessThanOrEqual(MAX_ROUTES)
   expect(book.takeDirty().length).toBeLessThanOrEqual(2_000)
 })
+
+describe('nobody there where others say that a provider is', () => {
+  const bitswap: Route = { provider: GOOD, transport: 'bitswap' }
+
+  it('costs one that has delivered nothing, however often', () => {
+    const { book } = shelf()
+    for (let i = 0; i < 3; i++) {
+      book.record(GOOD, bitswap, 'delivered', { latency: 20 }, i)
+    }
+    const before = book.view(GOOD, bitswap, 3)
+    for (let i = 0; i < 30; i++) {
+      book.record(GOOD, bitswap, 'unreachable', { latency: 3_000, hearsay: true }, 3)
+    }
+    expect(seen(book.view(GOOD, bitswap, 3))).toEqual(seen(before))
+    expect(book.frozen).toBe(false)
+    for (let i = 0; i < 3; i++) {
+      book.record(GOOD, bitswap, 'unreachable', { latency: 3_000 }, 3)
+    }
+    expect(book.view(GOOD, bitswap, 3)).toMatchObject({ breaker: 'open' })
+  })
+
+  it('pauses one that never has', () => {
+    const { book } = shelf()
+    book.record(GOOD, bitswap, 'unreachable', { latency: 3_000, hearsay: true }, 0)
+    expect(book.view(GOOD, bitswap, 0)).toMatchObject({ breaker: 'open', failures: 1 })
+  })
+})

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { decoratedFetcher } from '../../src/exchange/decorated-fetcher.ts'
+import { SimulatedNetwork } from '../../src/testing/simulated-network.ts'
 import { numbered, settled, world } from './support/world.ts'
 
 describe('a transfer that stalls', () => {
@@ -47,6 +49,25 @@ describe('silence', () => {
     await clock.run(manager.retrieve(network.block(numbered(1, 65_536))))
     expect(clock.now()).toBe(50 + 4 * 1_024)
     expect(network.requests).toBe(1)
+    await manager.stop()
+  })
+})
+
+describe('a provider that delivered and then is not found', () => {
+  it.each([[false, 'closed'], [true, 'open'], [undefined, 'open']] as const)('where what is dialled is proven to be its own: %s, is %s to the next', async (proven, breaker) => {
+    const network = new SimulatedNetwork({ seed: 1 })
+    let gone = false
+    const fetcher = decoratedFetcher(network.fetcher, {
+      fetch: async (want, route, attempt) => gone ? new Promise<never>(() => {}) : network.fetcher.fetch(want, route, attempt),
+      ...proven == null ? {} : { proven: () => proven }
+    })
+    const { clock, manager, book } = await world({ network, parts: { fetchers: [fetcher] } })
+    const { provider, route } = network.add('a', { latency: 20 })
+    await clock.run(manager.retrieve(network.block(numbered(1))))
+    gone = true
+    const { error } = await clock.run(settled(manager.retrieve(network.block(numbered(2)), { timeout: 30_000 })))
+    expect(error).toMatchObject({ message: expect.stringMatching(/unreachable|no connection/) as string })
+    expect(book.view(provider.id, route, clock.now())).toMatchObject({ breaker })
     await manager.stop()
   })
 })

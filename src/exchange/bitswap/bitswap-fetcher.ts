@@ -93,6 +93,10 @@ class Fetcher implements BitswapFetcher, BlockReceiver {
     return [{ provider: provider.id, transport: 'bitswap' }]
   }
 
+  proven ({ provider }: Route): boolean {
+    return this.#components.leases.proven(provider.slice('p2p:'.length))
+  }
+
   start (): void {
     this.#detach ??= this.#components.network.receiveBlocks(this)
   }
@@ -160,6 +164,10 @@ class Fetcher implements BitswapFetcher, BlockReceiver {
     } finally {
       this.#count(peer, -1)
     }
+  }
+
+  wantsFrom (peer: string): boolean {
+    return this.#wantsOf.has(peer)
   }
 
   accept (peer: string, prefix: BlockPrefix, length: number): Acceptance {

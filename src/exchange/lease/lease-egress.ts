@@ -11,6 +11,8 @@ import type { Connection, Libp2p, PeerId } from '@libp2p/interface'
 export const DEFAULT_STAGGER = 250
 /** Milliseconds for one address, handshakes included: 99 % of the dials that succeed on the public network do so within 5 s */
 export const DEFAULT_ADDRESS_TIMEOUT = 5_000
+/** Milliseconds after which whoever gives up has learnt that nobody is there: a lost SYN is sent again after one second */
+export const SILENT = 2_000
 /** Dials to one IP address at a time: a rack behind one address is reached, and one that a thousand records name is not flooded */
 export const MAX_DIALS_PER_HOST = 32
 
@@ -49,6 +51,7 @@ interface Dial {
   /** Nobody else dials this peer for us: libp2p is told which one it is */
   readonly alone: boolean
   readonly controller: AbortController
+  readonly startedAt: number
   /** Connections from before */
   readonly known: ReadonlySet<string>
   /** Something answered there: from now on a failure says nothing about the address, only about the peer at it */
@@ -162,6 +165,7 @@ class Race {
       address,
       alone: this.#running.size === 0,
       controller: new AbortController(),
+      startedAt: clock.now(),
       known: new Set(libp2p.getConnections().map(({ id }) => id)),
       answered: false,
       joined: false
@@ -249,8 +253,14 @@ class Race {
     const timeout = signal.aborted && (signal.reason as Error)?.name === 'TimeoutError'
 
     if (this.#settled || (signal.aborted && !timeout)) {
+      const silent = !dial.joined && this.#context.clock.now() - dial.startedAt >= SILENT
       backoff.left(endpoint)
       backoff.left(identity)
+
+      if (silent) {
+        // who asks next does not wait for it again
+        backoff.failed(dial.answered ? identity : endpoint)
+      }
       return
     }
 

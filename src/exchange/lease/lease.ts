@@ -26,6 +26,8 @@ export interface ConnectionLeases {
    * It settles no disclosure: nothing about a CID is written yet.
    */
   acquire (target: LeaseTarget, options: { signal: AbortSignal }, disclosure: Disclosure): Promise<Lease>
+  /** Whether any address is known to be the peer's own: it was reached there, or has signed it. Otherwise only hearsay is dialled. */
+  proven (peer: string): boolean
   start (): void
   /** Releases everything and closes nothing that others use */
   stop (): Promise<void>

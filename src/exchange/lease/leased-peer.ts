@@ -22,6 +22,8 @@ export interface LeasedPeerContext {
   readonly idleTimeout: number
   readonly dialTimeout: number
   reach (target: LeaseTarget, signal: AbortSignal, disclosure: Disclosure): Promise<Dialled>
+  /** It has proven to be there */
+  reached (address: string): void
   /** Nobody uses it any more, and it is not to be used again */
   ended (): void
 }
@@ -221,6 +223,12 @@ export class LeasedPeer {
 
     let released = false
     this.#held++
+
+    // the far end of a connection that it opened is no place to find it at
+    if (connection.direction === 'outbound') {
+      this.#context.reached(connection.remoteAddr.toString())
+    }
+
     this.#protect().catch(this.#lost)
 
     return {

@@ -8,6 +8,7 @@ import { Backoff } from './backoff.ts'
 import { DEFAULT_ADDRESS_TIMEOUT, DEFAULT_STAGGER, dialPeer } from './lease-egress.ts'
 import { LeasedPeer } from './leased-peer.ts'
 import { Protection } from './protection.ts'
+import { ProvenAddresses } from './proven-addresses.ts'
 import type { AddressGuard, CheckedAddresses, SkippedAddress } from './address-guard.ts'
 import type { BackoffInit } from './backoff.ts'
 import type { DialContext, Dialled } from './lease-egress.ts'
@@ -66,10 +67,11 @@ export const DEFAULT_MAX_PEERS = 256
 /** libp2p dials 100 at a time, for the DHT too */
 export const DEFAULT_MAX_DIALS = 64
 /** Milliseconds: three addresses in a row that say nothing, more than any read waits for one provider */
-export const DEFAULT_DIAL_TIMEOUT = 15_000/** Addresses of a peer that are looked at: a record of the public network has up to 30, most of which cannot be dialled here */
+export const DEFAULT_DIAL_TIMEOUT = 15_000
+/** Addresses of a peer that are looked at: a record of the public network has up to 30, most of which cannot be dialled here */
 const MAX_READ = 32
-/** Milliseconds for the peer store, which may be on a disk */
-const STORE_TIMEOUT = 1_000
+/** Milliseconds for the peer store, which may be on a disk: it is looked at before the first dial */
+const STORE_TIMEOUT = 250
 
 /**
  * Connection leases over a libp2p node, whose connection manager stays the
@@ -97,6 +99,7 @@ class Leases implements ConnectionLeases, LeaseStats {
   readonly #hosts = new Map<string, number>()
   readonly #peers = new Map<string, LeasedPeer>()
   readonly #protection: Protection
+  readonly #proven = new ProvenAddresses()
   #running = false
   #cancelRenewal: () => void = () => {}
 
@@ -144,6 +147,7 @@ class Leases implements ConnectionLeases, LeaseStats {
     const peers = [...this.#peers.values()]
     this.#peers.clear()
     this.#backoff.clear()
+    this.#proven.clear()
     await Promise.all(peers.map(async peer => peer.end()))
   }
 
@@ -164,6 +168,10 @@ class Leases implements ConnectionLeases, LeaseStats {
     }
 
     return peer.acquire(target, signal, disclosure)
+  }
+
+  proven (peer: string): boolean {
+    return this.#proven.of(peer).length > 0
   }
 
   #peer (text: string): LeasedPeer {
@@ -192,6 +200,7 @@ class Leases implements ConnectionLeases, LeaseStats {
       idleTimeout: this.#init.idleTimeout,
       dialTimeout: this.#init.dialTimeout,
       reach: async (target, signal, disclosure) => this.#reach(libp2p, peer, target, signal, disclosure),
+      reached: address => { this.#proven.add(text, address) },
       ended: () => {
         if (this.#peers.get(text) === peer) {
           this.#peers.delete(text)
@@ -221,20 +230,24 @@ class Leases implements ConnectionLeases, LeaseStats {
       throw this.#error('overloaded', peer.text, `was not dialled: ${dials - 1} dials are under way`)
     }
 
-    const given = await this.#checked(target.addresses, peer.text, signal)
+    const known = await this.#known(libp2p, peer, signal)
+    const proven = this.#proven.of(peer.text)
+    const first = await this.#checked([...new Set([...proven, ...target.addresses])], peer.text, signal)
+    // hearsay waits for what is known to be the peer's own: eight silent addresses would take all the time that anybody has
+    const dialable = [...first.dialable].sort((a, b) => Number(a.relayed) - Number(b.relayed) || Number(proven.includes(b.text)) - Number(proven.includes(a.text)))
 
     try {
-      return await this.#race(libp2p, peer, given, signal, disclosure)
+      return await this.#race(libp2p, peer, { ...first, dialable }, signal, disclosure)
     } catch (error) {
       // the addresses we were told may be stale: those under which libp2p knows the peer are left. A router is not asked.
-      const known = signal.aborted || (error as FetchError).outcome !== 'unreachable' ? [] : await this.#known(libp2p, peer, signal)
-      const { dialable, skipped } = await this.#checked(known, peer.text, signal)
-      const rest = dialable.filter(({ text }) => !given.dialable.some(tried => tried.text === text))
+      const left = signal.aborted || (error as FetchError).outcome !== 'unreachable' ? [] : known
+      const second = await this.#checked(left, peer.text, signal)
+      const rest = second.dialable.filter(({ text }) => !dialable.some(tried => tried.text === text))
 
       if (rest.length === 0) {
-        throw given.dialable.length > 0 ? error as Error : this.#nowhere(peer.text, [...given.skipped, ...skipped])
+        throw dialable.length > 0 ? error as Error : this.#nowhere(peer.text, [...first.skipped, ...second.skipped])
       }
-      return this.#race(libp2p, peer, { dialable: rest, skipped }, signal, disclosure)
+      return this.#race(libp2p, peer, { dialable: rest, skipped: second.skipped }, signal, disclosure)
     }
   }
 
@@ -257,12 +270,21 @@ class Leases implements ConnectionLeases, LeaseStats {
     return this.#error('unreachable', peer, `cannot be reached: ${why}`, skipped.find(({ refusal }) => refusal != null)?.refusal)
   }
 
+  /** What libp2p knows; what the peer has signed of that counts as its own */
   async #known (libp2p: LeasedLibp2p, peer: LeasedPeer, signal: AbortSignal): Promise<string[]> {
     using timeout = this.#components.clock.timeout(STORE_TIMEOUT)
 
     try {
       const either = AbortSignal.any([signal, timeout.signal])
       const { addresses } = await raceSignal(libp2p.peerStore.get(peer.id, { signal: either }), either)
+
+      if (!this.proven(peer.text)) {
+        for (const { multiaddr, isCertified } of addresses) {
+          if (isCertified) {
+            this.#proven.add(peer.text, multiaddr.toString())
+          }
+        }
+      }
       return addresses.map(({ multiaddr }) => multiaddr.toString())
     } catch (error) {
       signal.throwIfAborted()

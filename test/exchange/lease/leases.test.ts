@@ -215,6 +215,63 @@ describe('waiting for a connection', () => {
   })
 })
 
+describe('addresses that somebody else forged into the record of a peer', () => {
+  const forged = async (): Promise<string[]> => Promise.all(Array.from({ length: 8 }, async () => (await silentServer()).address))
+
+  it('wait behind the one at which it was reached before', async () => {
+    const clock = new VirtualClock()
+    const [client, server] = [await node(), await node()]
+    const leases = leasesOf(client, { clock })
+    expect(leases.proven(id(server))).toBe(false)
+    const first = await acquire(leases, targetOf(server))
+    expect(leases.proven(id(server))).toBe(true)
+    first.release()
+    await first.connection.close()
+
+    // no time passes: nothing was dialled beside it, and nothing before
+    const again = await acquire(leases, { peer: id(server), addresses: await forged() })
+    expect(again.connection.remoteAddr.equals(first.connection.remoteAddr)).toBe(true)
+    expect(clock.now()).toBe(0)
+  })
+
+  it('wait behind those that it signed, though it was never reached from here', async () => {
+    const clock = new VirtualClock()
+    const [client, server] = [await node(), await node()]
+    const identified = new Promise<void>(resolve => { client.addEventListener('peer:identify', () => { resolve() }, { once: true }) })
+    const met = await client.dial(multiaddr(addressesOf(server)[0] ?? ''))
+    await identified
+    await met.close()
+    const leases = leasesOf(client, { clock })
+
+    expect((await acquire(leases, { peer: id(server), addresses: await forged() })).connection.status).toBe('open')
+    expect(clock.now()).toBe(0)
+    expect(leases.proven(id(server))).toBe(true)
+  })
+
+  it('prove nothing by being named, neither to us nor to libp2p', async () => {
+    const client = await node()
+    const leases = leasesOf(client)
+    await client.peerStore.merge(peerIdFromString(OTHER), { multiaddrs: [multiaddr(await deadAddress())] })
+    await failure(acquire(leases, { peer: OTHER, addresses: [await deadAddress()] }))
+    expect(leases.proven(OTHER)).toBe(false)
+  })
+
+  it('and silent for two seconds are not waited for again by who asks next', async () => {
+    const clock = new VirtualClock()
+    const leases = leasesOf(await node(), { clock })
+    const silent = await silentServer()
+    const target = { peer: OTHER, addresses: [silent.address] }
+    const patience = new AbortController()
+    const waiting = failure(acquire(leases, target, patience.signal))
+    await silent.accepted
+    await clock.advance(2_000)
+    patience.abort()
+    expect(await waiting).toMatchObject({ outcome: 'cancelled' })
+    await silent.ended
+    expect((await failure(acquire(leases, target))).message).toMatch(/left alone/)
+  })
+})
+
 describe('a peer id alone', () => {
   it('is dialled where libp2p knows it, and looked for nowhere else', async () => {
     let asked = 0
@@ -352,13 +409,15 @@ describe('pruning', () => {
     expect(connection.status).toBe('open')
   })
 
-  it('is prevented at the price of nothing when the peer store hangs', async () => {
+  it('is prevented at the price of a moment when the peer store hangs', async () => {
     const clock = new VirtualClock()
     const [client, server] = [await node(), await node()]
     const hang = async (): Promise<never> => new Promise<never>(() => {})
     const leases = leasesOf({ peerId: client.peerId, dial: client.dial.bind(client), getConnections: client.getConnections.bind(client), peerStore: { ...client.peerStore, merge: hang, get: hang } as unknown as Libp2p['peerStore'] }, { clock })
     const acquiring = acquire(leases, targetOf(server))
+    // once for the tag, and a moment for what it knows
     await clock.advance(1_000)
+    await clock.advance(250)
 
     expect((await acquiring).connection.status).toBe('open')
     const stopping = leases.stop()
