@@ -93,14 +93,16 @@ async function deepFile (seed: number, chunkSize: number): Promise<SampleFile> {
   const blocks = new Map<string, Uint8Array>()
   let root: CID | undefined
   let rest = 0n
+  let behind = 0
 
   for (let i = count - 1; i >= 0; i--) {
     const bytes = flat.bytes.subarray(i * chunkSize, (i + 1) * chunkSize)
     const leaf = CID.createV1(RAW, await sha256.digest(bytes))
     const node = new UnixFS({ type: 'file', blockSizes: [BigInt(chunkSize), ...root == null ? [] : [rest]] })
-    const encoded = encode(prepare({ Data: node.marshal(), Links: [leaf, ...root == null ? [] : [root]].map(Hash => ({ Hash, Name: '', Tsize: chunkSize })) }))
+    const encoded = encode(prepare({ Data: node.marshal(), Links: [{ Hash: leaf, Name: '', Tsize: chunkSize }, ...root == null ? [] : [{ Hash: root, Name: '', Tsize: behind }]] }))
     root = CID.createV1(DAG_PB, await sha256.digest(encoded))
     rest += BigInt(chunkSize)
+    behind += chunkSize + encoded.byteLength
     blocks.set(blockKey(leaf), bytes)
     blocks.set(blockKey(root), encoded)
   }
