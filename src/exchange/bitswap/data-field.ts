@@ -23,6 +23,11 @@ export class DataField {
     return this.#length - this.#at
   }
 
+  /** Bytes of memory taken for it */
+  get held (): number {
+    return this.#bytes?.byteLength ?? 0
+  }
+
   /** All of it, once nothing is left; undefined when it is skipped */
   get bytes (): Uint8Array | undefined {
     return this.#bytes

@@ -1,7 +1,7 @@
 import { BitswapMessageError } from './message-error.ts'
 import { MessageParser } from './message-parser.ts'
 import { MAX_MESSAGE_SIZE } from './message.ts'
-import type { BlockEvents } from './message-parser.ts'
+import type { MessageEvents } from './message-events.ts'
 import type { BitswapMessage } from './message.ts'
 
 /** 28 bits say 256 MiB, 64 times what a message may have: whoever needs more bytes lies or is not speaking bitswap */
@@ -10,7 +10,7 @@ const MAX_LENGTH_BYTES = 4
 /** Bytes as streams deliver them: whole, or as a list of pieces */
 export type Chunk = Uint8Array | Iterable<Uint8Array>
 
-export interface FrameReaderInit extends BlockEvents {
+export interface FrameReaderInit extends MessageEvents {
   /** Largest message accepted, in bytes. @default 4_194_304 */
   maxSize?: number
 }
@@ -34,6 +34,11 @@ export class FrameReader {
   /** Something has begun and is not complete */
   get partial (): boolean {
     return this.#lengthBytes > 0 || this.#parser != null
+  }
+
+  /** Bytes in memory of what has begun, besides blocks that were accepted */
+  get held (): number {
+    return this.#parser?.held ?? 0
   }
 
   /** Throws a `BitswapMessageError`. Messages without content are left out. */
@@ -100,7 +105,7 @@ export class FrameReader {
 }
 
 /** Reads a message that is in memory whole, without its length. Throws a `BitswapMessageError`. */
-export function decodeMessage (bytes: Uint8Array, events: BlockEvents = {}): BitswapMessage {
+export function decodeMessage (bytes: Uint8Array, events: MessageEvents = {}): BitswapMessage {
   if (bytes.byteLength > MAX_MESSAGE_SIZE) {
     throw new BitswapMessageError('too-large', `A message has ${bytes.byteLength} bytes, at most ${MAX_MESSAGE_SIZE} are accepted`)
   }

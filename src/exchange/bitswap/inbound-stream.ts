@@ -6,14 +6,24 @@ import type { Stream, StreamMessageEvent } from '@libp2p/interface'
 
 /** Blocks of one stream that may wait for their hash: two messages' worth, so that one is read while the other is judged */
 const MAX_UNJUDGED = 8_388_608
-/** A message may begin slowly: a lost packet, a sender that is busy */
+/** A message may stop for as long: a lost packet, a sender that is busy */
 const GRACE = 10_000
-/** Bytes per ms below which a message is given up, as for HTTP: 1 kB/s is slower than any modem */
+/** Milliseconds over which the pace is taken: a message moves in bursts */
+const PACE_WINDOW = 5_000
+/** Bytes per ms below which a message does not come on, as for HTTP: 1 kB/s is slower than any modem */
 const MIN_PACE = 1
+/** No message takes longer: 4 MiB at the 100 kbit/s below which Kubo gives up its readers */
+const MAX_AGE = 360_000
+/** Nor one without a block that was asked for: the largest want-list at 140 kbit/s */
+const MAX_AGE_BESIDES = 60_000
 /** A stream between two messages costs little, and its sender would have to open another one */
 const IDLE = 300_000
 /** One that never said anything is worth less */
 const IDLE_BARREN = 30_000
+/** One that its sender has besides several others is of no use to it */
+const IDLE_SPARE = 10_000
+/** Bytes of a message around each block that was asked for: lengths, keys and a prefix */
+const AROUND_BLOCK = 64
 
 export interface InboundHooks {
   accept (prefix: BlockPrefix, length: number): Acceptance
@@ -22,8 +32,8 @@ export interface InboundHooks {
   message (message: BitswapMessage): void
   /** Bytes that came besides blocks that were asked for; false when that was too much */
   spend (bytes: number): boolean
-  /** So many more (or fewer) of those are in memory until their message is complete; false when that is too much */
-  hold (bytes: number): boolean
+  /** So many more (or fewer) of those are in memory until their message is complete */
+  hold (bytes: number): void
   failed (fault: 'malformed' | 'slow' | 'excess', error: Error): void
   /** It is over; `messages` complete ones came */
   ended (messages: number): void
@@ -49,19 +59,23 @@ export class InboundStream {
   #excused = 0
   #held = 0
   #beganAt: number
-  #beganBytes = 0
+  /** When it last came on as it should, and what has come in the window since */
+  #movedAt: number
+  #pacedAt: number
+  #pacedBytes = 0
+  /** Something was asked for of the message that is arriving */
+  #awaited = false
   #heardAt: number
 
   constructor (stream: Stream, clock: Clock, hooks: InboundHooks) {
     this.#stream = stream
     this.#clock = clock
     this.#hooks = hooks
-    this.#beganAt = this.#heardAt = clock.now()
+    this.#beganAt = this.#movedAt = this.#pacedAt = this.#heardAt = clock.now()
     this.#onMessage = message => {
       this.#messages++
       // what follows in the same chunk, if anything, has begun now
-      this.#beganAt = this.#clock.now()
-      this.#beganBytes = 0
+      this.#begin(this.#clock.now())
 
       if (message.wants.length > 0 || message.presences.length > 0 || message.full) {
         this.#hooks.message(message)
@@ -70,7 +84,8 @@ export class InboundStream {
     this.#reader = new FrameReader({
       accept: (prefix, length) => {
         const acceptance = this.#hooks.accept(prefix, length)
-        this.#excused += acceptance === 'late' ? length : 0
+        this.#awaited ||= acceptance !== 'no'
+        this.#excused += acceptance === 'late' ? length : acceptance === 'yes' ? AROUND_BLOCK : 0
         return acceptance === 'yes'
       },
       progress: bytes => {
@@ -100,19 +115,55 @@ export class InboundStream {
     this.#end()
   }
 
-  /** Called now and then: gives up what does not come to its end */
-  sweep (): void {
+  /** Bytes in memory of a message that is not complete, besides blocks that were asked for */
+  get held (): number {
+    return this.#held
+  }
+
+  /** When anything came last */
+  get heardAt (): number {
+    return this.#heardAt
+  }
+
+  /** Its sender has more on the way than it may */
+  exceeds (message: string): void {
+    this.#fail('excess', new BitswapStreamError(message))
+  }
+
+  /** Called now and then: gives up what does not come to its end. Only a `lasting` stream may be silent for long. */
+  sweep (lasting: boolean): void {
     const now = this.#clock.now()
+    const silent = now - this.#heardAt
 
     if (this.#reader.partial && this.#unjudged === 0) {
-      const elapsed = now - this.#beganAt
-
-      if (elapsed > GRACE && this.#beganBytes < elapsed * MIN_PACE) {
-        this.#fail('slow', new BitswapStreamError(`A message has come to ${this.#beganBytes} bytes in ${Math.round(elapsed)} ms`))
-      }
-    } else if (now - this.#heardAt > (this.#messages > 0 ? IDLE : IDLE_BARREN)) {
-      this.abort(new BitswapStreamError(`Nothing was said for ${Math.round(now - this.#heardAt)} ms`))
+      this.#hurry(now)
+    } else if (silent > (!lasting ? IDLE_SPARE : this.#messages > 0 ? IDLE : IDLE_BARREN)) {
+      this.abort(new BitswapStreamError(`Nothing was said for ${Math.round(silent)} ms`))
     }
+  }
+
+  /** By its last progress, and not by how much has come: whoever was fast once holds its place no longer for it */
+  #hurry (now: number): void {
+    const elapsed = now - this.#pacedAt
+    const age = now - this.#beganAt
+
+    if (elapsed >= PACE_WINDOW) {
+      this.#movedAt = this.#pacedBytes < elapsed * MIN_PACE ? this.#movedAt : now
+      this.#pacedAt = now
+      this.#pacedBytes = 0
+    }
+
+    if (now - this.#movedAt >= GRACE) {
+      this.#fail('slow', new BitswapStreamError(`A message has hardly come on for ${Math.round(now - this.#movedAt)} ms`))
+    } else if (age > (this.#awaited ? MAX_AGE : MAX_AGE_BESIDES)) {
+      this.#fail('slow', new BitswapStreamError(`A message is not complete after ${Math.round(age)} ms`))
+    }
+  }
+
+  #begin (now: number): void {
+    this.#beganAt = this.#movedAt = this.#pacedAt = now
+    this.#pacedBytes = 0
+    this.#awaited = false
   }
 
   readonly #onData = (event: StreamMessageEvent): void => {
@@ -121,15 +172,13 @@ export class InboundStream {
     }
 
     const { data } = event
-    const began = this.#reader.partial
     this.#heardAt = this.#clock.now()
 
-    if (!began) {
-      this.#beganAt = this.#heardAt
-      this.#beganBytes = 0
+    if (!this.#reader.partial) {
+      this.#begin(this.#heardAt)
     }
 
-    this.#beganBytes += data.byteLength
+    this.#pacedBytes += data.byteLength
     this.#accepted = 0
 
     try {
@@ -144,16 +193,19 @@ export class InboundStream {
     this.#excused -= skipped
 
     if (!this.#hooks.spend(besides)) {
-      this.#fail('excess', new BitswapStreamError('It sends more than anybody asked for'))
-    } else if (!this.#hold(this.#reader.partial ? this.#held + besides : 0)) {
-      this.abort(new BitswapStreamError('Too many messages are on their way'))
+      this.exceeds('It sends more than anybody asked for')
+    } else if (!this.#ended) {
+      this.#hold(this.#reader.held)
     }
   }
 
-  #hold (bytes: number): boolean {
+  #hold (bytes: number): void {
     const more = bytes - this.#held
-    this.#held = bytes
-    return more === 0 || this.#hooks.hold(more)
+
+    if (more !== 0) {
+      this.#held = bytes
+      this.#hooks.hold(more)
+    }
   }
 
   #block (payload: BlockPayload): void {
@@ -174,8 +226,8 @@ export class InboundStream {
       this.#unjudged -= byteLength
 
       if (this.#unjudged <= MAX_UNJUDGED / 2 && this.#stream.readStatus === 'paused') {
-        this.#beganAt = this.#clock.now()
-        this.#beganBytes = 0
+        this.#movedAt = this.#pacedAt = this.#clock.now()
+        this.#pacedBytes = 0
         this.#stream.resume()
       }
     }

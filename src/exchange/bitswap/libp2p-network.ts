@@ -1,8 +1,8 @@
-import { Allowance } from './allowance.ts'
 import { DEFAULT_SEND_TIMEOUT, OutgoingStreams } from './bitswap-egress.ts'
+import { DEFAULT_MAX_STREAMS_PER_PEER, InboundPeers } from './inbound-peers.ts'
 import { BitswapStreamError, InboundStream } from './inbound-stream.ts'
 import { BITSWAP_PROTOCOLS } from './message.ts'
-import type { AllowanceInit } from './allowance.ts'
+import type { InboundLimits, InboundPeer } from './inbound-peers.ts'
 import type { BitswapMessage, BitswapProtocol } from './message.ts'
 import type { BitswapFault, BitswapFaultEvent, BitswapNetwork, BlockReceiver, Outgoing, Recipient, WantReceiver, WriteOptions } from './network.ts'
 import type { Clock } from '../../interface/clock.ts'
@@ -23,15 +23,7 @@ export interface BitswapNetworkComponents {
   logger: ComponentLogger
 }
 
-export interface BitswapNetworkInit {
-  /** Incoming streams of one peer at a time. Kubo and Helia open one for every message. @default 64 */
-  maxStreamsPerPeer?: number
-  /** Incoming streams at a time. @default 1024 */
-  maxStreams?: number
-  /** Bytes besides blocks that were asked for. @default 8 MiB at once, 1 MiB per second */
-  bytes?: AllowanceInit
-  /** Streams of one peer that end without a message. @default 64 at once, 1 per second */
-  barren?: AllowanceInit
+export interface BitswapNetworkInit extends InboundLimits {
   /** Milliseconds after which a stream that takes nothing is given up. @default 30_000 */
   sendTimeout?: number
   /** Take the protocols from whoever has mounted them. @default false */
@@ -40,26 +32,10 @@ export interface BitswapNetworkInit {
   onFault? (event: BitswapFaultEvent): void
 }
 
-/** One peer's answers may overlap when it is fast and we are busy; more than this is none of that */
-const DEFAULT_MAX_STREAMS_PER_PEER = 64
-const DEFAULT_MAX_STREAMS = 1_024
-/** A want-list of 1 024 entries has 50 KB, and a client of small blocks sends ten thousand wants a second */
-const DEFAULT_BYTES: AllowanceInit = { burst: 8_388_608, perSecond: 1_048_576 }
-/** Bytes of want-lists that are not complete yet, of all peers together: those of a thousand peers at once */
-const MAX_HELD = 67_108_864
-const DEFAULT_BARREN: AllowanceInit = { burst: 64, perSecond: 1 }
 /** What a block that nobody asked for costs besides its bytes: 128 of them are too many */
 const UNSOLICITED_COST = 65_536
-/** Peers with a record of what they may still send; whoever is full again has none */
-const MAX_PEERS = 4_096
 /** How often slow and idle streams are looked for */
 const SWEEP = 5_000
-
-interface PeerState {
-  readonly streams: Set<InboundStream>
-  readonly bytes: Allowance
-  readonly barren: Allowance
-}
 
 /** Bitswap over the streams of a libp2p node */
 export class Libp2pBitswapNetwork implements BitswapNetwork {
@@ -67,18 +43,17 @@ export class Libp2pBitswapNetwork implements BitswapNetwork {
   readonly #init: BitswapNetworkInit
   readonly #log: Logger
   readonly #outgoing: OutgoingStreams
-  readonly #peers = new Map<string, PeerState>()
+  readonly #peers: InboundPeers
   #blocks: BlockReceiver | undefined
   #wants: WantReceiver | undefined
   #running = false
-  #streams = 0
-  #held = 0
   #cancelSweep: () => void = () => {}
 
   constructor (components: BitswapNetworkComponents, init: BitswapNetworkInit = {}) {
     this.#components = components
     this.#init = init
     this.#log = components.logger.forComponent('portolan:exchange:bitswap')
+    this.#peers = new InboundPeers(components.clock, init, peer => this.#blocks?.wantsFrom(peer) ?? false)
     this.#outgoing = new OutgoingStreams({
       clock: components.clock,
       sendTimeout: init.sendTimeout ?? DEFAULT_SEND_TIMEOUT,
@@ -94,7 +69,8 @@ export class Libp2pBitswapNetwork implements BitswapNetwork {
 
   /** Streams that are open or being opened, incoming and outgoing, and peers with a record */
   get size (): { incoming: number, outgoing: number, peers: number } {
-    return { incoming: this.#streams, outgoing: this.#outgoing.size, peers: this.#peers.size }
+    const { streams, peers } = this.#peers.size
+    return { incoming: streams, outgoing: this.#outgoing.size, peers }
   }
 
   async start (): Promise<void> {
@@ -134,13 +110,7 @@ export class Libp2pBitswapNetwork implements BitswapNetwork {
     libp2p.removeEventListener('peer:disconnect', this.#onDisconnect)
     this.#outgoing.stop()
 
-    for (const { streams } of this.#peers.values()) {
-      for (const stream of [...streams]) {
-        stream.abort(new BitswapStreamError('Bitswap was stopped'))
-      }
-    }
-
-    this.#peers.clear()
+    this.#peers.clear(new BitswapStreamError('Bitswap was stopped'))
     await libp2p.unhandle([...BITSWAP_PROTOCOLS])
   }
 
@@ -170,12 +140,13 @@ export class Libp2pBitswapNetwork implements BitswapNetwork {
 
   readonly #onStream = (stream: Stream, connection: Connection): void => {
     const peer = connection.remotePeer.toString()
-    const state = this.#running ? this.#peer(peer) : undefined
 
-    if (state == null || this.#streams >= (this.#init.maxStreams ?? DEFAULT_MAX_STREAMS) || state.streams.size >= this.#maxStreamsPerPeer) {
-      stream.abort(new BitswapStreamError(this.#running ? 'Too many streams are open' : 'Bitswap was stopped'))
+    if (!this.#running) {
+      stream.abort(new BitswapStreamError('Bitswap was stopped'))
       return
     }
+
+    const state = this.#peers.get(peer)
 
     if (state.barren.left < 1) {
       const error = new BitswapStreamError(`${peer} opens streams for nothing`)
@@ -185,10 +156,15 @@ export class Libp2pBitswapNetwork implements BitswapNetwork {
       return
     }
 
+    if (!this.#peers.admits(state)) {
+      stream.abort(new BitswapStreamError('Too many streams are open'))
+      return
+    }
+
     this.#read(peer, state, stream, connection)
   }
 
-  #read (peer: string, state: PeerState, stream: Stream, connection: Connection): void {
+  #read (peer: string, state: InboundPeer, stream: Stream, connection: Connection): void {
     const protocol = stream.protocol as BitswapProtocol
     const inbound = new InboundStream(stream, this.#components.clock, {
       accept: (prefix, length) => {
@@ -202,23 +178,17 @@ export class Libp2pBitswapNetwork implements BitswapNetwork {
       block: payload => this.#blocks?.block(peer, payload),
       message: message => { this.#dispatch(peer, connection, protocol, message) },
       spend: bytes => state.bytes.spend(bytes),
-      hold: bytes => {
-        this.#held += bytes
-        return this.#held <= MAX_HELD
-      },
+      hold: bytes => { this.#peers.hold(state, inbound, bytes) },
       failed: (fault, error) => { this.#fault(peer, fault, error.message) },
       ended: messages => {
-        if (state.streams.delete(inbound)) {
-          this.#streams--
-        }
+        this.#peers.remove(state, inbound)
         if (messages === 0) {
           state.barren.spend(1)
         }
       }
     })
 
-    state.streams.add(inbound)
-    this.#streams++
+    this.#peers.add(state, inbound)
     inbound.start()
   }
 
@@ -247,41 +217,9 @@ export class Libp2pBitswapNetwork implements BitswapNetwork {
     this.#blocks?.broken(peer, new Error('The peer is no longer connected'))
   }
 
-  #peer (peer: string): PeerState {
-    let state = this.#peers.get(peer)
-
-    if (state == null) {
-      if (this.#peers.size >= MAX_PEERS) {
-        this.#forget()
-      }
-      const { clock } = this.#components
-      state = { streams: new Set(), bytes: new Allowance(clock, this.#init.bytes ?? DEFAULT_BYTES), barren: new Allowance(clock, this.#init.barren ?? DEFAULT_BARREN) }
-      this.#peers.set(peer, state)
-    }
-
-    return state
-  }
-
-  /** The first that has nothing open goes, whatever it still owes */
-  #forget (): void {
-    for (const [peer, { streams }] of this.#peers) {
-      if (streams.size === 0) {
-        this.#peers.delete(peer)
-        return
-      }
-    }
-  }
-
   #sweepLater (): void {
     this.#cancelSweep = this.#components.clock.schedule(SWEEP, () => {
-      for (const [peer, { streams, bytes, barren }] of this.#peers) {
-        for (const stream of [...streams]) {
-          stream.sweep()
-        }
-        if (streams.size === 0 && bytes.full && barren.full) {
-          this.#peers.delete(peer)
-        }
-      }
+      this.#peers.sweep()
       this.#outgoing.sweep()
       this.#sweepLater()
     })

@@ -12,6 +12,9 @@ export const MAX_ENTRIES = 4_096
 /** Bytes of a want-list: four times what so many of the usual CIDs need, which is what is held of it until it is complete */
 export const MAX_LIST_BYTES = 1_048_576
 
+/** What a want or a presence takes in memory, CID and all, as measured */
+export const ENTRY_BYTES = 300
+
 /** Adds the entries of a want-list to `wants`; returns whether it says of itself that it is the full one */
 export function readWantlist (fields: Fields, wants: WantEntry[]): boolean {
   let full = false

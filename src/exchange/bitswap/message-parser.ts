@@ -1,18 +1,9 @@
 import { DataField, TRUSTED_ALLOCATION } from './data-field.ts'
-import { MAX_ENTRIES, MAX_LIST_BYTES, readPresence, readWantlist, tooMany } from './message-entries.ts'
+import { ENTRY_BYTES, MAX_ENTRIES, MAX_LIST_BYTES, readPresence, readWantlist, tooMany } from './message-entries.ts'
 import { BitswapMessageError } from './message-error.ts'
 import { CID_V0_PREFIX, FIXED32, FIXED64, LENGTH_DELIMITED, MAX_PREFIX_BYTES, MAX_VARINT, MESSAGE, PAYLOAD, VARINT, Fields, decodePrefix, unknownType, wrongType } from './wire.ts'
+import type { MessageEvents } from './message-events.ts'
 import type { BitswapMessage, BlockPayload, BlockPrefix, Presence, WantEntry } from './message.ts'
-
-/** What is done about blocks while their message is still arriving */
-export interface BlockEvents {
-  /** Is such a block wanted? Of one that is not, no byte is kept. @default yes */
-  accept? (prefix: BlockPrefix, length: number): boolean
-  /** Bytes of an accepted block have arrived */
-  progress? (bytes: number): void
-  /** An accepted block is complete. It is then not in the message as well. */
-  block? (payload: BlockPayload): void
-}
 
 type State = 'key' | 'value' | 'length'
 
@@ -21,7 +12,7 @@ type State = 'key' | 'value' | 'length'
  * byte twice: a block is copied once, out of the pieces into memory of its own.
  */
 export class MessageParser {
-  readonly #events: BlockEvents
+  readonly #events: MessageEvents
   readonly #wants: WantEntry[] = []
   readonly #blocks: BlockPayload[] = []
   readonly #presences: Presence[] = []
@@ -48,7 +39,7 @@ export class MessageParser {
   /** Its bytes came before its prefix, so nobody was asked about it yet */
   #unjudged = false
 
-  constructor (length: number, events: BlockEvents = {}) {
+  constructor (length: number, events: MessageEvents = {}) {
     this.#left = length
     this.#events = events
   }
@@ -56,6 +47,13 @@ export class MessageParser {
   /** Bytes of the message that are still to come */
   get left (): number {
     return this.#left
+  }
+
+  /** Bytes in memory, besides blocks that were accepted */
+  get held (): number {
+    const data = this.#isBlock && this.#prefix != null ? 0 : this.#data?.held ?? 0
+    const payload = this.#unjudged ? this.#payload?.byteLength ?? 0 : 0
+    return data + payload + ENTRY_BYTES * (this.#wants.length + this.#presences.length)
   }
 
   /** Takes what belongs to this message; returns where the rest begins */

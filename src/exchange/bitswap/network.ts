@@ -31,6 +31,8 @@ export type Acceptance = 'yes' | 'late' | 'no'
 
 /** The client: told about blocks while they arrive */
 export interface BlockReceiver {
+  /** Is anything wanted from this peer? It then has a place when others have taken all. */
+  wantsFrom (peer: string): boolean
   accept (peer: string, prefix: BlockPrefix, length: number): Acceptance
   /** Bytes of an accepted block have arrived */
   progress (peer: string, bytes: number): void

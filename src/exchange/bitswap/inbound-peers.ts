@@ -1,0 +1,205 @@
+import { Allowance } from './allowance.ts'
+import { BitswapStreamError } from './inbound-stream.ts'
+import type { AllowanceInit } from './allowance.ts'
+import type { InboundStream } from './inbound-stream.ts'
+import type { Clock } from '../../interface/clock.ts'
+
+export interface InboundLimits {
+  /** Incoming streams of one peer at a time. Kubo and Helia open one for every message. @default 64 */
+  maxStreamsPerPeer?: number
+  /** Incoming streams at a time; a quarter of them is for peers that something is wanted from. @default 1024 */
+  maxStreams?: number
+  /** Bytes besides blocks that were asked for. @default 8 MiB at once, 1 MiB per second */
+  bytes?: AllowanceInit
+  /** Streams of one peer that end without a message. @default 64 at once, 1 per second */
+  barren?: AllowanceInit
+  /** Bytes of messages that are not complete, besides blocks that were asked for, of all peers. @default 64 MiB */
+  maxHeld?: number
+}
+
+/** One peer's answers may overlap when it is fast and we are busy; more than this is none of that */
+export const DEFAULT_MAX_STREAMS_PER_PEER = 64
+const DEFAULT_MAX_STREAMS = 1_024
+/** A want-list of 1 024 entries has 50 KB, and a client of small blocks sends ten thousand wants a second */
+const DEFAULT_BYTES: AllowanceInit = { burst: 8_388_608, perSecond: 1_048_576 }
+const DEFAULT_BARREN: AllowanceInit = { burst: 64, perSecond: 1 }
+/** Want-lists that are not complete yet, of all peers together: those of a thousand peers at once */
+const DEFAULT_MAX_HELD = 67_108_864
+/** The same of one peer: a want-list of the largest size on each of a few streams */
+const MAX_HELD_PER_PEER = 4_194_304
+/** Peers with a record of what they may still send; whoever is full again has none */
+const MAX_PEERS = 4_096
+/** Streams of one peer that may be silent for long: it says everything on one, or opens one for each message and closes it */
+const LASTING_STREAMS = 4
+
+/** What one peer has open, and what it may still send */
+export class InboundPeer {
+  readonly id: string
+  readonly streams = new Set<InboundStream>()
+  readonly bytes: Allowance
+  readonly barren: Allowance
+  /** Bytes of its messages that are not complete */
+  held = 0
+
+  constructor (id: string, clock: Clock, limits: InboundLimits) {
+    this.id = id
+    this.bytes = new Allowance(clock, limits.bytes ?? DEFAULT_BYTES)
+    this.barren = new Allowance(clock, limits.barren ?? DEFAULT_BARREN)
+  }
+
+  /** A record of it says nothing that a new one would not */
+  get spotless (): boolean {
+    return this.streams.size === 0 && this.bytes.full && this.barren.full
+  }
+}
+
+/** Streams that peers opened. What is short is taken from whoever has most of it, not from whoever comes last. */
+export class InboundPeers {
+  readonly #clock: Clock
+  readonly #limits: InboundLimits
+  readonly #wanted: (peer: string) => boolean
+  readonly #peers = new Map<string, InboundPeer>()
+  #streams = 0
+  #held = 0
+
+  /** @param wanted - whether anything is wanted from a peer */
+  constructor (clock: Clock, limits: InboundLimits, wanted: (peer: string) => boolean) {
+    this.#clock = clock
+    this.#limits = limits
+    this.#wanted = wanted
+  }
+
+  get size (): { streams: number, peers: number, held: number } {
+    return { streams: this.#streams, peers: this.#peers.size, held: this.#held }
+  }
+
+  get (id: string): InboundPeer {
+    let peer = this.#peers.get(id)
+
+    if (peer == null) {
+      if (this.#peers.size >= MAX_PEERS) {
+        this.#forget()
+      }
+      peer = new InboundPeer(id, this.#clock, this.#limits)
+      this.#peers.set(id, peer)
+    }
+
+    return peer
+  }
+
+  /** Is there a place for another stream of this peer? Somebody else's may have to end for it. */
+  admits (peer: InboundPeer): boolean {
+    const maxStreams = this.#limits.maxStreams ?? DEFAULT_MAX_STREAMS
+
+    if (peer.streams.size >= (this.#limits.maxStreamsPerPeer ?? DEFAULT_MAX_STREAMS_PER_PEER)) {
+      return false
+    }
+
+    if (this.#streams < maxStreams * 3 / 4) {
+      return true
+    }
+
+    const wanted = this.#wanted(peer.id)
+    return (wanted && this.#streams < maxStreams) || this.#evict(wanted)
+  }
+
+  add (peer: InboundPeer, stream: InboundStream): void {
+    peer.streams.add(stream)
+    this.#streams++
+  }
+
+  remove (peer: InboundPeer, stream: InboundStream): void {
+    if (peer.streams.delete(stream)) {
+      this.#streams--
+    }
+  }
+
+  /** So many more bytes (or fewer) are in memory until a message of this stream is complete */
+  hold (peer: InboundPeer, stream: InboundStream, bytes: number): void {
+    peer.held += bytes
+    this.#held += bytes
+
+    if (bytes > 0 && peer.held > MAX_HELD_PER_PEER) {
+      largest(peer.streams)?.exceeds('It leaves too many messages unfinished')
+    } else if (bytes > 0 && this.#held > (this.#limits.maxHeld ?? DEFAULT_MAX_HELD)) {
+      largest(this.#all(), stream)?.abort(new BitswapStreamError('Too many messages are on their way, and this is the largest'))
+    }
+  }
+
+  /** Gives up what does not come to its end, and forgets whom nothing is to be remembered of */
+  sweep (): void {
+    for (const [id, peer] of this.#peers) {
+      let place = 0
+
+      for (const stream of [...peer.streams]) {
+        stream.sweep(place++ < LASTING_STREAMS)
+      }
+      if (peer.spotless) {
+        this.#peers.delete(id)
+      }
+    }
+  }
+
+  clear (reason: Error): void {
+    for (const stream of [...this.#all()]) {
+      stream.abort(reason)
+    }
+    this.#peers.clear()
+  }
+
+  * #all (): Iterable<InboundStream> {
+    for (const { streams } of this.#peers.values()) {
+      yield * streams
+    }
+  }
+
+  /** Ends the stream that was silent longest, of those who have most; of peers that something is wanted from only for another such */
+  #evict (wanted: boolean): boolean {
+    let most = 0
+    let silent: InboundStream | undefined
+
+    for (const { id, streams } of this.#peers.values()) {
+      if (streams.size < most || streams.size === 0 || this.#wanted(id)) {
+        continue
+      }
+
+      for (const stream of streams) {
+        if (silent == null || streams.size > most || stream.heardAt < silent.heardAt) {
+          silent = stream
+          most = streams.size
+        }
+      }
+    }
+
+    if (silent == null && wanted) {
+      for (const stream of this.#all()) {
+        silent = silent == null || stream.heardAt < silent.heardAt ? stream : silent
+      }
+    }
+
+    silent?.abort(new BitswapStreamError('Too many streams are open, and this one was silent longest'))
+    return silent != null
+  }
+
+  /** The first that has nothing open goes, whatever it still owes */
+  #forget (): void {
+    for (const [id, { streams }] of this.#peers) {
+      if (streams.size === 0) {
+        this.#peers.delete(id)
+        return
+      }
+    }
+  }
+}
+
+function largest (streams: Iterable<InboundStream>, except?: InboundStream): InboundStream | undefined {
+  let found: InboundStream | undefined
+
+  for (const stream of streams) {
+    if (stream !== except && stream.held > (found?.held ?? 0)) {
+      found = stream
+    }
+  }
+
+  return found
+}

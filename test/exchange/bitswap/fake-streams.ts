@@ -1,0 +1,71 @@
+import { Libp2pBitswapNetwork } from '../../../src/exchange/bitswap/libp2p-network.ts'
+import { BITSWAP_PROTOCOLS } from '../../../src/exchange/bitswap/message.ts'
+import { silentLogger } from '../../../src/testing/silent-logger.ts'
+import { VirtualClock } from '../../../src/testing/virtual-clock.ts'
+import type { BitswapNetworkInit } from '../../../src/exchange/bitswap/libp2p-network.ts'
+import type { BitswapFaultEvent } from '../../../src/exchange/bitswap/network.ts'
+
+/** The remote end of a stream, without a wire: what is said on it arrives at once */
+export class FakeStream extends EventTarget {
+  readonly protocol = BITSWAP_PROTOCOLS[0]
+  readonly readStatus = 'readable'
+  status: 'open' | 'aborted' | 'closed' = 'open'
+  reason = ''
+
+  async close (): Promise<void> {}
+
+  abort (error: Error): void {
+    this.status = 'aborted'
+    this.reason = error.message
+    this.dispatchEvent(new Event('close'))
+  }
+
+  /** The remote ends it, at the end of a message */
+  finish (): void {
+    this.status = 'closed'
+    this.dispatchEvent(new Event('close'))
+  }
+
+  /** Nothing arrives on a stream that is over */
+  say (bytes: Uint8Array | readonly number[]): void {
+    if (this.status === 'open' && bytes.length > 0) {
+      this.dispatchEvent(Object.assign(new Event('message'), { data: Uint8Array.from(bytes) }))
+    }
+  }
+}
+
+export interface Wireless {
+  readonly network: Libp2pBitswapNetwork
+  readonly clock: VirtualClock
+  readonly faults: readonly BitswapFaultEvent[]
+  /** A peer opens a stream */
+  open (peer: string): FakeStream
+}
+
+/** Our network, and peers that open streams to it */
+export async function wireless (init: BitswapNetworkInit = {}): Promise<Wireless> {
+  const clock = new VirtualClock()
+  const faults: BitswapFaultEvent[] = []
+  let handler: (stream: FakeStream, connection: unknown) => void = () => {}
+  const libp2p = {
+    handle: async (_: unknown, handle: typeof handler) => { handler = handle },
+    unhandle: async () => {},
+    addEventListener: () => {},
+    removeEventListener: () => {}
+  }
+  const network = new Libp2pBitswapNetwork({ libp2p: libp2p as never, clock, logger: silentLogger }, { onFault: event => { faults.push(event) }, ...init })
+  await network.start()
+
+  return {
+    network,
+    clock,
+    faults,
+    open (peer) {
+      const stream = new FakeStream()
+      handler(stream, { remotePeer: { toString: () => peer }, abort: () => {} })
+      return stream
+    }
+  }
+}
+
+export const varint = (value: number): number[] => value < 0x80 ? [value] : [(value % 0x80) | 0x80, ...varint(Math.floor(value / 0x80))]

@@ -1,0 +1,213 @@
+import { describe, expect, it } from 'vitest'
+import { encodeMessage } from '../../../src/exchange/bitswap/encode-message.ts'
+import { BITSWAP_PROTOCOLS, MAX_MESSAGE_SIZE } from '../../../src/exchange/bitswap/message.ts'
+import { sample } from './attempt.ts'
+import { varint, wireless } from './fake-streams.ts'
+import type { FakeStream, Wireless } from './fake-streams.ts'
+import type { BlockReceiver } from '../../../src/exchange/bitswap/network.ts'
+
+const MEBIBYTE = 1_048_576
+const LAVISH = { burst: 1e12, perSecond: 1e12 }
+
+/** Wants every block, of those peers */
+function receiver (wanted: readonly string[], got: Uint8Array[] = []): BlockReceiver {
+  return {
+    wantsFrom: peer => wanted.includes(peer),
+    accept: peer => wanted.includes(peer) ? 'yes' : 'no',
+    progress: () => {},
+    block: (_, { bytes }) => { got.push(bytes) },
+    presences: () => {},
+    broken: () => {}
+  }
+}
+
+/** Most of a want-list that does not end */
+function withhold (stream: FakeStream, bytes: number): void {
+  stream.say([...varint(1_000_006), 0x0a, ...varint(1_000_000)])
+  stream.say(new Uint8Array(bytes))
+}
+
+/** A message that says nothing: an empty want-list that is not the full one */
+const TINY = [4, 0x0a, 2, 0x10, 0]
+
+async function block (size: number): Promise<Uint8Array> {
+  return Uint8Array.from(Buffer.concat(encodeMessage({ blocks: [await sample(1, size)] }, BITSWAP_PROTOCOLS[0])))
+}
+
+async function stopped ({ network }: Wireless): Promise<void> {
+  await network.stop()
+  expect(network.size).toEqual({ incoming: 0, outgoing: 0, peers: 0 })
+}
+
+describe('messages that do not end', () => {
+  it('take no place with what is skipped, and others are heard in as many pieces as they like', async () => {
+    const world = await wireless({ bytes: LAVISH })
+    const got: Uint8Array[] = []
+    world.network.receiveBlocks(receiver(['good'], got))
+    const streams = Array.from({ length: 20 }, () => world.open('evil'))
+
+    for (const stream of streams) {
+      stream.say([...varint(MAX_MESSAGE_SIZE), 0x3a, ...varint(MAX_MESSAGE_SIZE - 5)])
+      stream.say(new Uint8Array(3_950_000))
+    }
+
+    const bytes = await block(1_000)
+    const good = world.open('good')
+    good.say(bytes.subarray(0, 20))
+    good.say(bytes.subarray(20))
+    expect(got.map(({ byteLength }) => byteLength)).toEqual([1_000])
+    expect(streams.every(({ status }) => status === 'open')).toBe(true)
+    await stopped(world)
+  })
+
+  it('of one peer end when they are too many together, the largest first', async () => {
+    const world = await wireless({ bytes: LAVISH })
+    const streams = Array.from({ length: 5 }, () => world.open('evil'))
+    const [largest, ...others] = streams as [FakeStream, ...FakeStream[]]
+    withhold(largest, 900_000)
+    others.forEach(stream => { withhold(stream, 600_000) })
+
+    expect(largest.reason).toMatch(/unfinished/)
+    expect(world.faults).toMatchObject([{ peer: 'evil', fault: 'excess' }])
+    expect(others.at(-1)?.status).toBe('open')
+    await stopped(world)
+  })
+
+  it('of many peers end with the largest, and never with the one that just spoke', async () => {
+    const world = await wireless({ bytes: LAVISH, maxHeld: 4 * MEBIBYTE })
+    const evil = Array.from({ length: 8 }, (_, i) => world.open(`evil${i}`))
+    evil.forEach(stream => { withhold(stream, 520_000) })
+    const large = world.open('good')
+    withhold(large, 990_000)
+
+    expect(evil.filter(({ status }) => status !== 'open').length).toBeGreaterThan(0)
+    expect(large.status).toBe('open')
+    expect(world.faults).toEqual([])
+    await stopped(world)
+  })
+
+  it.each([
+    ['stops', 0],
+    ['goes on by a byte a second', 1]
+  ])('are given up within 20 s when one that was fast %s', async (_, pace) => {
+    const world = await wireless({ bytes: LAVISH })
+    const stream = world.open('evil')
+    withhold(stream, 900_000)
+
+    for (let second = 0; second < 20; second++) {
+      stream.say(new Uint8Array(pace))
+      await world.clock.advance(1_000)
+    }
+
+    expect(world.faults).toMatchObject([{ peer: 'evil', fault: 'slow' }])
+    expect(stream.status).toBe('aborted')
+    await stopped(world)
+  })
+
+  it('are given up after a minute, however well they go on', async () => {
+    const world = await wireless({ bytes: LAVISH })
+    const stream = world.open('evil')
+    stream.say([...varint(MAX_MESSAGE_SIZE), 0x3a, ...varint(MAX_MESSAGE_SIZE - 5)])
+
+    for (let second = 0; second < 70; second++) {
+      stream.say(new Uint8Array(20_000))
+      await world.clock.advance(1_000)
+    }
+
+    expect(world.faults).toMatchObject([{ peer: 'evil', fault: 'slow', message: expect.stringMatching(/not complete/) }])
+    await stopped(world)
+  })
+
+  it('are waited for when they are a block that was asked for, over a slow line', async () => {
+    const world = await wireless()
+    const got: Uint8Array[] = []
+    world.network.receiveBlocks(receiver(['good'], got))
+    const bytes = await block(MEBIBYTE)
+    const stream = world.open('good')
+
+    for (let at = 0; at < bytes.byteLength; at += 8_192) {
+      stream.say(bytes.subarray(at, at + 8_192))
+      await world.clock.advance(1_000)
+    }
+
+    expect(got).toHaveLength(1)
+    expect(world.faults).toEqual([])
+    await stopped(world)
+  })
+})
+
+it('the few bytes around blocks that were asked for are held against nobody', async () => {
+  const world = await wireless({ bytes: { burst: 64, perSecond: 0 } })
+  const got: Uint8Array[] = []
+  world.network.receiveBlocks(receiver(['good'], got))
+  const bytes = await block(100)
+
+  for (let i = 0; i < 200; i++) {
+    const stream = world.open('good')
+    stream.say(bytes)
+    stream.finish()
+  }
+
+  expect(got).toHaveLength(200)
+  expect(world.faults).toEqual([])
+  await stopped(world)
+})
+
+describe('streams', () => {
+  /** Sixteen places, all that strangers may have of them taken by four */
+  async function crowded (wanted: readonly string[] = []): Promise<Wireless & { readonly crowd: readonly FakeStream[] }> {
+    const world = await wireless({ maxStreams: 16 })
+    world.network.receiveBlocks(receiver(wanted))
+    const crowd: FakeStream[] = []
+
+    for (let i = 0; i < 12; i++) {
+      const stream = world.open(`evil${i % 3}`)
+      stream.say(TINY)
+      crowd.push(stream)
+      await world.clock.advance(1)
+    }
+    return { ...world, crowd }
+  }
+
+  it('that are silent longest make room, of whoever has most', async () => {
+    const world = await crowded()
+    world.crowd[0]?.say(TINY)
+    const [first, second] = [world.open('new1'), world.open('new2')]
+
+    expect([first.status, second.status]).toEqual(['open', 'open'])
+    // the third of evil1 spoke longest ago, now that evil0 spoke again; then the first of evil2, of those with four
+    expect(world.crowd.flatMap(({ status }, i) => status === 'open' ? [] : [i])).toEqual([1, 2])
+    expect(world.network.size.incoming).toBe(12)
+    await stopped(world)
+  })
+
+  it('of peers that something is wanted from have places of their own, and strangers do not end them', async () => {
+    const world = await crowded(['good'])
+    const good = Array.from({ length: 4 }, () => world.open('good'))
+    expect(world.crowd.every(({ status }) => status === 'open')).toBe(true)
+    expect(world.network.size.incoming).toBe(16)
+
+    for (let i = 0; i < 50; i++) {
+      world.open(`more${i}`)
+    }
+    expect(good.every(({ status }) => status === 'open')).toBe(true)
+
+    const last = world.open('good')
+    expect(last.status).toBe('open')
+    expect(good.every(({ status }) => status === 'open')).toBe(true)
+    expect(world.network.size.incoming).toBe(16)
+    await stopped(world)
+  })
+
+  it('of one peer beyond its first few may be silent for seconds only', async () => {
+    const world = await wireless()
+    Array.from({ length: 64 }, () => world.open('evil')).forEach(stream => { stream.say(TINY) })
+    await world.clock.advance(16_000)
+    expect(world.network.size.incoming).toBe(4)
+    await world.clock.advance(200_000)
+    expect(world.network.size.incoming).toBe(4)
+    await world.clock.advance(100_000)
+    expect(world.network.size.incoming).toBe(0)
+    await stopped(world)
+  })
+})
