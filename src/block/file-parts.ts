@@ -1,5 +1,6 @@
 import * as dagPb from '@ipld/dag-pb'
 import { UnixFS } from 'ipfs-unixfs'
+import { plausibleUnixFS } from './links.ts'
 import { DEFAULT_MAX_BLOCK_SIZE } from './verify.ts'
 import type { CID } from 'multiformats/cid'
 
@@ -10,7 +11,7 @@ export interface FilePart {
   readonly to: number
 }
 
-/** What the links of a file's verified node stand for, all of them; undefined where it is no node of a file. Never throws. */
+/** What the links of a file's verified node stand for, all of them; undefined where it is no inner node of a file. Never throws. */
 export function fileParts (cid: CID, bytes: Uint8Array): FilePart[] | undefined {
   if (cid.code !== dagPb.code || bytes.byteLength > DEFAULT_MAX_BLOCK_SIZE) {
     return undefined
@@ -18,6 +19,12 @@ export function fileParts (cid: CID, bytes: Uint8Array): FilePart[] | undefined 
 
   try {
     const { Data, Links } = dagPb.decode(bytes)
+
+    // inline content is read as bytes; what no number of links explains is not
+    if (Links.length === 0 || (Data != null && !plausibleUnixFS(Data, Links.length))) {
+      return undefined
+    }
+
     const { type, data, blockSizes } = Data == null ? {} as Partial<UnixFS> : UnixFS.unmarshal(Data)
 
     if ((type !== 'file' && type !== 'raw') || blockSizes == null || blockSizes.length !== Links.length) {

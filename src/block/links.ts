@@ -25,6 +25,11 @@ const RAW_CODE = 0x55
 const UNIXFS_BYTES = 1_024
 const BLOCK_SIZE_BYTES = 11
 
+/** Whether the UnixFS part of a node with so many links is as large as these explain: what is larger is not worth decoding */
+export function plausibleUnixFS (data: Uint8Array, links: number): boolean {
+  return data.byteLength <= UNIXFS_BYTES + BLOCK_SIZE_BYTES * links
+}
+
 export interface Link {
   readonly cid: CID
   /** Expected bytes of the linked block itself, where the parent gives a hint that can be true of one block. Unverified. */
@@ -50,6 +55,11 @@ export function linksOf (cid: CID, bytes: Uint8Array, limit: number = DEFAULT_MA
     // whatever a decoder throws means: no links can be read from this
     return []
   }
+}
+
+/** More links than so many, which is what `linksOf` reads by itself? Decodes none of a dag-pb node to say so. */
+export function hasTooManyLinks (cid: CID, bytes: Uint8Array, limit: number = DEFAULT_MAX_LINKS): boolean {
+  return cid.code === dagPb.code ? endOfLinks(bytes, limit) < bytes.byteLength : linksOf(cid, bytes, limit + 1).length > limit
 }
 
 function decodeLinks (codec: number, bytes: Uint8Array, limit: number): Link[] {
@@ -113,7 +123,7 @@ function varint (bytes: Uint8Array, offset: number): [value: number, offset: num
 }
 
 function fileSizes (node: dagPb.PBNode): number[] {
-  if (node.Data == null || node.Data.byteLength > UNIXFS_BYTES + BLOCK_SIZE_BYTES * node.Links.length) {
+  if (node.Data == null || !plausibleUnixFS(node.Data, node.Links.length)) {
     return []
   }
 

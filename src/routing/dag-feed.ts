@@ -44,6 +44,8 @@ export interface DagFeedInit {
   leastPace (): number
   /** Bytes that may wait for readers now */
   window (): number
+  /** Blocks that it may keep track of now */
+  maxKeys (): number
   /** A block came and is what its CID says */
   onBlock (block: Block): void
   /** It has ended: nothing more will come; the outcome is on record */
@@ -73,12 +75,12 @@ export class DagFeed {
   #wake: () => void = () => {}
 
   constructor (init: DagFeedInit) {
-    const { env, dag, chosen, first, window } = init
+    const { env, dag, chosen, first, window, maxKeys } = init
     this.#init = init
     this.dag = dag
     this.chosen = chosen
     this.answerer = answererOf(chosen.route)
-    this.buffer = new FeedBuffer({ root: dag.key, from: dag.from, to: dag.to, first, window })
+    this.buffer = new FeedBuffer({ root: dag.key, from: dag.from, to: dag.to, first, window, maxKeys })
     this.startedAt = env.clock.now()
     this.#timer = new FeedTimer({
       clock: env.clock,

@@ -28,6 +28,8 @@ export interface FeedBufferInit {
   readonly first?: BlockKey
   /** Bytes that may wait for readers now */
   window (): number
+  /** Blocks that may be kept track of now. @default 65_536 */
+  maxKeys? (): number
 }
 
 /**
@@ -65,7 +67,7 @@ export class FeedBuffer {
     this.#to = init.to ?? Infinity
     this.#position = this.#from
     this.#onTheWay = init.first != null && init.first !== init.root
-    this.#plan = new FeedPlan(init.root, this.#from, this.#to)
+    this.#plan = new FeedPlan(init.root, this.#from, this.#to, init.maxKeys)
   }
 
   /** Bytes that came and that nobody has asked for yet */

@@ -1,16 +1,20 @@
 import { fileParts } from '../block/file-parts.ts'
 import { IDENTITY_CODE } from '../block/hashes.ts'
 import { blockKey } from '../block/key.ts'
-import { linksOf } from '../block/links.ts'
+import { DEFAULT_MAX_LINKS, hasTooManyLinks, linksOf } from '../block/links.ts'
 import type { Block } from '../interface/fetcher.ts'
 import type { BlockKey } from '../interface/provider.ts'
+import type { CID } from 'multiformats/cid'
 
 /**
- * Keys of blocks that are still to come, and of those that came: 65 536 blocks
- * of 256 KiB are 16 GiB, more than one stream will survive; beyond it a new
- * stream goes on where this one ended.
+ * Keys of blocks that are still to come, of those that came and of those beside:
+ * 65 536 blocks of 256 KiB are 16 GiB, more than one stream will survive; beyond
+ * it a new stream goes on where this one ended. About 150 bytes each.
  */
-const MAX_KEYS = 65_536
+export const MAX_KEYS = 65_536
+
+/** Links looked at, again and again the same ones included: twice as many as there may be keys, which is what a file of zeros needs */
+const MAX_LINKS_READ = 2 * MAX_KEYS
 
 /** Blocks sent again although none were asked for twice: a server whose memory is short may lose count of a few */
 const MAX_DUPLICATES = 256
@@ -44,11 +48,16 @@ export class FeedPlan {
   readonly #expected = new Map<BlockKey, Place>()
   readonly #outside = new Set<BlockKey>()
   readonly #arrived = new Set<BlockKey>()
+  readonly #maxKeys: () => number
+  #linksRead = 0
+  /** Links were left out: what comes below them is not known */
+  #cut = false
   #strayed = 0
   #duplicates = 0
   #duplicateBytes = 0
 
-  constructor (root: BlockKey, from: number, to: number) {
+  constructor (root: BlockKey, from: number, to: number, maxKeys: () => number = () => MAX_KEYS) {
+    this.#maxKeys = maxKeys
     this.#from = from
     this.#to = to
     this.#expected.set(root, { from: 0, to: Infinity })
@@ -61,7 +70,7 @@ export class FeedPlan {
 
   /** Nothing more of what was asked for is to come */
   get complete (): boolean {
-    return this.#expected.size === 0
+    return this.#expected.size === 0 && !this.#cut
   }
 
   has (key: BlockKey): boolean {
@@ -103,22 +112,41 @@ export class FeedPlan {
     const place = this.#expected.get(own) ?? { from: this.#from, to: Infinity }
     this.#expected.delete(own)
     this.#arrived.add(own)
+
+    if (hasTooManyLinks(cid, bytes, this.#full ? 0 : DEFAULT_MAX_LINKS)) {
+      this.#cut = true
+      return { place, leaf: false }
+    }
+
     const parts = fileParts(cid, bytes) ?? linksOf(cid, bytes).map(({ cid }) => ({ cid, from: 0, to: Infinity }))
+    this.#linksRead += parts.length
+    let last: CID | undefined
 
     for (const part of parts) {
+      // a hole in a file is one block many times over
+      if (last?.equals(part.cid) === true) {
+        continue
+      }
+
+      last = part.cid
       const key = blockKey(part.cid)
       const from = place.from + part.from
       const to = place.from + part.to
 
       // an identity CID carries its block: whether a stream repeats it is the sender's choice
-      if (part.cid.multihash.code === IDENTITY_CODE || this.#arrived.has(key) || this.#expected.has(key) || this.#full) {
+      if (part.cid.multihash.code === IDENTITY_CODE || this.#arrived.has(key) || this.#expected.has(key)) {
         continue
+      }
+
+      if (this.#full) {
+        this.#cut = true
+        break
       }
 
       if (from <= this.#to && to > this.#from) {
         this.#expected.set(key, { from, to })
         this.#outside.delete(key)
-      } else if (this.#outside.size < MAX_KEYS) {
+      } else {
         this.#outside.add(key)
       }
     }
@@ -127,7 +155,7 @@ export class FeedPlan {
   }
 
   get #full (): boolean {
-    return this.#expected.size + this.#arrived.size >= MAX_KEYS
+    return this.#cut || this.#linksRead >= MAX_LINKS_READ || this.#expected.size + this.#arrived.size + this.#outside.size >= this.#maxKeys()
   }
 
   #duplicate (bytes: Uint8Array): Arrival {

@@ -1,5 +1,6 @@
 import { blockKey } from '../block/key.ts'
 import { DagFeed } from './dag-feed.ts'
+import { MAX_KEYS } from './feed-plan.ts'
 import { PresentParts } from './present-parts.ts'
 import { RoutingRequest } from './request.ts'
 import { StreamProviders } from './stream-providers.ts'
@@ -19,6 +20,9 @@ export const FEED_WINDOW = 4_194_304
 
 /** The same for all streams of a manager: 16 with a full window. More share it, so that a crowd of slow readers holds no more. */
 export const FEEDS_WINDOW = 67_108_864
+
+/** Blocks that all streams keep track of, about 40 MB: 4 with as many as one may have. At 64 still 1 GiB of file in each. */
+const FEEDS_KEYS = 262_144
 
 /** Streams at once: each holds a connection, and at 64 still a window of 1 MiB */
 const MAX_FEEDS = 64
@@ -235,6 +239,7 @@ export class DagFeeds {
       }),
       leastPace: () => this.#providers.leastPace(feed.answerer, entry.init),
       window: () => Math.min(FEED_WINDOW, FEEDS_WINDOW / Math.max(1, this.#feeds.size)),
+      maxKeys: () => Math.min(MAX_KEYS, FEEDS_KEYS / Math.max(1, this.#feeds.size)),
       onBlock: block => {
         init.group.delivered(chosen.provider, feed.answerer)
         this.#init.onBlock(key, block)

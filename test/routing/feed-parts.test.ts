@@ -1,9 +1,13 @@
+import { encode } from '@ipld/dag-pb'
 import fc from 'fast-check'
+import { UnixFS } from 'ipfs-unixfs'
 import { CID } from 'multiformats/cid'
+import { create as createDigest } from 'multiformats/hashes/digest'
 import { describe, expect, it } from 'vitest'
 import { fileParts } from '../../src/block/file-parts.ts'
 import { blockKey } from '../../src/block/key.ts'
 import { FeedBuffer, MAX_AHEAD } from '../../src/routing/feed-buffer.ts'
+import { FeedPlan } from '../../src/routing/feed-plan.ts'
 import { carSections } from '../../src/testing/car-sections.ts'
 import { sampleFile } from '../../src/testing/sample-file.ts'
 import type { Block } from '../../src/interface/fetcher.ts'
@@ -149,6 +153,68 @@ describe('the parts of a file in a stream', () => {
     expect(buffer.front).toEqual({ key: 'a', at: 10 })
     buffer.end()
     expect(buffer.front).toBeUndefined()
+  })
+})
+
+describe('a node with very many links', () => {
+  const link = (n: number): CID => {
+    const digest = new Uint8Array(32)
+    new DataView(digest.buffer).setUint32(0, n)
+    return CID.createV1(0x70, createDigest(0x12, digest))
+  }
+  const nodeOf = (links: CID[]): Uint8Array => encode({
+    Data: new UnixFS({ type: 'file', blockSizes: links.map(() => 100n) }).marshal(),
+    Links: links.map(Hash => ({ Name: '', Tsize: 1, Hash }))
+  })
+  const bytes = new Uint8Array(1)
+
+  it('is not read: what is below it is no fault of the sender, and not all of the file', () => {
+    const plan = new FeedPlan(blockKey(root.cid), 0, Infinity)
+    expect(plan.arrive({ cid: root.cid, bytes: nodeOf(Array.from({ length: 4_097 }, (_, i) => link(i))) }).leaf).toBe(false)
+    expect(plan.judge({ cid: link(0), bytes })).toBe('full')
+    expect(plan.begin(blockKey(link(0)))).toBeUndefined()
+    expect(plan.complete).toBe(false)
+  })
+
+  it('of which as many are the same costs one key', () => {
+    const plan = new FeedPlan(blockKey(root.cid), 0, Infinity, () => 2)
+    plan.arrive({ cid: root.cid, bytes: nodeOf(Array.from({ length: 4_096 }, () => link(7))) })
+    expect(plan.judge({ cid: link(7), bytes })).toBe('wanted')
+    plan.arrive({ cid: link(7), bytes: nodeOf([]) })
+    expect(plan.complete).toBe(true)
+  })
+
+  it('again and again is read no longer than a file may be', () => {
+    const plan = new FeedPlan(blockKey(root.cid), 0, Infinity)
+    let key = root.cid
+    let read = 0
+
+    // each links 4,095 times to what is known, and once to the next like it
+    for (; read < 100; read++) {
+      plan.arrive({ cid: key, bytes: nodeOf([...Array.from({ length: 4_095 }, (_, i) => link(i % 2)), link(1_000 + read)]) })
+      key = link(1_000 + read)
+
+      if (plan.judge({ cid: key, bytes }) === 'full') {
+        break
+      }
+    }
+    expect(read).toBe(131_072 / 4_096 - 1)
+  })
+
+  it('leaves what was known before in its place: leaves go on, and all streams share what may be kept', () => {
+    let keys = 100
+    const plan = new FeedPlan(blockKey(root.cid), 0, 1_000, () => keys)
+    plan.arrive({ cid: root.cid, bytes: nodeOf(Array.from({ length: 50 }, (_, i) => link(i))) })
+    keys = 20
+    expect(plan.judge({ cid: link(3), bytes })).toBe('wanted')
+    expect(plan.arrive({ cid: link(3), bytes: nodeOf([]) })).toEqual({ place: { from: 300, to: 400 }, leaf: true })
+    expect(plan.judge({ cid: link(99), bytes })).toBe('full')
+    keys = 100
+    expect(plan.judge({ cid: link(99), bytes })).toBe('foreign')
+    keys = 20
+    plan.arrive({ cid: link(4), bytes: nodeOf([link(99)]) })
+    keys = 100
+    expect(plan.judge({ cid: link(99), bytes })).toBe('full')
   })
 })
 
