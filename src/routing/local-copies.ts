@@ -33,6 +33,8 @@ export class LocalCopies {
   /** Delivered and not yet in the store: whoever asks now gets these bytes */
   readonly #storing = new Map<BlockKey, Uint8Array>()
   readonly #pending = new Set<Promise<void>>()
+  /** The same by who reads on meanwhile; only what is not over */
+  readonly #behind = new Map<string, Set<Promise<void>>>()
   #backlog = 0
 
   constructor (env: RoutingEnvironment, store: LocalStore) {
@@ -71,19 +73,38 @@ export class LocalCopies {
   /**
    * Callers that share the bytes share the write; a full or hanging disk costs the copy, not the read.
    *
-   * @param behind - the caller has more to read and calls `settled` at the end: it waits only when much waits already
+   * @param behind - the caller's name, when it has more to read and calls `settled` at the end: it waits only when much waits already
    */
-  async write (cid: CID, key: BlockKey, bytes: Uint8Array, behind = false): Promise<void> {
+  async write (cid: CID, key: BlockKey, bytes: Uint8Array, behind?: string): Promise<void> {
     const writing = this.#writes.get(bytes) ?? this.#begin(cid, key, bytes)
 
-    if (!behind || this.#backlog > MAX_BACKLOG || this.#pending.size > MAX_BACKLOG_BLOCKS) {
+    if (behind != null && this.#pending.has(writing)) {
+      this.#follow(behind, writing)
+    }
+
+    if (behind == null || this.#backlog > MAX_BACKLOG || this.#pending.size > MAX_BACKLOG_BLOCKS) {
       await writing
     }
   }
 
-  /** Resolves when what is being written now is in the store, or could not be put there; bounded by the store's time limit */
-  async settled (): Promise<void> {
-    await Promise.all(this.#pending)
+  /**
+   * Resolves when what is being written now is in the store, or could not be put there; bounded by the store's time limit
+   *
+   * @param behind - only what this caller brought: nobody waits for the writes of others
+   */
+  async settled (behind?: string): Promise<void> {
+    await Promise.all(behind == null ? this.#pending : this.#behind.get(behind) ?? [])
+  }
+
+  #follow (behind: string, writing: Promise<void>): void {
+    const own = this.#behind.get(behind) ?? new Set()
+    this.#behind.set(behind, own.add(writing))
+    void writing.finally(() => {
+      own.delete(writing)
+      if (own.size === 0 && this.#behind.get(behind) === own) {
+        this.#behind.delete(behind)
+      }
+    })
   }
 
   #begin (cid: CID, key: BlockKey, bytes: Uint8Array): Promise<void> {

@@ -212,7 +212,7 @@ export class ContentRoutingManager implements ContentRouting {
       this.#ahead(key, options.part, mode, hints, options, session)
     }
 
-    return this.#join(cid, key, mode, hints, deadline, options, session?.root)
+    return this.#join(cid, key, mode, hints, deadline, options, session)
   }
 
   /** A block of a file is not here: the rest of the file may come as one stream */
@@ -229,7 +229,7 @@ export class ContentRoutingManager implements ContentRouting {
     })
   }
 
-  async #join (cid: CID, key: BlockKey, mode: PrivacyMode, hints: readonly Provider[], deadline: number, options: RetrieveOptions, root?: CID): Promise<Uint8Array> {
+  async #join (cid: CID, key: BlockKey, mode: PrivacyMode, hints: readonly Provider[], deadline: number, options: RetrieveOptions, session?: ReadBy): Promise<Uint8Array> {
     const { stats, clock } = this.#env
     const maxBytes = Math.max(options.maxBlockSize ?? 0, this.#env.verifier.maxBlockSize)
     const id = flightId(mode, key, maxBytes > this.#env.verifier.maxBlockSize ? maxBytes : undefined)
@@ -238,7 +238,7 @@ export class ContentRoutingManager implements ContentRouting {
 
     if (flight == null) {
       stats.cacheMissesHandled++
-      flight = this.#fly({ cid, key, maxBytes }, id, mode, root, options.part)
+      flight = this.#fly({ cid, key, maxBytes }, id, mode, session?.root, options.part)
     } else {
       stats.coalesced++
     }
@@ -260,7 +260,7 @@ export class ContentRoutingManager implements ContentRouting {
     }
 
     if (options.store !== false) {
-      await this.#copies?.write(cid, key, bytes, options.part != null)
+      await this.#copies?.write(cid, key, bytes, options.part == null ? undefined : session?.id)
     }
 
     return bytes
@@ -336,7 +336,7 @@ export class ContentRoutingManager implements ContentRouting {
       options,
       components: this.#components,
       retrieve: async (cid, sessionOptions) => this.#retrieve(cid, sessionOptions, { root, id }),
-      stored: async () => this.#copies?.settled(),
+      stored: async () => this.#copies?.settled(id),
       parseHint: hint => this.#hint(hint),
       seen: (cid, bytes) => { this.seen(cid, bytes, root) },
       onClose: () => {

@@ -238,6 +238,26 @@ describe('blocks of a file', () => {
     await w.manager.stop()
   })
 
+  it('hold up the end of their own file and of no other', async () => {
+    const { store, open } = gated()
+    const w = await world({ parts: { store, reader: contentReader() } })
+    w.network.add('good')
+    const cid = w.network.block(numbered(1))
+    const session = w.manager.createSession(cid)
+    const reading = session.retrieve(cid, { part: { cid, from: 0, to: 999 } })
+    await w.clock.run(reading)
+
+    const other = w.manager.createSession(cid)
+    let ended = false
+    await other.retrieve(cid)
+    await w.clock.run(Promise.resolve(other.stored?.()).then(() => { ended = true }))
+    expect(ended).toBe(true)
+
+    open()
+    await w.clock.run(Promise.resolve(session.stored?.()))
+    await w.manager.stop()
+  })
+
   it('wait for the store when 32 MiB do', async () => {
     const { store, open, writes } = gated()
     const w = await world({ parts: { store } })
