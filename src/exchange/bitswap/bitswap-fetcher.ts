@@ -2,7 +2,7 @@ import { FetchError } from '../../interface/errors.ts'
 import { PeerClient } from './peer-client.ts'
 import { MAX_WANTS_PER_PEER } from './peer-wants.ts'
 import type { BlockPayload, BlockPrefix, Presence } from './message.ts'
-import type { Acceptance, BitswapNetwork, BlockReceiver } from './network.ts'
+import type { Acceptance, BitswapNetwork, BlockReceiver, Unfinished } from './network.ts'
 import type { BlockVerifier } from '../../block/verify.ts'
 import type { Clock } from '../../interface/clock.ts'
 import type { BlockFetcher } from '../../interface/fetcher.ts'
@@ -170,7 +170,7 @@ class Fetcher implements BitswapFetcher, BlockReceiver {
     return this.#wantsOf.has(peer)
   }
 
-  accept (peer: string, prefix: BlockPrefix, length: number): Acceptance {
+  accept (peer: string, prefix: BlockPrefix, length: number, unfinished: Unfinished): Acceptance {
     const client = this.#peers.get(peer)
 
     if (client == null) {
@@ -178,7 +178,11 @@ class Fetcher implements BitswapFetcher, BlockReceiver {
       return 'no'
     }
 
-    return client.accept(prefix, length)
+    return client.accept(prefix, length, unfinished)
+  }
+
+  finished (peer: string, unfinished: Unfinished): void {
+    this.#peers.get(peer)?.finished(unfinished)
   }
 
   progress (peer: string, bytes: number): void {

@@ -1,6 +1,11 @@
 /** Memory given to a field on its word alone; what is longer grows with what arrives */
 export const TRUSTED_ALLOCATION = 4_096
 
+/** The same of a block that was asked for: most blocks are no longer than this */
+export const WANTED_ALLOCATION = 262_144
+/** A block that has come so far is probably meant: a longer one is moved once, not twice */
+const BLOCK_GROWTH = 4
+
 /** One field of bytes, in whatever pieces it comes */
 export class DataField {
   readonly #length: number
@@ -33,6 +38,12 @@ export class DataField {
     return this.#bytes
   }
 
+  /** Forgets what came, and skips the rest; returns how many bytes that is */
+  drop (): number {
+    this.#bytes = undefined
+    return this.left
+  }
+
   /** Takes what is there of it; returns how many bytes those were */
   take (chunk: Uint8Array, offset: number, end: number): number {
     const length = Math.min(this.left, end - offset)
@@ -51,7 +62,7 @@ export class DataField {
     }
 
     if (this.#at > this.#bytes.byteLength) {
-      const larger = new Uint8Array(Math.min(this.#length, 2 * this.#at))
+      const larger = new Uint8Array(Math.min(this.#length, (this.#own ? BLOCK_GROWTH : 2) * this.#at))
       larger.set(this.#bytes.subarray(0, at))
       this.#bytes = larger
     }

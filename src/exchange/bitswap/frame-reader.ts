@@ -41,6 +41,11 @@ export class FrameReader {
     return this.#parser?.held ?? 0
   }
 
+  /** Forgets the accepted block that is being read; returns how many bytes of it are still to come */
+  drop (): number {
+    return this.#parser?.drop() ?? 0
+  }
+
   /** Throws a `BitswapMessageError`. Messages without content are left out. */
   push (chunk: Chunk, onMessage: (message: BitswapMessage) => void): void {
     if (chunk instanceof Uint8Array) {

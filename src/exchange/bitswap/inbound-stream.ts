@@ -1,6 +1,6 @@
 import { FrameReader } from './frame-reader.ts'
 import type { BitswapMessage, BlockPayload, BlockPrefix } from './message.ts'
-import type { Acceptance } from './network.ts'
+import type { Acceptance, Unfinished } from './network.ts'
 import type { Clock } from '../../interface/clock.ts'
 import type { Stream, StreamMessageEvent } from '@libp2p/interface'
 
@@ -26,7 +26,9 @@ const IDLE_SPARE = 10_000
 const AROUND_BLOCK = 64
 
 export interface InboundHooks {
-  accept (prefix: BlockPrefix, length: number): Acceptance
+  accept (prefix: BlockPrefix, length: number, unfinished: Unfinished): Acceptance
+  /** What was accepted is complete, or will never be */
+  finished (unfinished: Unfinished): void
   progress (bytes: number): void
   block (payload: BlockPayload): Promise<void> | void
   message (message: BitswapMessage): void
@@ -57,6 +59,15 @@ export class InboundStream {
   #unjudged = 0
   #accepted = 0
   #excused = 0
+  /** An accepted block is being read; there is one at a time */
+  #reserved = false
+  readonly #unfinished: Unfinished = {
+    drop: () => {
+      this.#reserved = false
+      this.#excused += this.#reader.drop()
+    }
+  }
+
   #held = 0
   #beganAt: number
   /** When it last came on as it should, and what has come in the window since */
@@ -83,7 +94,8 @@ export class InboundStream {
     }
     this.#reader = new FrameReader({
       accept: (prefix, length) => {
-        const acceptance = this.#hooks.accept(prefix, length)
+        const acceptance = this.#hooks.accept(prefix, length, this.#unfinished)
+        this.#reserved = acceptance === 'yes'
         this.#awaited ||= acceptance !== 'no'
         this.#excused += acceptance === 'late' ? length : acceptance === 'yes' ? AROUND_BLOCK : 0
         return acceptance === 'yes'
@@ -208,7 +220,15 @@ export class InboundStream {
     }
   }
 
+  #finish (): void {
+    if (this.#reserved) {
+      this.#reserved = false
+      this.#hooks.finished(this.#unfinished)
+    }
+  }
+
   #block (payload: BlockPayload): void {
+    this.#finish()
     const judged = this.#hooks.block(payload)
 
     if (judged == null) {
@@ -263,6 +283,7 @@ export class InboundStream {
 
     this.#ended = true
     this.#stream.removeEventListener('message', this.#onData)
+    this.#finish()
     this.#hold(0)
     this.#hooks.ended(this.#messages)
   }

@@ -10,7 +10,7 @@ const LATE = 30_000
 /** Wants at one peer that are over: what still comes of them is nobody's fault */
 export class LateBlocks {
   readonly #clock: Clock
-  readonly #until = new Map<BlockKey, { readonly kind: string, readonly at: number }>()
+  readonly #until = new Map<BlockKey, { readonly kind: string, readonly at: number, readonly cancelled: boolean }>()
 
   constructor (clock: Clock) {
     this.#clock = clock
@@ -21,9 +21,10 @@ export class LateBlocks {
     return this.#until.size
   }
 
-  add (key: BlockKey, kind: string): void {
+  /** @param cancelled - it did not come before it was over */
+  add (key: BlockKey, kind: string, cancelled: boolean): void {
     this.#until.delete(key)
-    this.#until.set(key, { kind, at: this.#clock.now() + LATE })
+    this.#until.set(key, { kind, at: this.#clock.now() + LATE, cancelled })
 
     if (this.#until.size > MAX_LATE) {
       this.#until.delete(this.#until.keys().next().value ?? '')
@@ -34,6 +35,21 @@ export class LateBlocks {
   excuse (key: BlockKey): boolean {
     this.#expire()
     return this.#until.delete(key)
+  }
+
+  /** Blocks of that kind that may be on their way although they were cancelled, up to `max` */
+  crossing (kind: string, max: number): number {
+    let found = 0
+    this.#expire()
+
+    for (const entry of this.#until.values()) {
+      if (found === max) {
+        break
+      }
+      found += entry.cancelled && entry.kind === kind ? 1 : 0
+    }
+
+    return found
   }
 
   /** Could a block of that kind be one of them? Nobody hashes it to find out. */

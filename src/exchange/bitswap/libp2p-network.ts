@@ -167,13 +167,14 @@ export class Libp2pBitswapNetwork implements BitswapNetwork {
   #read (peer: string, state: InboundPeer, stream: Stream, connection: Connection): void {
     const protocol = stream.protocol as BitswapProtocol
     const inbound = new InboundStream(stream, this.#components.clock, {
-      accept: (prefix, length) => {
-        const acceptance = this.#blocks?.accept(peer, prefix, length) ?? 'no'
+      accept: (prefix, length, unfinished) => {
+        const acceptance = this.#blocks?.accept(peer, prefix, length, unfinished) ?? 'no'
         if (acceptance === 'no') {
           state.bytes.spend(UNSOLICITED_COST)
         }
         return acceptance
       },
+      finished: unfinished => { this.#blocks?.finished(peer, unfinished) },
       progress: bytes => { this.#blocks?.progress(peer, bytes) },
       block: payload => this.#blocks?.block(peer, payload),
       message: message => { this.#dispatch(peer, connection, protocol, message) },

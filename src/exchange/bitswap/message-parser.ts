@@ -1,7 +1,7 @@
-import { DataField, TRUSTED_ALLOCATION } from './data-field.ts'
+import { DataField, TRUSTED_ALLOCATION, WANTED_ALLOCATION } from './data-field.ts'
 import { ENTRY_BYTES, MAX_ENTRIES, MAX_LIST_BYTES, readPresence, readWantlist, tooMany } from './message-entries.ts'
 import { BitswapMessageError } from './message-error.ts'
-import { CID_V0_PREFIX, FIXED32, FIXED64, LENGTH_DELIMITED, MAX_PREFIX_BYTES, MAX_VARINT, MESSAGE, PAYLOAD, VARINT, Fields, decodePrefix, unknownType, wrongType } from './wire.ts'
+import { CID_V0_PREFIX, FIXED32, FIXED64, LENGTH_DELIMITED, MAX_PREFIX_BYTES, MAX_VARINT, MESSAGE, PAYLOAD, VARINT, Fields, checkField, decodePrefix, unknownType } from './wire.ts'
 import type { MessageEvents } from './message-events.ts'
 import type { BitswapMessage, BlockPayload, BlockPrefix, Presence, WantEntry } from './message.ts'
 
@@ -54,6 +54,12 @@ export class MessageParser {
     const data = this.#isBlock && this.#prefix != null ? 0 : this.#data?.held ?? 0
     const payload = this.#unjudged ? this.#payload?.byteLength ?? 0 : 0
     return data + payload + ENTRY_BYTES * (this.#wants.length + this.#presences.length)
+  }
+
+  /** Forgets the accepted block that is being read; returns how many bytes of it are still to come */
+  drop (): number {
+    this.#payload = undefined
+    return this.#isBlock ? this.#data?.drop() ?? 0 : 0
   }
 
   /** Takes what belongs to this message; returns where the rest begins */
@@ -129,16 +135,7 @@ export class MessageParser {
     this.#field = key >>> 3
     this.#type = key & 7
 
-    if (this.#field === 0) {
-      throw new BitswapMessageError('field', 'A field has the number 0')
-    }
-
-    const known = this.#inner >= 0 ? this.#field <= PAYLOAD.data : this.#field <= MESSAGE.pendingBytes
-    const expected = this.#inner < 0 && this.#field === MESSAGE.pendingBytes ? VARINT : LENGTH_DELIMITED
-
-    if (known && this.#type !== expected) {
-      throw wrongType(this.#field, this.#type)
-    }
+    checkField(this.#field, this.#type, this.#inner >= 0)
 
     switch (this.#type) {
       case VARINT:
@@ -236,8 +233,7 @@ export class MessageParser {
       this.#unjudged = true
       this.#gather(length, TRUSTED_ALLOCATION)
     } else {
-      // memory is taken at once only for what was asked for; the system gives it page by page as it is filled
-      this.#gather(length, this.#events.accept?.(this.#prefix, length) === false ? undefined : length)
+      this.#gather(length, this.#events.accept?.(this.#prefix, length) === false ? undefined : WANTED_ALLOCATION)
     }
   }
 

@@ -25,15 +25,26 @@ export interface PeerMessage {
 
 /**
  * Was such a block asked for? Only of one that was (`yes`) any byte is kept; one
- * that was, but is wanted no more (`late`), is not held against the peer.
+ * that was, but is wanted no more (`late`), is not held against the peer. One
+ * besides as many as are wanted (`spare`) may be a second copy: it counts among
+ * the bytes that the peer may send unasked.
  */
-export type Acceptance = 'yes' | 'late' | 'no'
+export type Acceptance = 'yes' | 'late' | 'spare' | 'no'
+
+/** A block that was accepted and is not complete */
+export interface Unfinished {
+  /** Nobody waits for it any more: what came of it is forgotten, the rest is skipped */
+  drop (): void
+}
 
 /** The client: told about blocks while they arrive */
 export interface BlockReceiver {
   /** Is anything wanted from this peer? It then has a place when others have taken all. */
   wantsFrom (peer: string): boolean
-  accept (peer: string, prefix: BlockPrefix, length: number): Acceptance
+  /** What is accepted stays `unfinished` until `finished` or dropped */
+  accept (peer: string, prefix: BlockPrefix, length: number, unfinished: Unfinished): Acceptance
+  /** An accepted block is complete, or its stream is over */
+  finished (peer: string, unfinished: Unfinished): void
   /** Bytes of an accepted block have arrived */
   progress (peer: string, bytes: number): void
   /** An accepted block is complete. While the promise is pending the stream that it came by may be held back. */

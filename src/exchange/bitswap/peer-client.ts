@@ -3,7 +3,7 @@ import { Arrivals } from './arrivals.ts'
 import { kindOf } from './late-blocks.ts'
 import { PeerWants } from './peer-wants.ts'
 import type { BlockPayload, BlockPrefix, Presence } from './message.ts'
-import type { Acceptance, BitswapNetwork } from './network.ts'
+import type { Acceptance, BitswapNetwork, Unfinished } from './network.ts'
 import type { WantBatch } from './peer-wants.ts'
 import type { Waiter, WantedBlock } from './wanted-block.ts'
 import type { BlockVerifier } from '../../block/verify.ts'
@@ -97,14 +97,18 @@ export class PeerClient {
     }
   }
 
-  accept (prefix: BlockPrefix, length: number): Acceptance {
-    const expected = this.#wants.expects(prefix, length)
+  accept (prefix: BlockPrefix, length: number, unfinished: Unfinished): Acceptance {
+    const expected = this.#wants.expects(prefix, length, unfinished)
 
     if (expected === 'no') {
       this.#unsolicited(prefix, `a block of ${length} bytes that it was not asked for`)
     }
 
     return expected
+  }
+
+  finished (unfinished: Unfinished): void {
+    this.#wants.finished(unfinished)
   }
 
   progress (bytes: number): void {

@@ -1,8 +1,9 @@
 import { LateBlocks, kindOf } from './late-blocks.ts'
 import { fits, tell, withdrawn } from './wanted-block.ts'
+import { UnfinishedBlocks } from './unfinished-blocks.ts'
 import { WirePriorities } from './wire-priority.ts'
 import type { BlockPrefix, OutgoingMessage } from './message.ts'
-import type { Acceptance } from './network.ts'
+import type { Acceptance, Unfinished } from './network.ts'
 import type { Waiter, WantedBlock } from './wanted-block.ts'
 import type { Clock } from '../../interface/clock.ts'
 import type { Disclosure } from '../../interface/disclosure.ts'
@@ -12,6 +13,9 @@ import type { CID } from 'multiformats/cid'
 interface Cancellation {
   readonly cid: CID
   readonly told: readonly Disclosure[]
+  readonly kind: string
+  /** What was on its way may have been dropped since */
+  lost: boolean
 }
 
 export interface WantBatch {
@@ -34,6 +38,7 @@ export class PeerWants {
   readonly #queue = new Map<BlockKey, WantedBlock>()
   readonly #cancels = new Map<BlockKey, Cancellation>()
   readonly #late: LateBlocks
+  readonly #unfinished: UnfinishedBlocks
   /** Wants on the wire, by what their blocks look like */
   readonly #kinds = new Map<string, number>()
   readonly #priorities = new WirePriorities()
@@ -42,6 +47,7 @@ export class PeerWants {
   constructor (clock: Clock) {
     this.#clock = clock
     this.#late = new LateBlocks(clock)
+    this.#unfinished = new UnfinishedBlocks(this.#late)
   }
 
   /** Blocks wanted, written or not */
@@ -97,7 +103,8 @@ export class PeerWants {
     }
     this.#wanted.set(key, wanted)
 
-    if (cancelled == null) {
+    if (cancelled == null || cancelled.lost) {
+      this.#cancels.delete(key)
       this.#queue.set(key, wanted)
     } else {
       // the peer has not been told that we lost interest: it need not be told that we found it again
@@ -161,18 +168,21 @@ export class PeerWants {
   }
 
   /** Is a block like this on its way? `late` blocks are nobody's fault, but of no use either. */
-  expects (prefix: BlockPrefix, length: number): Acceptance {
+  expects (prefix: BlockPrefix, length: number, unfinished: Unfinished): Acceptance {
     const kind = kindOf(prefix)
+    const fitting = this.#kinds.has(kind) && this.#fitting(kind, length)
 
-    if (this.#kinds.has(kind)) {
-      for (const { kind: other, waiters, flushedAt } of this.#wanted.values()) {
-        if (other === kind && flushedAt != null && fits(waiters, length)) {
-          return 'yes'
-        }
-      }
+    if (fitting && this.#unfinished.admits(kind, this.#kinds.get(kind) ?? 0)) {
+      this.#unfinished.add(unfinished, kind)
+      return 'yes'
     }
 
-    return this.#late.excuseKind(kind) ? 'late' : 'no'
+    return this.#late.excuseKind(kind) ? 'late' : fitting ? 'spare' : 'no'
+  }
+
+  /** It is complete, or will never be: there is room for another one */
+  finished (unfinished: Unfinished): void {
+    this.#unfinished.delete(unfinished)
   }
 
   /** A block turned out to be this one: those who wait for it, and it is wanted no more */
@@ -189,7 +199,8 @@ export class PeerWants {
     if (wanted.flushedAt == null) {
       withdrawn(wanted)
     } else {
-      this.#late.add(key, wanted.kind)
+      this.#late.add(key, wanted.kind, false)
+      this.#trim(wanted.kind)
     }
 
     return wanted
@@ -231,8 +242,9 @@ export class PeerWants {
     if (wanted.flushedAt == null) {
       withdrawn(wanted)
     } else {
-      this.#cancels.set(wanted.key, { cid: wanted.cid, told: wanted.told })
-      this.#late.add(wanted.key, wanted.kind)
+      this.#cancels.set(wanted.key, { cid: wanted.cid, told: wanted.told, kind: wanted.kind, lost: false })
+      this.#late.add(wanted.key, wanted.kind, true)
+      this.#trim(wanted.kind)
     }
   }
 
@@ -266,11 +278,31 @@ export class PeerWants {
 
     for (const wanted of lost) {
       this.#remove(wanted)
+      this.#trim(wanted.kind)
       withdrawn(wanted)
     }
 
     this.#cancels.clear()
     return lost
+  }
+
+  #fitting (kind: string, length: number): boolean {
+    for (const { kind: other, waiters, flushedAt } of this.#wanted.values()) {
+      if (other === kind && flushedAt != null && fits(waiters, length)) {
+        return true
+      }
+    }
+
+    return false
+  }
+
+  /** Whoever finds again what may have been dropped has to ask for it again */
+  #trim (kind: string): void {
+    if (this.#unfinished.trim(kind, this.#kinds.get(kind) ?? 0)) {
+      for (const cancelled of this.#cancels.values()) {
+        cancelled.lost ||= cancelled.kind === kind
+      }
+    }
   }
 
   #flushed (wanted: WantedBlock): void {

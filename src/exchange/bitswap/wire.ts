@@ -149,7 +149,21 @@ export class Fields {
   }
 }
 
-export function wrongType (field: number, type: number): BitswapMessageError {
+/** Throws when a field of a message, or of a block in it, is not what it should be */
+export function checkField (field: number, type: number, inPayload: boolean): void {
+  if (field === 0) {
+    throw new BitswapMessageError('field', 'A field has the number 0')
+  }
+
+  const known = inPayload ? field <= PAYLOAD.data : field <= MESSAGE.pendingBytes
+  const expected = !inPayload && field === MESSAGE.pendingBytes ? VARINT : LENGTH_DELIMITED
+
+  if (known && type !== expected) {
+    throw wrongType(field, type)
+  }
+}
+
+function wrongType (field: number, type: number): BitswapMessageError {
   return new BitswapMessageError('wire-type', `Field ${field} has wire type ${type}, which is not its own`)
 }
 

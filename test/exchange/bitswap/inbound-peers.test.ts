@@ -4,7 +4,7 @@ import { BITSWAP_PROTOCOLS, MAX_MESSAGE_SIZE } from '../../../src/exchange/bitsw
 import { sample } from './attempt.ts'
 import { varint, wireless } from './fake-streams.ts'
 import type { FakeStream, Wireless } from './fake-streams.ts'
-import type { BlockReceiver } from '../../../src/exchange/bitswap/network.ts'
+import type { BlockReceiver, Unfinished } from '../../../src/exchange/bitswap/network.ts'
 
 const MEBIBYTE = 1_048_576
 const LAVISH = { burst: 1e12, perSecond: 1e12 }
@@ -14,6 +14,7 @@ function receiver (wanted: readonly string[], got: Uint8Array[] = []): BlockRece
   return {
     wantsFrom: peer => wanted.includes(peer),
     accept: peer => wanted.includes(peer) ? 'yes' : 'no',
+    finished: () => {},
     progress: () => {},
     block: (_, { bytes }) => { got.push(bytes) },
     presences: () => {},
@@ -209,5 +210,30 @@ describe('streams', () => {
     await world.clock.advance(100_000)
     expect(world.network.size.incoming).toBe(0)
     await stopped(world)
+  })
+})
+
+describe('blocks that were asked for and do not end', () => {
+  it('take memory as they arrive, and lose it when they are dropped; what follows is read', async () => {
+    const world = await wireless({ bytes: { burst: 1_000, perSecond: 0 } })
+    const unfinished: Unfinished[] = []
+    const finished: Unfinished[] = []
+    world.network.receiveBlocks({ ...receiver(['good']), accept: (_, __, ___, one) => unfinished.push(one) > 0 ? 'yes' : 'no', finished: (_, one) => { finished.push(one) } })
+    const bytes = await block(2 * MEBIBYTE)
+    const before = process.memoryUsage().arrayBuffers
+    const streams = Array.from({ length: 60 }, () => world.open('good'))
+    streams.forEach(stream => { stream.say(bytes.subarray(0, 100)) })
+
+    expect(unfinished).toHaveLength(60)
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(60 * 300_000)
+
+    unfinished[0]?.drop()
+    streams[0]?.say(bytes.subarray(100))
+    streams[1]?.say(bytes.subarray(100))
+    expect(finished).toEqual([unfinished[1]])
+    expect(streams[0]?.status).toBe('open')
+    expect(world.faults).toEqual([])
+    await stopped(world)
+    expect(finished).toHaveLength(59)
   })
 })

@@ -7,6 +7,7 @@ import { Arrivals } from '../../../src/exchange/bitswap/arrivals.ts'
 import { PeerWants } from '../../../src/exchange/bitswap/peer-wants.ts'
 import { Disclosure } from '../../../src/interface/disclosure.ts'
 import { VirtualClock } from '../../../src/testing/virtual-clock.ts'
+import type { Unfinished } from '../../../src/exchange/bitswap/network.ts'
 import type { Waiter, WantedBlock } from '../../../src/exchange/bitswap/wanted-block.ts'
 
 const cids = Array.from({ length: 6 }, (_, i) => CID.createV1(0x55, Digest.create(0x12, new Uint8Array(32).fill(i))))
@@ -146,18 +147,53 @@ describe('what a peer is told', () => {
   })
 })
 
+function unfinished (dropped: string[] = [], name = ''): Unfinished {
+  return { drop: () => { dropped.push(name) } }
+}
+
 describe('what a peer may send', () => {
   const prefix = { version: 1, codec: 0x55, hash: 0x12, digestLength: 32 } as const
 
   it('is a block of a kind that was asked for and is not too large, as soon as it was asked for', () => {
     const wants = new PeerWants(new VirtualClock())
     wants.join(waiter(1, 100))
-    expect(wants.expects(prefix, 100)).toBe('no')
+    expect(wants.expects(prefix, 100, unfinished())).toBe('no')
     wants.take()
-    expect(wants.expects(prefix, 100)).toBe('yes')
-    expect(wants.expects(prefix, 101)).toBe('no')
-    expect(wants.expects({ ...prefix, digestLength: 20 }, 10)).toBe('no')
-    expect(wants.expects({ ...prefix, hash: 0x13 }, 10)).toBe('no')
+    expect(wants.expects(prefix, 100, unfinished())).toBe('yes')
+    expect(wants.expects(prefix, 101, unfinished())).toBe('no')
+    expect(wants.expects({ ...prefix, digestLength: 20 }, 10, unfinished())).toBe('no')
+    expect(wants.expects({ ...prefix, hash: 0x13 }, 10, unfinished())).toBe('no')
+  })
+
+  it('is as many unfinished blocks at a time as are wanted, and what is beyond is not held against it', () => {
+    const wants = new PeerWants(new VirtualClock())
+    wants.join(waiter(1))
+    wants.join(waiter(2))
+    wants.take()
+    const [first, second, third] = [unfinished(), unfinished(), unfinished()]
+    expect([first, second, third].map(one => wants.expects(prefix, 10, one))).toEqual(['yes', 'yes', 'spare'])
+    wants.finished(first)
+    expect(wants.expects(prefix, 10, third)).toBe('yes')
+    expect(wants.expects(prefix, 10, unfinished())).toBe('spare')
+  })
+
+  it('is dropped when nothing that is wanted backs it any more, but not what a CANCEL may have crossed', () => {
+    const wants = new PeerWants(new VirtualClock())
+    const [one, two] = [waiter(1), waiter(2)]
+    const [first, second] = [wants.join(one), wants.join(two)]
+    const dropped: string[] = []
+    wants.take()
+    wants.expects(prefix, 10, unfinished(dropped, 'first'))
+    wants.expects(prefix, 10, unfinished(dropped, 'second'))
+    wants.leave(first, one)
+    expect(dropped).toEqual([])
+    wants.leave(second, two)
+    expect(dropped.sort()).toEqual(['first', 'second'])
+    expect(wants.expects(prefix, 10, unfinished())).toBe('late')
+
+    // before the CANCEL is written it is wanted again: what came of it is gone, so it is asked for again
+    wants.join(one)
+    expect(wants.take()?.message.wants?.filter(({ cancel }) => cancel !== true)).toHaveLength(1)
   })
 
   it('may come late, each once, and not for ever', async () => {
@@ -167,15 +203,15 @@ describe('what a peer may send', () => {
     const wanted = wants.join(who)
     wants.take()
     wants.leave(wanted, who)
-    expect(wants.expects(prefix, 10)).toBe('late')
-    expect(wants.expects(prefix, 10)).toBe('no')
+    expect(wants.expects(prefix, 10, unfinished())).toBe('late')
+    expect(wants.expects(prefix, 10, unfinished())).toBe('no')
 
     const again = waiter(2)
     const other = wants.join(again)
     wants.take()
     wants.leave(other, again)
     await clock.advance(31_000)
-    expect(wants.expects(prefix, 10)).toBe('no')
+    expect(wants.expects(prefix, 10, unfinished())).toBe('no')
   })
 })
 
