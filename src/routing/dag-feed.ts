@@ -41,7 +41,7 @@ export interface DagFeedInit {
   readonly fetcher: Pick<BlockFetcher, 'stream'>
   readonly request: RoutingRequest
   /** Bytes per ms below which others are asked instead */
-  leastPace (): number
+  leastPace (own: number): number
   /** Bytes that may wait for readers now */
   window (): number
   /** Blocks that it may keep track of now */

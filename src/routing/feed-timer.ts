@@ -5,14 +5,24 @@ import type { Sample } from '../interface/reputation.ts'
 /** Bytes per ms below which a stream is given up, as a transfer of one block is */
 const MIN_PACE = 1
 
+/** Milliseconds of waiting that the pace of late is reckoned from, once or twice as long: a pause of the line hardly shows, a fast start is soon forgotten */
+const LATE = 1_000
+
 export interface FeedTimerInit {
   readonly clock: Clock
   readonly timeouts: AttemptTimeouts
-  /** Bytes per ms below which it is no help, although no fault */
-  leastPace (): number
+  /** Bytes per ms below which it is no help, although no fault; `own` is what it once came with, 0 when that is not known */
+  leastPace (own: number): number
   /** `cancelled`: only slower than others */
   onLate (outcome: 'stalled' | 'unreachable' | 'cancelled', why: string): void
 }
+
+interface Mark {
+  readonly waited: number
+  readonly bytes: number
+}
+
+const START: Mark = { waited: 0, bytes: 0 }
 
 /** Measures a stream, and gives it up when it is silent or crawls; only time in which something was waited for counts */
 export class FeedTimer {
@@ -29,6 +39,10 @@ export class FeedTimer {
   /** Milliseconds spent waiting for bytes after the first */
   #waited = 0
   #bytes = 0
+  /** Milliseconds waited and bytes that had come at two moments, between which `LATE` was waited; the pace of late counts from the first */
+  #marks: [Mark, Mark] = [START, START]
+  /** Bytes per ms in the best stretch so far */
+  #own = 0
   #stopped = false
   #cancel: () => void = () => {}
 
@@ -69,6 +83,7 @@ export class FeedTimer {
 
   received (bytes: number): void {
     this.phase('first-byte')
+    this.#mark()
     this.#bytes += bytes
     this.#recentBytes += bytes
     this.#lastByteAt = this.#init.clock.now()
@@ -91,13 +106,15 @@ export class FeedTimer {
     this.#judgePace()
   }
 
-  /** Milliseconds until so many bytes have come at the mean pace; Infinity before the first, and while none have come for as long as that */
+  /** Milliseconds until so many bytes have come at the pace of late; Infinity before the first, and while none have come for as long as that */
   eta (bytes: number): number {
     if (this.#firstByteAt == null || this.#bytes === 0) {
       return Infinity
     }
 
-    const eta = bytes * (this.#waited + this.#pulled) / this.#bytes
+    const [since] = this.#marks
+    const came = this.#bytes - since.bytes
+    const eta = came === 0 ? Infinity : bytes * (this.#waited + this.#pulled - since.waited) / came
     const quiet = this.#pullingSince == null ? 0 : this.#init.clock.now() - Math.max(this.#lastByteAt, this.#pullingSince)
     return quiet > eta ? Infinity : eta
   }
@@ -105,6 +122,15 @@ export class FeedTimer {
   stop (): void {
     this.rest()
     this.#stopped = true
+  }
+
+  #mark (): void {
+    const waited = this.#waited + this.#pulled
+    const [, late] = this.#marks
+
+    if (waited - late.waited >= LATE) {
+      this.#marks = [late, { waited, bytes: this.#bytes }]
+    }
   }
 
   get #pulled (): number {
@@ -161,10 +187,11 @@ export class FeedTimer {
 
     if (pace < MIN_PACE) {
       onLate('stalled', why)
-    } else if (pace < leastPace()) {
+    } else if (pace < leastPace(this.#own)) {
       onLate('cancelled', `${why}: others are faster`)
     }
 
+    this.#own = Math.max(this.#own, pace)
     this.#recentBytes = 0
     this.#recentWait = -this.#pulled
   }

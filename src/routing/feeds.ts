@@ -237,7 +237,7 @@ export class DagFeeds {
         deadline: () => Infinity,
         priority: () => priority
       }),
-      leastPace: () => this.#providers.leastPace(feed.answerer, entry.init),
+      leastPace: own => this.#providers.leastPace(feed.answerer, entry.init, own),
       window: () => Math.min(FEED_WINDOW, FEEDS_WINDOW / Math.max(1, this.#feeds.size)),
       maxKeys: () => Math.min(MAX_KEYS, FEEDS_KEYS / Math.max(1, this.#feeds.size)),
       onBlock: block => {

@@ -101,10 +101,15 @@ export class StreamProviders {
     return views.some(({ route, view }) => answererOf(route) !== answerer && view.selectable && view.breaker !== 'open')
   }
 
-  /** Bytes per ms below which others are asked instead, where there are any */
-  leastPace (answerer: ProviderId, circle: StreamCircle): number {
+  /**
+   * Bytes per ms below which others are asked instead, where there are any
+   *
+   * @param own - what this stream once came with: stands in where nothing is usual yet
+   */
+  leastPace (answerer: ProviderId, circle: StreamCircle, own: number): number {
     const usual = this.#env.windows.transfers[sizeClass(USUAL_BLOCK)]?.quantile(USUAL, LEAST_TRANSFERS)
-    return usual == null || !this.others(answerer, circle) ? 0 : Math.min(PACE_ENOUGH, USUAL_BLOCK / Math.max(1, usual) / SLOWER_THAN_USUAL)
+    const pace = usual == null ? own : USUAL_BLOCK / Math.max(1, usual)
+    return pace === 0 || !this.others(answerer, circle) ? 0 : Math.min(PACE_ENOUGH, pace / SLOWER_THAN_USUAL)
   }
 
   clear (): void {

@@ -87,6 +87,26 @@ describe('a stream', () => {
     await w.manager.stop()
   })
 
+  it('that begins fast and then drips is left within seconds, by what it once was', async () => {
+    const network = new SimulatedNetwork()
+    const { fetcher } = network
+    const stream: BlockFetcher['stream'] = async function * (dag, route, attempt) {
+      let count = 0
+
+      for await (const block of fetcher.stream?.(dag, route, attempt) ?? []) {
+        if (++count > 40 && route.provider === 'http:sender.example') {
+          await network.clock.sleep(block.bytes.byteLength / 40, { signal: attempt.signal })
+        }
+        yield block
+      }
+    }
+    const w = await scene({ throughput: 10_000 }, { throughput: 10_000, streams: true }, { network, parts: { fetchers: [{ ...fetcher, stream }] } })
+    // at 40 kB/s the rest would take 140 s
+    expect(await read(w)).toBeLessThan(6_500)
+    expect(w.manager.stats().streams).toMatchObject({ resumed: 1 })
+    await w.manager.stop()
+  })
+
   it('that is slow stays where there is nobody else', async () => {
     const w = await scene({ throughput: 200 }, { down: true })
     const took = await read(w, { providers: [] })
