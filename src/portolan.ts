@@ -12,6 +12,7 @@ import { systemResolve } from './exchange/http/dial-egress.ts'
 import { undiciTransport } from './exchange/http/undici-egress.ts'
 import { systemResolveText } from './exchange/lease/dns-egress.ts'
 import { InvalidOptionError } from './interface/errors.ts'
+import { toListenProblem } from './listen-problem.ts'
 import type { BlockVerifier } from './block/verify.ts'
 import type { ContentRoutingOptions } from './config/content-routing-options.ts'
 import type { Libp2pInit } from './config/libp2p-options.ts'
@@ -146,13 +147,6 @@ class Node implements Portolan {
       await this.#storage.close()
     }
   }
-}
-
-function toListenProblem (err: unknown, listen: readonly string[]): unknown {
-  const { name } = err as Error
-  return name === 'UnsupportedListenAddressesError' || name === 'UnsupportedListenAddressError'
-    ? new InvalidOptionError(`the peer-to-peer node cannot listen on ${listen.join(', ')}: ${(err as Error).message}`, { cause: err })
-    : err
 }
 
 /**

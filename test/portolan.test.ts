@@ -119,7 +119,14 @@ it('a start that fails leaves the store free', async () => {
   cleanup.push(() => first.stop())
   const taken = first.libp2p.getMultiaddrs()[0]?.toString().replace(/\/p2p\/.*/, '') ?? ''
 
-  await expect(createPortolan({ store, listen: [taken] })).rejects.toMatchObject({ name: 'InvalidOptionError', message: expect.stringContaining(taken) })
+  await expect(createPortolan({ store, listen: [taken] })).rejects.toMatchObject({
+    name: 'ListenError',
+    message: `libp2p: port ${taken.replace(/.*\//, '')} on 127.0.0.1 is taken by another program; choose another with --listen MULTIADDR (port 0 takes a free one)`
+  })
+  await expect(createPortolan({ store, listen: ['/ip4/192.0.2.1/tcp/0'] })).rejects.toMatchObject({
+    name: 'ListenError',
+    message: expect.stringMatching(/^libp2p: 192\.0\.2\.1 is no address of this machine.*$/)
+  })
   const node = await createPortolan({ store })
   await node.stop()
 })

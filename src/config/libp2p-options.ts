@@ -80,6 +80,9 @@ function checked (option: string, list: readonly string[] | undefined, demand: R
         if (why != null) {
           throw new Error(why)
         }
+        if (option === 'listen' && !address.getComponents().some(({ name }) => name === 'tcp')) {
+          throw new Error('it has no TCP port')
+        }
         return address.toString()
       }
     } catch (err) {

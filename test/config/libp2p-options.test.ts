@@ -113,6 +113,10 @@ describe('an address over a transport that there is none for', () => {
     expect(() => libp2pOptions({ listen: [...LISTEN.listen, text] })).toThrow(expect.objectContaining({ name: 'InvalidOptionError', message }))
   })
 
+  it('an address without a port is none to listen on', () => {
+    expect(() => libp2pOptions({ listen: ['/ip4/127.0.0.1'] })).toThrow(expect.objectContaining({ name: 'InvalidOptionError', message: expect.stringContaining('"/ip4/127.0.0.1": it has no TCP port') as string }))
+  })
+
   it('is none to join a DHT through', () => {
     const peer = `/ip4/8.8.8.8/udp/4001/quic-v1/p2p/${PEER}`
 
