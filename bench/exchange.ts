@@ -88,9 +88,8 @@ export async function run ({ seed, short, log }: BenchOptions): Promise<BenchRes
   // the DAG of which the next blocks are known one after the other; of the flat one the figures are printed
   for (const shape of ['deep', 'flat'] as const) {
     const { car, prefetch, helia, heliaConcurrency, requests } = await carVsBlocks({ seed, shape, chunkSize: CAR_CHUNK, rounds: short ? 1 : 3 })
-    if (shape === 'deep') {
-      ratios.carVsBlocks = helia / car
-    }
+    ratios[shape === 'deep' ? 'carVsBlocks' : 'carVsBlocksFlat'] = helia / car
+    ratios[shape === 'deep' ? 'blocksVsHelia' : 'blocksVsHeliaFlat'] = helia / prefetch
     const name = `car${shape === 'deep' ? 'Deep' : 'Flat'}`
     Object.assign(absolute, { [`${name}Ms`]: car, [`${name}PrefetchMs`]: prefetch, [`${name}HeliaMs`]: helia, [`${name}HeliaConcurrency`]: heliaConcurrency, [`${name}Requests`]: requests })
     log(`250 blocks over HTTP, 25 ms a request, ${shape}: ${car.toFixed(0)} ms as a CAR (${requests} requests), ${prefetch.toFixed(0)} ms block by block, Helia's session ${helia.toFixed(0)} ms`)

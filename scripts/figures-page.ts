@@ -76,7 +76,10 @@ the last byte is out and the last block is stored. Ratios of throughput, unless 
       { key: 'threeProvidersBytes', what: 'Bytes received from three providers / bytes of the file', bar: '≤ 1.05' },
       { key: 'cancelRate', what: 'Wants that had left and were then aborted or satisfied elsewhere: the share for which a CANCEL arrived', bar: '1.0' },
       { key: 'broadcast', what: 'Wants seen by ten connected peers that were never chosen', bar: '0' },
-      { key: 'carVsBlocks', what: 'A DAG of 250 blocks, each of which names the next, over HTTP with 25 ms a request: time of Helia\'s gateway session / of one CAR stream', bar: '≥ 10' },
+      { key: 'carVsBlocks', what: 'A DAG of 250 blocks, a chain of nodes with a leaf each, over HTTP with 25 ms a request: time of Helia\'s gateway session / of one CAR stream', bar: '≥ 10' },
+      { key: 'carVsBlocksFlat', what: 'The same for a root with 249 leaves, all of which are known after one request', bar: '–' },
+      { key: 'blocksVsHelia', what: 'The chain without CARs: time of Helia\'s session / of our reader, block by block', bar: '–' },
+      { key: 'blocksVsHeliaFlat', what: 'The root with 249 leaves without CARs: the same', bar: '–' },
       { key: 'range', what: 'Blocks fetched to read 1 KiB at the middle of a file of 1 GiB', bar: '≤ 8' },
       { key: 'slowReader', what: 'Throughput of a peer we serve, beside one that never reads / alone', bar: '≥ 0.9' },
       { key: 'slowReaderRssMiB', what: 'By how many MiB our memory grows meanwhile', bar: '≤ 64' }

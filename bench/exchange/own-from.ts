@@ -63,6 +63,9 @@ export async function ownFrom (servers: readonly Serving[], name: string, execAr
       if (reading.size !== size || count !== blocks) {
         throw new Error(`our node read ${reading.size} bytes of ${size}, and stored ${count} blocks of ${blocks}`)
       }
+      if (reading.received < size) {
+        throw new Error(`only ${reading.received} of ${size} bytes came from the other node`)
+      }
       if (await reader.tell('digest', { root: root.toString() }) !== digest) {
         throw new Error('what our node stored is not the file')
       }

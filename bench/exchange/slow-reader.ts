@@ -11,6 +11,8 @@ import type { BitswapSpy } from './bitswap-spy.ts'
 
 /** Between two looks at the server's memory, in ms */
 const SAMPLE = 25
+/** Reads before anything is measured */
+const WARM_READS = 4
 const DIAL_TIMEOUT = 20_000
 
 export interface SlowReaderFigures {
@@ -28,21 +30,28 @@ export async function slowReader (file: FileInit, rounds: number): Promise<SlowR
     const serving = await servingOf(server, file)
     const reader = await ownFrom([serving], 'us')
     const times = { alone: [] as number[], beside: [] as number[] }
-    const most = { alone: 0, beside: 0 }
+    let base = 0
+    let most = 0
 
     try {
-      for (let round = -2; round < rounds; round++) {
+      // the heap grows to its size in the first reads; no greedy peer has been there yet
+      for (let warm = 0; warm < WARM_READS; warm++) {
+        const watch = watchMemory(server)
+        try {
+          await reader.read()
+        } finally {
+          base = Math.max(base, await watch())
+        }
+      }
+
+      for (let round = 0; round < rounds; round++) {
         for (const how of ['alone', 'beside'] as const) {
           const greedy = how === 'beside' ? await greedyPeer(server) : undefined
           const watch = watchMemory(server)
           try {
             const { ms } = await reader.read()
-            const rss = await watch()
-            if (round >= 0) {
-              times[how].push(ms)
-            }
-            // the heap grows to its size in the first rounds, with and without
-            most[how] = round >= 0 || how === 'alone' ? Math.max(most[how], rss) : most[how]
+            times[how].push(ms)
+            most = how === 'beside' ? Math.max(most, await watch()) : most
           } finally {
             await watch()
             await greedy?.stop()
@@ -52,7 +61,7 @@ export async function slowReader (file: FileInit, rounds: number): Promise<SlowR
     } finally {
       await reader.stop()
     }
-    return { alone: median(times.alone), beside: median(times.beside), rss: most.beside - most.alone }
+    return { alone: median(times.alone), beside: median(times.beside), rss: most - base }
   } finally {
     await server.stop()
   }
