@@ -10,8 +10,8 @@ import type { Connection, Stream } from '@libp2p/interface'
 export const DEFAULT_SEND_TIMEOUT = 30_000
 /** Opening costs two round trips and, at a busy peer, its turn */
 const OPEN_TIMEOUT = 10_000
-/** Kept open between messages: a minute of silence says the conversation is over */
-export const IDLE_STREAM = 60_000
+/** Kept open between messages. Less than a lease rests, so that its connection carries nothing of ours when it ends; a new stream costs one round trip. */
+export const IDLE_STREAM = 20_000
 /** Peers whose version is remembered: what asking again costs is one round trip */
 const MAX_VERSIONS = 4_096
 /** Pieces below this go together with their neighbour: a frame of their own costs more than copying them */

@@ -1,4 +1,5 @@
 import { Allowance } from './allowance.ts'
+import { DEFAULT_SERVE_LIMITS } from './server/limits.ts'
 import { BitswapStreamError } from './inbound-stream.ts'
 import type { AllowanceInit } from './allowance.ts'
 import type { InboundStream } from './inbound-stream.ts'
@@ -13,6 +14,10 @@ export interface InboundLimits {
   bytes?: AllowanceInit
   /** Streams of one peer that end without a message. @default 64 at once, 1 per second */
   barren?: AllowanceInit
+  /** Wants and presences of one peer that are read. @default 8192 at once, 10 000 per second */
+  entries?: AllowanceInit
+  /** The same of all peers together. @default 65 536 at once, 20 000 per second */
+  allEntries?: AllowanceInit
   /** Bytes of messages that are not complete, besides blocks that were asked for, of all peers. @default 64 MiB */
   maxHeld?: number
 }
@@ -23,6 +28,16 @@ const DEFAULT_MAX_STREAMS = 1_024
 /** A want-list of 1 024 entries has 50 KB, and a client of small blocks sends ten thousand wants a second */
 const DEFAULT_BYTES: AllowanceInit = { burst: 8_388_608, perSecond: 1_048_576 }
 const DEFAULT_BARREN: AllowanceInit = { burst: 64, perSecond: 1 }
+/** Eight full tables of wants at once; each costs some microseconds to read, so that one peer takes a tenth of a processor */
+const DEFAULT_ENTRIES: AllowanceInit = { burst: 8_192, perSecond: 10_000 }
+/** The same of all peers together: two of them going on at full speed, and several that begin */
+const DEFAULT_ALL_ENTRIES: AllowanceInit = { burst: 65_536, perSecond: 20_000 }
+/** What one peer may still say of late when all together said too much: whoever says little is heard */
+const FEW_ENTRIES = 1_024
+/** As many as are answered */
+const REFUSED_ENTRIES: AllowanceInit = { burst: DEFAULT_SERVE_LIMITS.refusalsPerSecond, perSecond: DEFAULT_SERVE_LIMITS.refusalsPerSecond }
+/** Milliseconds for which it is remembered whether a peer may be served */
+const SERVED_FOR = 100
 /** Want-lists that are not complete yet, of all peers together: those of a thousand peers at once */
 const DEFAULT_MAX_HELD = 67_108_864
 /** The same of one peer: a want-list of the largest size on each of a few streams */
@@ -38,18 +53,40 @@ export class InboundPeer {
   readonly streams = new Set<InboundStream>()
   readonly bytes: Allowance
   readonly barren: Allowance
+  /** Wants and presences that are read, and those of a peer that may not be served */
+  readonly entries: Allowance
+  readonly refused: Allowance
+  /** Whether it may be served, as of when */
+  #served = false
+  #servedAt = -Infinity
+  readonly #clock: Clock
   /** Bytes of its messages that are not complete */
   held = 0
 
   constructor (id: string, clock: Clock, limits: InboundLimits) {
     this.id = id
+    this.#clock = clock
+    this.entries = new Allowance(clock, limits.entries ?? DEFAULT_ENTRIES)
+    this.refused = new Allowance(clock, REFUSED_ENTRIES)
     this.bytes = new Allowance(clock, limits.bytes ?? DEFAULT_BYTES)
     this.barren = new Allowance(clock, limits.barren ?? DEFAULT_BARREN)
   }
 
+  /** Asked anew now and then: it may take a look at all connections, and want-lists have thousands of lines */
+  served (ask: (peer: string) => boolean): boolean {
+    const now = this.#clock.now()
+
+    if (now - this.#servedAt >= SERVED_FOR) {
+      this.#served = ask(this.id)
+      this.#servedAt = now
+    }
+
+    return this.#served
+  }
+
   /** A record of it says nothing that a new one would not */
   get spotless (): boolean {
-    return this.streams.size === 0 && this.bytes.full && this.barren.full
+    return this.streams.size === 0 && this.bytes.full && this.barren.full && this.entries.full && this.refused.full
   }
 }
 
@@ -59,6 +96,7 @@ export class InboundPeers {
   readonly #limits: InboundLimits
   readonly #wanted: (peer: string) => boolean
   readonly #peers = new Map<string, InboundPeer>()
+  readonly #entries: Allowance
   #streams = 0
   #held = 0
 
@@ -67,6 +105,7 @@ export class InboundPeers {
     this.#clock = clock
     this.#limits = limits
     this.#wanted = wanted
+    this.#entries = new Allowance(clock, limits.allEntries ?? DEFAULT_ALL_ENTRIES)
   }
 
   get size (): { streams: number, peers: number, held: number } {
@@ -124,6 +163,28 @@ export class InboundPeers {
     } else if (bytes > 0 && this.#held > (this.#limits.maxHeld ?? DEFAULT_MAX_HELD)) {
       largest(this.#all(), stream)?.abort(new BitswapStreamError('Too many messages are on their way, and this is the largest'))
     }
+  }
+
+  /** May another want or presence be read? Whoever says too much, or much while all together do, loses the stream and says it again later. */
+  reads (peer: InboundPeer, stream: InboundStream): boolean {
+    const { burst } = this.#limits.entries ?? DEFAULT_ENTRIES
+
+    if (!peer.entries.spend(1)) {
+      stream.exceeds('It says more than anybody reads')
+      return false
+    }
+
+    if (!this.#entries.spend(1)) {
+      // what was not read is not owed
+      this.#entries.refund(1)
+
+      if (peer.entries.left < burst - FEW_ENTRIES) {
+        stream.abort(new BitswapStreamError('Too much is said at once, much of it here'))
+        return false
+      }
+    }
+
+    return true
   }
 
   /** Gives up what does not come to its end, and forgets whom nothing is to be remembered of */

@@ -32,6 +32,9 @@ export interface InboundHooks {
   progress (bytes: number): void
   block (payload: BlockPayload): Promise<void> | void
   message (message: BitswapMessage): void
+  /** Is another line of a want-list, another presence read? */
+  want (): boolean
+  presence (): boolean
   /** Bytes that came besides blocks that were asked for; false when that was too much */
   spend (bytes: number): boolean
   /** So many more (or fewer) of those are in memory until their message is complete */
@@ -88,12 +91,21 @@ export class InboundStream {
       // what follows in the same chunk, if anything, has begun now
       this.#begin(this.#clock.now())
 
+      // of a stream that was ended meanwhile, the rest was skipped
+      if (this.#ended) {
+        return
+      }
+
       if (message.wants.length > 0 || message.presences.length > 0 || message.full) {
         this.#hooks.message(message)
       }
     }
     this.#reader = new FrameReader({
       accept: (prefix, length) => {
+        if (this.#ended) {
+          return false
+        }
+
         const acceptance = this.#hooks.accept(prefix, length, this.#unfinished)
         this.#reserved = acceptance === 'yes'
         this.#awaited ||= acceptance !== 'no'
@@ -104,7 +116,9 @@ export class InboundStream {
         this.#accepted += bytes
         this.#hooks.progress(bytes)
       },
-      block: payload => { this.#block(payload) }
+      block: payload => { this.#block(payload) },
+      want: () => !this.#ended && this.#hooks.want(),
+      presence: () => !this.#ended && this.#hooks.presence()
     })
   }
 

@@ -166,7 +166,7 @@ export class Libp2pBitswapNetwork implements BitswapNetwork {
 
   #read (peer: string, state: InboundPeer, stream: Stream, connection: Connection): void {
     const protocol = stream.protocol as BitswapProtocol
-    const inbound = new InboundStream(stream, this.#components.clock, {
+    const inbound: InboundStream = new InboundStream(stream, this.#components.clock, {
       accept: (prefix, length, unfinished) => {
         const acceptance = this.#blocks?.accept(peer, prefix, length, unfinished) ?? 'no'
         if (acceptance === 'no') {
@@ -177,6 +177,8 @@ export class Libp2pBitswapNetwork implements BitswapNetwork {
       finished: unfinished => { this.#blocks?.finished(peer, unfinished) },
       progress: bytes => { this.#blocks?.progress(peer, bytes) },
       block: payload => this.#blocks?.block(peer, payload),
+      want: () => state.served(peer => this.#serves(peer)) ? this.#peers.reads(state, inbound) : state.refused.left >= 1 && state.refused.spend(1),
+      presence: () => (this.#blocks?.wantsFrom(peer) ?? false) && this.#peers.reads(state, inbound),
       message: message => { this.#dispatch(peer, connection, protocol, message) },
       spend: bytes => state.bytes.spend(bytes),
       hold: bytes => { this.#peers.hold(state, inbound, bytes) },
@@ -191,6 +193,10 @@ export class Libp2pBitswapNetwork implements BitswapNetwork {
 
     this.#peers.add(state, inbound)
     inbound.start()
+  }
+
+  #serves (peer: string): boolean {
+    return this.#wants?.serves?.(peer) ?? this.#wants != null
   }
 
   #dispatch (peer: string, connection: Connection, protocol: BitswapProtocol, message: BitswapMessage): void {

@@ -9,30 +9,46 @@ import type { Fields } from './wire.ts'
  * most 1 024 wants a peer and answer them in messages far smaller than this
  */
 export const MAX_ENTRIES = 4_096
+/** The hash function that hashes nothing */
+const IDENTITY = 0
 /** Bytes of a want-list: four times what so many of the usual CIDs need, which is what is held of it until it is complete */
 export const MAX_LIST_BYTES = 1_048_576
 
 /** What a want or a presence takes in memory, CID and all, as measured */
 export const ENTRY_BYTES = 300
 
-/** Adds the entries of a want-list to `wants`; returns whether it says of itself that it is the full one */
-export function readWantlist (fields: Fields, wants: WantEntry[]): boolean {
-  let full = false
+/** What of a want-list is left to read, of all lists of one message */
+export interface WantlistRead {
+  readonly wants: WantEntry[]
+  /** Entries so far, skipped ones among them */
+  entries: number
+  full: boolean
+}
 
+/** Adds the entries of a want-list, and whether it says of itself that it is the full one. Wants for what their CID holds already are left out. */
+export function readWantlist (fields: Fields, read: WantlistRead, admits?: () => boolean): void {
   while (fields.next()) {
     if (fields.number === WANTLIST.entries) {
-      if (wants.length >= MAX_ENTRIES) {
+      if (++read.entries > MAX_ENTRIES) {
         throw tooMany('wants')
       }
-      wants.push(wantEntry(fields.nested()))
+
+      if (admits?.() === false) {
+        fields.skip()
+        continue
+      }
+
+      const entry = wantEntry(fields.nested())
+
+      if (entry.cid.multihash.code !== IDENTITY) {
+        read.wants.push(entry)
+      }
     } else if (fields.number === WANTLIST.full) {
-      full = fields.bool()
+      read.full = fields.bool() || read.full
     } else {
       fields.skip()
     }
   }
-
-  return full
 }
 
 export function readPresence (fields: Fields): Presence {

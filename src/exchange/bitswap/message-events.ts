@@ -8,4 +8,8 @@ export interface MessageEvents {
   progress? (bytes: number): void
   /** An accepted block is complete. It is then not in the message as well. */
   block? (payload: BlockPayload): void
+  /** Is another line of a want-list read? It is skipped otherwise. @default yes */
+  want? (): boolean
+  /** Is another presence read? It is skipped otherwise. @default yes */
+  presence? (): boolean
 }

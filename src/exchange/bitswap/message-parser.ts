@@ -2,8 +2,9 @@ import { DataField, TRUSTED_ALLOCATION, WANTED_ALLOCATION } from './data-field.t
 import { ENTRY_BYTES, MAX_ENTRIES, MAX_LIST_BYTES, readPresence, readWantlist, tooMany } from './message-entries.ts'
 import { BitswapMessageError } from './message-error.ts'
 import { CID_V0_PREFIX, FIXED32, FIXED64, LENGTH_DELIMITED, MAX_PREFIX_BYTES, MAX_VARINT, MESSAGE, PAYLOAD, VARINT, Fields, checkField, decodePrefix, unknownType } from './wire.ts'
+import type { WantlistRead } from './message-entries.ts'
 import type { MessageEvents } from './message-events.ts'
-import type { BitswapMessage, BlockPayload, BlockPrefix, Presence, WantEntry } from './message.ts'
+import type { BitswapMessage, BlockPayload, BlockPrefix, Presence } from './message.ts'
 
 type State = 'key' | 'value' | 'length'
 
@@ -13,11 +14,10 @@ type State = 'key' | 'value' | 'length'
  */
 export class MessageParser {
   readonly #events: MessageEvents
-  readonly #wants: WantEntry[] = []
+  readonly #list: WantlistRead = { wants: [], entries: 0, full: false }
   readonly #blocks: BlockPayload[] = []
   readonly #presences: Presence[] = []
   #blockCount = 0
-  #full = false
   #pendingBytes = 0
 
   /** Bytes of the message, and of the payload that is being read (-1 outside of one), that are still to come */
@@ -53,7 +53,7 @@ export class MessageParser {
   get held (): number {
     const data = this.#isBlock && this.#prefix != null ? 0 : this.#data?.held ?? 0
     const payload = this.#unjudged ? this.#payload?.byteLength ?? 0 : 0
-    return data + payload + ENTRY_BYTES * (this.#wants.length + this.#presences.length)
+    return data + payload + ENTRY_BYTES * (this.#list.wants.length + this.#presences.length)
   }
 
   /** Forgets the accepted block that is being read; returns how many bytes of it are still to come */
@@ -84,7 +84,7 @@ export class MessageParser {
       throw new BitswapMessageError('truncated', 'The message ends in the middle of a field')
     }
 
-    return { full: this.#full, wants: this.#wants, blocks: this.#blocks, presences: this.#presences, pendingBytes: this.#pendingBytes }
+    return { full: this.#list.full, wants: this.#list.wants, blocks: this.#blocks, presences: this.#presences, pendingBytes: this.#pendingBytes }
   }
 
   #advance (bytes: number): void {
@@ -195,7 +195,7 @@ export class MessageParser {
         if (length > MAX_LIST_BYTES) {
           throw new BitswapMessageError('too-large', `A list of ${length} bytes was announced, at most ${MAX_LIST_BYTES} are read`)
         }
-        this.#gather(length, TRUSTED_ALLOCATION)
+        this.#gather(length, this.#field === MESSAGE.presences && this.#events.presence?.() === false ? undefined : TRUSTED_ALLOCATION)
         break
       default:
         this.#gather(length, undefined)
@@ -290,7 +290,7 @@ export class MessageParser {
     if (this.#inner >= 0) {
       this.#prefix = decodePrefix(data)
     } else if (field === MESSAGE.wantlist) {
-      this.#full = readWantlist(new Fields(data), this.#wants) || this.#full
+      readWantlist(new Fields(data), this.#list, this.#events.want)
     } else if (this.#presences.length < MAX_ENTRIES) {
       this.#presences.push(readPresence(new Fields(data)))
     } else {

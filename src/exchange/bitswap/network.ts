@@ -56,6 +56,8 @@ export interface BlockReceiver {
 
 /** The server: told about want-lists */
 export interface WantReceiver {
+  /** May this peer be served? Of one that may not, no more wants are read than are refused. @default yes */
+  serves? (peer: string): boolean
   /** Must not throw, and must bound what it keeps */
   wants (message: PeerMessage): void
   /** The last connection to this peer is gone */

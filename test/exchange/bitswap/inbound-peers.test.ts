@@ -1,9 +1,12 @@
+import { CID } from 'multiformats/cid'
+import * as Digest from 'multiformats/hashes/digest'
 import { describe, expect, it } from 'vitest'
 import { encodeMessage } from '../../../src/exchange/bitswap/encode-message.ts'
 import { BITSWAP_PROTOCOLS, MAX_MESSAGE_SIZE } from '../../../src/exchange/bitswap/message.ts'
 import { sample } from './attempt.ts'
 import { varint, wireless } from './fake-streams.ts'
 import type { FakeStream, Wireless } from './fake-streams.ts'
+import type { BitswapNetworkInit } from '../../../src/exchange/bitswap/libp2p-network.ts'
 import type { BlockReceiver, Unfinished } from '../../../src/exchange/bitswap/network.ts'
 
 const MEBIBYTE = 1_048_576
@@ -235,5 +238,91 @@ describe('blocks that were asked for and do not end', () => {
     expect(world.faults).toEqual([])
     await stopped(world)
     expect(finished).toHaveLength(59)
+  })
+})
+
+describe('lines of want-lists', () => {
+  const list = (count: number): Uint8Array => {
+    const wants = Array.from({ length: count }, (_, i) => {
+      const digest = new Uint8Array(32)
+      new DataView(digest.buffer).setUint32(0, i)
+      return { cid: CID.createV1(0x55, Digest.create(0x12, digest)), type: 'block' as const, priority: 1 }
+    })
+    return Uint8Array.from(Buffer.concat(encodeMessage({ wants }, BITSWAP_PROTOCOLS[0])))
+  }
+
+  async function serving (init: BitswapNetworkInit, serves: boolean): Promise<Wireless & { read (peer: string): number }> {
+    const world = await wireless(init)
+    const read = new Map<string, number>()
+    world.network.receiveWants({
+      serves: () => serves,
+      wants: ({ peer, message }) => { read.set(peer, (read.get(peer) ?? 0) + message.wants.length) },
+      left: () => {}
+    })
+    return { ...world, read: peer => read.get(peer) ?? 0 }
+  }
+
+  it('are read as fast as they may cost, and whoever goes on loses the stream', async () => {
+    const world = await serving({}, true)
+    const stream = world.open('evil')
+    const bytes = list(4_000)
+    stream.say(bytes)
+    stream.say(bytes)
+    expect(world.read('evil')).toBe(8_000)
+    stream.say(bytes)
+    expect(world.faults).toMatchObject([{ peer: 'evil', fault: 'excess' }])
+    expect(world.read('evil')).toBe(8_000)
+
+    await world.clock.advance(1_000)
+    world.open('evil').say(bytes)
+    expect(world.read('evil')).toBe(12_000)
+    await stopped(world)
+  })
+
+  it('of many peers together are limited, and whoever says little is heard', async () => {
+    const world = await serving({ allEntries: { burst: 10_000, perSecond: 1 } }, true)
+    const bytes = list(4_000)
+    const streams = Array.from({ length: 5 }, (_, i) => world.open(`evil${i}`))
+    streams.forEach(stream => { stream.say(bytes) })
+    world.open('good').say(list(500))
+
+    expect(streams.map(({ status }) => status)).toEqual(['open', 'open', 'aborted', 'aborted', 'aborted'])
+    expect(world.read('good')).toBe(500)
+    expect(world.faults).toEqual([])
+    await stopped(world)
+  })
+
+  it('of one that may not be served are read no more than are refused, and the rest costs it nothing', async () => {
+    const world = await serving({}, false)
+    const stream = world.open('stranger')
+    const bytes = list(4_000)
+    stream.say(bytes)
+    stream.say(bytes)
+    stream.say(bytes)
+    expect(world.read('stranger')).toBe(128)
+    await world.clock.advance(500)
+    stream.say(bytes)
+    expect(world.read('stranger')).toBe(192)
+    expect(stream.status).toBe('open')
+    await stopped(world)
+  })
+
+  it('are left out when their CID is the block', async () => {
+    const world = await serving({}, true)
+    const wants = [CID.createV1(0x55, Digest.create(0, Uint8Array.of(1, 2))), (await sample(1)).cid].map(cid => ({ cid, type: 'block' as const, priority: 1 }))
+    encodeMessage({ wants }, BITSWAP_PROTOCOLS[0]).forEach(bytes => { world.open('peer').say(bytes) })
+    expect(world.read('peer')).toBe(1)
+    await stopped(world)
+  })
+
+  it('presences are read of those that something is wanted from', async () => {
+    const world = await wireless()
+    const told: string[] = []
+    world.network.receiveBlocks({ ...receiver(['good']), presences: peer => { told.push(peer) } })
+    const bytes = Buffer.concat(encodeMessage({ presences: [{ cid: (await sample(1)).cid, type: 'have' }] }, BITSWAP_PROTOCOLS[0]))
+    world.open('good').say(bytes)
+    world.open('stranger').say(bytes)
+    expect(told).toEqual(['good'])
+    await stopped(world)
   })
 })

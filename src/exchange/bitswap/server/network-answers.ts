@@ -8,7 +8,7 @@ export interface NetworkAnswers {
   /** For the server's components */
   readonly transmit: Transmit
   /** Hands it what peers want; the returned function takes it away again */
-  attach (server: Pick<BitswapServer, 'received' | 'gone'>): () => void
+  attach (server: Pick<BitswapServer, 'received' | 'gone' | 'serves'>): () => void
 }
 
 /**
@@ -31,6 +31,7 @@ export function networkAnswers (network: BitswapNetwork): NetworkAnswers {
 
     attach (server) {
       const detach = network.receiveWants({
+        serves: peer => server.serves(peer),
         wants ({ peer, connection, message }) {
           connections.set(peer, connection)
           server.received(peer, message)

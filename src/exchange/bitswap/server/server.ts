@@ -106,6 +106,11 @@ export class BitswapServer {
     this.setPolicy('none')
   }
 
+  /** Whether this peer may be served now */
+  serves (peer: string): boolean {
+    return this.#serving != null && this.#mayServe(peer)
+  }
+
   /** A message came in. Never throws. */
   received (peer: string, message: BitswapMessage): void {
     const serving = this.#serving
