@@ -14,6 +14,9 @@ import type { Connection, PeerId } from '@libp2p/interface'
 /** Milliseconds for the other side to agree that a connection ends, and for the peer store; then it is cut */
 const END_TIMEOUT = 1_500
 
+/** Milliseconds until a connection that still carries streams is looked at again: they idle out in tens of seconds */
+const LOOK_AGAIN = 5_000
+
 export interface LeasedPeerContext {
   readonly libp2p: LeasedLibp2p
   readonly clock: Clock
@@ -111,10 +114,7 @@ export class LeasedPeer {
   }
 
   async #close (signal: AbortSignal): Promise<void> {
-    if (this.#protected) {
-      this.#protected = false
-      await this.#context.protection.release(this.id)
-    }
+    await this.#unprotect()
 
     const unused = [...this.#own.values()].filter(({ status, streams }) => status === 'open' && streams.every(({ protocol }) => isIncidental(protocol)))
 
@@ -244,6 +244,13 @@ export class LeasedPeer {
     }
   }
 
+  async #unprotect (): Promise<void> {
+    if (this.#protected) {
+      this.#protected = false
+      await this.#context.protection.release(this.id)
+    }
+  }
+
   async #protect (): Promise<void> {
     if (!this.#protected && !this.#ended) {
       this.#protected = true
@@ -257,10 +264,25 @@ export class LeasedPeer {
       return
     }
 
+    this.#restFor(this.#open() == null ? 0 : this.#context.idleTimeout)
+  }
+
+  #restFor (ms: number): void {
     this.#cancelIdle()
-    this.#cancelIdle = this.#context.clock.schedule(this.#open() == null ? 0 : this.#context.idleTimeout, () => {
-      this.end().catch(this.#lost)
+    this.#cancelIdle = this.#context.clock.schedule(ms, () => {
+      if (this.#busy) {
+        // whoever uses it may protect it
+        this.#unprotect().catch(this.#lost)
+        this.#restFor(LOOK_AGAIN)
+      } else {
+        this.end().catch(this.#lost)
+      }
     })
+  }
+
+  /** A connection of ours still carries somebody's stream: one of our own that has not idled out, or the peer's */
+  get #busy (): boolean {
+    return [...this.#own.values()].some(({ status, streams }) => status === 'open' && !streams.every(({ protocol }) => isIncidental(protocol)))
   }
 
   readonly #lost = (error: unknown): void => {

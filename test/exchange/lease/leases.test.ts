@@ -60,6 +60,26 @@ describe('a lease', () => {
     expect(leases.size).toMatchObject({ peers: 0, leases: 0 })
   })
 
+  it('leaves a connection that carries streams, and closes it once they have ended', async () => {
+    const clock = new VirtualClock()
+    const [client, server] = [await node(), await node()]
+    await server.handle('/test/1.0.0', () => {})
+    const leases = leasesOf(client, { clock })
+    const lease = await acquire(leases, targetOf(server))
+    const stream = await lease.connection.newStream('/test/1.0.0')
+    const ending = closed(lease.connection)
+    lease.release()
+
+    await clock.advance(60_000)
+    expect(client.getConnections()).toHaveLength(1)
+    expect(leases.size.leases).toBe(0)
+    stream.abort(new Error('over'))
+    await clock.advance(5_000)
+    await ending
+    expect(client.getConnections()).toHaveLength(0)
+    expect(leases.size.peers).toBe(0)
+  })
+
   it('taken again in time keeps the connection', async () => {
     const clock = new VirtualClock()
     const [client, server] = [await node(), await node()]
@@ -116,7 +136,8 @@ describe('a lease', () => {
     second.release()
     await clock.advance(40_000)
 
-    expect(leases.size.peers).toBe(0)
+    // one is looked at again until its stream has ended
+    expect(leases.size).toMatchObject({ peers: 1, leases: 0 })
     expect([first.connection.status, second.connection.status]).toEqual(['open', 'open'])
     stream.abort(new Error('end of test'))
   })
