@@ -13,6 +13,7 @@ import { namedProvidersSource } from './discovery/named-providers.ts'
 import { providing } from './discovery/provide-egress.ts'
 import { adoptedBrokerFetcher } from './exchange/broker/broker-egress.ts'
 import { raceBrokers } from './exchange/broker/race-egress.ts'
+import { absentBitswap } from './exchange/absent-bitswap.ts'
 import { exchangeMetrics } from './exchange/exchange-metrics.ts'
 import { httpBlockFetcher } from './exchange/http/http-fetcher.ts'
 import { restartableTransport } from './exchange/http/restartable-transport.ts'
@@ -156,11 +157,12 @@ export function composeContentRouting (parts: CompositionParts, init: ContentRou
     }, { serve: init.serve, leases: { ...init.leases, pinsNames: pinned } })
   const unrouted = unroutedRequests({ clock, ledger }, routing.mode)
   const http = httpBlockFetcher({ transport, policy, clock })
+  const peers = exchange ?? (bitswap === 'off' ? absentBitswap : undefined)
   const fleet = siblings.length === 0
     ? undefined
-    : new SiblingFetcher({ siblings, http: httpBlockFetcher({ transport, policy, clock, name: 'sibling', onlyIfCached: true }), bitswap: exchange })
+    : new SiblingFetcher({ siblings, http: httpBlockFetcher({ transport, policy, clock, name: 'sibling', onlyIfCached: true }), bitswap: peers })
   const spared = (fetcher: BlockFetcher): BlockFetcher => fleet == null ? fetcher : fleet.sparing(fetcher)
-  const fetchers: BlockFetcher[] = [spared(http), ...fleet == null ? [] : [fleet], ...exchange == null ? [] : [spared(exchange)]].map(fetcher => transfers.count(fetcher))
+  const fetchers: BlockFetcher[] = [spared(http), ...fleet == null ? [] : [fleet], ...peers == null ? [] : [spared(peers)]].map(fetcher => transfers.count(fetcher))
   const parseHint = (hint: ProviderHint, source: string): Provider => toProvider(hint, { source, policy })
 
   const manager = new OwningManager({ transport, transfers, exchange, libp2p: typeof parts.peers === 'object' ? parts.peers : undefined }, {

@@ -1,4 +1,5 @@
 import { FetchError } from '../interface/errors.ts'
+import { needsBitswap } from './absent-bitswap.ts'
 import { bitswapFetcher } from './bitswap/bitswap-fetcher.ts'
 import { Libp2pBitswapNetwork } from './bitswap/libp2p-network.ts'
 import { networkAnswers } from './bitswap/server/network-answers.ts'
@@ -126,6 +127,10 @@ export class PeerExchange implements BlockFetcher {
 
   routes (provider: Provider): readonly Route[] {
     return this.running ? this.#run?.fetcher.routes(provider) ?? [] : []
+  }
+
+  unusable (provider: Provider): string | undefined {
+    return this.running || !needsBitswap(provider) ? undefined : 'bitswap is not running, which needs a node with libp2p'
   }
 
   proven (route: Route): boolean {

@@ -4,6 +4,7 @@ import { TRANSIENT } from './verdict.ts'
 import type { ProviderGroup } from './affinity.ts'
 import type { CandidateView } from './select.ts'
 import type { AttemptSlots } from './slots.ts'
+import type { Evidence } from './verdict.ts'
 import type { Clock } from '../interface/clock.ts'
 import type { PrivacyMode } from '../interface/disclosure.ts'
 import type { BlockFetcher } from '../interface/fetcher.ts'
@@ -22,6 +23,9 @@ const NAMED_ONCE: ReadonlySet<Transport> = new Set<Transport>(['broker', 'siblin
 
 /** A provider that delivered blocks of this DAG may be asked once more in the same round when it stalls */
 const ASKS_OF_DELIVERERS = 2
+
+/** Sources of providers that the operator or the caller named */
+const NAMED: ReadonlySet<string> = new Set(['operator', 'sibling', 'hint'])
 
 /** Providers considered for one block: more are not better, only more work */
 export const MAX_CANDIDATES = 128
@@ -64,6 +68,7 @@ export class Candidates {
   readonly #answering = new Set<ProviderId>()
   /** What those said who will say the same if they are asked again */
   readonly #said = new Map<ProviderId, Outcome>()
+  #unusable?: string
 
   constructor (deps: CandidateDeps) {
     this.#deps = deps
@@ -71,10 +76,6 @@ export class Candidates {
     if (deps.busy != null) {
       this.#answering.add(deps.busy)
     }
-  }
-
-  get size (): number {
-    return this.#candidates.size
   }
 
   /** Providers that stand for a fetcher itself */
@@ -125,7 +126,9 @@ export class Candidates {
     if (candidate.paths.length > 0) {
       this.#candidates.set(merged.id, candidate)
     } else {
-      this.#deps.onUnusable(merged, refused ?? `no transport for ${merged.protocols.join(', ') || 'its addresses'}`)
+      const why = refused ?? `no transport for ${merged.protocols.join(', ') || 'its addresses'}`
+      this.#unusable ??= NAMED.has(provider.source) ? `${merged.id} cannot be asked: ${why}` : undefined
+      this.#deps.onUnusable(merged, why)
     }
 
     return added
@@ -226,7 +229,11 @@ export class Candidates {
   }
 
   /** How everybody answered so far */
-  tally (): Map<Outcome, number> {
+  evidence (): Pick<Evidence, 'tally' | 'candidates' | 'unusable'> {
+    return { tally: this.#tally(), candidates: this.#candidates.size, unusable: this.#unusable }
+  }
+
+  #tally (): Map<Outcome, number> {
     const tally = new Map<Outcome, number>()
 
     for (const { paths } of this.#candidates.values()) {

@@ -258,8 +258,7 @@ export class Retrieval {
 
   get #evidence (): Evidence {
     return {
-      tally: this.#candidates.tally(),
-      candidates: this.#candidates.size,
+      ...this.#candidates.evidence(),
       attempts: this.#attempts.count,
       backingOff: this.#select().skipped.filter(({ reason }) => reason === 'backing off').length,
       lookupFailures: this.#lookups.failures

@@ -7,6 +7,8 @@ export interface Evidence {
   /** How everybody who was asked answered */
   readonly tally: ReadonlyMap<Outcome, number>
   readonly candidates: number
+  /** Why one that was named, and not found by anybody, cannot be asked at all */
+  readonly unusable?: string
   readonly attempts: number
   /** Known, and not asked because they are backing off */
   readonly backingOff: number
@@ -22,11 +24,11 @@ export interface Verdict {
 }
 
 /** What to make of it when nobody is left to ask. Pure. */
-export function verdict ({ tally, candidates, attempts, backingOff, lookupFailures }: Evidence): Verdict {
+export function verdict ({ tally, candidates, unusable, attempts, backingOff, lookupFailures }: Evidence): Verdict {
   const count = (outcome: Outcome): number => tally.get(outcome) ?? 0
   const no = count('not-here') + count('refused')
   const unclear = count('unreachable') + count('overloaded') + count('stalled') + count('invalid')
-  const answered = unclear === 0 && backingOff === 0 && (no > 0 || candidates === 0)
+  const answered = unclear === 0 && backingOff === 0 && (no > 0 || (candidates === 0 && unusable == null))
   const outcomes = [...tally].map(([outcome, n]) => `${n} ${outcome}`).join(', ')
 
   return {
@@ -34,7 +36,7 @@ export function verdict ({ tally, candidates, attempts, backingOff, lookupFailur
     kind: answered && count('refused') === 0 ? 'not-found' : 'failed',
     certain: answered && lookupFailures === 0,
     why: candidates === 0
-      ? 'no providers found'
+      ? unusable ?? 'no providers found'
       : outcomes === '' ? 'every known provider is backing off' : `asked ${attempts} time${attempts === 1 ? '' : 's'}, last answers: ${outcomes}${backingOff === 0 ? '' : `; ${backingOff} backing off`}`
   }
 }

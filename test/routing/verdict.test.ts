@@ -16,6 +16,8 @@ describe('verdict', () => {
   it('is that nobody has it, for certain, when everybody said so or nobody is known', () => {
     expect(after({ 'not-here': 3 })).toEqual({ kind: 'not-found', certain: true, why: 'asked 3 times, last answers: 3 not-here' })
     expect(after({})).toEqual({ kind: 'not-found', certain: true, why: 'no providers found' })
+    // somebody was named, and nobody asked
+    expect(after({}, { unusable: 'p2p:x cannot be asked: bitswap is off' })).toEqual({ kind: 'failed', certain: false, why: 'p2p:x cannot be asked: bitswap is off' })
   })
 
   it('is not certain while a lookup failed: somebody may have it whom we were not told about', () => {

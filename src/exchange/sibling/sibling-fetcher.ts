@@ -48,7 +48,7 @@ export class SiblingFetcher implements BlockFetcher {
 
   unusable ({ id }: Provider): string | undefined {
     const sibling = this.#siblings.get(id)
-    return sibling == null ? undefined : this.#http.unusable?.(sibling)
+    return sibling == null ? undefined : this.#http.unusable?.(sibling) ?? this.#bitswap?.unusable?.(sibling)
   }
 
   async fetch (want: Want, route: Route, attempt: Attempt): Promise<Uint8Array> {
