@@ -53,7 +53,7 @@ function ownRow ([name, flag]: [string, OwnFlag]): [string, string] {
 
 function configRow ([name, option]: [string, OptionDefinition]): [string, string] {
   const empty = option.default === '' || (Array.isArray(option.default) && option.default.length === 0) || option.type === 'boolean'
-  const notes = [...option.type === 'list' ? ['repeatable'] : [], ...empty ? [] : [`default ${String(option.default)}`]]
+  const notes = [...option.choices == null ? [] : [`one of ${option.choices.join(', ')}`], ...option.type === 'list' ? ['repeatable'] : [], ...empty ? [] : [`default ${String(option.default)}`]]
 
   return [`--${name}${option.placeholder == null ? '' : ` ${option.placeholder}`}`, `${option.description}${notes.length === 0 ? '' : ` (${notes.join(', ')})`}`]
 }

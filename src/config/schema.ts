@@ -206,7 +206,7 @@ export const schema = defineSchema({
     default: 'balanced',
     choices: ['open', 'balanced', 'strict'],
     reason: 'a want goes to the provider chosen for it and to nobody else',
-    description: 'Privacy mode: `open` measures only, `balanced` uses no adopted brokers and measures nobody, `strict` also never hedges.',
+    description: 'Whom a read may tell what is read. `open`: every provider that may have it, and requests that only measure one. `balanced`: the provider chosen for it, and a second one where that is slow. `strict`: one provider at a time.',
     env: 'PORTOLAN_MODE',
     flag: 'mode',
     placeholder: 'MODE'
