@@ -134,7 +134,7 @@ it('a start that fails leaves the store free', async () => {
 it.each([
   [{ store: '' }, /store must be/], [{ listen: ['nonsense'] }, /listen must be a multiaddr/], [{ listen: ['/ip4/1'] }, /listen must be a multiaddr/],
   [{ bootstrap: ['/ip4/127.0.0.1/tcp/1'] }, /bootstrap must be a multiaddr that ends in \/p2p/], [{ maxConnections: 0 }, /maxConnections must be/],
-  [{ providers: ['nonsense'] }, /nonsense/], [{ mode: 'private' }, /mode/], [{ timeout: -1 }, /timeout/], [{ maxBlockSize: 0 }, /maxBlockSize/], [{ colour: 'red' }, /colour/]
+  [{ serve: { allow: [] } }, /serve\.allow must name at least one peer id/], [{ providers: ['nonsense'] }, /nonsense/], [{ mode: 'private' }, /mode/], [{ timeout: -1 }, /timeout/], [{ maxBlockSize: 0 }, /maxBlockSize/], [{ colour: 'red' }, /colour/]
 ])('%j is refused before anything is opened', async (init, message) => {
   await expect(createPortolan(init as object)).rejects.toThrow(message)
 })

@@ -17,7 +17,7 @@ export function nodeInit (config: ReadConfig, environment: Readonly<Record<strin
     maxBlockSize: values['block.maxSize'],
     allowSha1: values['block.allowSha1'],
     bitswap: values['exchange.bitswap'] ? 'own' : 'off',
-    serve: values['exchange.bitswap'] ? servePolicy(values) : 'none',
+    serve: servePolicy(values),
     siblings: values['exchange.siblings'],
     leases: { maxPeers: values['exchange.maxPeers'], idleTimeout: values['exchange.idleTimeout'] },
     listen: values['libp2p.listen'],

@@ -1,6 +1,6 @@
 import { parseCID } from '../block/cid.ts'
 import { StoreLockedError } from '../config/errors.ts'
-import { checkPorts } from '../config/meaning.ts'
+import { checkPorts, unaskable } from '../config/meaning.ts'
 import { toStoreError } from '../config/store-problem.ts'
 import { Control } from '../gateway/control.ts'
 import { Gateway } from '../gateway/gateway.ts'
@@ -29,6 +29,7 @@ export async function serve (context: CommandContext): Promise<number> {
   const metrics = new MetricRegistry()
   // Helia's type asks for all of libp2p's metrics; the registry has what is used of them
   const node = await startOnly(context, { metrics: metrics as unknown as PortolanInit['metrics'] })
+  unaskable(config).forEach(warning => { log.warn(warning) })
   const stopWatch = watchStore({ directory: config.store, clock, failures: () => node.contentRouting.stats().cache.storeFailures, warn: text => { log.warn(text) } })
 
   try {

@@ -103,6 +103,9 @@ export function contentRoutingOptions (init: ContentRoutingOptions): CheckedOpti
   }
   // what it throws names the option
   mayServe(serve, () => false)
+  if (typeof serve === 'object' && serve.allow.length === 0) {
+    throw new InvalidOptionError('serve.allow must name at least one peer id; to serve nobody, leave serve out')
+  }
   if (bitswap !== 'own' && serve !== 'none') {
     throw new InvalidOptionError(`serve is for our own bitswap, and bitswap is ${quote(bitswap)}: leave one of the two out`)
   }

@@ -1,4 +1,7 @@
 import { mayServe } from '../exchange/bitswap/server/policy.ts'
+import { multiaddr } from '@multiformats/multiaddr'
+import { needsBitswap } from '../exchange/absent-bitswap.ts'
+import { foreignTransport } from '../exchange/lease/dial-address.ts'
 import { InvalidOptionError } from '../interface/errors.ts'
 import { quote } from '../interface/quote.ts'
 import { addressPolicy } from '../provider/address.ts'
@@ -7,16 +10,30 @@ import { libp2pOptions } from './libp2p-options.ts'
 import type { ServePolicy } from '../exchange/bitswap/server/policy.ts'
 import type { LoadedConfig } from './load.ts'
 import type { ConfigKey, schema } from './schema.ts'
+import type { Provider } from '../interface/provider.ts'
 
 type Config = Pick<LoadedConfig<typeof schema>, 'values' | 'sources'>
 
 const CHECKS: { readonly [K in ConfigKey]?: (values: Config['values']) => unknown } = {
-  'routing.providers': values => values['routing.providers'].map(hint => toProvider(hint, { source: 'operator' })),
+  'routing.providers': values => values['routing.providers'].map(reachable),
   'routing.allowAddresses': values => addressPolicy({ allow: values['routing.allowAddresses'] }),
+  'exchange.serve': values => whomToServe(values),
   'exchange.allowPeers': values => servePolicy(values),
-  'exchange.siblings': values => values['exchange.siblings'].map(hint => toProvider(hint, { source: 'sibling' })),
+  'exchange.siblings': values => values['exchange.siblings'].map(reachable),
   'libp2p.listen': values => libp2pOptions({ listen: values['libp2p.listen'] }),
   'libp2p.bootstrap': values => libp2pOptions({ bootstrap: values['libp2p.bootstrap'] })
+}
+
+/** Serving needs bitswap, and an allow-list somebody on it */
+function whomToServe (values: Config['values']): void {
+  const serve = values['exchange.serve']
+
+  if (serve !== 'none' && !values['exchange.bitswap']) {
+    throw new InvalidOptionError(`${quote(serve)} is for bitswap, and exchange.bitswap is off: leave one of the two out`)
+  }
+  if (serve === 'allow-list' && values['exchange.allowPeers'].length === 0) {
+    throw new InvalidOptionError('"allow-list" needs the peer ids that are served (exchange.allowPeers, --allow-peer PEER-ID), and there are none')
+  }
 }
 
 /** Who may be served, as the node takes it */
@@ -45,6 +62,30 @@ export function checkMeaning (config: Config): void {
       throw new InvalidOptionError(`${key} (from ${config.sources[key]}): ${(err as Error).message}`, { cause: err })
     }
   }
+}
+
+/** A provider over whose transports it can be asked: a mistake is told at the start, not with every read */
+function reachable (hint: string): Provider {
+  const provider = toProvider(hint, { source: 'operator' })
+  const reasons = provider.addresses.map(address => address.startsWith('/') ? foreignTransport(multiaddr(address).getComponents()) : undefined)
+  const [why] = reasons
+
+  if (why != null && reasons.every(reason => reason != null)) {
+    throw new InvalidOptionError(`${quote(hint)} can never be asked: ${why}`)
+  }
+  return provider
+}
+
+/** What was named and cannot be asked as things are, to warn of at the start */
+export function unaskable ({ values }: Config): string[] {
+  const lists = [['routing.providers', values['routing.providers']], ['exchange.siblings', values['exchange.siblings']]] as const
+  const peers = lists.flatMap(([key, hints]) => hints.map(hint => ({ key, hint, provider: reachable(hint) }))).filter(({ provider }) => needsBitswap(provider))
+
+  return peers.flatMap(({ key, hint, provider }) => !values['exchange.bitswap']
+    ? [`${key}: ${hint} is a peer, and exchange.bitswap is off: it is never asked`]
+    : provider.addresses.length === 0 && values['libp2p.bootstrap'].length === 0
+      ? [`${key}: ${hint} has no address, and without libp2p.bootstrap there is nobody to ask for one: it is asked only while it is connected`]
+      : [])
 }
 
 /** Two servers cannot have one port: said before either takes it, and not by the system when the second one tries */

@@ -15,6 +15,7 @@ import type { Serving } from './fixture.ts'
 import type { AddressInfo } from 'node:net'
 
 const MISSING = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy'
+const PEER = '12D3KooWAvLJdWDqXdojUvY5mm9xFcCL77wBGtTdmzqiGbF8ZwvS'
 const shared = new Scope()
 const scope = new Scope()
 const site = await welcomeSite()
@@ -206,12 +207,14 @@ describe('portolan explain', () => {
 describe('the command line', () => {
   it.each([
     [[], 2, /Usage: portolan COMMAND/, /^$/], [['--help'], 0, /Usage: portolan COMMAND/, /^$/], [['help', 'get'], 0, /Usage: portolan get CID/, /^$/],
-    [['serve', '--help'], 0, /--provider URL/, /^$/], [['--version'], 0, /^\d+\.\d+\.\d+\n$/, /^$/], [['get', '--version'], 0, /^\d+\./, /^$/],
+    [['serve', '--help'], 0, /--provider URL/, /^$/], [['serve', '--help'], 0, /--serve WHO[^-]*one of none,\s+allow-list,\s+peers,\s+everyone/, /^$/], [['--version'], 0, /^\d+\.\d+\.\d+\n$/, /^$/], [['get', '--version'], 0, /^\d+\./, /^$/],
     [['sevre'], 2, /^$/, /there is no command "sevre"; did you mean portolan serve\?/], [['--port', '1'], 2, /^$/, /the command comes first/],
     [['get', 'nonsense'], 2, /^$/, /nonsense/], [['get', '/ipns/docs.ipfs.tech'], 2, /^$/, /is an IPNS name/], [['explain', 'ipns://x'], 2, /^$/, /is an IPNS name/],
     [['get', `${MISSING}/../x`], 2, /^$/, /relative segment/], [['get', 'a\u001b[2J\u009b'], 2, /^$/, /^[\n\P{Cc}]*$/u],
     [['serve', '--port', '9', '--control-port', '9'], 2, /^$/, /gateway\.port \(from --port\) and control\.port \(from --control-port\) are both 9.*need a port each/],
     [['serve', '--port', '9', '--control-port', '9', '--control-host', '127.0.0.2', '--provider', 'x', '--store', '/nowhere'], 2, /^$/, /routing\.providers \(from --provider\): "x" is not a provider/],
+    [['serve', '--provider', `/ip4/192.0.2.7/udp/4001/quic-v1/p2p/${PEER}`, '--store', '/nowhere'], 2, /^$/, /routing\.providers \(from --provider\): .* can never be asked: it leads over QUIC, for which this node has no transport/],
+    [['serve', '--sibling', `/ip4/192.0.2.7/udp/4001/webrtc-direct/p2p/${PEER}`, '--store', '/nowhere'], 2, /^$/, /exchange\.siblings \(from --sibling\): .* can never be asked: it leads over WebRTC/],
     [['serve', '--listen', '/ip4/1', '--store', '/nowhere'], 2, /^$/, /libp2p\.listen \(from --listen\): /],
     [['get', MISSING, '--bootstrap', '/ip4/127.0.0.1/tcp/1', '--store', '/nowhere'], 2, /^$/, /libp2p\.bootstrap \(from --bootstrap\): .*\/p2p\//], [['serve', '--port', 'x'], 2, /^$/, /gateway\.port \(from --port\) must be/],
     [['serve', '--config', '/nowhere.json'], 2, /^$/, /nowhere\.json cannot be read/], [['serve', '--provider', 'nonsense', '--store', '/nowhere'], 2, /^$/, /nonsense/]

@@ -137,10 +137,28 @@ describe('portolan serve', () => {
     [['--serve', 'friends'], 'exchange.serve (from --serve) must be one of none, allow-list, peers, everyone, not "friends"'],
     [['--serve', 'peers', '--allow-peer', 'me'], 'exchange.allowPeers (from --allow-peer): peers are allowed that would not be served, because exchange.serve is "peers": make it allow-list'],
     [['--serve', 'allow-list', '--allow-peer', 'me'], 'exchange.allowPeers (from --allow-peer): serve.allow must be a list of peer ids, got "me"'],
+    [['--serve', 'allow-list'], 'exchange.serve (from --serve): "allow-list" needs the peer ids that are served (exchange.allowPeers, --allow-peer PEER-ID), and there are none'],
     [['--sibling', 'nobody'], 'exchange.siblings (from --sibling): "nobody" is not a provider']
   ])('is refused with the flag by name: %j', async (flags, message) => {
     const { code, stderr } = await run(['serve', '--store', scope.directory(), '--port', '0', '--control-port', '0', ...flags])
     expect([code, stderr]).toEqual([2, expect.stringContaining(message)])
+  })
+
+  it('serving over bitswap and no bitswap: one of the two is refused', async () => {
+    const { code, stderr } = await run(['serve', '--store', scope.directory(), '--port', '0', '--control-port', '0', '--serve', 'everyone'], { PORTOLAN_BITSWAP: 'false' })
+    expect([code, stderr]).toEqual([2, 'portolan: exchange.serve (from --serve): "everyone" is for bitswap, and exchange.bitswap is off: leave one of the two out\n'])
+  })
+
+  it.each([
+    [['--provider', '/ip4/127.0.0.1/tcp/1/p2p/12D3KooWAvLJdWDqXdojUvY5mm9xFcCL77wBGtTdmzqiGbF8ZwvS'], 'false', /warning: routing\.providers: \S+ is a peer, and exchange\.bitswap is off: it is never asked/],
+    [['--sibling', '12D3KooWAvLJdWDqXdojUvY5mm9xFcCL77wBGtTdmzqiGbF8ZwvS'], 'true', /warning: exchange\.siblings: \S+ has no address, and without libp2p\.bootstrap there is nobody to ask for one/]
+  ])('warns of what was named and cannot be asked: %j, bitswap %s', async (flags, bitswap, said) => {
+    const node = start(['serve', '--store', scope.directory(), '--port', '0', '--control-port', '0', ...flags], { PORTOLAN_BITSWAP: bitswap })
+    scope.add(() => { node.child.kill('SIGKILL') })
+    await node.until(/Ctrl-C stops it/)
+    expect(node.stderr()).toMatch(said)
+    node.child.kill('SIGTERM')
+    expect((await node.finished).code).toBe(0)
   })
 
   it('a wrong provider is told with its key and the file it stands in', async () => {
