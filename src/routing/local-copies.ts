@@ -23,6 +23,8 @@ export interface LocalReadOptions {
   /** The read's own limit in ms */
   readonly timeout: number
   readonly maxBlockSize?: number
+  /** The same session has it already: it is spared nothing by reading it once more. @default false */
+  readonly again?: boolean
 }
 
 /** The raw store under a node, read and written so that neither wrong bytes nor a hanging disk hurt a read */
@@ -59,8 +61,11 @@ export class LocalCopies {
       }
 
       await verifier.verify(cid, bytes, { maxBlockSize: options.maxBlockSize ?? verifier.maxBlockSize })
-      stats.localHits++
-      stats.localBytes += bytes.byteLength
+
+      if (options.again !== true) {
+        stats.localHits++
+        stats.localBytes += bytes.byteLength
+      }
       return bytes
     } catch (err) {
       options.signal?.throwIfAborted()

@@ -17,6 +17,7 @@ import { NegativeCache } from './negative-cache.ts'
 import { checkRetrieveOptions, routingParams } from './params.ts'
 import { OpenSessions } from './open-sessions.ts'
 import { RoutingSession } from './session.ts'
+import { SessionReads } from './session-reads.ts'
 import { Stories } from './stories.ts'
 import { tell } from './tell.ts'
 import type { ContentRoutingComponents } from './components.ts'
@@ -33,12 +34,6 @@ import type { CID } from 'multiformats/cid'
 
 export type { ContentRoutingComponents } from './components.ts'
 export type { ContentRoutingInit } from './params.ts'
-
-/** The session that a read belongs to */
-interface ReadBy {
-  readonly root: CID
-  readonly id: string
-}
 
 /**
  * Selects providers and fetches blocks on a cache miss. Works over any set of
@@ -169,7 +164,7 @@ export class ContentRoutingManager implements ContentRouting {
     return routingFigures(this.#components, this.#env, this.#announcer, { flights: this.#flights.size, sessions: this.#sessions.size })
   }
 
-  async #retrieve (target: CID, options: RetrieveOptions, session?: ReadBy): Promise<Uint8Array> {
+  async #retrieve (target: CID, options: RetrieveOptions, session?: SessionReads): Promise<Uint8Array> {
     checkRetrieveOptions(options)
     const cid = parseCID(target)
     const { verifier, clock, stats } = this.#env
@@ -183,7 +178,7 @@ export class ContentRoutingManager implements ContentRouting {
     options.signal?.throwIfAborted()
     const key = blockKey(cid)
     const deadline = clock.now() + (options.timeout ?? this.#params.timeout)
-    const local = options.store === false ? undefined : await this.#local(cid, key, options, session?.root)
+    const local = options.store === false ? undefined : await this.#local(cid, key, options, session)
 
     if (local != null) {
       this.#feeds.here(options.part, session?.id)
@@ -216,7 +211,7 @@ export class ContentRoutingManager implements ContentRouting {
   }
 
   /** A block of a file is not here: the rest of the file may come as one stream */
-  #ahead (first: BlockKey, part: WantedPart, mode: PrivacyMode, hints: readonly Provider[], options: RetrieveOptions, { root, id }: ReadBy): void {
+  #ahead (first: BlockKey, part: WantedPart, mode: PrivacyMode, hints: readonly Provider[], options: RetrieveOptions, { root, id }: SessionReads): void {
     this.#feeds.ahead({
       part,
       first,
@@ -229,7 +224,7 @@ export class ContentRoutingManager implements ContentRouting {
     })
   }
 
-  async #join (cid: CID, key: BlockKey, mode: PrivacyMode, hints: readonly Provider[], deadline: number, options: RetrieveOptions, session?: ReadBy): Promise<Uint8Array> {
+  async #join (cid: CID, key: BlockKey, mode: PrivacyMode, hints: readonly Provider[], deadline: number, options: RetrieveOptions, session?: SessionReads): Promise<Uint8Array> {
     const { stats, clock } = this.#env
     const maxBytes = Math.max(options.maxBlockSize ?? 0, this.#env.verifier.maxBlockSize)
     const id = flightId(mode, key, maxBytes > this.#env.verifier.maxBlockSize ? maxBytes : undefined)
@@ -299,16 +294,16 @@ export class ContentRoutingManager implements ContentRouting {
     return flight
   }
 
-  async #local (cid: CID, key: BlockKey, options: RetrieveOptions, root?: CID): Promise<Uint8Array | undefined> {
+  async #local (cid: CID, key: BlockKey, options: RetrieveOptions, session?: SessionReads): Promise<Uint8Array | undefined> {
     const { signal, maxBlockSize, timeout = this.#params.timeout } = options
-    const bytes = await this.#copies?.read(cid, key, { signal, maxBlockSize, timeout })
+    const bytes = await this.#copies?.read(cid, key, { signal, maxBlockSize, timeout, again: session?.again(key) })
 
     if (bytes == null) {
       return undefined
     }
 
     tell(this.#env.log, options, cid, 'cache', { bytes: bytes.byteLength })
-    this.seen(cid, bytes, root)
+    this.seen(cid, bytes, session?.root)
     this.#stories.cached(cid, key, bytes.byteLength)
     return bytes
   }
@@ -330,12 +325,13 @@ export class ContentRoutingManager implements ContentRouting {
     }
 
     const id = `s${++this.#sequence}`
+    const reads = new SessionReads(root, id)
     const session = new RoutingSession({
       id,
       root,
       options,
       components: this.#components,
-      retrieve: async (cid, sessionOptions) => this.#retrieve(cid, sessionOptions, { root, id }),
+      retrieve: async (cid, sessionOptions) => this.#retrieve(cid, sessionOptions, reads),
       stored: async () => this.#copies?.settled(id),
       parseHint: hint => this.#hint(hint),
       seen: (cid, bytes) => { this.seen(cid, bytes, root) },

@@ -86,6 +86,25 @@ describe('portolan serve', () => {
     expect((await ask(second.gateway, `/ipfs/${file.root}`)).body).toEqual(file.bytes)
   })
 
+  it('a file that was fetched is no hit of the same request, and one of the next', async () => {
+    const file = await sampleFile({ size: 1000 })
+    const provider = await loopbackProvider({ blocks: file.blocks })
+    scope.add(() => provider.close())
+    const node = await scope.serve(scope.directory(), ['--provider', provider.url])
+    const read = async (): Promise<unknown> => {
+      expect((await ask(node.gateway, `/ipfs/${file.root}`)).body).toEqual(file.bytes)
+      const { text } = await ask(node.control, '/api/stats', { headers: { authorization: `Bearer ${node.token}` } })
+      const { routing } = JSON.parse(text) as { routing: { cache: { hits: number, bytesSaved: number } } }
+      return [routing.cache.hits, routing.cache.bytesSaved]
+    }
+
+    expect(file.blocks.size).toBe(1)
+    expect(await read()).toEqual([0, 0])
+    const [bytes] = file.blocks.values()
+    expect(await read()).toEqual([1, bytes?.byteLength])
+    expect(await read()).toEqual([2, 2 * (bytes?.byteLength ?? 0)])
+  })
+
   it('a second one on the same store says who has it', async () => {
     const store = scope.directory()
     const node = await scope.serve(store)
