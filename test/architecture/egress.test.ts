@@ -7,7 +7,6 @@ import { formatViolations, isEgressFile, listSources } from './support/source-tr
 /** Writes that say nothing about a CID, each with the reason. A name in this list that no longer occurs fails. */
 const WITHOUT_DISCLOSURE: Readonly<Record<string, string>> = {
   'src/cli/control-egress.ts isOwnNode': 'a random number to a port of this machine that a file of the user names',
-  'src/config/socket-tls-egress.ts secured': 'encrypts a connection that libp2p has opened or accepted; nothing about a CID is written before there is a stream, and that is disclosed',
   'src/exchange/http/dial-egress.ts systemResolve': 'resolves the host of a provider; the request that follows is disclosed',
   'src/exchange/http/origin-pool-egress.ts Lane.constructor.connect': 'connects to the host of a provider for an exchange that keeps its disclosure; nothing of it is written yet',
   'src/exchange/lease/guarded-transports-egress.ts guardedWebSockets': 'opens a connection to a peer for libp2p; nothing about a CID is written before there is a stream, and that is disclosed'
