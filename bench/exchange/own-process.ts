@@ -13,7 +13,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { fixedSize } from 'ipfs-unixfs-importer/chunker'
 import { CID } from 'multiformats/cid'
 import { seededBytes } from '../../test/interop/sample-data.ts'
-import { getFilesystem } from '../../src/index.ts'
+import { accountExternalMemory, getFilesystem } from '../../src/index.ts'
 import { ownNode, ownStore } from './own-node.ts'
 import type { OwnCommands, OwnIdentity, OwnReading, ReadInit } from './own-commands.ts'
 import type { Socket } from 'node:net'
@@ -21,6 +21,8 @@ import type { Socket } from 'node:net'
 /** 64 MiB take half a second */
 const READ_TIMEOUT = 120_000
 
+// as `portolan serve` does
+accountExternalMemory()
 const folder = await mkdtemp(join(tmpdir(), 'portolan-own-'))
 const sockets = new Set<Socket>()
 for (const name of ['net.client.socket', 'net.server.socket']) {

@@ -6,7 +6,9 @@ const problem = nodeVersionProblem(process.version)
 
 if (problem == null) {
   // loaded only now: what it imports does not even parse on an older Node
+  const { accountExternalMemory } = await import('../config/external-memory.ts')
   const { run } = await import('./run.ts')
+  accountExternalMemory()
   process.exitCode = await run(process.argv.slice(2))
 } else {
   process.stderr.write(`${problem}\n`)
