@@ -26,8 +26,12 @@ export interface CancelFigures {
   readonly aborted: Tally
   /** Wants that reached a peer and were satisfied by another one */
   readonly elsewhere: Tally
+  /** Blocks that were read in mode `open`, in which connected peers may be asked too, from a peer that was named and had them */
+  readonly open: number
   /** Wants that the bystanders saw, all together */
   readonly broadcast: number
+  /** Those of them that they saw while blocks were read in mode `open` */
+  readonly broadcastOpen: number
   /** Lines of any kind that they saw */
   readonly bystanderLines: number
 }
@@ -41,7 +45,7 @@ export interface Tally {
  * What a peer learns of wants that are over, and others of any: counted by
  * peers that write down every line which reaches them.
  */
-export async function cancels ({ seed, aborted, elsewhere }: { seed: number, aborted: number, elsewhere: number }): Promise<CancelFigures> {
+export async function cancels ({ seed, aborted, elsewhere, open }: { seed: number, aborted: number, elsewhere: number, open: number }): Promise<CancelFigures> {
   const folder = await mkdtemp(join(tmpdir(), 'portolan-own-'))
   const node = await ownNode(folder)
   const spies: BitswapSpy[] = []
@@ -81,10 +85,18 @@ export async function cancels ({ seed, aborted, elsewhere }: { seed: number, abo
       second.cancelled += tally.cancelled
     }
 
+    const seen = (): number => bystanders.reduce((sum, { wants }) => sum + wants.length, 0)
+    const before = seen()
+    const named = await fallible(spy)
+    await prove(node, named, `${seed} open`)
+    const read = await readOpenly(node, named, seed, open)
+
     return {
       aborted: first,
       elsewhere: second,
-      broadcast: bystanders.reduce((sum, { wants }) => sum + wants.length, 0),
+      open: read,
+      broadcast: seen(),
+      broadcastOpen: seen() - before,
       bystanderLines: bystanders.reduce((sum, { lines }) => sum + lines.length, 0)
     }
   } finally {
@@ -123,6 +135,28 @@ async function prove (node: Portolan, { spy, blocks }: Fallible, name: string): 
   const proof = await blocksOf(`${name} proof`, PROOF)
   proof.forEach((block, cid) => { blocks.set(cid, block) })
   await Promise.all([...proof.values()].map(async ({ cid }) => node.contentRouting.retrieve(cid, { providers: spy.multiaddrs, mode: 'open', signal: AbortSignal.timeout(WAIT) })))
+}
+
+/** Half of them one by one, half in sessions. Returns how many came from the peer that was named. */
+async function readOpenly (node: Portolan, { spy, blocks }: Fallible, seed: number, count: number): Promise<number> {
+  const wanted = new Set<string>()
+  for (let from = 0; from < count; from += WAVE) {
+    const wave = await blocksOf(`${seed} openly ${from}`, Math.min(WAVE, count - from))
+    wave.forEach((block, cid) => {
+      blocks.set(cid, block)
+      wanted.add(cid)
+    })
+    const [{ cid: first }] = wave.values() as unknown as [Block]
+    const options = { providers: spy.multiaddrs, mode: 'open', signal: AbortSignal.timeout(WAIT) } as const
+    const session = node.contentRouting.createSession(first, options)
+    try {
+      await Promise.all([...wave.values()].map(async ({ cid }) => from % (2 * WAVE) === 0 ? await node.contentRouting.retrieve(cid, options) : await session.retrieve(cid)))
+    } finally {
+      session.close()
+    }
+  }
+  const asked = new Set(spy.wants.map(({ cid }) => cid.toString()))
+  return [...wanted].filter(cid => asked.has(cid)).length
 }
 
 async function abortAll (node: Portolan, silent: BitswapSpy, seed: number, count: number): Promise<void> {

@@ -34,14 +34,17 @@ export interface TransferFigures {
 }
 
 /**
- * All of them in turns, so that whatever the machine does hits all. The first
- * round, which opens streams and compiles code, is not counted.
+ * All of them in turns, so that whatever the machine does hits all, and in the
+ * opposite order every other round, so that what one leaves behind (a warm
+ * cache, a busy disk) is not always found by the same one. The first round,
+ * which opens streams and compiles code, is not counted.
  */
 export async function compare (contestants: readonly Contestant[], rounds: number): Promise<TransferFigures[]> {
   const readings = contestants.map((): Reading[] => [])
 
   for (let round = -1; round < rounds; round++) {
-    for (const [i, contestant] of contestants.entries()) {
+    const turn = [...contestants.entries()]
+    for (const [i, contestant] of round % 2 === 0 ? turn.reverse() : turn) {
       const reading = await contestant.read()
       if (round >= 0) {
         readings[i]?.push(reading)
