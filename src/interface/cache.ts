@@ -1,13 +1,111 @@
+import type { AbortOptions } from '@libp2p/interface'
+import type { Blockstore } from 'interface-blockstore'
 import type { CID } from 'multiformats/cid'
+
+/** Where a block that was not authored here came from */
+export interface AdmitOptions extends AbortOptions {
+  /** Who fetched it, for statistics: `retrieval`, `prefetch`, the name of a broker */
+  readonly origin: string
+  /** For whom; counts towards that client's share of the cache. @default nobody's */
+  readonly client?: string
+}
 
 /**
  * The part of a blockstore that retrieval uses: the raw store under Helia, never
  * `helia.blockstore` (it holds a process-wide lock through the fetch).
  */
 export interface LocalStore {
-  has (cid: CID, options?: { signal?: AbortSignal }): boolean | Promise<boolean>
-  get (cid: CID, options?: { signal?: AbortSignal }): Generator<Uint8Array> | AsyncGenerator<Uint8Array>
-  put (cid: CID, bytes: Uint8Array, options?: { signal?: AbortSignal }): CID | Promise<CID>
-  /** A cache that tells fetched blocks from authored ones; may decline */
-  admit? (cid: CID, bytes: Uint8Array, options: { origin: string }): Promise<void>
+  has (cid: CID, options?: AbortOptions): boolean | Promise<boolean>
+  get (cid: CID, options?: AbortOptions): Generator<Uint8Array> | AsyncGenerator<Uint8Array>
+  put (cid: CID, bytes: Uint8Array, options?: AbortOptions): CID | Promise<CID>
+  /**
+   * A cache that tells fetched blocks from authored ones. Resolves when the block can
+   * be read, and has reached the operating system if it was kept. May decline: then
+   * it can be read for some seconds, as after a `put` of Helia's own.
+   *
+   * @returns whether it was kept
+   */
+  admit? (cid: CID, bytes: Uint8Array, options: AdmitOptions): Promise<boolean>
+  /**
+   * These very bytes came from the network: a `put` of this very array that follows is
+   * not the user's. Holds for one `put`.
+   */
+  fetched? (bytes: Uint8Array): void
+}
+
+/** `authored` is the user's, and stays until it is deleted; `fetched` can be had again */
+export type CacheKind = 'authored' | 'fetched'
+
+export type CacheTier = 'memory' | 'disk' | 'shared'
+
+export interface CacheEntry {
+  readonly cid: CID
+  readonly size: number
+  readonly kind: CacheKind
+}
+
+/** Counters since the cache was opened, and how things are now */
+export interface CacheStats {
+  readonly maxBytes: number
+  /** On disk, everything included: what `maxBytes` bounds */
+  readonly diskBytes: number
+  readonly memoryBytes: number
+  /** In memory because they were put or declined seconds ago */
+  readonly transitBytes: number
+  readonly blocks: { readonly authored: number, readonly fetched: number }
+  readonly bytes: { readonly authored: number, readonly fetched: number }
+  /** Of blocks of any kind that may not go because they are pinned */
+  readonly pinnedBytes: number
+  readonly hits: Readonly<Record<CacheTier | 'transit', number>>
+  readonly hitBytes: Readonly<Record<CacheTier | 'transit', number>>
+  readonly misses: number
+  /** Hits of all reads; absent before the first read */
+  readonly hitRatio?: number
+  /** Blocks whose size is not known count as an average one; absent before the first hit */
+  readonly byteHitRatio?: number
+  readonly admitted: number
+  readonly declined: number
+  readonly joined: number
+  readonly evicted: number
+  readonly evictedBytes: number
+  readonly deleted: number
+  /** Bytes that did not match their record or their CID; never served */
+  readonly quarantined: number
+  /** Writes that a fault of the disk cost */
+  readonly skippedWrites: number
+  /** Writers that waited for room */
+  readonly slowedWrites: number
+  /** The policy's share for newcomers, in bytes */
+  readonly windowBytes: number
+}
+
+/** `ok`; `degraded`: reads go on, and what is fetched is not kept, because of `reason` */
+export interface CacheHealth {
+  readonly state: 'ok' | 'degraded'
+  readonly reason?: string
+}
+
+export interface CacheVerifyProgress {
+  readonly blocks: number
+  readonly bytes: number
+  readonly totalBlocks: number
+  /** Quarantined in this run */
+  readonly damaged: readonly CID[]
+}
+
+/** What the commands, the control endpoint and whoever composes a node need of a cache, besides the blockstore that it is */
+export interface BlockCache extends Blockstore, Required<Pick<LocalStore, 'admit' | 'fetched'>> {
+  /** Blocks that must not be evicted, though nobody authored them here: asked before an eviction */
+  attachPins (isPinned: (cid: CID) => boolean | Promise<boolean>): void
+  stats (): CacheStats
+  health (): CacheHealth
+  ls (options?: AbortOptions): AsyncIterable<CacheEntry>
+  /** Reads and hashes everything; what is damaged is quarantined */
+  verify (options?: AbortOptions): AsyncIterable<CacheVerifyProgress>
+  /** Gives back the disk space of what is gone, and evicts down to the low-water mark */
+  gc (options?: AbortOptions): Promise<{ evicted: number, freedBytes: number }>
+  /** Drops all fetched blocks that are not pinned; authored ones too when told so */
+  clear (options?: AbortOptions & { authored?: boolean }): Promise<{ removed: number, freedBytes: number }>
+  /** Idempotent. Whoever opened the cache closes it: a node that was given one does not */
+  close (): Promise<void>
 }

@@ -130,3 +130,33 @@ export class FileSizeEncodingError extends Error {
   static override name = 'FileSizeEncodingError'
   override name = 'FileSizeEncodingError'
 }
+
+/** There is no room for a block that the user put: what is pinned and authored fills the cache */
+export class CacheFullError extends Error {
+  static override name = 'CacheFullError'
+  override name = 'CacheFullError'
+}
+
+/** Another process has the directory of the cache open */
+export class CacheLockedError extends Error {
+  static override name = 'CacheLockedError'
+  override name = 'CacheLockedError'
+}
+
+/** The directory is not a cache, or one of a version that is not understood; nothing in it was changed */
+export class CacheFormatError extends Error {
+  static override name = 'CacheFormatError'
+  override name = 'CacheFormatError'
+}
+
+/** What the disk gave is not what was written; such bytes are never served */
+export class DamagedBlockError extends Error {
+  static override name = 'DamagedBlockError'
+  override name = 'DamagedBlockError'
+}
+
+/** The cache was closed, or is not open yet */
+export class CacheClosedError extends Error {
+  static override name = 'CacheClosedError'
+  override name = 'CacheClosedError'
+}

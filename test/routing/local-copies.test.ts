@@ -96,7 +96,12 @@ describe('what is here', () => {
 
   it('fetched blocks are handed to a cache as such', async () => {
     const admitted: string[] = []
-    const store = Object.assign(new MemoryBlockstore(), { admit: async (_cid: CID, _bytes: Uint8Array, { origin }: { origin: string }) => { admitted.push(origin) } })
+    const store = Object.assign(new MemoryBlockstore(), {
+      admit: async (_cid: CID, _bytes: Uint8Array, { origin }: { origin: string }) => {
+        admitted.push(origin)
+        return true
+      }
+    })
     const w = await world({ parts: { store } })
     w.network.add('good')
     const cid = w.network.block(numbered(1))

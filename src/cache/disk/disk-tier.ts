@@ -1,0 +1,76 @@
+import type { CacheKind } from '../../interface/cache.ts'
+
+/** What opening found, and what it repaired */
+export interface OpenReport {
+  readonly blocks: number
+  readonly authored: number
+  /** In words, for the log: what was dropped or rebuilt, and why. Empty after a clean stop */
+  readonly repairs: readonly string[]
+}
+
+export interface DiskUsage {
+  /** All files of the tier, in bytes: what is bounded */
+  readonly files: number
+  /** Of those, records that can be read */
+  readonly live: number
+  readonly blocks: number
+  readonly authoredBlocks: number
+  /** Bytes of blocks, without what records cost besides */
+  readonly authoredBytes: number
+  readonly fetchedBytes: number
+}
+
+/**
+ * Blocks on disk. Decides nothing: keeps what it is given until it is told to drop
+ * it, and says truly what it has. A block is known by its *slot*, from `write` or
+ * `find` until it is removed; slots are used again after that.
+ *
+ * Bytes that do not match their record never leave: `read` throws `DamagedBlockError`
+ * and the block is quarantined. Whether bytes match the CID is for the caller to say.
+ */
+export interface DiskTier {
+  /** Until this has resolved nothing else may be called: an index that is not complete must not say "absent" */
+  open (): Promise<OpenReport>
+  /** Idempotent. What is under way is finished first */
+  close (): Promise<void>
+  /** @returns the slot, or -1 */
+  find (multihash: Uint8Array): number
+  /** Slots of all blocks; one that is removed meanwhile may be missing */
+  slots (): Iterable<number>
+  /** 32 bits that tell keys apart well, for the policy */
+  hash (slot: number): number
+  hashOf (multihash: Uint8Array): number
+  kind (slot: number): CacheKind
+  /** Bytes of the block */
+  size (slot: number): number
+  /** Bytes that it takes on disk, record included */
+  cost (slot: number): number
+  /** What a block of `size` bytes would take */
+  costOf (size: number): number
+  /** Whether the bytes were hashed in this process: set after the write or a verified read */
+  checked (slot: number): boolean
+  setChecked (slot: number): void
+  /** Readable until then whatever the policy says; ms of the caller's clock */
+  promisedUntil (slot: number): number
+  promise (slot: number, until: number): void
+  multihash (slot: number): Uint8Array | Promise<Uint8Array>
+  /** The bytes as they are when it is called, even if the block is removed while they are read */
+  read (slot: number): Promise<Uint8Array>
+  /**
+   * Resolves when the operating system has the bytes, with the slot; concurrent writes share a system call.
+   * The caller has one write per block at a time.
+   */
+  write (multihash: Uint8Array, bytes: Uint8Array, kind: CacheKind): Promise<number>
+  /** Resolves when the operating system has it */
+  setKind (slot: number, kind: CacheKind): Promise<void>
+  /** Gone at once for `find`; resolves when it stays gone after a crash. Space is given back in the background */
+  remove (slots: readonly number[]): Promise<void>
+  /** Damaged: removed, with the bytes kept aside for whoever wants to look (bounded) */
+  quarantine (slot: number, why: string): Promise<void>
+  /** Gives back the space of what is gone now, and not when it pays */
+  compact (options?: { signal?: AbortSignal }): Promise<{ freedBytes: number }>
+  usage (): DiskUsage
+  /** A small value that outlives restarts, such as what the policy learnt */
+  saveNote (name: string, value: Uint8Array): Promise<void>
+  loadNote (name: string): Promise<Uint8Array | undefined>
+}
