@@ -1,8 +1,9 @@
 import { FetchError } from '../../interface/errors.ts'
 import { Arrivals } from './arrivals.ts'
 import { kindOf } from './late-blocks.ts'
+import { BITSWAP_PROTOCOLS } from './message.ts'
 import { PeerWants } from './peer-wants.ts'
-import type { BlockPayload, BlockPrefix, Presence } from './message.ts'
+import type { BitswapProtocol, BlockPayload, BlockPrefix, Presence } from './message.ts'
 import type { Acceptance, BitswapNetwork, Unfinished } from './network.ts'
 import type { WantBatch } from './peer-wants.ts'
 import type { Waiter, WantedBlock } from './wanted-block.ts'
@@ -23,8 +24,9 @@ export interface PeerClientComponents {
 
 type Failure = Exclude<Outcome, 'delivered'>
 
+/** Whom an answer is for: `bytes` are absent where the peer only said that it has the block */
 interface Pending extends Waiter {
-  resolve (bytes: Uint8Array): void
+  resolve (bytes?: Uint8Array): void
   reject (error: FetchError): void
 }
 
@@ -59,35 +61,16 @@ export class PeerClient {
 
   /** The lease is taken over: released when nothing more is to be said over it */
   async fetch (want: Want, attempt: Attempt, disclosure: Disclosure, lease: Lease): Promise<Uint8Array> {
-    const { signal, request } = attempt
+    const { signal, request: { priority } } = attempt
     this.#connection = lease.connection
 
-    try {
-      return await new Promise<Uint8Array>((resolve, reject) => {
-        const waiter: Pending = {
-          want,
-          disclosure,
-          priority: request.priority,
-          progress: bytes => { attempt.bytes(bytes) },
-          resolve: bytes => {
-            signal.removeEventListener('abort', onAbort)
-            resolve(bytes)
-          },
-          reject: error => {
-            signal.removeEventListener('abort', onAbort)
-            reject(error)
-          }
-        }
-        const wanted = this.#wants.join(waiter)
-        const onAbort = (): void => {
-          this.#wants.leave(wanted, waiter)
-          this.#pump()
-          reject(this.#error('cancelled', 'was not waited for any longer', signal.reason))
-        }
+    for (const asker of this.#wants.upgrade(want.key) as Pending[]) {
+      asker.reject(this.#error('cancelled', 'is asked for the block itself'))
+    }
 
-        signal.addEventListener('abort', onAbort, { once: true })
-        this.#pump()
-      })
+    try {
+      // who waits for a block is given one
+      return await this.#wait({ want, disclosure, priority, progress: bytes => { attempt.bytes(bytes) } }, signal) as Uint8Array
     } finally {
       this.#lingering.push(lease)
 
@@ -95,6 +78,45 @@ export class PeerClient {
         this.#release()
       }
     }
+  }
+
+  /** Is the peer asked for the block already, or about to be told to forget it? */
+  knows (key: BlockKey): boolean {
+    return this.#wants.knows(key)
+  }
+
+  /**
+   * Asks whether it has the block: undefined when it says so, the bytes when it
+   * sends them at once. Rejects with a FetchError when it has not, or does not answer.
+   */
+  async ask (want: Want, { signal, request }: Pick<Attempt, 'signal' | 'request'>, disclosure: Disclosure, connection: Connection): Promise<Uint8Array | undefined> {
+    this.#connection = connection
+    return this.#wait({ want, disclosure, priority: request.priority, asks: true, progress: () => {} }, signal)
+  }
+
+  async #wait (init: Waiter, signal: AbortSignal): Promise<Uint8Array | undefined> {
+    return new Promise<Uint8Array | undefined>((resolve, reject) => {
+      const waiter: Pending = {
+        ...init,
+        resolve: bytes => {
+          signal.removeEventListener('abort', onAbort)
+          resolve(bytes)
+        },
+        reject: error => {
+          signal.removeEventListener('abort', onAbort)
+          reject(error)
+        }
+      }
+      const wanted = this.#wants.join(waiter)
+      const onAbort = (): void => {
+        this.#wants.leave(wanted, waiter)
+        this.#pump()
+        reject(this.#error('cancelled', 'was not waited for any longer', signal.reason))
+      }
+
+      signal.addEventListener('abort', onAbort, { once: true })
+      this.#pump()
+    })
   }
 
   accept (prefix: BlockPrefix, length: number, unfinished: Unfinished): Acceptance {
@@ -133,12 +155,19 @@ export class PeerClient {
 
   presence ({ key, type }: Presence): void {
     // who has it and was asked for it is about to send it
-    const wanted = type === 'dont-have' ? this.#wants.notHere(key) : undefined
+    const wanted = type === 'dont-have' ? this.#wants.notHere(key) : this.#wants.here(key)
 
-    if (wanted != null) {
-      this.#arrivals.heard(this.#components.clock.now())
+    if (wanted == null) {
+      return
+    }
+
+    this.#arrivals.heard(this.#components.clock.now())
+
+    if (type === 'dont-have') {
       this.#fail([wanted], 'not-here', 'says that it does not have the block')
       this.#pump()
+    } else {
+      resolve(wanted)
     }
   }
 
@@ -179,9 +208,7 @@ export class PeerClient {
     if (wanted != null) {
       this.#arrivals.heard(this.#components.clock.now())
 
-      for (const waiter of wanted.waiters as Set<Pending>) {
-        waiter.resolve(bytes)
-      }
+      resolve(wanted, bytes)
     } else if (!this.#wants.excuse(key)) {
       this.#unsolicited(prefix, `${bytes.byteLength} bytes that are none of the blocks it was asked for`)
     }
@@ -215,7 +242,7 @@ export class PeerClient {
 
     while (this.#connection != null && this.#wants.pending && !this.#stopped.signal.aborted) {
       try {
-        await this.#components.network.write({ peer: this.peer, connection: this.#connection, lane: 'wants' }, () => this.#take(), { signal: this.#stopped.signal })
+        await this.#components.network.write({ peer: this.peer, connection: this.#connection, lane: 'wants' }, protocol => this.#take(protocol), { signal: this.#stopped.signal })
       } catch (error) {
         const { outcome = 'unreachable', message } = error as FetchError
         this.#fail(this.#wants.clear(), outcome, `could not be asked: ${message}`, error)
@@ -235,7 +262,11 @@ export class PeerClient {
     }
   }
 
-  #take (): { message: WantBatch['message'], disclosures: Disclosure[], cancelled: Disclosure[] } | undefined {
+  #take (protocol: BitswapProtocol): WantBatch | undefined {
+    if (protocol !== BITSWAP_PROTOCOLS[0]) {
+      this.#fail(this.#wants.unspeakable(), 'refused', 'speaks no version in which it could be asked')
+    }
+
     const alone = !this.#wants.asked
     const batch = this.#wants.take()
 
@@ -256,5 +287,11 @@ export class PeerClient {
 
   #error (outcome: Failure, why: string, cause?: unknown): FetchError {
     return new FetchError(outcome, `p2p:${this.peer} ${why}`, { provider: `p2p:${this.peer}`, ...(cause == null ? {} : { cause }) })
+  }
+}
+
+function resolve ({ waiters }: WantedBlock, bytes?: Uint8Array): void {
+  for (const waiter of waiters as Set<Pending>) {
+    waiter.resolve(bytes)
   }
 }

@@ -1,5 +1,7 @@
 import { LateBlocks, kindOf } from './late-blocks.ts'
-import { fits, tell, withdrawn } from './wanted-block.ts'
+import { PeerCancels } from './peer-cancels.ts'
+import { Tally } from './tally.ts'
+import { fits, tell, wantedBlock, withdrawn } from './wanted-block.ts'
 import { UnfinishedBlocks } from './unfinished-blocks.ts'
 import { WirePriorities } from './wire-priority.ts'
 import type { BlockPrefix, OutgoingMessage } from './message.ts'
@@ -8,15 +10,6 @@ import type { Waiter, WantedBlock } from './wanted-block.ts'
 import type { Clock } from '../../interface/clock.ts'
 import type { Disclosure } from '../../interface/disclosure.ts'
 import type { BlockKey } from '../../interface/provider.ts'
-import type { CID } from 'multiformats/cid'
-
-interface Cancellation {
-  readonly cid: CID
-  readonly told: readonly Disclosure[]
-  readonly kind: string
-  /** What was on its way may have been dropped since */
-  lost: boolean
-}
 
 export interface WantBatch {
   readonly message: OutgoingMessage
@@ -36,16 +29,17 @@ export class PeerWants {
   readonly #clock: Clock
   readonly #wanted = new Map<BlockKey, WantedBlock>()
   readonly #queue = new Map<BlockKey, WantedBlock>()
-  readonly #cancels = new Map<BlockKey, Cancellation>()
+  readonly #cancels: PeerCancels
   readonly #late: LateBlocks
   readonly #unfinished: UnfinishedBlocks
   /** Wants on the wire, by what their blocks look like */
-  readonly #kinds = new Map<string, number>()
+  readonly #kinds = new Tally()
   readonly #priorities = new WirePriorities()
   #answered = 0
 
   constructor (clock: Clock) {
     this.#clock = clock
+    this.#cancels = new PeerCancels(clock)
     this.#late = new LateBlocks(clock)
     this.#unfinished = new UnfinishedBlocks(this.#late)
   }
@@ -62,7 +56,7 @@ export class PeerWants {
 
   /** Is the peer expected to answer something? */
   get asked (): boolean {
-    return this.#kinds.size > 0
+    return this.#kinds.any
   }
 
   /** Nothing is wanted, nothing to be written, and nothing that may come late */
@@ -80,7 +74,7 @@ export class PeerWants {
   }
 
   join (waiter: Waiter): WantedBlock {
-    const { key, cid } = waiter.want
+    const { key } = waiter.want
     const known = this.#wanted.get(key)
 
     if (known != null) {
@@ -91,29 +85,47 @@ export class PeerWants {
       return known
     }
 
-    const cancelled = this.#cancels.get(key)
-    const wanted: WantedBlock = {
-      key,
-      cid,
-      kind: kindOf({ hash: cid.multihash.code, digestLength: cid.multihash.digest.byteLength }),
-      waiters: new Set([waiter]),
-      told: [...cancelled?.told ?? []],
-      again: false,
-      believedUntil: 0
-    }
+    const cancelled = this.#cancels.withdraw(key)
+    const wanted = wantedBlock(waiter, cancelled)
     this.#wanted.set(key, wanted)
 
-    if (cancelled == null || cancelled.lost) {
-      this.#cancels.delete(key)
+    if (cancelled == null || cancelled.lost || cancelled.type !== wanted.type) {
       this.#queue.set(key, wanted)
     } else {
       // the peer has not been told that we lost interest: it need not be told that we found it again
-      this.#cancels.delete(key)
       this.#flushed(wanted)
       tell(wanted, waiter)
     }
 
     return wanted
+  }
+
+  /** Is the peer asked for the block already, or about to be told to forget it? */
+  knows (key: BlockKey): boolean {
+    return this.#wanted.get(key)?.type === 'block' || this.#cancels.has(key)
+  }
+
+  /** From now on the block itself is wanted, where the peer was only asked whether it has it; returns those who asked that */
+  upgrade (key: BlockKey): Waiter[] {
+    const wanted = this.#wanted.get(key)
+
+    if (wanted?.type !== 'have') {
+      return []
+    }
+
+    const askers = [...wanted.waiters]
+    wanted.type = 'block'
+    wanted.waiters.clear()
+    this.#queue.set(key, wanted)
+    askers.forEach(({ disclosure }) => { disclosure.notSent() })
+    return askers
+  }
+
+  /** What only a later version of the protocol has words for: taken back unseen */
+  unspeakable (): WantedBlock[] {
+    const questions = [...this.#queue.values()].filter(({ type }) => type === 'have')
+    questions.forEach(wanted => { this.drop(wanted) })
+    return questions
   }
 
   /** The last to leave withdraws the want, on the wire if it is there */
@@ -129,19 +141,10 @@ export class PeerWants {
 
   /** The next message, and what it settles. All of it counts as written. */
   take (): WantBatch | undefined {
-    const wants: Array<NonNullable<OutgoingMessage['wants']>[number]> = []
     const disclosures: Disclosure[] = []
     const cancelled: Disclosure[] = []
-
     // first: the peer may be busy with what nobody wants
-    for (const [key, { cid, told }] of this.#cancels) {
-      if (wants.length === MAX_BATCH) {
-        break
-      }
-      this.#cancels.delete(key)
-      wants.push({ cid, type: 'block', priority: 0, cancel: true })
-      cancelled.push(...told)
-    }
+    const wants = this.#cancels.take(MAX_BATCH, cancelled)
 
     for (const [key, wanted] of this.#queue) {
       if (wants.length === MAX_BATCH) {
@@ -160,8 +163,8 @@ export class PeerWants {
       }
 
       this.#flushed(wanted)
-
-      wants.push({ cid: wanted.cid, type: 'block', priority: this.#priorities.next(priority), sendDontHave: true })
+      wanted.lines++
+      wants.push({ cid: wanted.cid, type: wanted.type, priority: this.#priorities.next(priority), sendDontHave: true })
     }
 
     return wants.length === 0 ? undefined : { message: { wants }, disclosures, cancelled }
@@ -170,9 +173,9 @@ export class PeerWants {
   /** Is a block like this on its way? `late` blocks are nobody's fault, but of no use either. */
   expects (prefix: BlockPrefix, length: number, unfinished: Unfinished): Acceptance {
     const kind = kindOf(prefix)
-    const fitting = this.#kinds.has(kind) && this.#fitting(kind, length)
+    const fitting = this.#kinds.of(kind) > 0 && this.#fitting(kind, length)
 
-    if (fitting && this.#unfinished.admits(kind, this.#kinds.get(kind) ?? 0)) {
+    if (fitting && this.#unfinished.admits(kind, this.#kinds.of(kind))) {
       this.#unfinished.add(unfinished, kind)
       return 'yes'
     }
@@ -191,10 +194,12 @@ export class PeerWants {
     this.#answered++
 
     if (wanted == null) {
+      this.#cancels.answered(key)
       return undefined
     }
 
     this.#remove(wanted)
+    this.#cancels.repeat(wanted)
 
     if (wanted.flushedAt == null) {
       withdrawn(wanted)
@@ -216,11 +221,28 @@ export class PeerWants {
     const wanted = this.#wanted.get(key)
 
     if (wanted?.flushedAt == null) {
+      this.#cancels.answered(key)
       return undefined
     }
 
     this.#answered++
     this.drop(wanted)
+    return wanted
+  }
+
+  /** The peer has what it was only asked about, and has nothing more to say of it */
+  here (key: BlockKey): WantedBlock | undefined {
+    const wanted = this.#wanted.get(key)
+
+    if (wanted?.type !== 'have' || wanted.flushedAt == null) {
+      this.#cancels.answered(key)
+      return undefined
+    }
+
+    this.#answered++
+    this.#remove(wanted)
+    this.#cancels.repeat(wanted)
+    this.#trim(wanted.kind)
     return wanted
   }
 
@@ -237,20 +259,23 @@ export class PeerWants {
 
   /** Gives up on one; the peer is told */
   drop (wanted: WantedBlock): void {
+    const unsaid = this.#queue.has(wanted.key)
     this.#remove(wanted)
+
+    this.#cancels.add(wanted, unsaid)
 
     if (wanted.flushedAt == null) {
       withdrawn(wanted)
     } else {
-      this.#cancels.set(wanted.key, { cid: wanted.cid, told: wanted.told, kind: wanted.kind, lost: false })
       this.#late.add(wanted.key, wanted.kind, true)
       this.#trim(wanted.kind)
     }
   }
 
-  /** The stream broke: what was written once is written again, what was written twice is given back */
+  /** The stream broke: what was written once is written again (CANCELs too), what was written twice is given back */
   rewind (): WantedBlock[] {
     const lost: WantedBlock[] = []
+    this.#cancels.rewind()
 
     for (const wanted of this.#wanted.values()) {
       if (wanted.flushedAt == null) {
@@ -275,12 +300,11 @@ export class PeerWants {
   /** The peer is gone, and with it what it knew */
   clear (): WantedBlock[] {
     const lost = [...this.#wanted.values()]
-
-    for (const wanted of lost) {
+    lost.forEach(wanted => {
       this.#remove(wanted)
       this.#trim(wanted.kind)
       withdrawn(wanted)
-    }
+    })
 
     this.#cancels.clear()
     return lost
@@ -298,16 +322,14 @@ export class PeerWants {
 
   /** Whoever finds again what may have been dropped has to ask for it again */
   #trim (kind: string): void {
-    if (this.#unfinished.trim(kind, this.#kinds.get(kind) ?? 0)) {
-      for (const cancelled of this.#cancels.values()) {
-        cancelled.lost ||= cancelled.kind === kind
-      }
+    if (this.#unfinished.trim(kind, this.#kinds.of(kind))) {
+      this.#cancels.lose(kind)
     }
   }
 
   #flushed (wanted: WantedBlock): void {
     if (wanted.flushedAt == null) {
-      this.#kinds.set(wanted.kind, (this.#kinds.get(wanted.kind) ?? 0) + 1)
+      this.#kinds.add(wanted.kind)
     }
 
     wanted.flushedAt = this.#clock.now()
@@ -321,17 +343,8 @@ export class PeerWants {
     if (this.#wanted.size === 0) {
       this.#priorities.reset()
     }
-
-    if (wanted.flushedAt == null) {
-      return
-    }
-
-    const left = (this.#kinds.get(wanted.kind) ?? 1) - 1
-
-    if (left === 0) {
-      this.#kinds.delete(wanted.kind)
-    } else {
-      this.#kinds.set(wanted.kind, left)
+    if (wanted.flushedAt != null) {
+      this.#kinds.remove(wanted.kind)
     }
   }
 }

@@ -1,3 +1,4 @@
+import { kindOf } from './late-blocks.ts'
 import type { Disclosure } from '../../interface/disclosure.ts'
 import type { BlockKey } from '../../interface/provider.ts'
 import type { Want } from '../../interface/request.ts'
@@ -8,6 +9,8 @@ export interface Waiter {
   readonly want: Want
   readonly disclosure: Disclosure
   readonly priority: number
+  /** It only asks whether the peer has the block. @default false */
+  readonly asks?: boolean
   /** Bytes that came on its behalf, as far as that can be told */
   progress (bytes: number): void
 }
@@ -17,15 +20,36 @@ export interface WantedBlock {
   readonly key: BlockKey
   readonly cid: CID
   readonly kind: string
+  /** `have`: the peer is only asked whether it has it, and may send a small block at once */
+  type: 'block' | 'have'
   readonly waiters: Set<Waiter>
   /** Of everybody on whose behalf the peer was told */
   readonly told: Disclosure[]
   /** When it was written last; undefined while it may still be withdrawn unseen */
   flushedAt?: number
+  /** Lines written about it that the peer was not told to forget */
+  lines: number
   /** Written once more, after the stream broke */
   again: boolean
   /** Answers of this peer after which it is no longer believed that others are served first */
   believedUntil: number
+}
+
+/** On behalf of the first who waits for it; `before` is what the peer was told of it when it was wanted last */
+export function wantedBlock (waiter: Waiter, before?: { readonly told: readonly Disclosure[], readonly lines: number }): WantedBlock {
+  const { key, cid } = waiter.want
+
+  return {
+    key,
+    cid,
+    kind: kindOf({ hash: cid.multihash.code, digestLength: cid.multihash.digest.byteLength }),
+    type: waiter.asks === true ? 'have' : 'block',
+    waiters: new Set([waiter]),
+    told: [...before?.told ?? []],
+    lines: before?.lines ?? 0,
+    again: false,
+    believedUntil: 0
+  }
 }
 
 /** Does anybody of them take a block of that size? */
