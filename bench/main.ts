@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- NAME [--json] [--seed N] [--short] [--save]`
+ * `npm run bench -- NAME [--json] [--seed N] [--short] [--save]`, and what a bench adds to that
  *
  * A bench is a file `bench/NAME.ts` that exports `run` (and `description`), see
  * `types.ts`. Exit codes: 0 ran; 1 threw, or a full run read by
@@ -9,10 +9,11 @@ import { readdir, writeFile, mkdir } from 'node:fs/promises'
 import { availableParallelism, cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { missed, renderTable } from './table.ts'
-import type { Bench, BenchReport } from './types.ts'
+import type { Bench, BenchReport, OwnOption } from './types.ts'
 
 const RUNNER_FILES = new Set(['main', 'table', 'types'])
 const DEFAULT_SEED = 1
+const OWN_OPTIONS: Readonly<Record<OwnOption, string>> = { traces: '[--traces DIR]', plot: '[--plot FILE]' }
 
 async function benchNames (): Promise<string[]> {
   const entries = await readdir(import.meta.dirname, { withFileTypes: true })
@@ -40,7 +41,8 @@ async function list (): Promise<void> {
   console.log(names.length === 0 ? 'There are no benches.' : 'Benches:')
 
   for (const name of names) {
-    console.log(`  ${name.padEnd(12)} ${(await load(name)).description ?? ''}`.trimEnd())
+    const { description = '', options = [] } = await load(name)
+    console.log(`  ${name.padEnd(12)} ${[description, ...options.map(option => OWN_OPTIONS[option])].join(' ')}`.trimEnd())
   }
 }
 
@@ -49,7 +51,16 @@ function wrongUse (message: string): never {
   process.exit(2)
 }
 
-function parse (): { name?: string, json: boolean, short: boolean, save: boolean, seed: number } {
+interface Arguments {
+  readonly name?: string
+  readonly json: boolean
+  readonly short: boolean
+  readonly save: boolean
+  readonly seed: number
+  readonly own: Readonly<Partial<Record<OwnOption, string>>>
+}
+
+function parse (): Arguments {
   try {
     const { values, positionals } = parseArgs({
       allowPositionals: true,
@@ -57,7 +68,9 @@ function parse (): { name?: string, json: boolean, short: boolean, save: boolean
         json: { type: 'boolean', default: false },
         short: { type: 'boolean', default: false },
         save: { type: 'boolean', default: false },
-        seed: { type: 'string' }
+        seed: { type: 'string' },
+        traces: { type: 'string' },
+        plot: { type: 'string' }
       }
     })
     const seed = values.seed == null ? DEFAULT_SEED : Number(values.seed)
@@ -74,13 +87,14 @@ function parse (): { name?: string, json: boolean, short: boolean, save: boolean
       wrongUse('--save keeps figures that documents quote: not those of a --short run')
     }
 
-    return { name: positionals[0], json: values.json, short: values.short, save: values.save, seed }
+    const { json, short, save, traces, plot } = values
+    return { name: positionals[0], json, short, save, seed, own: { traces, plot } }
   } catch (err) {
     wrongUse(err instanceof Error ? err.message : String(err))
   }
 }
 
-const { name, json, short, save, seed } = parse()
+const { name, json, short, save, seed, own } = parse()
 
 if (name == null) {
   await list()
@@ -93,8 +107,16 @@ if (!names.includes(name)) {
   wrongUse(`There is no bench "${name}". There are: ${names.join(', ')}`)
 }
 
+const bench = await load(name)
+
+for (const option of Object.keys(own) as OwnOption[]) {
+  if (own[option] != null && bench.options?.includes(option) !== true) {
+    wrongUse(`The bench "${name}" has no option --${option}`)
+  }
+}
+
 const started = performance.now()
-const result = await (await load(name)).run({ seed, short, log: line => { console.log(line) } })
+const result = await bench.run({ seed, short, save, ...own, log: line => { console.log(line) } })
 const seconds = (performance.now() - started) / 1000
 
 console.log(`\n${name}, seed ${seed}${short ? ', short' : ''}, ${seconds.toFixed(1)} s\n`)

@@ -35,7 +35,28 @@ function columns (rows: readonly string[][]): string[] {
   return rows.map(row => row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ').trimEnd())
 }
 
-/** One line per ratio with its bar, then the absolute figures. A bar without its ratio is a miss. */
+type Row = Readonly<Record<string, unknown>>
+
+function isGrid (value: unknown): value is readonly Row[] {
+  return Array.isArray(value) && value.length > 0 && value.every(row => typeof row === 'object' && row != null && !Array.isArray(row))
+}
+
+/** Numbers of a column have the same decimals and stand under each other: one below hundreds, two below 1 */
+function grid (rows: readonly Row[]): string[] {
+  const names = [...new Set(rows.flatMap(row => Object.keys(row)))]
+  const cells = names.map(name => {
+    const values = rows.map(row => row[name])
+    const numbers = values.filter(value => typeof value === 'number')
+    const decimals = numbers.every(Number.isInteger) ? 0 : numbers.every(value => Math.abs(value) <= 1) ? 2 : 1
+    const texts = [name, ...values.map(value => typeof value === 'number' ? value.toFixed(decimals).replace(/^-(?=[0.]*$)/, '') : value == null ? '' : numberText(value))]
+    const width = Math.max(...texts.map(text => text.length))
+    return texts.map(text => numbers.length > 0 ? text.padStart(width) : text.padEnd(width))
+  })
+
+  return ['', ...rows].map((_, i) => `  ${cells.map(column => column[i]).join('  ')}`.trimEnd())
+}
+
+/** One line per ratio with its bar, then the absolute figures, tables last. A bar without its ratio is a miss. */
 export function renderTable (result: BenchResult): string {
   const keys = [...new Set([...Object.keys(result.ratios), ...Object.keys(result.bars ?? {})])]
   const ratios = keys.map(key => {
@@ -43,12 +64,14 @@ export function renderTable (result: BenchResult): string {
     const bar = result.bars?.[key]
     return [`  ${key}`, value == null ? 'absent' : numberText(value), barText(bar), verdict(value, bar)]
   })
-  const absolute = Object.entries(result.absolute).map(([key, value]) => [`  ${key}`, numberText(value)])
+  const figures = Object.entries(result.absolute)
+  const absolute = figures.filter(([, value]) => !isGrid(value)).map(([key, value]) => [`  ${key}`, numberText(value)])
 
   return [
     ...columns([['ratios', 'value', 'bar', ''], ...ratios]),
     '',
-    ...columns([['absolute', ''], ...absolute])
+    ...columns([['absolute', ''], ...absolute]),
+    ...figures.flatMap(([key, value]) => isGrid(value) ? ['', key, ...grid(value)] : [])
   ].join('\n')
 }
 
