@@ -1,6 +1,6 @@
 import { FetchError } from '../../interface/errors.ts'
 import { PeerClient } from './peer-client.ts'
-import { MAX_WANTS_PER_PEER } from './peer-wants.ts'
+import { WANTS_PER_PEER } from '../wants-per-peer.ts'
 import type { BlockPayload, BlockPrefix, Presence } from './message.ts'
 import type { Acceptance, BitswapNetwork, BlockReceiver, Unfinished } from './network.ts'
 import type { BlockVerifier } from '../../block/verify.ts'
@@ -18,15 +18,6 @@ export interface BitswapFetcherComponents {
   clock: Clock
 }
 
-export interface BitswapFetcherInit {
-  /** @default 'bitswap' */
-  name?: string
-  /** Blocks wanted from one peer at a time. @default 1024 */
-  maxWantsPerPeer?: number
-  /** Blocks wanted from all peers together. @default 16_384 */
-  maxWants?: number
-}
-
 export interface BitswapFetcher extends BlockFetcher {
   readonly transport: 'bitswap'
   /** Blocks that are wanted right now, and peers that they are wanted from */
@@ -36,8 +27,8 @@ export interface BitswapFetcher extends BlockFetcher {
   stop (): Promise<void>
 }
 
-/** Each costs about a kilobyte with its attempt: 16 MiB */
-const DEFAULT_MAX_WANTS = 16_384
+/** Blocks wanted from all peers together. Each costs about a kilobyte with its attempt: 16 MiB. */
+const MAX_WANTS = 16_384
 /** Peers whose addresses are remembered between `routes` and `fetch` */
 const MAX_ADDRESS_BOOK = 4_096
 /** Peers that something is remembered of while nothing is wanted from them */
@@ -49,27 +40,22 @@ const STOP_TIMEOUT = 1_000
  * Fetches blocks over bitswap: from the peer that was chosen, and no other. It
  * is told what is wanted of it, and that it is not wanted any more.
  */
-export function bitswapFetcher (components: BitswapFetcherComponents, init: BitswapFetcherInit = {}): BitswapFetcher {
-  return new Fetcher(components, init)
+export function bitswapFetcher (components: BitswapFetcherComponents): BitswapFetcher {
+  return new Fetcher(components)
 }
 
 class Fetcher implements BitswapFetcher, BlockReceiver {
-  readonly name: string
+  readonly name = 'bitswap'
   readonly transport = 'bitswap'
   readonly #components: BitswapFetcherComponents
-  readonly #maxWantsPerPeer: number
-  readonly #maxWants: number
   readonly #peers = new Map<string, PeerClient>()
   readonly #addresses = new Map<ProviderId, readonly string[]>()
   #detach: (() => void) | undefined
   readonly #wantsOf = new Map<string, number>()
   #wants = 0
 
-  constructor (components: BitswapFetcherComponents, init: BitswapFetcherInit) {
+  constructor (components: BitswapFetcherComponents) {
     this.#components = components
-    this.name = init.name ?? 'bitswap'
-    this.#maxWantsPerPeer = init.maxWantsPerPeer ?? MAX_WANTS_PER_PEER
-    this.#maxWants = init.maxWants ?? DEFAULT_MAX_WANTS
   }
 
   get size (): { wants: number, peers: number } {
@@ -137,7 +123,7 @@ class Fetcher implements BitswapFetcher, BlockReceiver {
 
     const fromPeer = this.#wantsOf.get(peer) ?? 0
 
-    if (this.#wants >= this.#maxWants || fromPeer >= this.#maxWantsPerPeer) {
+    if (this.#wants >= MAX_WANTS || fromPeer >= WANTS_PER_PEER) {
       throw new FetchError('overloaded', `${provider} was not asked: ${this.#wants} blocks are wanted already, ${fromPeer} of them from it`, { provider })
     }
 
@@ -234,13 +220,20 @@ class Fetcher implements BitswapFetcher, BlockReceiver {
     return client
   }
 
-  /** Prefers one that nothing is expected of; those in use are as many as there are wants */
+  /** One that nothing is expected of, or else that nothing is wanted from: the rest are as many as there are wants. Of those, the one that was asked longest ago. */
   #forget (): void {
+    let unwanted: string | undefined
+
     for (const [peer, client] of this.#peers) {
       if (client.idle) {
         this.#peers.delete(peer)
         return
       }
+      unwanted ??= client.size === 0 ? peer : undefined
+    }
+
+    if (unwanted != null) {
+      this.#peers.delete(unwanted)
     }
   }
 

@@ -1,45 +1,31 @@
 import { Allowance } from './allowance.ts'
 import { DEFAULT_SERVE_LIMITS } from './server/limits.ts'
 import { BitswapStreamError } from './inbound-stream.ts'
+import { WANTS_PER_PEER } from '../wants-per-peer.ts'
 import type { AllowanceInit } from './allowance.ts'
 import type { InboundStream } from './inbound-stream.ts'
 import type { Clock } from '../../interface/clock.ts'
 
-export interface InboundLimits {
-  /** Incoming streams of one peer at a time. Kubo and Helia open one for every message. @default 64 */
-  maxStreamsPerPeer?: number
-  /** Incoming streams at a time; a quarter of them is for peers that something is wanted from. @default 1024 */
-  maxStreams?: number
-  /** Bytes besides blocks that were asked for. @default 8 MiB at once, 1 MiB per second */
-  bytes?: AllowanceInit
-  /** Streams of one peer that end without a message. @default 64 at once, 1 per second */
-  barren?: AllowanceInit
-  /** Wants and presences of one peer that are read. @default 8192 at once, 10 000 per second */
-  entries?: AllowanceInit
-  /** The same of all peers together. @default 65 536 at once, 20 000 per second */
-  allEntries?: AllowanceInit
-  /** Bytes of messages that are not complete, besides blocks that were asked for, of all peers. @default 64 MiB */
-  maxHeld?: number
-}
-
-/** One peer's answers may overlap when it is fast and we are busy; more than this is none of that */
-export const DEFAULT_MAX_STREAMS_PER_PEER = 64
-const DEFAULT_MAX_STREAMS = 1_024
-/** A want-list of 1 024 entries has 50 KB, and a client of small blocks sends ten thousand wants a second */
-const DEFAULT_BYTES: AllowanceInit = { burst: 8_388_608, perSecond: 1_048_576 }
-const DEFAULT_BARREN: AllowanceInit = { burst: 64, perSecond: 1 }
-/** Eight full tables of wants at once; each costs some microseconds to read, so that one peer takes a tenth of a processor */
-const DEFAULT_ENTRIES: AllowanceInit = { burst: 8_192, perSecond: 10_000 }
+/** Incoming streams of one peer at a time. Kubo and Helia open one for every message, and answers overlap when it is fast and we are busy; more than this is none of that. */
+export const MAX_STREAMS_PER_PEER = 64
+/** Incoming streams at a time; a quarter of them is for peers that something is wanted from. As many as libp2p keeps connections, three times over. */
+const MAX_STREAMS = 1_024
+/** Bytes of one peer besides blocks that were asked for. A want-list of 1 024 entries has 50 KB, and a client of small blocks sends ten thousand wants a second. */
+const BYTES: AllowanceInit = { burst: 8_388_608, perSecond: 1_048_576 }
+/** Streams of one peer that end without a message: as many as it may have, once, and now and then one that broke */
+const BARREN: AllowanceInit = { burst: 64, perSecond: 1 }
+/** Wants and presences of one peer that are read. Eight full tables of wants at once; each costs some microseconds to read, so that one peer takes a tenth of a processor. */
+const ENTRIES: AllowanceInit = { burst: 8 * WANTS_PER_PEER, perSecond: 10_000 }
 /** The same of all peers together: two of them going on at full speed, and several that begin */
-const DEFAULT_ALL_ENTRIES: AllowanceInit = { burst: 65_536, perSecond: 20_000 }
-/** What one peer may still say of late when all together said too much: whoever says little is heard */
-const FEW_ENTRIES = 1_024
+const ALL_ENTRIES: AllowanceInit = { burst: 65_536, perSecond: 20_000 }
+/** What one peer may still say of late when all together said too much, a full table: whoever says little is heard */
+const FEW_ENTRIES = WANTS_PER_PEER
 /** As many as are answered */
 const REFUSED_ENTRIES: AllowanceInit = { burst: DEFAULT_SERVE_LIMITS.refusalsPerSecond, perSecond: DEFAULT_SERVE_LIMITS.refusalsPerSecond }
 /** Milliseconds for which it is remembered whether a peer may be served */
 const SERVED_FOR = 100
-/** Want-lists that are not complete yet, of all peers together: those of a thousand peers at once */
-const DEFAULT_MAX_HELD = 67_108_864
+/** Bytes of messages that are not complete, besides blocks that were asked for, of all peers together: want-lists of a thousand peers at once */
+const MAX_HELD = 67_108_864
 /** The same of one peer: a want-list of the largest size on each of a few streams */
 const MAX_HELD_PER_PEER = 4_194_304
 /** Peers with a record of what they may still send; whoever is full again has none */
@@ -63,13 +49,13 @@ export class InboundPeer {
   /** Bytes of its messages that are not complete */
   held = 0
 
-  constructor (id: string, clock: Clock, limits: InboundLimits) {
+  constructor (id: string, clock: Clock) {
     this.id = id
     this.#clock = clock
-    this.entries = new Allowance(clock, limits.entries ?? DEFAULT_ENTRIES)
+    this.entries = new Allowance(clock, ENTRIES)
     this.refused = new Allowance(clock, REFUSED_ENTRIES)
-    this.bytes = new Allowance(clock, limits.bytes ?? DEFAULT_BYTES)
-    this.barren = new Allowance(clock, limits.barren ?? DEFAULT_BARREN)
+    this.bytes = new Allowance(clock, BYTES)
+    this.barren = new Allowance(clock, BARREN)
   }
 
   /** Asked anew now and then: it may take a look at all connections, and want-lists have thousands of lines */
@@ -93,7 +79,6 @@ export class InboundPeer {
 /** Streams that peers opened. What is short is taken from whoever has most of it, not from whoever comes last. */
 export class InboundPeers {
   readonly #clock: Clock
-  readonly #limits: InboundLimits
   readonly #wanted: (peer: string) => boolean
   readonly #peers = new Map<string, InboundPeer>()
   readonly #entries: Allowance
@@ -101,11 +86,10 @@ export class InboundPeers {
   #held = 0
 
   /** @param wanted - whether anything is wanted from a peer */
-  constructor (clock: Clock, limits: InboundLimits, wanted: (peer: string) => boolean) {
+  constructor (clock: Clock, wanted: (peer: string) => boolean) {
     this.#clock = clock
-    this.#limits = limits
     this.#wanted = wanted
-    this.#entries = new Allowance(clock, limits.allEntries ?? DEFAULT_ALL_ENTRIES)
+    this.#entries = new Allowance(clock, ALL_ENTRIES)
   }
 
   get size (): { streams: number, peers: number, held: number } {
@@ -119,7 +103,7 @@ export class InboundPeers {
       if (this.#peers.size >= MAX_PEERS) {
         this.#forget()
       }
-      peer = new InboundPeer(id, this.#clock, this.#limits)
+      peer = new InboundPeer(id, this.#clock)
       this.#peers.set(id, peer)
     }
 
@@ -128,18 +112,16 @@ export class InboundPeers {
 
   /** Is there a place for another stream of this peer? Somebody else's may have to end for it. */
   admits (peer: InboundPeer): boolean {
-    const maxStreams = this.#limits.maxStreams ?? DEFAULT_MAX_STREAMS
-
-    if (peer.streams.size >= (this.#limits.maxStreamsPerPeer ?? DEFAULT_MAX_STREAMS_PER_PEER)) {
+    if (peer.streams.size >= MAX_STREAMS_PER_PEER) {
       return false
     }
 
-    if (this.#streams < maxStreams * 3 / 4) {
+    if (this.#streams < MAX_STREAMS * 3 / 4) {
       return true
     }
 
     const wanted = this.#wanted(peer.id)
-    return (wanted && this.#streams < maxStreams) || this.#evict(wanted)
+    return (wanted && this.#streams < MAX_STREAMS) || this.#evict(wanted)
   }
 
   add (peer: InboundPeer, stream: InboundStream): void {
@@ -160,15 +142,13 @@ export class InboundPeers {
 
     if (bytes > 0 && peer.held > MAX_HELD_PER_PEER) {
       largest(peer.streams)?.exceeds('It leaves too many messages unfinished')
-    } else if (bytes > 0 && this.#held > (this.#limits.maxHeld ?? DEFAULT_MAX_HELD)) {
+    } else if (bytes > 0 && this.#held > MAX_HELD) {
       largest(this.#all(), stream)?.abort(new BitswapStreamError('Too many messages are on their way, and this is the largest'))
     }
   }
 
   /** May another want or presence be read? Whoever says too much, or much while all together do, loses the stream and says it again later. */
   reads (peer: InboundPeer, stream: InboundStream): boolean {
-    const { burst } = this.#limits.entries ?? DEFAULT_ENTRIES
-
     if (!peer.entries.spend(1)) {
       stream.exceeds('It says more than anybody reads')
       return false
@@ -178,7 +158,7 @@ export class InboundPeers {
       // what was not read is not owed
       this.#entries.refund(1)
 
-      if (peer.entries.left < burst - FEW_ENTRIES) {
+      if (peer.entries.left < ENTRIES.burst - FEW_ENTRIES) {
         stream.abort(new BitswapStreamError('Too much is said at once, much of it here'))
         return false
       }

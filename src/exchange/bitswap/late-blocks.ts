@@ -1,9 +1,10 @@
+import { WANTS_PER_PEER } from '../wants-per-peer.ts'
 import type { BlockPrefix } from './message.ts'
 import type { Clock } from '../../interface/clock.ts'
 import type { BlockKey } from '../../interface/provider.ts'
 
-/** Blocks that a CANCEL may have crossed on the wire: as many as wants may be out at one peer */
-const MAX_LATE = 1_024
+/** Blocks that a CANCEL may have crossed on the wire */
+const MAX_LATE = WANTS_PER_PEER
 /** A block that is this late was not on its way when we cancelled */
 const LATE = 30_000
 

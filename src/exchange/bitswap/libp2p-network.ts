@@ -1,8 +1,8 @@
 import { DEFAULT_SEND_TIMEOUT, OutgoingStreams } from './bitswap-egress.ts'
-import { DEFAULT_MAX_STREAMS_PER_PEER, InboundPeers } from './inbound-peers.ts'
+import { InboundPeers, MAX_STREAMS_PER_PEER } from './inbound-peers.ts'
 import { BitswapStreamError, InboundStream } from './inbound-stream.ts'
 import { BITSWAP_PROTOCOLS } from './message.ts'
-import type { InboundLimits, InboundPeer } from './inbound-peers.ts'
+import type { InboundPeer } from './inbound-peers.ts'
 import type { BitswapMessage, BitswapProtocol } from './message.ts'
 import type { BitswapFault, BitswapFaultEvent, BitswapNetwork, BlockReceiver, Outgoing, Recipient, WantReceiver, WriteOptions } from './network.ts'
 import type { Clock } from '../../interface/clock.ts'
@@ -11,7 +11,7 @@ import type { Connection, Stream } from '@libp2p/interface'
 
 /** The part of a libp2p node that is used here */
 export interface BitswapLibp2p {
-  handle (protocols: string[], handler: (stream: Stream, connection: Connection) => void, options: { maxInboundStreams: number, maxOutboundStreams: number, runOnLimitedConnection: boolean, force?: true }): Promise<void>
+  handle (protocols: string[], handler: (stream: Stream, connection: Connection) => void, options: { maxInboundStreams: number, maxOutboundStreams: number, runOnLimitedConnection: boolean }): Promise<void>
   unhandle (protocols: string[]): Promise<void>
   addEventListener (type: 'peer:disconnect', listener: (event: CustomEvent<{ toString (): string }>) => void): void
   removeEventListener (type: 'peer:disconnect', listener: (event: CustomEvent<{ toString (): string }>) => void): void
@@ -23,11 +23,7 @@ export interface BitswapNetworkComponents {
   logger: ComponentLogger
 }
 
-export interface BitswapNetworkInit extends InboundLimits {
-  /** Milliseconds after which a stream that takes nothing is given up. @default 30_000 */
-  sendTimeout?: number
-  /** Take the protocols from whoever has mounted them. @default false */
-  force?: boolean
+export interface BitswapNetworkInit {
   /** A conduct fault, for whoever keeps reputations */
   onFault? (event: BitswapFaultEvent): void
 }
@@ -53,11 +49,11 @@ export class Libp2pBitswapNetwork implements BitswapNetwork {
     this.#components = components
     this.#init = init
     this.#log = components.logger.forComponent('portolan:exchange:bitswap')
-    this.#peers = new InboundPeers(components.clock, init, peer => this.#blocks?.wantsFrom(peer) ?? false)
+    this.#peers = new InboundPeers(components.clock, peer => this.#blocks?.wantsFrom(peer) ?? false)
     this.#outgoing = new OutgoingStreams({
       clock: components.clock,
-      sendTimeout: init.sendTimeout ?? DEFAULT_SEND_TIMEOUT,
-      maxStreams: this.#maxStreamsPerPeer,
+      sendTimeout: DEFAULT_SEND_TIMEOUT,
+      maxStreams: MAX_STREAMS_PER_PEER,
       onBroken: ({ peer, lane }, error) => {
         if (lane === 'wants') {
           this.#blocks?.broken(peer, error)
@@ -84,11 +80,10 @@ export class Libp2pBitswapNetwork implements BitswapNetwork {
 
     try {
       await libp2p.handle([...BITSWAP_PROTOCOLS], this.#onStream, {
-        maxInboundStreams: this.#maxStreamsPerPeer,
-        maxOutboundStreams: this.#maxStreamsPerPeer,
+        maxInboundStreams: MAX_STREAMS_PER_PEER,
+        maxOutboundStreams: MAX_STREAMS_PER_PEER,
         // a relay is for finding each other, not for blocks
-        runOnLimitedConnection: false,
-        ...(this.#init.force === true ? { force: true as const } : {})
+        runOnLimitedConnection: false
       })
     } catch (error) {
       this.#running = false
@@ -134,10 +129,6 @@ export class Libp2pBitswapNetwork implements BitswapNetwork {
     await this.#outgoing.write(to, compose, options)
   }
 
-  get #maxStreamsPerPeer (): number {
-    return this.#init.maxStreamsPerPeer ?? DEFAULT_MAX_STREAMS_PER_PEER
-  }
-
   readonly #onStream = (stream: Stream, connection: Connection): void => {
     const peer = connection.remotePeer.toString()
 
@@ -165,7 +156,6 @@ export class Libp2pBitswapNetwork implements BitswapNetwork {
   }
 
   #read (peer: string, state: InboundPeer, stream: Stream, connection: Connection): void {
-    const protocol = stream.protocol as BitswapProtocol
     const inbound: InboundStream = new InboundStream(stream, this.#components.clock, {
       accept: (prefix, length, unfinished) => {
         const acceptance = this.#blocks?.accept(peer, prefix, length, unfinished) ?? 'no'
@@ -179,7 +169,7 @@ export class Libp2pBitswapNetwork implements BitswapNetwork {
       block: payload => this.#blocks?.block(peer, payload),
       want: () => state.served(peer => this.#serves(peer)) ? this.#peers.reads(state, inbound) : state.refused.left >= 1 && state.refused.spend(1),
       presence: () => (this.#blocks?.wantsFrom(peer) ?? false) && this.#peers.reads(state, inbound),
-      message: message => { this.#dispatch(peer, connection, protocol, message) },
+      message: message => { this.#dispatch(peer, connection, message) },
       spend: bytes => state.bytes.spend(bytes),
       hold: bytes => { this.#peers.hold(state, inbound, bytes) },
       failed: (fault, error) => { this.#fault(peer, fault, error.message) },
@@ -199,13 +189,13 @@ export class Libp2pBitswapNetwork implements BitswapNetwork {
     return this.#wants?.serves?.(peer) ?? this.#wants != null
   }
 
-  #dispatch (peer: string, connection: Connection, protocol: BitswapProtocol, message: BitswapMessage): void {
+  #dispatch (peer: string, connection: Connection, message: BitswapMessage): void {
     if (message.presences.length > 0) {
       this.#blocks?.presences(peer, message.presences)
     }
 
     if (message.wants.length > 0 || message.full) {
-      this.#wants?.wants({ peer, connection, protocol, message })
+      this.#wants?.wants({ peer, connection, message })
     }
   }
 

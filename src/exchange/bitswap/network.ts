@@ -18,7 +18,6 @@ export interface PeerMessage {
   /** The peer id as text */
   readonly peer: string
   readonly connection: Connection
-  readonly protocol: BitswapProtocol
   /** Its blocks went to whoever receives blocks */
   readonly message: BitswapMessage
 }

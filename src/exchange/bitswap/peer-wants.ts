@@ -17,8 +17,6 @@ export interface WantBatch {
   readonly cancelled: Disclosure[]
 }
 
-/** Wants out at one peer at a time: Kubo and Helia drop what is beyond */
-export const MAX_WANTS_PER_PEER = 1_024
 /** Lines of one message: about 16 KiB, which is one TLS record */
 const MAX_BATCH = 256
 /** Answers that a peer may give to others first, besides those that asked before */

@@ -4,6 +4,7 @@ import { FetchError } from '../../interface/errors.ts'
 import { quote } from '../../interface/quote.ts'
 import { peerOfText } from '../../provider/identity.ts'
 import { printable } from '../http/printable.ts'
+import { WANTS_PER_PEER } from '../wants-per-peer.ts'
 import { Backoff } from './backoff.ts'
 import { DEFAULT_ADDRESS_TIMEOUT, DEFAULT_STAGGER, dialPeer } from './lease-egress.ts'
 import { LeasedPeer } from './leased-peer.ts'
@@ -60,8 +61,8 @@ export interface ConnectionLeasesInit {
 
 /** Milliseconds: a reader that thinks between two files finds the connection still there; a dial costs about 4 round trips */
 export const DEFAULT_IDLE_TIMEOUT = 30_000
-/** One lease is one block that is waited for: what a server accepts of wants from one peer */
-export const DEFAULT_MAX_LEASES_PER_PEER = 1_024
+/** One lease is one block that is waited for */
+const DEFAULT_MAX_LEASES_PER_PEER = WANTS_PER_PEER
 /** Below libp2p's 300 connections: who is protected from pruning must not be everybody */
 export const DEFAULT_MAX_PEERS = 256
 /** libp2p dials 100 at a time, for the DHT too */

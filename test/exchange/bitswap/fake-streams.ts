@@ -1,5 +1,5 @@
 import { Libp2pBitswapNetwork } from '../../../src/exchange/bitswap/libp2p-network.ts'
-import { BITSWAP_PROTOCOLS } from '../../../src/exchange/bitswap/message.ts'
+import { BITSWAP_PROTOCOLS, MAX_MESSAGE_SIZE } from '../../../src/exchange/bitswap/message.ts'
 import { silentLogger } from '../../../src/testing/silent-logger.ts'
 import { VirtualClock } from '../../../src/testing/virtual-clock.ts'
 import type { BitswapNetworkInit } from '../../../src/exchange/bitswap/libp2p-network.ts'
@@ -69,3 +69,24 @@ export async function wireless (init: BitswapNetworkInit = {}): Promise<Wireless
 }
 
 export const varint = (value: number): number[] => value < 0x80 ? [value] : [(value % 0x80) | 0x80, ...varint(Math.floor(value / 0x80))]
+
+/** Bytes that one peer may send besides blocks that were asked for, at once */
+export const MAY_SAY = 8_388_608
+
+/** Messages that say nothing and have so many bytes together: what nobody knows is skipped */
+export function nothing (bytes: number): Uint8Array[] {
+  const messages: Uint8Array[] = []
+
+  for (let left = bytes; left > 0;) {
+    // never so few left that they are no message
+    const size = left > MAX_MESSAGE_SIZE ? MAX_MESSAGE_SIZE - 100 : left
+    const message = new Uint8Array(size)
+    const body = size - varint(size).length
+    const content = body - 1 - varint(body).length
+    message.set([...varint(body), 0x3a, ...varint(content)])
+    messages.push(message)
+    left -= size
+  }
+
+  return messages
+}

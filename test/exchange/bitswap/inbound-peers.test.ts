@@ -4,13 +4,11 @@ import { describe, expect, it } from 'vitest'
 import { encodeMessage } from '../../../src/exchange/bitswap/encode-message.ts'
 import { BITSWAP_PROTOCOLS, MAX_MESSAGE_SIZE } from '../../../src/exchange/bitswap/message.ts'
 import { sample } from './attempt.ts'
-import { varint, wireless } from './fake-streams.ts'
+import { MAY_SAY, nothing, varint, wireless } from './fake-streams.ts'
 import type { FakeStream, Wireless } from './fake-streams.ts'
-import type { BitswapNetworkInit } from '../../../src/exchange/bitswap/libp2p-network.ts'
 import type { BlockReceiver, Unfinished } from '../../../src/exchange/bitswap/network.ts'
 
 const MEBIBYTE = 1_048_576
-const LAVISH = { burst: 1e12, perSecond: 1e12 }
 
 /** Wants every block, of those peers */
 function receiver (wanted: readonly string[], got: Uint8Array[] = []): BlockReceiver {
@@ -45,10 +43,11 @@ async function stopped ({ network }: Wireless): Promise<void> {
 
 describe('messages that do not end', () => {
   it('take no place with what is skipped, and others are heard in as many pieces as they like', async () => {
-    const world = await wireless({ bytes: LAVISH })
+    const world = await wireless()
     const got: Uint8Array[] = []
     world.network.receiveBlocks(receiver(['good'], got))
-    const streams = Array.from({ length: 20 }, () => world.open('evil'))
+    // as much as the peer may say at once, and twice what it may leave unfinished
+    const streams = Array.from({ length: 2 }, () => world.open('evil'))
 
     for (const stream of streams) {
       stream.say([...varint(MAX_MESSAGE_SIZE), 0x3a, ...varint(MAX_MESSAGE_SIZE - 5)])
@@ -65,7 +64,7 @@ describe('messages that do not end', () => {
   })
 
   it('of one peer end when they are too many together, the largest first', async () => {
-    const world = await wireless({ bytes: LAVISH })
+    const world = await wireless()
     const streams = Array.from({ length: 5 }, () => world.open('evil'))
     const [largest, ...others] = streams as [FakeStream, ...FakeStream[]]
     withhold(largest, 900_000)
@@ -78,13 +77,24 @@ describe('messages that do not end', () => {
   })
 
   it('of many peers end with the largest, and never with the one that just spoke', async () => {
-    const world = await wireless({ bytes: LAVISH, maxHeld: 4 * MEBIBYTE })
-    const evil = Array.from({ length: 8 }, (_, i) => world.open(`evil${i}`))
-    evil.forEach(stream => { withhold(stream, 520_000) })
+    const world = await wireless()
+    const evil: FakeStream[] = []
+    const ended = (): number[] => evil.flatMap(({ status }, i) => status === 'open' ? [] : [i])
+
+    // four of each peer, until all together have 64 MiB in memory
+    while (ended().length === 0) {
+      const stream = world.open(`evil${Math.floor(evil.length / 4)}`)
+      evil.push(stream)
+      withhold(stream, 900_000)
+    }
+    expect(evil.length).toBeGreaterThan(48)
+    expect(evil.length).toBeLessThan(80)
+    expect(ended()).not.toContain(evil.length - 1)
+
     const large = world.open('good')
     withhold(large, 990_000)
 
-    expect(evil.filter(({ status }) => status !== 'open').length).toBeGreaterThan(0)
+    expect(ended().length).toBeGreaterThan(1)
     expect(large.status).toBe('open')
     expect(world.faults).toEqual([])
     await stopped(world)
@@ -94,7 +104,7 @@ describe('messages that do not end', () => {
     ['stops', 0],
     ['goes on by a byte a second', 1]
   ])('are given up within 20 s when one that was fast %s', async (_, pace) => {
-    const world = await wireless({ bytes: LAVISH })
+    const world = await wireless()
     const stream = world.open('evil')
     withhold(stream, 900_000)
 
@@ -109,7 +119,7 @@ describe('messages that do not end', () => {
   })
 
   it('are given up after a minute, however well they go on', async () => {
-    const world = await wireless({ bytes: LAVISH })
+    const world = await wireless()
     const stream = world.open('evil')
     stream.say([...varint(MAX_MESSAGE_SIZE), 0x3a, ...varint(MAX_MESSAGE_SIZE - 5)])
 
@@ -141,10 +151,12 @@ describe('messages that do not end', () => {
 })
 
 it('the few bytes around blocks that were asked for are held against nobody', async () => {
-  const world = await wireless({ bytes: { burst: 64, perSecond: 0 } })
+  const world = await wireless()
   const got: Uint8Array[] = []
   world.network.receiveBlocks(receiver(['good'], got))
   const bytes = await block(100)
+  const said = world.open('good')
+  nothing(MAY_SAY - 64).forEach(message => { said.say(message) })
 
   for (let i = 0; i < 200; i++) {
     const stream = world.open('good')
@@ -154,18 +166,20 @@ it('the few bytes around blocks that were asked for are held against nobody', as
 
   expect(got).toHaveLength(200)
   expect(world.faults).toEqual([])
+  nothing(65).forEach(message => { said.say(message) })
+  expect(world.faults).toMatchObject([{ peer: 'good', fault: 'excess' }])
   await stopped(world)
 })
 
 describe('streams', () => {
-  /** Sixteen places, all that strangers may have of them taken by four */
+  /** All places that strangers may have taken by twelve of them, who spoke one after the other, in turns */
   async function crowded (wanted: readonly string[] = []): Promise<Wireless & { readonly crowd: readonly FakeStream[] }> {
-    const world = await wireless({ maxStreams: 16 })
+    const world = await wireless()
     world.network.receiveBlocks(receiver(wanted))
     const crowd: FakeStream[] = []
 
-    for (let i = 0; i < 12; i++) {
-      const stream = world.open(`evil${i % 3}`)
+    for (let i = 0; i < 768; i++) {
+      const stream = world.open(`evil${i % 12}`)
       stream.say(TINY)
       crowd.push(stream)
       await world.clock.advance(1)
@@ -179,27 +193,39 @@ describe('streams', () => {
     const [first, second] = [world.open('new1'), world.open('new2')]
 
     expect([first.status, second.status]).toEqual(['open', 'open'])
-    // the third of evil1 spoke longest ago, now that evil0 spoke again; then the first of evil2, of those with four
+    // the first of evil1 spoke longest ago, now that evil0 spoke again; then that of evil2, of those who have all of theirs
     expect(world.crowd.flatMap(({ status }, i) => status === 'open' ? [] : [i])).toEqual([1, 2])
-    expect(world.network.size.incoming).toBe(12)
+    expect(world.network.size.incoming).toBe(768)
     await stopped(world)
   })
 
   it('of peers that something is wanted from have places of their own, and strangers do not end them', async () => {
-    const world = await crowded(['good'])
-    const good = Array.from({ length: 4 }, () => world.open('good'))
+    const wanted = ['good0', 'good1', 'good2', 'good3']
+    const world = await crowded(wanted)
+    const good = Array.from({ length: 256 }, (_, i) => world.open(`good${i % 4}`))
     expect(world.crowd.every(({ status }) => status === 'open')).toBe(true)
-    expect(world.network.size.incoming).toBe(16)
+    expect(good.every(({ status }) => status === 'open')).toBe(true)
+    expect(world.network.size.incoming).toBe(1_024)
 
     for (let i = 0; i < 50; i++) {
       world.open(`more${i}`)
     }
     expect(good.every(({ status }) => status === 'open')).toBe(true)
 
-    const last = world.open('good')
+    good[0]?.finish()
+    world.open('more')
+    const last = world.open('good0')
     expect(last.status).toBe('open')
-    expect(good.every(({ status }) => status === 'open')).toBe(true)
-    expect(world.network.size.incoming).toBe(16)
+    expect(good.slice(1).every(({ status }) => status === 'open')).toBe(true)
+    expect(world.network.size.incoming).toBe(1_024)
+    await stopped(world)
+  })
+
+  it('of one peer are as many as one may have', async () => {
+    const world = await wireless()
+    const streams = Array.from({ length: 66 }, () => world.open('evil'))
+    expect(streams.flatMap(({ status }, i) => status === 'open' ? [] : [i])).toEqual([64, 65])
+    expect(world.open('good').status).toBe('open')
     await stopped(world)
   })
 
@@ -218,7 +244,11 @@ describe('streams', () => {
 
 describe('blocks that were asked for and do not end', () => {
   it('take memory as they arrive, and lose it when they are dropped; what follows is read', async () => {
-    const world = await wireless({ bytes: { burst: 1_000, perSecond: 0 } })
+    const world = await wireless()
+    const said = world.open('good')
+    // what it may still say is less than what is dropped below
+    nothing(MAY_SAY - 100_000).forEach(message => { said.say(message) })
+    said.finish()
     const unfinished: Unfinished[] = []
     const finished: Unfinished[] = []
     world.network.receiveBlocks({ ...receiver(['good']), accept: (_, __, ___, one) => unfinished.push(one) > 0 ? 'yes' : 'no', finished: (_, one) => { finished.push(one) } })
@@ -251,8 +281,8 @@ describe('lines of want-lists', () => {
     return Uint8Array.from(Buffer.concat(encodeMessage({ wants }, BITSWAP_PROTOCOLS[0])))
   }
 
-  async function serving (init: BitswapNetworkInit, serves: boolean): Promise<Wireless & { read (peer: string): number }> {
-    const world = await wireless(init)
+  async function serving (serves: boolean): Promise<Wireless & { read (peer: string): number }> {
+    const world = await wireless()
     const read = new Map<string, number>()
     world.network.receiveWants({
       serves: () => serves,
@@ -263,7 +293,7 @@ describe('lines of want-lists', () => {
   }
 
   it('are read as fast as they may cost, and whoever goes on loses the stream', async () => {
-    const world = await serving({}, true)
+    const world = await serving(true)
     const stream = world.open('evil')
     const bytes = list(4_000)
     stream.say(bytes)
@@ -280,20 +310,21 @@ describe('lines of want-lists', () => {
   })
 
   it('of many peers together are limited, and whoever says little is heard', async () => {
-    const world = await serving({ allEntries: { burst: 10_000, perSecond: 1 } }, true)
+    const world = await serving(true)
     const bytes = list(4_000)
-    const streams = Array.from({ length: 5 }, (_, i) => world.open(`evil${i}`))
+    const streams = Array.from({ length: 20 }, (_, i) => world.open(`evil${i}`))
     streams.forEach(stream => { stream.say(bytes) })
     world.open('good').say(list(500))
 
-    expect(streams.map(({ status }) => status)).toEqual(['open', 'open', 'aborted', 'aborted', 'aborted'])
+    // 65 536 lines of all of them
+    expect(streams.flatMap(({ status }, i) => status === 'open' ? [] : [i])).toEqual([16, 17, 18, 19])
     expect(world.read('good')).toBe(500)
     expect(world.faults).toEqual([])
     await stopped(world)
   })
 
   it('of one that may not be served are read no more than are refused, and the rest costs it nothing', async () => {
-    const world = await serving({}, false)
+    const world = await serving(false)
     const stream = world.open('stranger')
     const bytes = list(4_000)
     stream.say(bytes)
@@ -308,7 +339,7 @@ describe('lines of want-lists', () => {
   })
 
   it('are left out when their CID is the block', async () => {
-    const world = await serving({}, true)
+    const world = await serving(true)
     const wants = [CID.createV1(0x55, Digest.create(0, Uint8Array.of(1, 2))), (await sample(1)).cid].map(cid => ({ cid, type: 'block' as const, priority: 1 }))
     encodeMessage({ wants }, BITSWAP_PROTOCOLS[0]).forEach(bytes => { world.open('peer').say(bytes) })
     expect(world.read('peer')).toBe(1)

@@ -10,7 +10,7 @@ import { bitswapFetcher } from '../../../src/exchange/bitswap/bitswap-fetcher.ts
 import { Libp2pBitswapNetwork } from '../../../src/exchange/bitswap/libp2p-network.ts'
 import { silentLogger } from '../../../src/testing/silent-logger.ts'
 import { directLeases } from '../../support/direct-leases.ts'
-import type { BitswapFetcher, BitswapFetcherInit } from '../../../src/exchange/bitswap/bitswap-fetcher.ts'
+import type { BitswapFetcher } from '../../../src/exchange/bitswap/bitswap-fetcher.ts'
 import type { BitswapNetworkInit } from '../../../src/exchange/bitswap/libp2p-network.ts'
 import type { BitswapFaultEvent } from '../../../src/exchange/bitswap/network.ts'
 import type { BlockVerifier } from '../../../src/block/verify.ts'
@@ -43,14 +43,14 @@ export interface Client {
 }
 
 /** A node with our client on it */
-export async function client (init: { clock?: Clock, verifier?: BlockVerifier, security?: 'tls' | 'noise', network?: BitswapNetworkInit, fetcher?: BitswapFetcherInit } = {}): Promise<Client> {
+export async function client (init: { clock?: Clock, verifier?: BlockVerifier, security?: 'tls' | 'noise', network?: BitswapNetworkInit } = {}): Promise<Client> {
   const libp2p = await node(init.security)
   const clock = init.clock ?? systemClock
   const faults: BitswapFaultEvent[] = []
   const network = new Libp2pBitswapNetwork({ libp2p: libp2p as never, clock, logger: silentLogger }, { onFault: event => { faults.push(event) }, ...init.network })
   const leases = directLeases(libp2p)
   const verifier = init.verifier ?? blockVerifier()
-  const fetcher = bitswapFetcher({ network, leases, verifier, clock }, init.fetcher)
+  const fetcher = bitswapFetcher({ network, leases, verifier, clock })
   await network.start()
   fetcher.start()
 
