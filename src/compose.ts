@@ -6,6 +6,7 @@ import { blockVerifier } from './block/verify.ts'
 import { systemRandom } from './clock/random.ts'
 import { systemClock } from './clock/system-clock.ts'
 import { contentRoutingOptions } from './config/content-routing-options.ts'
+import { askedPeersSource } from './discovery/asked-peers.ts'
 import { connectedPeersSource } from './discovery/connected-peers.ts'
 import { heliaRoutingSource } from './discovery/helia-routing-egress.ts'
 import { libp2pProviding, libp2pRoutingSource } from './discovery/libp2p-routing-egress.ts'
@@ -36,7 +37,7 @@ import { locate } from './unixfs/path.ts'
 import type { BlockVerifier } from './block/verify.ts'
 import type { AdoptedBrokerInit } from './exchange/broker/broker-egress.ts'
 import type { ContentRoutingOptions } from './config/content-routing-options.ts'
-import type { ConnectedLibp2p } from './discovery/connected-peers.ts'
+import type { ConnectedLibp2p } from './discovery/connected-libp2p.ts'
 import type { HasContentRouting } from './discovery/libp2p-routing-egress.ts'
 import type { Provides } from './discovery/provide-egress.ts'
 import type { Resolve } from './exchange/http/dial-egress.ts'
@@ -72,6 +73,13 @@ export interface NameResolution {
   readonly pinned?: boolean
 }
 
+export interface SourceContext {
+  readonly clock: Clock
+  readonly policy: AddressPolicy
+  /** Those over the peers that a node is connected to: may throw or return undefined while there is none */
+  connected (getLibp2p: () => ConnectedLibp2p | undefined): readonly ProviderSource[]
+}
+
 export interface CompositionParts {
   readonly logger: ComponentLogger
   readonly transport: TransportFactory
@@ -83,7 +91,7 @@ export interface CompositionParts {
   /** @default names are not resolved, only IP addresses of peers are dialled */
   readonly names?: NameResolution
   /** Makes the sources of providers, under the policy that the options give */
-  sources? (context: { clock: Clock, policy: AddressPolicy }): readonly ProviderSource[]
+  sources? (context: SourceContext): readonly ProviderSource[]
   readonly provide?: ContentRoutingComponents['provide']
   /** The raw store, never `helia.blockstore` */
   readonly store?: LocalStore
@@ -130,7 +138,7 @@ const noNames: NameResolution = {
  */
 export function composeContentRouting (parts: CompositionParts, init: ContentRoutingOptions = {}): Composition {
   const { clock = systemClock, random = systemRandom, ledger = nullLedger, datastore, logger } = parts
-  const { routing, policy, operators, siblings, bitswap } = contentRoutingOptions(init)
+  const { routing, policy, operators, siblings, bitswap, askConnected } = contentRoutingOptions(init)
   const verifier = parts.verifier ?? blockVerifier({ maxBlockSize: init.maxBlockSize, allowSha1: init.allowSha1 })
   const transport = restartableTransport(() => parts.transport({ policy, clock }))
   const reputation = reputationBook({ clock, random })
@@ -163,6 +171,24 @@ export function composeContentRouting (parts: CompositionParts, init: ContentRou
     : new SiblingFetcher({ siblings, http: httpBlockFetcher({ transport, policy, clock, name: 'sibling', onlyIfCached: true }), bitswap: peers })
   const spared = (fetcher: BlockFetcher): BlockFetcher => fleet == null ? fetcher : fleet.sparing(fetcher)
   const fetchers: BlockFetcher[] = [spared(http), ...fleet == null ? [] : [fleet], ...peers == null ? [] : [spared(peers)]].map(fetcher => transfers.count(fetcher))
+  const connected: SourceContext['connected'] = getLibp2p => {
+    if (exchange == null || askConnected === 0) {
+      return [connectedPeersSource(getLibp2p, { logger, policy })]
+    }
+
+    const asked = askedPeersSource(getLibp2p, {
+      logger,
+      clock,
+      policy,
+      ask: async (peer, want, attempt) => exchange.ask(peer, want, attempt),
+      chosen: peer => named.has(`p2p:${peer}`),
+      avoided: peer => {
+        const { selectable, breaker } = reputation.view(`p2p:${peer}`, { provider: `p2p:${peer}`, transport: 'bitswap' }, clock.now())
+        return !selectable || breaker !== 'closed' || siblings.some(({ id }) => id === `p2p:${peer}`)
+      }
+    }, askConnected)
+    return [asked, connectedPeersSource(getLibp2p, { logger, policy, denied: asked.denied })]
+  }
   const parseHint = (hint: ProviderHint, source: string): Provider => toProvider(hint, { source, policy })
 
   const manager = new OwningManager({ transport, transfers, exchange, libp2p: typeof parts.peers === 'object' ? parts.peers : undefined }, {
@@ -175,7 +201,7 @@ export function composeContentRouting (parts: CompositionParts, init: ContentRou
     keeper: datastore == null ? undefined : new ReputationKeeper({ book: reputation, datastore, logger, clock }),
     sources: [
       ...operators.length > 0 ? [namedProvidersSource(operators)] : [],
-      ...parts.sources?.({ clock, policy }) ?? []
+      ...parts.sources?.({ clock, policy, connected }) ?? []
     ],
     fetchers,
     store: parts.store,
@@ -224,9 +250,9 @@ export function heliaMixin (transport: TransportFactory, platform: Pick<Composit
       datastore: helia.datastore,
       store: heliaSeams(helia).store as LocalStore,
       provide: providing('helia', () => helia.routing as Provides),
-      sources: ({ clock, policy }) => [
+      sources: ({ clock, policy, connected }) => [
         heliaRoutingSource(() => helia.routing, { logger, clock, policy }),
-        connectedPeersSource(() => (helia as { libp2p?: ConnectedLibp2p }).libp2p, { logger, policy })
+        ...connected(() => (helia as { libp2p?: ConnectedLibp2p }).libp2p)
       ]
     }, init)
     const { routing, fetchers, parseHint, exchange, fleet, transfers } = composition
@@ -291,9 +317,9 @@ export function libp2pComposer (transport: TransportFactory, platform: Pick<Comp
     logger: libp2p.logger,
     metrics: libp2p.metrics,
     provide: libp2pProviding(libp2p),
-    sources: ({ clock, policy }) => [
+    sources: ({ clock, policy, connected }) => [
       libp2pRoutingSource(libp2p, { logger: libp2p.logger, clock, policy }),
-      connectedPeersSource(() => libp2p, { logger: libp2p.logger, policy })
+      ...connected(() => libp2p)
     ]
   }, init).routing
 }

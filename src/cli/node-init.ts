@@ -18,6 +18,7 @@ export function nodeInit (config: ReadConfig, environment: Readonly<Record<strin
     allowSha1: values['block.allowSha1'],
     bitswap: values['exchange.bitswap'] ? 'own' : 'off',
     serve: servePolicy(values),
+    askConnected: values['exchange.askConnected'],
     siblings: values['exchange.siblings'],
     leases: { maxPeers: values['exchange.maxPeers'], idleTimeout: values['exchange.idleTimeout'] },
     listen: values['libp2p.listen'],

@@ -15,7 +15,7 @@ welcome at /. Nobody is contacted who is not named here or in the configuration.
   ],
   options: [
     'gateway.port', 'gateway.host', 'store.path', 'routing.providers', 'routing.allowAddresses', 'routing.mode', 'routing.timeout',
-    'block.maxSize', 'block.allowSha1', 'exchange.serve', 'exchange.allowPeers', 'exchange.siblings', 'libp2p.listen', 'libp2p.bootstrap', 'control.port', 'control.host', 'log.level'
+    'block.maxSize', 'block.allowSha1', 'exchange.serve', 'exchange.allowPeers', 'exchange.siblings', 'exchange.askConnected', 'libp2p.listen', 'libp2p.bootstrap', 'control.port', 'control.host', 'log.level'
   ],
 
   async run (context) {

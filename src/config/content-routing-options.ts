@@ -1,3 +1,4 @@
+import { DEFAULT_ASKED_PEERS, MAX_ASKED_PEERS } from '../discovery/asked-peers.ts'
 import { mayServe } from '../exchange/bitswap/server/policy.ts'
 import { InvalidOptionError } from '../interface/errors.ts'
 import { quote } from '../interface/quote.ts'
@@ -37,6 +38,14 @@ export interface ContentRoutingOptions extends ContentRoutingInit {
    * @default 'none', or 'everyone' where ours stands for one that the node had
    */
   serve?: ServePolicy
+  /**
+   * Peers that are connected and asked, for a block that is sought, whether they
+   * have it, over our bitswap and beside the routers: so many, `true` for 8. Each
+   * learns the CID, so only in mode `open`. None came less than 5 s ago by itself.
+   *
+   * @default false
+   */
+  askConnected?: boolean | number
   /** Other nodes of one fleet: asked first, and only for what they have. A URL, a multiaddr or a peer id. @default none */
   siblings?: readonly ProviderHint[]
   /** How connections to peers are held */
@@ -47,7 +56,7 @@ export interface ContentRoutingOptions extends ContentRoutingInit {
   allowSha1?: boolean
 }
 
-const OWN = ['enabled', 'providers', 'allowAddresses', 'trustedBrokers', 'bitswap', 'serve', 'siblings', 'leases', 'maxBlockSize', 'allowSha1'] as const
+const OWN = ['enabled', 'providers', 'allowAddresses', 'trustedBrokers', 'bitswap', 'serve', 'askConnected', 'siblings', 'leases', 'maxBlockSize', 'allowSha1'] as const
 const ROUTING = Object.keys(routingParams())
 
 // each is a candidate for every block: more is a list of gateways somebody found, not of those one knows
@@ -75,6 +84,8 @@ export interface CheckedOptions {
   readonly operators: readonly Provider[]
   readonly siblings: readonly Provider[]
   readonly bitswap: 'own' | 'adopted' | 'off'
+  /** Connected peers that are asked whether they have a block */
+  readonly askConnected: number
 }
 
 /** Checks the options and parts them by who needs them, naming option, range and value */
@@ -109,12 +120,20 @@ export function contentRoutingOptions (init: ContentRoutingOptions): CheckedOpti
   if (bitswap !== 'own' && serve !== 'none') {
     throw new InvalidOptionError(`serve is for our own bitswap, and bitswap is ${quote(bitswap)}: leave one of the two out`)
   }
+  const asked = askedPeers(init.askConnected)
+  if (asked > 0 && (init.mode ?? 'open') !== 'open') {
+    throw new InvalidOptionError(`askConnected tells peers that were not chosen what is read, which only mode "open" does, and mode is ${quote(init.mode)}: leave one of the two out`)
+  }
+  if (asked > 0 && bitswap !== 'own') {
+    throw new InvalidOptionError(`askConnected is for our own bitswap, and bitswap is ${quote(bitswap)}: leave one of the two out`)
+  }
   checkLeases(init.leases)
 
   const named = [...providers, ...fleet].map(hint => toProvider(hint, { source: 'operator' }))
   const policy = addressPolicy({ allow: [...allowed, ...named.flatMap(allowEntries)] })
   return {
     bitswap,
+    askConnected: asked,
     siblings: fleet.map(hint => toProvider(hint, { source: 'sibling', policy })),
     routing: Object.fromEntries(Object.entries(init).filter(([name]) => ROUTING.includes(name))),
     policy,
@@ -131,6 +150,15 @@ function allowEntries (provider: Provider): string[] {
     ...httpOrigin(provider),
     ...peerAddresses.map(({ host, port }) => port == null ? host : `${host.includes(':') ? `[${host}]` : host}:${port}`)
   ]
+}
+
+function askedPeers (value: unknown = false): number {
+  const count = typeof value === 'boolean' ? (value ? DEFAULT_ASKED_PEERS : 0) : value
+
+  if (typeof count !== 'number' || !Number.isSafeInteger(count) || count < 0 || count > MAX_ASKED_PEERS) {
+    throw new InvalidOptionError(`askConnected must be true, false or a number of peers from 0 to ${MAX_ASKED_PEERS}, got ${quote(value)}`)
+  }
+  return count
 }
 
 function checkLeases (leases: unknown): void {

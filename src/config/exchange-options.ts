@@ -23,6 +23,17 @@ export const exchangeOptions = {
     maxItems: 1_000,
     maxLength: 128
   },
+  'exchange.askConnected': {
+    type: 'integer',
+    default: 0,
+    reason: 'each peer that is asked learns what is read; 8 is enough where a fleet or a swarm shares what it reads',
+    description: 'Peers that are connected anyway and are asked, for each block that is sought, whether they have it. Only in mode `open`, and only peers that were named or dialled, or came at least 5 s ago.',
+    env: 'PORTOLAN_ASK_CONNECTED',
+    flag: 'ask-connected',
+    placeholder: 'COUNT',
+    min: 0,
+    max: 64
+  },
   'exchange.siblings': {
     type: 'list',
     default: [],

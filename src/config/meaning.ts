@@ -19,6 +19,7 @@ const CHECKS: { readonly [K in ConfigKey]?: (values: Config['values']) => unknow
   'routing.allowAddresses': values => addressPolicy({ allow: values['routing.allowAddresses'] }),
   'exchange.serve': values => whomToServe(values),
   'exchange.allowPeers': values => servePolicy(values),
+  'exchange.askConnected': values => { whomToAsk(values) },
   'exchange.siblings': values => values['exchange.siblings'].map(reachable),
   'libp2p.listen': values => libp2pOptions({ listen: values['libp2p.listen'] }),
   'libp2p.bootstrap': values => libp2pOptions({ bootstrap: values['libp2p.bootstrap'] })
@@ -33,6 +34,18 @@ function whomToServe (values: Config['values']): void {
   }
   if (serve === 'allow-list' && values['exchange.allowPeers'].length === 0) {
     throw new InvalidOptionError('"allow-list" needs the peer ids that are served (exchange.allowPeers, --allow-peer PEER-ID), and there are none')
+  }
+}
+
+/** Asking peers that were not chosen needs bitswap, and a mode in which they may know */
+function whomToAsk (values: Config['values']): void {
+  const count = values['exchange.askConnected']
+
+  if (count > 0 && !values['exchange.bitswap']) {
+    throw new InvalidOptionError(`${count} peers would be asked over bitswap, and exchange.bitswap is off: leave one of the two out`)
+  }
+  if (count > 0 && values['routing.mode'] !== 'open') {
+    throw new InvalidOptionError(`${count} peers that were not chosen would learn what is read, which only mode "open" allows, and routing.mode is ${quote(values['routing.mode'])}: leave one of the two out`)
   }
 }
 

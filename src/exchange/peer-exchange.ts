@@ -6,6 +6,7 @@ import { networkAnswers } from './bitswap/server/network-answers.ts'
 import { BitswapServer } from './bitswap/server/server.ts'
 import { countedNetwork, noWireCounts } from './counted-network.ts'
 import { AddressGuard } from './lease/address-guard.ts'
+import { bestConnection } from './lease/leased-peer.ts'
 import { connectionLeases } from './lease/leases.ts'
 import type { BitswapFetcher } from './bitswap/bitswap-fetcher.ts'
 import type { BitswapLibp2p } from './bitswap/libp2p-network.ts'
@@ -144,24 +145,20 @@ export class PeerExchange implements BlockFetcher {
       throw new FetchError('cancelled', `${route.provider} was not asked: bitswap is not running`, { provider: route.provider })
     }
 
-    const peer = route.provider.slice('p2p:'.length)
-    this.#wanted.set(peer, (this.#wanted.get(peer) ?? 0) + 1)
+    return this.#wanting(route.provider.slice('p2p:'.length), async () => run.fetcher.fetch(want, route, attempt))
+  }
 
-    try {
-      return await run.fetcher.fetch(want, route, attempt)
-    } finally {
-      const left = (this.#wanted.get(peer) ?? 1) - 1
+  /**
+   * Whether a peer that is connected has a block, by its own word; undefined where
+   * it gives none. What it is told is disclosed.
+   */
+  async ask (peer: string, want: Want, attempt: Pick<Attempt, 'request' | 'signal'>): Promise<boolean | undefined> {
+    const run = this.#run
+    const connection = bestConnection(run?.libp2p.getConnections().filter(({ remotePeer }) => remotePeer.toString() === peer) ?? [])
 
-      if (left > 0) {
-        this.#wanted.set(peer, left)
-      } else {
-        this.#wanted.delete(peer)
-
-        if (this.#wanted.size === 0) {
-          this.#drained()
-        }
-      }
-    }
+    return run == null || connection == null || !this.running
+      ? undefined
+      : this.#wanting(peer, async () => run.fetcher.ask(want, { peer, connection }, attempt))
   }
 
   /** Mounts the protocols before it first waits for anything. Rejects when somebody else has them. */
@@ -238,6 +235,27 @@ export class PeerExchange implements BlockFetcher {
       wantsOpen: this.#run?.fetcher.size.wants ?? 0,
       connections: { peers, leases, dials, backingOff },
       ...this.#server == null ? {} : { serving: this.#server.stats() }
+    }
+  }
+
+  /** Until it is over, what comes from this peer is for us */
+  async #wanting<T> (peer: string, work: () => Promise<T>): Promise<T> {
+    this.#wanted.set(peer, (this.#wanted.get(peer) ?? 0) + 1)
+
+    try {
+      return await work()
+    } finally {
+      const left = (this.#wanted.get(peer) ?? 1) - 1
+
+      if (left > 0) {
+        this.#wanted.set(peer, left)
+      } else {
+        this.#wanted.delete(peer)
+
+        if (this.#wanted.size === 0) {
+          this.#drained()
+        }
+      }
     }
   }
 
