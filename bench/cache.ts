@@ -24,7 +24,7 @@ export async function run ({ seed, short, traces: folder = TRACES, log }: BenchO
     log(`The traces are left out, and with them their ratios: ${absent}`)
   }
 
-  const all: Workload[] = [...traces.map(trace => ({ trace })), ...workloads(seed, short ? SHORT_REQUESTS : undefined)]
+  const all: Workload[] = [...traces.map(trace => ({ trace, plotted: true })), ...workloads(seed, short ? SHORT_REQUESTS : undefined)]
   const comparisons = all.flatMap(({ trace, shares }) => {
     const measured = short ? prefix(trace, SHORT_REQUESTS) : trace
     return (shares ?? (trace.sized ? SIZED_SHARES : UNIT_SHARES)).map(share => compare(measured, share, seed))
@@ -65,18 +65,24 @@ export function judge (comparisons: readonly Comparison[]): BenchResult {
       hitPercent: comparisons.map(comparison => ({
         workload: comparison.workload,
         size: `${comparison.share * 100} %`,
-        ...comparison.objects,
-        optimum: comparison.optimum,
-        'gap closed': comparison.optimum - comparison.objects.LRU > MIN_GAP ? gapClosed(comparison) : undefined
+        ...rounded({ ...comparison.objects, optimum: comparison.optimum }),
+        'gap closed': comparison.optimum - comparison.objects.LRU > MIN_GAP ? round(gapClosed(comparison)) : undefined
       })),
       byteHitPercent: comparisons.filter(({ sized }) => sized).map(comparison => ({
         workload: comparison.workload,
         size: `${comparison.share * 100} %`,
-        ...comparison.bytes,
-        optimum: comparison.optimumBytes
+        ...rounded({ ...comparison.bytes, optimum: comparison.optimumBytes })
       }))
     }
   }
+}
+
+function round (value: number): number {
+  return Math.round(value * 100) / 100
+}
+
+function rounded (values: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, round(value)]))
 }
 
 function gapClosed ({ objects, optimum }: Comparison): number {

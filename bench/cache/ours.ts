@@ -6,6 +6,9 @@ import type { EvictionPolicy } from '../../src/cache/policy/eviction-policy.ts'
 /** What an object of a trace without sizes takes: the policy is told of bytes, and this is what leaves of files often have */
 const BLOCK_BYTES = 262_144
 
+/** What a policy keeps of sizes are 32 bits; blocks are far smaller, and a larger object is no business of a block cache */
+const MAX_OBJECT = 2 ** 32 - 1
+
 /** Our policy with a store that obeys it, and that believes nothing: every eviction must be of what is here, and in the end it must fit */
 export function ours ({ sizes, sized, hashes }: Trace, capacity: number, seed = 1, policyOf = adaptivePolicy): Cache {
   const unit = sized ? 1 : BLOCK_BYTES
@@ -41,11 +44,16 @@ export function ours ({ sizes, sized, hashes }: Trace, capacity: number, seed = 
         return true
       }
 
+      policy.miss(hashes[object] ?? 0)
+
+      if (size(object) > MAX_OBJECT) {
+        return false
+      }
+
       const slot = free.pop() ?? objects.length
       objects[slot] = object
       slots[object] = slot
       used += size(object)
-      policy.miss(hashes[object] ?? 0)
       policy.insert(slot, hashes[object] ?? 0, size(object)).forEach(leave)
 
       if (used > room) {

@@ -7,7 +7,11 @@ export interface Workload {
   readonly trace: Trace
   /** Shares of the footprint, where it has others than the rest */
   readonly shares?: readonly number[]
+  /** One of those that the picture shows: the others look much alike */
+  readonly plotted: boolean
 }
+
+type Fill = (builder: TraceBuilder, random: Random, requests: number) => void
 
 const REQUESTS = 200_000
 /** Ten requests for each on average: enough that the popular ones can be told from the others */
@@ -16,8 +20,8 @@ const OBJECTS = 20_000
 const ALPHA = 0.9
 const ONE_HIT_SHARE = 0.25
 const SCAN_EVERY = 20_000
-/** Half of the popular objects: at every size that is simulated more than enough to flush a cache that takes what comes */
-const SCAN_LENGTH = OBJECTS / 2
+/** A quarter of the requests; flushes a cache of 10 % that takes what comes */
+const SCAN_LENGTH = 5_000
 const SHIFTS = 4
 const LOOP_LENGTH = 2_000
 const FILES = 2_000
@@ -27,25 +31,28 @@ const FILE_SIGMA = 1.2
 const MAX_FILE_BLOCKS = 500
 /** Reads under way at once, whose blocks mix */
 const READERS = 8
+const KIB = 1_024
 
 /** The seeded workloads: the same seed gives the same requests everywhere */
 export function workloads (seed: number, requests = REQUESTS): Workload[] {
-  const make = (name: string, fill: (builder: TraceBuilder, random: Random, requests: number) => void, shares?: readonly number[]): Workload => {
+  const make = (name: string, fill: Fill, { shares, sized, plotted = false }: { shares?: readonly number[], sized?: boolean, plotted?: boolean } = {}): Workload => {
     const builder = new TraceBuilder()
     // each its own dice: one workload can change without the others
-    fill(builder, seededRandom(seed ^ Math.imul(name.length, 0x9e3779b1) ^ (name.charCodeAt(name.length - 1) << 8)), requests)
-    return { trace: builder.build(name, { seed }), shares }
+    const dice = [...name].reduce((sum, letter) => Math.imul(sum, 31) + letter.charCodeAt(0), seed)
+    fill(builder, seededRandom(dice), requests)
+    return { trace: builder.build(name, { seed, sized }), shares, plotted }
   }
 
   return [
     make('zipf .8', fillZipf(0.8)),
-    make('zipf 1.0', fillZipf(1)),
+    make('zipf 1.0', fillZipf(1), { plotted: true }),
     make('one-hit', fillOneHit),
     make('zipf+scan', fillScan),
     // half of the loop fits: what is twice the cache
-    make('loop 2x', fillLoop, [0.02, 0.1, 0.3, 0.5]),
-    make('shift', fillShift),
-    make('dag walk', fillDagWalk)
+    make('loop 2x', fillLoop, { shares: [0.02, 0.1, 0.3, 0.5] }),
+    make('shift', fillShift, { plotted: true }),
+    make('dag walk', fillDagWalk, { plotted: true }),
+    make('ipfs-sized', fillSizes, { sized: true })
   ]
 }
 
@@ -78,8 +85,8 @@ export function zipf (objects: number, alpha: number, random: Random): () => num
   }
 }
 
-function fillZipf (alpha: number) {
-  return (builder: TraceBuilder, random: Random, requests: number): void => {
+function fillZipf (alpha: number): Fill {
+  return (builder, random, requests) => {
     const draw = zipf(OBJECTS, alpha, random)
 
     while (builder.length < requests) {
@@ -152,6 +159,20 @@ function fillDagWalk (builder: TraceBuilder, random: Random, requests: number): 
     } else {
       builder.add(`${reader.file}/${reader.block++}`)
     }
+  }
+}
+
+/** Leaves as importers cut them, 256 KiB and 1 MiB, and beside them directories, nodes and small files from 100 bytes */
+function fillSizes (builder: TraceBuilder, random: Random, requests: number): void {
+  const draw = zipf(OBJECTS, 0.8, random)
+  const sizes = Array.from({ length: OBJECTS }, () => {
+    const kind = random.next()
+    return kind < 0.35 ? 256 * KIB : kind < 0.6 ? KIB * KIB : Math.min(KIB * KIB, Math.ceil(100 + 4 * KIB * Math.exp(2 * normal(random))))
+  })
+
+  while (builder.length < requests) {
+    const object = draw()
+    builder.add(object, sizes[object])
   }
 }
 

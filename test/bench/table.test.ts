@@ -28,4 +28,23 @@ describe('the table of a bench', () => {
       ['note', 'warm']
     ])
   })
+
+  it('shows records as a table of its own, numbers of a column alike', () => {
+    const table = renderTable({
+      ratios: {},
+      absolute: { hits: [{ name: 'a', percent: 5, share: 0.5, runs: 1 }, { name: 'long', percent: 12.345, share: -0.001, runs: 20, more: 'x' }], list: [1, 2], none: [] }
+    })
+    expect(table).toBe([
+      'ratios  value  bar',
+      '',
+      'absolute',
+      '  list    [1,2]',
+      '  none    []',
+      '',
+      'hits',
+      '  name  percent  share  runs  more',
+      '  a         5.0   0.50     1',
+      '  long     12.3   0.00    20  x'
+    ].join('\n'))
+  })
 })
