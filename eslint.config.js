@@ -14,7 +14,8 @@ const forbiddenLibraries = {
 const noNetworkImports = ['error', {
   paths: [
     ...NETWORK_MODULES.flatMap(name => [name, `node:${name}`]),
-    'undici'
+    'undici',
+    'ioredis'
   ].map(name => ({ name, message: 'Only egress files (egress.ts, *-egress.ts) may reach the network: what leaves the process carries a Disclosure.', allowTypeImports: true })),
   patterns: [forbiddenLibraries]
 }]

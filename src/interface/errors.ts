@@ -155,8 +155,20 @@ export class DamagedBlockError extends Error {
   override name = 'DamagedBlockError'
 }
 
+/** The disk under a cache did not do what it was told; `cause` is the error of the system */
+export class CacheDiskError extends Error {
+  static override name = 'CacheDiskError'
+  override name = 'CacheDiskError'
+}
+
 /** The cache was closed, or is not open yet */
 export class CacheClosedError extends Error {
   static override name = 'CacheClosedError'
   override name = 'CacheClosedError'
+}
+
+/** An optional package is not installed, and an option that needs it is set */
+export class MissingDependencyError extends Error {
+  static override name = 'MissingDependencyError'
+  override name = 'MissingDependencyError'
 }

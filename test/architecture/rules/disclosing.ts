@@ -12,6 +12,10 @@ const WRITING_METHODS = new Set([
   'findProviders', 'findPeer', 'getClosestPeers', 'provide', 'retrieve', 'announce', 'lookup', 'resolve'
 ])
 
+/** All that a client of Redis does is commands, but for these */
+const REDIS_LIBRARY = /\/node_modules\/ioredis\//
+const NOT_COMMANDS = new Set(['on', 'once', 'off', 'disconnect'])
+
 /** Such a method writes also behind a local interface that names only the part that is used */
 const ALWAYS_WRITING = new Set(['dial', 'dialProtocol', 'newStream', 'openStream', 'findProviders', 'findPeer', 'getClosestPeers', 'provide'])
 
@@ -44,6 +48,9 @@ function isWriting (call: ts.CallExpression | ts.NewExpression, checker: ts.Type
   }
   if (ts.isIdentifier(expression)) {
     return importedFromNetwork(expression, checker)
+  }
+  if (ts.isPropertyAccessExpression(expression) && REDIS_LIBRARY.test(path) && !NOT_COMMANDS.has(expression.name.text)) {
+    return true
   }
   if (!ts.isPropertyAccessExpression(expression) || !WRITING_METHODS.has(expression.name.text)) {
     return false

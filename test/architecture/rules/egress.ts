@@ -4,7 +4,7 @@ import { importsOf, isEgressFile, lineOf, visit } from '../support/source-tree.t
 import type { Typed } from '../support/program.ts'
 import type { Violation } from '../support/source-tree.ts'
 
-const NETWORK_MODULES = new Set(['net', 'tls', 'http', 'https', 'http2', 'dgram', 'dns', 'dns/promises', 'inspector', 'undici', 'ws'])
+const NETWORK_MODULES = new Set(['net', 'tls', 'http', 'https', 'http2', 'dgram', 'dns', 'dns/promises', 'inspector', 'undici', 'ws', 'ioredis'])
 
 /** What every platform offers without an import */
 const NETWORK_GLOBALS = new Set(['fetch', 'WebSocket', 'WebSocketStream', 'EventSource', 'XMLHttpRequest', 'WebTransport', 'RTCPeerConnection', 'sendBeacon'])
