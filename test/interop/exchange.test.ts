@@ -1,10 +1,11 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { decode } from '@ipld/dag-cbor'
 import { multiaddr } from '@multiformats/multiaddr'
 import { CID } from 'multiformats/cid'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { bitswapSpy } from '../../bench/exchange/bitswap-spy.ts'
 import { getFilesystem } from '../../src/index.ts'
 import { ownNode } from './own-node.ts'
 import { requireKubo } from './require-kubo.ts'
@@ -85,12 +86,20 @@ describe.skipIf(kubos == null)('Kubo and we', () => {
       expect(digestOf(await all(getFilesystem(us.helia).cat(file, { offline: true })))).toBe(digest)
     })
 
-    it('a HAMT directory with 5 000 entries', async () => {
+    it('a HAMT directory with 5 000 entries, and all of them', async () => {
       const providers = [multiaddr(server.multiaddrs[0])]
       const files = getFilesystem(us.helia)
-      const names = await all(files.ls(directory, { providers, signal: signal() } as never))
-      expect(names.map(({ name }) => name).sort()).toEqual(entries.map(({ path }) => path).sort())
+      const found = await all(files.ls(directory, { providers, signal: signal() } as never))
+      expect(found.map(({ name }) => name).sort()).toEqual(entries.map(({ path }) => path).sort())
       expect(Buffer.concat(await all(files.cat(directory, { path: named.path, providers, signal: signal() })))).toEqual(named.content)
+
+      const read = new Map<string, Uint8Array>()
+      for (let from = 0; from < found.length; from += 100) {
+        await Promise.all(found.slice(from, from + 100).map(async ({ name, cid }) => {
+          read.set(name, Buffer.concat(await all(files.cat(cid, { providers, signal: signal() }))))
+        }))
+      }
+      expect(entries.filter(({ path, content }) => !read.get(path)?.every((byte, i) => byte === content[i])).map(({ path }) => path)).toEqual([])
     })
 
     it('a dag-cbor graph, by its links', async () => {
@@ -122,10 +131,28 @@ describe.skipIf(kubos == null)('Kubo and we', () => {
     })
 
     it('what it does not have is said at once, and it is told that we no longer want it', async () => {
-      const node = await own()
       const nobody = CID.parse('bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku')
+      const wanted = async (peer: string): Promise<string[]> => {
+        const { Keys } = JSON.parse(await server.rpc.text('bitswap/wantlist', { peer })) as { Keys: Array<{ '/': string }> | null }
+        return (Keys ?? []).map(key => key['/'])
+      }
+      // one who does not take it back, to see that Kubo remembers what it does not have
+      const other = await bitswapSpy()
+      onTestFinished(async () => { await other.stop() })
+      await other.libp2p.dial(multiaddr(server.multiaddrs[0]), { signal: signal() })
+      await other.say({ wants: [{ cid: nobody, type: 'block', priority: 1, sendDontHave: true }] })
+      await vi.waitFor(async () => { expect(await wanted(other.peer)).toEqual([nobody.toString()]) }, TIME)
+
+      const node = await own()
       await expect(node.contentRouting.retrieve(nobody, { providers: server.multiaddrs, signal: signal() })).rejects.toMatchObject({ name: 'NotFoundError' })
-      expect(node.contentRouting.stats().outcomes['not-here']).toBe(1)
+      const { outcomes, exchange } = node.contentRouting.stats()
+      expect(outcomes['not-here']).toBe(1)
+      expect(exchange?.bitswap?.wants).toBe(1)
+      await vi.waitFor(async () => { expect(await wanted(node.libp2p.peerId.toString())).toEqual([]) }, TIME)
+      expect(node.contentRouting.stats().exchange?.bitswap?.cancels).toBe(1)
+      // it is still connected: that is not why nothing is wanted any more
+      expect(node.libp2p.getConnections().map(({ remotePeer, status }) => `${status} ${remotePeer}`)).toEqual([`open ${server.peerId}`])
+      expect(await wanted(other.peer)).toEqual([nobody.toString()])
     })
   })
 
@@ -153,6 +180,31 @@ describe.skipIf(kubos == null)('Kubo and we', () => {
     it('a HAMT directory with 5 000 entries', async () => {
       expect((await client.ls(directory)).sort()).toEqual(entries.map(({ path }) => path).sort())
       expect(Buffer.concat(await all(client.cat(`${directory}/${named.path}`)))).toEqual(named.content)
+    })
+
+    it('a HAMT directory with 5 000 entries, with get', async () => {
+      // Kubo asks for one file after the other, 20 ms each from whomever: so that is seconds, they are 50 different ones
+      const repeated = entries.map(({ path }, i) => ({ path, content: (entries[i % 50] as typeof named).content }))
+      const sharded = await server.addDirectory(repeated)
+      const files = getFilesystem(us.helia)
+      const providers = [multiaddr(server.multiaddrs[0])]
+      const cids = new Map((await all(files.ls(sharded, { providers, signal: signal() } as never))).map(({ cid }) => [cid.toString(), cid]))
+      expect(cids.size).toBe(50)
+      for (const cid of cids.values()) {
+        await all(files.cat(cid, { providers, signal: signal() }))
+      }
+
+      await client.clear()
+      const folder = await mkdtemp(join(tmpdir(), 'portolan-get-'))
+      try {
+        await client.ipfs('get', '-o', join(folder, 'directory'), sharded.toString())
+        expect((await readdir(join(folder, 'directory'))).sort()).toEqual(repeated.map(({ path }) => path).sort())
+        for (const { path, content } of repeated) {
+          expect((await readFile(join(folder, 'directory', path))).equals(content), path).toBe(true)
+        }
+      } finally {
+        await rm(folder, { recursive: true })
+      }
     })
 
     it('a dag-cbor graph, exported', async () => {
