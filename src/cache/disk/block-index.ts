@@ -1,0 +1,309 @@
+import { createHash } from 'node:crypto'
+import { KeyHash } from './key-hash.ts'
+import type { CacheKind } from '../../interface/cache.ts'
+
+/** A sha2-256 multihash has 34 bytes, in 4-byte words 36. Longer ones are known by their sha2-256 */
+export const KEY_BYTES = 36
+const DIGEST_BYTES = 32
+
+/** Slots that are made at once: 0.6 MB */
+const CHUNK_BITS = 13
+const CHUNK_SLOTS = 1 << CHUNK_BITS
+const CHUNK_MASK = CHUNK_SLOTS - 1
+
+const MIN_TABLE = 1_024
+/** Of the table; linear probing looks at two or three slots on the mean then */
+const MAX_LOAD = 0.7
+
+const USED = 1
+const AUTHORED = 2
+const CHECKED = 4
+
+/** 71 bytes a slot, in typed arrays: a million objects would be three times as much, and all of them the garbage collector's business */
+class Chunk {
+  readonly keys = new Uint8Array(CHUNK_SLOTS * KEY_BYTES)
+  readonly hashes = new Uint32Array(CHUNK_SLOTS)
+  readonly segments = new Uint32Array(CHUNK_SLOTS)
+  readonly offsets = new Uint32Array(CHUNK_SLOTS)
+  readonly lengths = new Uint32Array(CHUNK_SLOTS)
+  readonly promised = new Float64Array(CHUNK_SLOTS)
+  readonly flags = new Uint8Array(CHUNK_SLOTS)
+  readonly multihashBytes = new Uint8Array(CHUNK_SLOTS)
+}
+
+/** Where the record of a block is, and what it is like */
+export interface IndexEntry {
+  readonly segment: number
+  readonly offset: number
+  readonly length: number
+  readonly kind: CacheKind
+}
+
+/** What is on disk, in memory: a hash table with exact keys over slots that are used again */
+export class BlockIndex {
+  readonly #hash: KeyHash
+  readonly #chunks: Chunk[] = []
+  /** Slot + 1; 0 is free */
+  #table = new Int32Array(MIN_TABLE)
+  #mask = MIN_TABLE - 1
+  #size = 0
+  /** First of the slots that were given back, as slot + 1; the next one is in `segments` */
+  #free = 0
+  #top = 0
+  /** The key that is being looked for, padded with zeros */
+  readonly #probe = new Uint8Array(KEY_BYTES)
+
+  constructor (secret: Uint8Array) {
+    this.#hash = new KeyHash(secret)
+  }
+
+  get size (): number {
+    return this.#size
+  }
+
+  /** Room for so many, so that the table is not built several times */
+  reserve (entries: number): void {
+    let size = this.#table.length
+
+    while (entries > size * MAX_LOAD) {
+      size *= 2
+    }
+    if (size > this.#table.length) {
+      this.#resize(size)
+    }
+  }
+
+  hashOf (multihash: Uint8Array): number {
+    return this.#load(multihash)
+  }
+
+  find (multihash: Uint8Array): number {
+    return this.#search(this.#load(multihash), multihash.byteLength)
+  }
+
+  /** As `find`, of a key as it is kept: what a sidecar has */
+  findKey (key: Uint8Array, multihashBytes: number): number {
+    this.#probe.set(key)
+    return this.#search(this.#hash.of(this.#probe, 0, KEY_BYTES), multihashBytes)
+  }
+
+  /** The key must not be there yet */
+  insert (multihash: Uint8Array, entry: IndexEntry): number {
+    return this.#add(this.#load(multihash), multihash.byteLength, entry)
+  }
+
+  insertKey (key: Uint8Array, multihashBytes: number, entry: IndexEntry): number {
+    this.#probe.set(key)
+    return this.#add(this.#hash.of(this.#probe, 0, KEY_BYTES), multihashBytes, entry)
+  }
+
+  delete (slot: number): void {
+    const chunk = this.#chunk(slot)
+    const i = slot & CHUNK_MASK
+
+    this.#unlink(slot, chunk.hashes[i] as number)
+    chunk.flags[i] = 0
+    chunk.segments[i] = this.#free
+    this.#free = slot + 1
+    this.#size--
+  }
+
+  has (slot: number): boolean {
+    const chunk = this.#chunks[slot >>> CHUNK_BITS]
+    return chunk != null && ((chunk.flags[slot & CHUNK_MASK] as number) & USED) !== 0
+  }
+
+  /** In ascending order, each as it is when its turn comes */
+  * slots (): Generator<number> {
+    for (let slot = 0; slot < this.#top; slot++) {
+      if (((this.#chunk(slot).flags[slot & CHUNK_MASK] as number) & USED) !== 0) {
+        yield slot
+      }
+    }
+  }
+
+  /** Slots of the blocks in a segment, by their offset */
+  inSegment (segment: number): number[] {
+    const found: number[] = []
+
+    for (let first = 0; first < this.#top; first += CHUNK_SLOTS) {
+      const { segments, flags } = this.#chunk(first)
+      for (let i = 0; i < CHUNK_SLOTS; i++) {
+        if (segments[i] === segment && ((flags[i] as number) & USED) !== 0) {
+          found.push(first + i)
+        }
+      }
+    }
+    return found.sort((a, b) => this.offset(a) - this.offset(b))
+  }
+
+  hash (slot: number): number {
+    return this.#chunk(slot).hashes[slot & CHUNK_MASK] as number
+  }
+
+  segment (slot: number): number {
+    return this.#chunk(slot).segments[slot & CHUNK_MASK] as number
+  }
+
+  offset (slot: number): number {
+    return this.#chunk(slot).offsets[slot & CHUNK_MASK] as number
+  }
+
+  length (slot: number): number {
+    return this.#chunk(slot).lengths[slot & CHUNK_MASK] as number
+  }
+
+  multihashBytes (slot: number): number {
+    return this.#chunk(slot).multihashBytes[slot & CHUNK_MASK] as number
+  }
+
+  /** A view, valid until the slot is given back */
+  key (slot: number): Uint8Array {
+    const at = (slot & CHUNK_MASK) * KEY_BYTES
+    return this.#chunk(slot).keys.subarray(at, at + KEY_BYTES)
+  }
+
+  /** A copy, or undefined when only its digest is kept here */
+  multihash (slot: number): Uint8Array | undefined {
+    const bytes = this.multihashBytes(slot)
+    return bytes > KEY_BYTES ? undefined : this.key(slot).slice(0, bytes)
+  }
+
+  kind (slot: number): CacheKind {
+    return ((this.#chunk(slot).flags[slot & CHUNK_MASK] as number) & AUTHORED) === 0 ? 'fetched' : 'authored'
+  }
+
+  setKind (slot: number, kind: CacheKind): void {
+    const { flags } = this.#chunk(slot)
+    const i = slot & CHUNK_MASK
+    flags[i] = kind === 'authored' ? (flags[i] as number) | AUTHORED : (flags[i] as number) & ~AUTHORED
+  }
+
+  checked (slot: number): boolean {
+    return ((this.#chunk(slot).flags[slot & CHUNK_MASK] as number) & CHECKED) !== 0
+  }
+
+  setChecked (slot: number): void {
+    const { flags } = this.#chunk(slot)
+    const i = slot & CHUNK_MASK
+    flags[i] = (flags[i] as number) | CHECKED
+  }
+
+  promisedUntil (slot: number): number {
+    return this.#chunk(slot).promised[slot & CHUNK_MASK] as number
+  }
+
+  promise (slot: number, until: number): void {
+    this.#chunk(slot).promised[slot & CHUNK_MASK] = until
+  }
+
+  move (slot: number, segment: number, offset: number): void {
+    const chunk = this.#chunk(slot)
+    chunk.segments[slot & CHUNK_MASK] = segment
+    chunk.offsets[slot & CHUNK_MASK] = offset
+  }
+
+  /** Makes the probe and hashes it */
+  #load (multihash: Uint8Array): number {
+    const probe = this.#probe
+
+    if (multihash.byteLength > KEY_BYTES) {
+      probe.set(createHash('sha256').update(multihash).digest())
+      probe.fill(0, DIGEST_BYTES)
+    } else {
+      probe.set(multihash)
+      probe.fill(0, multihash.byteLength)
+    }
+    return this.#hash.of(probe, 0, KEY_BYTES)
+  }
+
+  #search (hash: number, multihashBytes: number): number {
+    for (let i = hash & this.#mask; ; i = (i + 1) & this.#mask) {
+      const slot = (this.#table[i] as number) - 1
+      if (slot < 0 || (this.hash(slot) === hash && this.#matches(slot, multihashBytes))) {
+        return slot
+      }
+    }
+  }
+
+  #matches (slot: number, multihashBytes: number): boolean {
+    const { keys } = this.#chunk(slot)
+    const at = (slot & CHUNK_MASK) * KEY_BYTES
+
+    for (let i = 0; i < KEY_BYTES; i++) {
+      if (keys[at + i] !== this.#probe[i]) {
+        return false
+      }
+    }
+    return this.multihashBytes(slot) === multihashBytes
+  }
+
+  #add (hash: number, multihashBytes: number, entry: IndexEntry): number {
+    this.reserve(this.#size + 1)
+    const slot = this.#take()
+    const chunk = this.#chunk(slot)
+    const i = slot & CHUNK_MASK
+
+    chunk.keys.set(this.#probe, i * KEY_BYTES)
+    chunk.hashes[i] = hash
+    chunk.segments[i] = entry.segment
+    chunk.offsets[i] = entry.offset
+    chunk.lengths[i] = entry.length
+    chunk.promised[i] = 0
+    chunk.flags[i] = USED | (entry.kind === 'authored' ? AUTHORED : 0)
+    chunk.multihashBytes[i] = multihashBytes
+    this.#link(slot, hash)
+    this.#size++
+    return slot
+  }
+
+  #take (): number {
+    if (this.#free !== 0) {
+      const slot = this.#free - 1
+      this.#free = this.#chunk(slot).segments[slot & CHUNK_MASK] as number
+      return slot
+    }
+    if ((this.#top & CHUNK_MASK) === 0) {
+      this.#chunks.push(new Chunk())
+    }
+    return this.#top++
+  }
+
+  #link (slot: number, hash: number): void {
+    let i = hash & this.#mask
+    while (this.#table[i] !== 0) {
+      i = (i + 1) & this.#mask
+    }
+    this.#table[i] = slot + 1
+  }
+
+  /** Moves back what was pushed on by it, so that no marks of what was deleted pile up */
+  #unlink (slot: number, hash: number): void {
+    const table = this.#table
+    let hole = hash & this.#mask
+
+    while (table[hole] !== slot + 1) {
+      hole = (hole + 1) & this.#mask
+    }
+    for (let i = (hole + 1) & this.#mask; table[i] !== 0; i = (i + 1) & this.#mask) {
+      const home = this.hash((table[i] as number) - 1) & this.#mask
+      if (((i - home) & this.#mask) >= ((i - hole) & this.#mask)) {
+        table[hole] = table[i] as number
+        hole = i
+      }
+    }
+    table[hole] = 0
+  }
+
+  #resize (size: number): void {
+    this.#table = new Int32Array(size)
+    this.#mask = size - 1
+    for (const slot of this.slots()) {
+      this.#link(slot, this.hash(slot))
+    }
+  }
+
+  #chunk (slot: number): Chunk {
+    return this.#chunks[slot >>> CHUNK_BITS] as Chunk
+  }
+}

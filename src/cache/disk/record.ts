@@ -1,0 +1,192 @@
+import { crc32 } from 'node:zlib'
+import type { CacheKind } from '../../interface/cache.ts'
+
+/**
+ * What a segment consists of, one after the other, each aligned to 8 bytes:
+ *
+ * | at | bytes | what |
+ * |---|---|---|
+ * | 0 | 4 | magic |
+ * | 4 | 8 | nonce of this store |
+ * | 12 | 1 | type: a block, a removal, a change of kind |
+ * | 13 | 1 | kind |
+ * | 14 | 1 | length of the multihash |
+ * | 15 | 1 | 0 |
+ * | 16 | 4 | length of the payload |
+ * | 20 | 4 | CRC-32 of the payload |
+ * | 24 | 4 | CRC-32 of the 24 bytes before, and of the multihash |
+ * | 28 | n | multihash, then zeros up to the alignment |
+ * | | | payload, then zeros up to the alignment |
+ *
+ * The nonce is secret and random, so no block can contain what looks like a record:
+ * after damage the next good one is found by looking for magic and nonce.
+ */
+export interface RecordHeader {
+  readonly type: RecordType
+  readonly kind: CacheKind
+  readonly multihash: Uint8Array
+  readonly payloadBytes: number
+  readonly payloadCheck: number
+  /** Multihash and padding included: where the payload begins */
+  readonly headerBytes: number
+  /** Header, payload and paddings */
+  readonly recordBytes: number
+}
+
+export type RecordType = 'block' | 'removal' | 'kind'
+
+/** Where a record is: what removals and changes of kind refer to. Segment numbers are never used again while one of those is left */
+export interface RecordPlace {
+  readonly segment: number
+  readonly offset: number
+}
+
+export const NONCE_BYTES = 8
+/** Length of the multihash is one byte */
+export const MAX_MULTIHASH_BYTES = 255
+
+const MAGIC = 0x31524250 // PBR1
+const FIXED_BYTES = 28
+const PLACE_BYTES = 8
+export const RECORD_ALIGNMENT = 8
+export const MAX_HEADER_BYTES = align(FIXED_BYTES + MAX_MULTIHASH_BYTES)
+
+const TYPES: readonly RecordType[] = ['block', 'removal', 'kind']
+
+export function align (bytes: number): number {
+  return Math.ceil(bytes / RECORD_ALIGNMENT) * RECORD_ALIGNMENT
+}
+
+export function headerBytes (multihashBytes: number): number {
+  return align(FIXED_BYTES + multihashBytes)
+}
+
+export function recordBytes (multihashBytes: number, payloadBytes: number): number {
+  return headerBytes(multihashBytes) + align(payloadBytes)
+}
+
+export function checksum (bytes: Uint8Array): number {
+  return crc32(bytes)
+}
+
+/** What every record of this store begins with, for the search after damage */
+export function recordMark (nonce: Uint8Array): Uint8Array {
+  const mark = Buffer.alloc(4 + NONCE_BYTES)
+  mark.writeUInt32LE(MAGIC, 0)
+  mark.set(nonce, 4)
+  return mark
+}
+
+export interface HeaderInit {
+  readonly type: RecordType
+  readonly kind: CacheKind
+  readonly multihash: Uint8Array
+  readonly payloadBytes: number
+  readonly payloadCheck: number
+}
+
+/** Into the beginning of `target`, padding included */
+export function writeHeader (target: Buffer, nonce: Uint8Array, init: HeaderInit): void {
+  const { multihash } = init
+
+  target.writeUInt32LE(MAGIC, 0)
+  target.set(nonce, 4)
+  target[12] = TYPES.indexOf(init.type) + 1
+  target[13] = init.kind === 'authored' ? 1 : 0
+  target[14] = multihash.byteLength
+  target[15] = 0
+  target.writeUInt32LE(init.payloadBytes, 16)
+  target.writeUInt32LE(init.payloadCheck, 20)
+  target.writeUInt32LE(crc32(multihash, crc32(target.subarray(0, 24))), 24)
+  target.set(multihash, FIXED_BYTES)
+  target.fill(0, FIXED_BYTES + multihash.byteLength, headerBytes(multihash.byteLength))
+}
+
+/** Undefined when there is no intact header. `multihash` is a view of `buffer` */
+export function readHeader (buffer: Buffer, at: number, mark: Uint8Array): RecordHeader | undefined {
+  if (at + FIXED_BYTES > buffer.byteLength || buffer.compare(mark, 0, mark.byteLength, at, at + mark.byteLength) !== 0) {
+    return undefined
+  }
+  const type = TYPES[(buffer[at + 12] ?? 0) - 1]
+  const kind = buffer[at + 13] ?? 0
+  const multihashBytes = buffer[at + 14] ?? 0
+  const end = at + FIXED_BYTES + multihashBytes
+
+  if (type == null || kind > 1 || buffer[at + 15] !== 0 || end > buffer.byteLength) {
+    return undefined
+  }
+  const multihash = buffer.subarray(at + FIXED_BYTES, end)
+
+  if (crc32(multihash, crc32(buffer.subarray(at, at + 24))) !== buffer.readUInt32LE(at + 24)) {
+    return undefined
+  }
+  const payloadBytes = buffer.readUInt32LE(at + 16)
+
+  return {
+    type,
+    kind: kind === 1 ? 'authored' : 'fetched',
+    multihash,
+    payloadBytes,
+    payloadCheck: buffer.readUInt32LE(at + 20),
+    headerBytes: headerBytes(multihashBytes),
+    recordBytes: recordBytes(multihashBytes, payloadBytes)
+  }
+}
+
+/**
+ * A record of a block as it goes to the disk. Bytes up to `COPY_BELOW` are copied,
+ * which costs less than three entries of a vectored write; longer ones are not.
+ */
+export function blockRecord (nonce: Uint8Array, multihash: Uint8Array, bytes: Uint8Array, kind: CacheKind): Uint8Array[] {
+  const init: HeaderInit = { type: 'block', kind, multihash, payloadBytes: bytes.byteLength, payloadCheck: checksum(bytes) }
+  const head = headerBytes(multihash.byteLength)
+
+  if (bytes.byteLength < COPY_BELOW) {
+    const record = Buffer.allocUnsafe(head + align(bytes.byteLength))
+    writeHeader(record, nonce, init)
+    record.set(bytes, head)
+    record.fill(0, head + bytes.byteLength)
+    return [record]
+  }
+  const header = Buffer.allocUnsafe(head)
+  writeHeader(header, nonce, init)
+  const padding = align(bytes.byteLength) - bytes.byteLength
+  return padding === 0 ? [header, bytes] : [header, bytes, PADDING.subarray(0, padding)]
+}
+
+const COPY_BELOW = 8_192
+const PADDING = new Uint8Array(RECORD_ALIGNMENT)
+const NO_MULTIHASH = new Uint8Array()
+
+/** Says that the blocks at these places are gone */
+export function removalRecord (nonce: Uint8Array, places: readonly RecordPlace[]): Uint8Array {
+  return noteRecord(nonce, 'removal', 'fetched', NO_MULTIHASH, places)
+}
+
+/** Says of what kind the block at this place is now; named by its multihash, so that the note can be carried on */
+export function kindRecord (nonce: Uint8Array, multihash: Uint8Array, kind: CacheKind, places: readonly RecordPlace[]): Uint8Array {
+  return noteRecord(nonce, 'kind', kind, multihash, places)
+}
+
+function noteRecord (nonce: Uint8Array, type: RecordType, kind: CacheKind, multihash: Uint8Array, places: readonly RecordPlace[]): Uint8Array {
+  const head = headerBytes(multihash.byteLength)
+  const record = Buffer.allocUnsafe(head + places.length * PLACE_BYTES)
+
+  places.forEach((place, i) => {
+    record.writeUInt32LE(place.segment, head + i * PLACE_BYTES)
+    record.writeUInt32LE(place.offset, head + i * PLACE_BYTES + 4)
+  })
+  const payload = record.subarray(head)
+  writeHeader(record, nonce, { type, kind, multihash, payloadBytes: payload.byteLength, payloadCheck: checksum(payload) })
+  return record
+}
+
+/** The places that a removal or a change of kind names */
+export function readPlaces (payload: Buffer): RecordPlace[] {
+  const places: RecordPlace[] = []
+
+  for (let at = 0; at + PLACE_BYTES <= payload.byteLength; at += PLACE_BYTES) {
+    places.push({ segment: payload.readUInt32LE(at), offset: payload.readUInt32LE(at + 4) })
+  }
+  return places
+}

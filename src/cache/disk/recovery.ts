@@ -1,0 +1,250 @@
+import { join } from 'node:path'
+import { BESIDE, readWhole } from './files.ts'
+import { newSegment, parseName, segmentName, sidecarName } from './segment.ts'
+import { scanSegment } from './segment-scan.ts'
+import { decodeSidecar } from './sidecar.ts'
+import type { CacheKind } from '../../interface/cache.ts'
+import type { CacheFiles } from './files.ts'
+import type { RecordPlace } from './record.ts'
+import type { Segment } from './segment.ts'
+import type { SegmentScan } from './segment-scan.ts'
+import type { Sidecar } from './sidecar.ts'
+import type { StoredBlocks } from './stored-blocks.ts'
+
+export interface RecoveryInit {
+  readonly files: CacheFiles
+  readonly directory: string
+  readonly nonce: Uint8Array
+  readonly blocks: StoredBlocks
+  readonly limit: number
+}
+
+/** A second record of a block: a crash came between its copy and the end of its segment */
+export interface Duplicate {
+  /** Of the record that is in the index */
+  readonly slot: number
+  /** Of the other one, which is older */
+  readonly place: RecordPlace
+}
+
+export interface Recovery {
+  readonly segments: readonly Segment[]
+  readonly duplicates: readonly Duplicate[]
+  /** Segments whose sidecar is to be written anew */
+  readonly unwritten: readonly Segment[]
+  readonly repairs: readonly string[]
+}
+
+/** No sidecar of ours is larger: records have 32 bytes at least, entries 48 */
+const SIDECAR_PER_SEGMENT = 2
+
+/**
+ * Fills the index from what is on disk. Segments are taken from the last one to the
+ * first: what is said about a block stands in the segment of its record or a later
+ * one, so whether it is gone is known before it is met.
+ */
+export async function recover (init: RecoveryInit): Promise<Recovery> {
+  const ids = await listSegments(init)
+  const marks = new Marks(ids)
+  const segments: Segment[] = []
+  const duplicates: Duplicate[] = []
+  const unwritten: Segment[] = []
+  const repairs: string[] = []
+
+  for (const id of ids) {
+    const isLast = id === ids[0]
+    const loaded = await load(init, id, isLast, repairs)
+    const { segment, sidecar, scan } = loaded
+
+    segments.push(segment)
+    init.blocks.segments.set(id, segment)
+    keepNotes(segment, [sidecar, scan], marks)
+    enter(init.blocks, segment, sidecar, scan, marks, duplicates)
+    if (segment.sealed && scan != null) {
+      unwritten.push(segment)
+    }
+  }
+  return { segments, duplicates, unwritten, repairs }
+}
+
+async function listSegments ({ files, directory }: RecoveryInit): Promise<number[]> {
+  const ids: number[] = []
+  const sidecars: number[] = []
+
+  for (const name of await files.list(directory)) {
+    const parsed = parseName(name)
+    if (parsed?.type === 'seg') {
+      ids.push(parsed.id)
+    } else if (parsed?.type === 'idx') {
+      sidecars.push(parsed.id)
+    } else if (name.endsWith(BESIDE)) {
+      await files.remove(join(directory, name))
+    }
+  }
+  const known = new Set(ids)
+  for (const id of sidecars.filter(id => !known.has(id))) {
+    await files.remove(join(directory, sidecarName(id)))
+  }
+  return ids.sort((a, b) => b - a)
+}
+
+interface Loaded {
+  readonly segment: Segment
+  readonly sidecar?: Sidecar
+  readonly scan?: SegmentScan
+}
+
+async function load (init: RecoveryInit, id: number, isLast: boolean, repairs: string[]): Promise<Loaded> {
+  const { files, directory, nonce, limit } = init
+  const path = join(directory, segmentName(id))
+  const size = await files.size(path)
+  const segment = newSegment(id, limit)
+  const sidecar = await loadSidecar(init, id, size, isLast, repairs)
+  const covered = sidecar?.covered ?? 0
+
+  segment.sidecar = sidecar?.bytes ?? 0
+  segment.size = covered
+  segment.sealed = !isLast || sidecar?.closed === true || size >= limit
+  if (sidecar?.closed === true || size === covered) {
+    segment.size = size
+    return { segment, sidecar }
+  }
+  const file = await files.open(path, isLast ? 'edit' : 'read')
+  try {
+    const scan = await scanSegment(file, covered, size, nonce)
+
+    for (const { from, to } of scan.damaged) {
+      repairs.push(`segment ${id}: ${to - from} bytes at ${from} are damaged and were skipped`)
+    }
+    segment.size = scan.end
+    if (scan.end < size) {
+      if (isLast) {
+        await file.truncate(scan.end)
+        repairs.push(`segment ${id}: the last ${size - scan.end} bytes were no whole record and have been cut off`)
+      } else {
+        segment.size = size
+        repairs.push(`segment ${id}: the last ${size - scan.end} bytes are damaged and were skipped`)
+      }
+    }
+    return { segment, sidecar, scan }
+  } finally {
+    await file.close()
+  }
+}
+
+async function loadSidecar ({ files, directory, nonce }: RecoveryInit, id: number, size: number, isLast: boolean, repairs: string[]): Promise<Sidecar & { bytes: number } | undefined> {
+  const content = await readWhole(files, join(directory, sidecarName(id)), SIDECAR_PER_SEGMENT * size + 4_096)
+  const sidecar = content == null ? undefined : decodeSidecar(content, nonce, id)
+
+  if (content != null && sidecar != null && sidecar.covered <= size) {
+    return { ...sidecar, bytes: content.byteLength }
+  }
+  if (content != null) {
+    repairs.push(`segment ${id}: its sidecar was ${sidecar == null ? 'damaged' : 'for a longer segment'}; the segment was read instead`)
+  } else if (!isLast) {
+    repairs.push(`segment ${id}: it had no sidecar and was read instead`)
+  }
+  return undefined
+}
+
+/** What later segments say about blocks of earlier ones */
+class Marks {
+  readonly #ids: ReadonlySet<number>
+  readonly #removed = new Map<number, Set<number>>()
+  readonly #kinds = new Map<number, Map<number, CacheKind>>()
+
+  constructor (ids: Iterable<number>) {
+    this.#ids = new Set(ids)
+  }
+
+  has (segment: number): boolean {
+    return this.#ids.has(segment)
+  }
+
+  remove ({ segment, offset }: RecordPlace): void {
+    let offsets = this.#removed.get(segment)
+    if (offsets == null) {
+      this.#removed.set(segment, offsets = new Set())
+    }
+    offsets.add(offset)
+  }
+
+  /** The last word counts, and is met first */
+  setKinds (notes: Iterable<RecordPlace & { kind: CacheKind }>): void {
+    const latest = new Map<string, RecordPlace & { kind: CacheKind }>()
+
+    for (const note of notes) {
+      latest.set(`${note.segment}:${note.offset}`, note)
+    }
+    for (const { segment, offset, kind } of latest.values()) {
+      let kinds = this.#kinds.get(segment)
+      if (kinds == null) {
+        this.#kinds.set(segment, kinds = new Map())
+      }
+      if (!kinds.has(offset)) {
+        kinds.set(offset, kind)
+      }
+    }
+  }
+
+  /** Of one segment, which is met only once */
+  take (segment: number): { removed: ReadonlySet<number>, kinds: ReadonlyMap<number, CacheKind> } {
+    const taken = { removed: this.#removed.get(segment) ?? new Set<number>(), kinds: this.#kinds.get(segment) ?? new Map<number, CacheKind>() }
+    this.#removed.delete(segment)
+    this.#kinds.delete(segment)
+    return taken
+  }
+}
+
+const PLACE_BYTES = 8
+
+function keepNotes (segment: Segment, sources: ReadonlyArray<Sidecar | SegmentScan | undefined>, marks: Marks): void {
+  const removals = sources.flatMap(source => source?.removals ?? []).filter(place => marks.has(place.segment))
+  const kinds = sources.flatMap(source => source?.kinds ?? []).filter(place => marks.has(place.segment))
+  const others = { removals: removals.filter(place => place.segment !== segment.id), kinds: kinds.filter(place => place.segment !== segment.id) }
+
+  removals.forEach(place => { marks.remove(place) })
+  marks.setKinds(kinds)
+  for (const place of [...others.removals, ...others.kinds]) {
+    segment.noteBytes.set(place.segment, (segment.noteBytes.get(place.segment) ?? 0) + PLACE_BYTES)
+  }
+  segment.notes = others
+}
+
+function enter (blocks: StoredBlocks, segment: Segment, sidecar: Sidecar | undefined, scan: SegmentScan | undefined, marks: Marks, duplicates: Duplicate[]): void {
+  const { index } = blocks
+  const { removed, kinds } = marks.take(segment.id)
+  const count = sidecar?.blocks.count ?? 0
+
+  index.reserve(index.size + count + (scan?.blocks.length ?? 0))
+
+  const met = (slot: number, offset: number, kind: CacheKind): void => {
+    duplicates.push({ slot, place: { segment: segment.id, offset } })
+    // the safe side: what somebody authored is not evicted
+    if (kind === 'authored') {
+      blocks.setKind(slot, kind)
+    }
+  }
+  // within a segment the later record counts
+  for (const { multihash, offset, length, kind } of scan?.blocks.toReversed() ?? []) {
+    if (!removed.has(offset)) {
+      const slot = index.find(multihash)
+      if (slot === -1) {
+        blocks.add(multihash, segment, offset, length, kinds.get(offset) ?? kind)
+      } else {
+        met(slot, offset, kinds.get(offset) ?? kind)
+      }
+    }
+  }
+  for (let i = 0; i < count; i++) {
+    const { key, multihashBytes, offset, length, kind } = (sidecar as Sidecar).blocks.at(i)
+    if (!removed.has(offset)) {
+      const slot = index.findKey(key, multihashBytes)
+      if (slot === -1) {
+        blocks.addKey(key, multihashBytes, segment, offset, length, kinds.get(offset) ?? kind)
+      } else {
+        met(slot, offset, kinds.get(offset) ?? kind)
+      }
+    }
+  }
+}

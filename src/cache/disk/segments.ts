@@ -1,0 +1,178 @@
+import { join } from 'node:path'
+import { Descriptors } from './descriptors.ts'
+import { writeWhole } from './files.ts'
+import { newSegment, segmentName, sidecarName } from './segment.ts'
+import { encodeSidecar } from './sidecar.ts'
+import type { Logger } from '../../interface/logger.ts'
+import type { CacheFile, CacheFiles } from './files.ts'
+import type { LogComponents } from './append-log.ts'
+import type { Segment } from './segment.ts'
+import type { StoredBlocks } from './stored-blocks.ts'
+
+export interface SegmentsComponents {
+  readonly files: CacheFiles
+  readonly blocks: StoredBlocks
+  readonly nonce: Uint8Array
+  readonly log: Logger
+}
+
+/** The segment files: which one is written to, what ends it, and how one goes */
+export class Segments implements LogComponents {
+  readonly descriptors: Descriptors
+  readonly limit: number
+  readonly #components: SegmentsComponents
+  readonly #directory: string
+  #active?: Segment
+  #last = 0
+  /** Sealings, one after the other: writers do not wait for them */
+  #sealing: Promise<void> = Promise.resolve()
+
+  constructor (components: SegmentsComponents, init: { directory: string, limit: number, maxDescriptors?: number }) {
+    this.#components = components
+    this.#directory = init.directory
+    this.limit = init.limit
+    this.descriptors = new Descriptors(components.files, init.directory, err => { components.log.error('a segment did not close: %e', err) }, init.maxDescriptors)
+  }
+
+  /** In bytes, sidecars included */
+  get size (): number {
+    let size = 0
+    for (const segment of this.#components.blocks.segments.values()) {
+      size += segment.size + segment.sidecar
+    }
+    return size
+  }
+
+  isActive (segment: Segment): boolean {
+    return segment === this.#active
+  }
+
+  /** Takes over what opening found; the last one is written on if there is room in it */
+  adopt (segments: readonly Segment[]): void {
+    for (const segment of segments) {
+      this.#last = Math.max(this.#last, segment.id)
+      if (!segment.sealed) {
+        this.#active = segment
+        // never closed while it is written to
+        segment.users++
+      }
+    }
+  }
+
+  async active (bytes: number): Promise<{ segment: Segment, file: CacheFile }> {
+    const current = this.#active
+
+    if (current != null && (current.size === 0 || current.size + bytes <= current.limit)) {
+      return { segment: current, file: await this.descriptors.file(current) }
+    }
+    const segment = newSegment(this.#last + 1, this.limit)
+    const file = await this.descriptors.relieved(async () => this.#components.files.open(join(this.#directory, segmentName(segment.id)), 'create'))
+
+    segment.notes = { removals: [], kinds: [] }
+    segment.users++
+    this.#last = segment.id
+    this.#active = segment
+    this.#components.blocks.segments.set(segment.id, segment)
+    this.descriptors.adopt(segment, file)
+    if (current != null) {
+      this.#seal(current, false)
+    }
+    return { segment, file }
+  }
+
+  abandon (segment: Segment, why: unknown): void {
+    this.#components.log.error('segment %d is not written on, its end is damaged: %e', segment.id, why)
+    if (segment === this.#active) {
+      this.#active = undefined
+      this.#seal(segment, true)
+    }
+  }
+
+  /** Resolves when all that was written so far has reached the disk itself */
+  async sync (segment: Segment): Promise<void> {
+    if (segment.synced) {
+      return
+    }
+    segment.users++
+    try {
+      const file = await this.descriptors.file(segment)
+      segment.synced = true
+      await file.sync()
+    } catch (err) {
+      segment.synced = false
+      throw err
+    } finally {
+      this.descriptors.leave(segment)
+    }
+  }
+
+  /** So that the next opening need not read the segment. A failure costs that time and nothing else */
+  async writeSidecar (segment: Segment, closed: boolean): Promise<void> {
+    const { blocks, files, nonce, log } = this.#components
+    const bytes = encodeSidecar(nonce, blocks.index, {
+      segment: segment.id,
+      covered: segment.size,
+      closed,
+      slots: blocks.index.inSegment(segment.id),
+      notes: segment.notes ?? { removals: [], kinds: [] }
+    })
+    try {
+      await writeWhole(files, this.#directory, sidecarName(segment.id), bytes)
+      segment.sidecar = bytes.byteLength
+    } catch (err) {
+      log.error('the sidecar of segment %d is not written, the next start reads the segment: %e', segment.id, err)
+    }
+  }
+
+  /** Whatever refers to it is gone; unlinks it when the last reader has left */
+  async retire (segment: Segment): Promise<void> {
+    const { blocks, files } = this.#components
+
+    blocks.segments.delete(segment.id)
+    if (segment.users > 0) {
+      await new Promise<void>(resolve => { segment.onIdle = resolve })
+    }
+    await this.descriptors.close(segment)
+    await files.remove(join(this.#directory, sidecarName(segment.id)))
+    await files.remove(join(this.#directory, segmentName(segment.id)))
+    for (const other of blocks.segments.values()) {
+      other.noteBytes.delete(segment.id)
+    }
+  }
+
+  /** Resolves when what was full has been sealed */
+  async settled (): Promise<void> {
+    await this.#sealing
+  }
+
+  /** Writes down what the active segment holds, so that the next opening reads nothing but sidecars */
+  async close (): Promise<void> {
+    const active = this.#active
+
+    await this.#sealing
+    if (active != null && active.size > 0) {
+      try {
+        await this.sync(active)
+      } catch (err) {
+        this.#components.log.error('the last segment is not synced: %e', err)
+      }
+      await this.writeSidecar(active, false)
+    }
+    await this.descriptors.closeAll()
+  }
+
+  #seal (segment: Segment, closed: boolean): void {
+    segment.sealed = true
+    this.#sealing = this.#sealing.then(async () => {
+      try {
+        await this.sync(segment)
+        await this.#components.files.syncDirectory(this.#directory)
+      } catch (err) {
+        this.#components.log.error('segment %d is not synced: %e', segment.id, err)
+      }
+      await this.writeSidecar(segment, closed)
+      segment.notes = undefined
+      this.descriptors.leave(segment)
+    })
+  }
+}

@@ -1,0 +1,159 @@
+import { crc32 } from 'node:zlib'
+import { KEY_BYTES } from './block-index.ts'
+import { NONCE_BYTES } from './record.ts'
+import type { CacheKind } from '../../interface/cache.ts'
+import type { BlockIndex } from './block-index.ts'
+import type { RecordPlace } from './record.ts'
+import type { KindNote, SegmentNotes } from './segment.ts'
+
+/**
+ * What a segment holds, so that it need not be read when the store is opened: the
+ * blocks that could be read when this was written, and what it says about other
+ * segments. Written whole, never changed; when it is missing or damaged it is made
+ * again from the segment, so one checksum is enough.
+ */
+export interface Sidecar extends SegmentNotes {
+  /** Of the segment, from its beginning; what follows must be scanned */
+  readonly covered: number
+  /** What follows is not to be looked at: the rest of a write that failed */
+  readonly closed: boolean
+  readonly blocks: SidecarBlocks
+}
+
+export interface SidecarBlock extends RecordPlaceless {
+  /** A view, valid until the next one */
+  readonly key: Uint8Array
+  readonly multihashBytes: number
+}
+
+interface RecordPlaceless {
+  readonly offset: number
+  readonly length: number
+  readonly kind: CacheKind
+}
+
+export interface SidecarBlocks {
+  readonly count: number
+  at (i: number): SidecarBlock
+}
+
+const MAGIC = 0x31494250 // PBI1
+const HEADER_BYTES = 40
+const BLOCK_BYTES = KEY_BYTES + 12
+const PLACE_BYTES = 8
+/** Magic, then the check over all that follows it */
+const CHECK_AT = 4
+const CHECKED_FROM = 8
+
+export interface SidecarInit {
+  readonly segment: number
+  readonly covered: number
+  readonly closed: boolean
+  /** Of the blocks, in the order of their offsets */
+  readonly slots: readonly number[]
+  readonly notes: SegmentNotes
+}
+
+export function encodeSidecar (nonce: Uint8Array, index: BlockIndex, init: SidecarInit): Uint8Array {
+  const { slots, notes: { removals, kinds } } = init
+  const kindBytes = kinds.reduce((sum, { multihash }) => sum + PLACE_BYTES + 2 + multihash.byteLength, 0)
+  const bytes = Buffer.alloc(HEADER_BYTES + slots.length * BLOCK_BYTES + removals.length * PLACE_BYTES + kindBytes)
+  let at = HEADER_BYTES
+
+  for (const slot of slots) {
+    bytes.set(index.key(slot), at)
+    bytes.writeUInt32LE(index.offset(slot), at + KEY_BYTES)
+    bytes.writeUInt32LE(index.length(slot), at + KEY_BYTES + 4)
+    bytes[at + KEY_BYTES + 8] = index.kind(slot) === 'authored' ? 1 : 0
+    bytes[at + KEY_BYTES + 9] = index.multihashBytes(slot)
+    at += BLOCK_BYTES
+  }
+  for (const place of removals) {
+    at = writePlace(bytes, at, place)
+  }
+  for (const note of kinds) {
+    at = writePlace(bytes, at, note)
+    bytes[at] = note.kind === 'authored' ? 1 : 0
+    bytes[at + 1] = note.multihash.byteLength
+    bytes.set(note.multihash, at + 2)
+    at += 2 + note.multihash.byteLength
+  }
+  bytes.writeUInt32LE(MAGIC, 0)
+  bytes.set(nonce, 8)
+  bytes.writeUInt32LE(init.segment, 16)
+  bytes.writeUInt32LE(init.covered, 20)
+  bytes.writeUInt32LE(init.closed ? 1 : 0, 24)
+  bytes.writeUInt32LE(slots.length, 28)
+  bytes.writeUInt32LE(removals.length, 32)
+  bytes.writeUInt32LE(kinds.length, 36)
+  bytes.writeUInt32LE(crc32(bytes.subarray(CHECKED_FROM)), CHECK_AT)
+  return bytes
+}
+
+function writePlace (bytes: Buffer, at: number, place: RecordPlace): number {
+  bytes.writeUInt32LE(place.segment, at)
+  bytes.writeUInt32LE(place.offset, at + 4)
+  return at + PLACE_BYTES
+}
+
+/** Undefined when it is not the intact sidecar of this segment of this store */
+export function decodeSidecar (content: Uint8Array, nonce: Uint8Array, segment: number): Sidecar | undefined {
+  const bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength)
+
+  if (bytes.byteLength < HEADER_BYTES || bytes.readUInt32LE(0) !== MAGIC || bytes.readUInt32LE(CHECK_AT) !== crc32(bytes.subarray(CHECKED_FROM)) ||
+    !bytes.subarray(8, 8 + NONCE_BYTES).equals(nonce) || bytes.readUInt32LE(16) !== segment) {
+    return undefined
+  }
+  const count = bytes.readUInt32LE(28)
+  const removalsAt = HEADER_BYTES + count * BLOCK_BYTES
+  const removals = bytes.readUInt32LE(32)
+  const kindsAt = removalsAt + removals * PLACE_BYTES
+
+  if (kindsAt > bytes.byteLength) {
+    return undefined
+  }
+  const kinds = readKinds(bytes, kindsAt, bytes.readUInt32LE(36))
+
+  return kinds == null
+    ? undefined
+    : {
+        covered: bytes.readUInt32LE(20),
+        closed: bytes.readUInt32LE(24) === 1,
+        removals: Array.from({ length: removals }, (_, i) => readPlace(bytes, removalsAt + i * PLACE_BYTES)),
+        kinds,
+        blocks: { count, at: i => readBlock(bytes, HEADER_BYTES + i * BLOCK_BYTES) }
+      }
+}
+
+function readPlace (bytes: Buffer, at: number): RecordPlace {
+  return { segment: bytes.readUInt32LE(at), offset: bytes.readUInt32LE(at + 4) }
+}
+
+function readBlock (bytes: Buffer, at: number): SidecarBlock {
+  return {
+    key: bytes.subarray(at, at + KEY_BYTES),
+    offset: bytes.readUInt32LE(at + KEY_BYTES),
+    length: bytes.readUInt32LE(at + KEY_BYTES + 4),
+    kind: bytes[at + KEY_BYTES + 8] === 1 ? 'authored' : 'fetched',
+    multihashBytes: bytes[at + KEY_BYTES + 9] ?? 0
+  }
+}
+
+function readKinds (bytes: Buffer, from: number, count: number): KindNote[] | undefined {
+  const kinds: KindNote[] = []
+  let at = from
+
+  for (let i = 0; i < count; i++) {
+    const end = at + PLACE_BYTES + 2 + (bytes[at + PLACE_BYTES + 1] ?? 0)
+    if (end > bytes.byteLength) {
+      return undefined
+    }
+    kinds.push({
+      ...readPlace(bytes, at),
+      kind: bytes[at + PLACE_BYTES] === 1 ? 'authored' : 'fetched',
+      multihash: Uint8Array.from(bytes.subarray(at + PLACE_BYTES + 2, end))
+    })
+    at = end
+  }
+  return at === bytes.byteLength ? kinds : undefined
+}
