@@ -1,9 +1,13 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { compare, SIZED_SHARES, UNIT_SHARES } from './cache/compare.ts'
+import { plot } from './cache/plot.ts'
 import { readTraces } from './cache/read-traces.ts'
 import { prefix } from './cache/trace.ts'
 import { workloads } from './cache/workloads.ts'
 import type { Comparison } from './cache/compare.ts'
+import type { Trace } from './cache/trace.ts'
 import type { Workload } from './cache/workloads.ts'
 import type { Bar, BenchOptions, BenchResult, OwnOption } from './types.ts'
 
@@ -12,23 +16,35 @@ export const description = 'Hit ratios of our eviction policy beside LRU, SIEVE,
 export const options: readonly OwnOption[] = ['traces', 'plot']
 
 const TRACES = fileURLToPath(new URL('../../shared/traces', import.meta.url))
+/** The picture in docs/cache.md */
+const PLOT = fileURLToPath(new URL('../docs/images/cache-hit-ratios.svg', import.meta.url))
+const PLOT_SHARES = [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5]
 /** A smoke run: enough requests that no cache stays empty */
 const SHORT_REQUESTS = 20_000
 /** Points of hit ratio between LRU and the optimum below which a share of the gap says nothing */
 const MIN_GAP = 3
 
-export async function run ({ seed, short, traces: folder = TRACES, log }: BenchOptions): Promise<BenchResult> {
+export async function run ({ seed, short, save, traces: folder = TRACES, plot: file = save ? PLOT : undefined, log }: BenchOptions): Promise<BenchResult> {
   const { traces, absent } = await readTraces(folder, seed)
 
   if (absent != null) {
     log(`The traces are left out, and with them their ratios: ${absent}`)
   }
 
+  const measured = (trace: Trace): Trace => short ? prefix(trace, SHORT_REQUESTS) : trace
   const all: Workload[] = [...traces.map(trace => ({ trace, plotted: true })), ...workloads(seed, short ? SHORT_REQUESTS : undefined)]
-  const comparisons = all.flatMap(({ trace, shares }) => {
-    const measured = short ? prefix(trace, SHORT_REQUESTS) : trace
-    return (shares ?? (trace.sized ? SIZED_SHARES : UNIT_SHARES)).map(share => compare(measured, share, seed))
+  const comparisons = all.flatMap(({ trace, shares = trace.sized ? SIZED_SHARES : UNIT_SHARES }) => {
+    return shares.map(share => compare(measured(trace), share, seed))
   })
+
+  if (file != null) {
+    await mkdir(dirname(file), { recursive: true })
+    await writeFile(file, plot(all.filter(({ plotted }) => plotted).map(({ trace }) => ({
+      title: trace.name,
+      curves: PLOT_SHARES.map(share => compare(measured(trace), share, seed))
+    }))))
+    log(`plotted to ${file}`)
+  }
 
   return judge(comparisons)
 }

@@ -12,6 +12,8 @@ interface BenchPage {
   readonly figures: readonly Figure[]
   /** The same figure for the peer, where the bench measures one */
   readonly peer?: { readonly name: string, readonly key: (key: string) => string }
+  /** Absolute figures that are shown whole: arrays of records */
+  readonly grids?: ReadonlyArray<{ readonly key: string, readonly title: string }>
 }
 
 const PAGES: readonly BenchPage[] = [
@@ -57,6 +59,28 @@ node are the worst of several runs, times the median; where a session changes wh
       { key: 'hit', what: 'Time of a cache hit through the wrapped node / through a plain one, the worse of 1 KiB and 256 KiB', bar: '≤ 1.1' },
       { key: 'catHit', what: '`getFilesystem(helia).cat` of a cached file through content routing / through plain `@helia/unixfs`, the worse of 1 KiB and 256 KiB', bar: '–' },
       { key: 'heapPer1000MB', what: 'MB of heap kept for 1 000 providers that were read from and are idle', bar: '≤ 2' }
+    ]
+  },
+  {
+    bench: 'cache',
+    intro: `Replays requests against our eviction policy, LRU (lru-cache), SIEVE, S3-FIFO, GDSF and the offline optimum, with room for 2, 10 and 30 % of the
+objects, or 1 and 10 % of the bytes where objects have sizes: nine recorded traces (absent where \`--traces\` finds none) and eight seeded workloads.
+The optimum is Belady's MIN, which may decline newcomers; with sizes it is a bound that no policy can pass (PFOO-L). [cache.md](cache.md) has the picture.`,
+    figures: [
+      { key: 'meanGap', what: 'Share of the gap in object hits between LRU and the optimum that is closed: the mean where it is over 3 points, without the workloads with sizes', bar: '≥ 0.45' },
+      { key: 'worstVsLru', what: 'Points of hit ratio below LRU, where it is worst; negative when nowhere', bar: '≤ 2' },
+      { key: 'cdn1', what: 'A CDN trace with sizes, 1 % of its bytes: object hits / those of GDSF', bar: '≥ 1.0' },
+      { key: 'cdn10', what: 'The same, 10 %', bar: '≥ 1.0' },
+      { key: 'cdnBytes1', what: 'Byte hits / those of LRU, 1 %', bar: '≥ 0.98' },
+      { key: 'cdnBytes10', what: 'The same, 10 %', bar: '≥ 0.98' },
+      { key: 'ipfs1', what: 'A seeded workload with sizes as on IPFS, 1 % of its bytes: object hits / those of GDSF', bar: '≥ 1.0' },
+      { key: 'ipfs10', what: 'The same, 10 %', bar: '≥ 1.0' },
+      { key: 'ipfsBytes1', what: 'Byte hits / those of LRU, 1 %', bar: '≥ 0.98' },
+      { key: 'ipfsBytes10', what: 'The same, 10 %', bar: '≥ 0.98' }
+    ],
+    grids: [
+      { key: 'hitPercent', title: 'Object hits in percent' },
+      { key: 'byteHitPercent', title: 'Byte hits in percent' }
     ]
   },
   {
@@ -112,7 +136,7 @@ ${PAGES.map(page => section(page, reports.get(page.bench))).join('\n\n')}
 `
 }
 
-function section ({ bench, intro, figures, peer }: BenchPage, report: BenchReport | undefined): string {
+function section ({ bench, intro, figures, peer, grids = [] }: BenchPage, report: BenchReport | undefined): string {
   const measured = report == null ? [] : ['measured', ...peer == null ? [] : [peer.name]]
   const header = ['figure', 'what it is', 'bar', ...measured]
   const rows = figures.map(({ key, what, bar }) => [
@@ -126,9 +150,22 @@ function section ({ bench, intro, figures, peer }: BenchPage, report: BenchRepor
 
 ${intro}
 
-${[header, header.map(() => '---'), ...rows].map(cells => `| ${cells.join(' | ')} |`).join('\n')}
-
+${table([header, header.map(() => '---'), ...rows])}
+${report == null ? '' : grids.map(({ key, title }) => grid(title, report.absolute[key])).join('')}
 ${report == null ? `No run is saved yet: \`npm run bench -- ${bench} --save\`.` : origin(report)}`
+}
+
+function table (rows: readonly string[][]): string {
+  return rows.map(cells => `| ${cells.join(' | ')} |`).join('\n')
+}
+
+/** Numbers stand at the right, below each other */
+function grid (title: string, value: unknown): string {
+  const records = Array.isArray(value) ? value as ReadonlyArray<Readonly<Record<string, unknown>>> : []
+  const names = [...new Set(records.flatMap(record => Object.keys(record)))]
+  const rule = names.map(name => records.every(record => record[name] == null || typeof record[name] === 'number') ? '---:' : '---')
+
+  return records.length === 0 ? '' : `\n${title}:\n\n${table([names, rule, ...records.map(record => names.map(name => record[name] == null ? '' : say(record[name])))])}\n`
 }
 
 function origin ({ bench, env }: BenchReport): string {

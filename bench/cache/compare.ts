@@ -14,8 +14,6 @@ const CACHES = { LRU: lru, SIEVE: sieve, 'S3-FIFO': s3Fifo, GDSF: gdsf, ours } a
 
 export type PolicyName = keyof typeof CACHES
 
-export const POLICY_NAMES = Object.keys(CACHES) as readonly PolicyName[]
-
 /** Hit ratios in percent: a difference is in points */
 export interface Comparison {
   readonly workload: string

@@ -17,9 +17,6 @@ export interface Outcome {
   readonly bytes: number
 }
 
-/** One policy over one trace with so much room: of 1 byte an object where the trace has no sizes */
-export type Simulation = (trace: Trace, capacity: number) => Outcome
-
 /** An online policy: told of one request after the other, in bytes of room */
 export interface Cache {
   /** @returns whether the object was there; when it was not, the cache has now seen it come */

@@ -32,6 +32,12 @@ describe('figuresPage', () => {
     expect(page).toMatch(/\| `silent` \| .* \| 1\.2 \| hangs \\\| 30 s \|/)
   })
 
+  it('shows the tables behind a figure', () => {
+    const page = figuresPage(report('cache', { meanGap: 0.5 }, { hitPercent: [{ workload: 'a', LRU: 1.25 }, { workload: 'b', LRU: 2, more: 'x' }] }))
+    expect(page).toContain('Object hits in percent:\n\n| workload | LRU | more |\n| --- | ---: | --- |\n| a | 1.25 |  |\n| b | 2 | x |\n')
+    expect(page).not.toContain('Byte hits in percent')
+  })
+
   it('publishes no figure that it cannot explain', () => {
     expect(() => figuresPage(report('overhead', { speed: 9 }))).toThrow(/overhead speed/)
     expect(() => figuresPage(report('beauty', {}))).toThrow(/beauty/)
