@@ -1,3 +1,4 @@
+import { CACHE_PATH, answerCache } from './cache-control.ts'
 import { bearerToken, isNonce, newToken, sameToken, tokenProof } from './control-token.ts'
 import { isOwnHost, ownNames } from './host-check.ts'
 import { HttpError, toHttpError } from './http-error.ts'
@@ -6,6 +7,7 @@ import { registerProcessMetrics } from './process-metrics.ts'
 import { sendBody, sendJson, sendText } from './respond.ts'
 import { HttpServer } from './server.ts'
 import type { FileNode, GatewayComponents } from './components.ts'
+import type { CacheTools } from './cache-control.ts'
 import type { MetricRegistry } from './metric-registry.ts'
 import type { Exchange } from './server.ts'
 import type { RetrievalFailedError, Story } from '../interface/errors.ts'
@@ -14,6 +16,8 @@ import type { CID } from 'multiformats/cid'
 
 export interface ControlComponents extends Omit<GatewayComponents, 'store' | 'metrics'> {
   metrics: MetricRegistry
+  /** What `/api/cache/` is about. @default the node keeps its blocks in memory, and there is none */
+  cache?: CacheTools
   /** What `/api/stats` answers */
   stats: () => object
   /** Whether the node can serve: `/ready` */
@@ -73,6 +77,7 @@ export class Control {
       maxRequests: MAX_REQUESTS,
       maxClientRequests: MAX_CLIENT_REQUESTS,
       requestTimeout: init.requestTimeout ?? DEFAULT_REQUEST_TIMEOUT,
+      methods: ['GET', 'HEAD', 'POST'],
       clock: components.clock,
       log: components.logger.forComponent('portolan:control'),
       handler: exchange => this.#handle(exchange)
@@ -114,6 +119,13 @@ export class Control {
     }
     exchange.trust()
 
+    if (path.startsWith(CACHE_PATH)) {
+      await answerCache(exchange, this.#components.cache, { clock: this.#components.clock, stallTimeout: this.#init.stallTimeout ?? DEFAULT_STALL_TIMEOUT })
+      return
+    }
+    if (exchange.method === 'POST') {
+      throw new HttpError(405, 'POST is only for what changes the cache.', { headers: { allow: 'GET, HEAD' } })
+    }
     switch (path) {
       case '/metrics':
         sendText(response, 200, metrics.toString(), { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' })
@@ -128,7 +140,7 @@ export class Control {
         await this.#explain(exchange)
         return
       default:
-        throw new HttpError(404, 'There is nothing here. There are /metrics, /api/stats, /api/get?cid=CID, /api/explain?cid=CID, /api/hello?nonce=NONCE, /live and /ready.')
+        throw new HttpError(404, 'There is nothing here. There are /metrics, /api/stats, /api/get?cid=CID, /api/explain?cid=CID, /api/cache/stats and /api/cache/ls, with POST /api/cache/verify, gc and clear, /api/hello?nonce=NONCE, /live and /ready.')
     }
   }
 

@@ -14,11 +14,13 @@ import type { Duplex } from 'node:stream'
 
 export type { IncomingMessage, OutgoingHttpHeaders, ServerResponse }
 
+export type Method = 'GET' | 'HEAD' | 'POST'
+
 /** One request being answered */
 export interface Exchange {
   readonly request: IncomingMessage
   readonly response: ServerResponse
-  readonly method: 'GET' | 'HEAD'
+  readonly method: Method
   /** As sent: percent-encoded, without the query */
   readonly path: string
   /** As sent, with its question mark; empty when there is none */
@@ -42,6 +44,8 @@ export interface HttpServerInit {
   handler: (exchange: Exchange) => Promise<void>
   clock: Clock
   log: Logger
+  /** @default GET and HEAD */
+  methods?: readonly Method[]
   maxRequests?: number
   /** Of one client */
   maxClientRequests?: number
@@ -52,6 +56,7 @@ export interface HttpServerInit {
   onDone?: (status: number, milliseconds: number) => void
 }
 
+const DEFAULT_METHODS: readonly Method[] = ['GET', 'HEAD']
 /** @see gateway.maxRequests in the configuration */
 export const DEFAULT_MAX_REQUESTS = 2048
 /** @see gateway.maxClientRequests in the configuration */
@@ -217,8 +222,10 @@ export class HttpServer {
     if (target.length > max) {
       throw new HttpError(414, `The request target is ${target.length} bytes long, the limit is ${max}.`)
     }
-    if (request.method !== 'GET' && request.method !== 'HEAD') {
-      throw new HttpError(405, `${request.method} is not possible here, GET and HEAD are.`, { headers: { allow: 'GET, HEAD' } })
+    const { methods = DEFAULT_METHODS } = this.#init
+    const method = methods.find(method => method === request.method)
+    if (method == null) {
+      throw new HttpError(405, `${request.method} is not possible here, ${methods.slice(0, -1).join(', ')} and ${methods.at(-1)} are.`, { headers: { allow: methods.join(', ') } })
     }
     // a proxy sends `http://host/path`: the host is nothing we go by
     const local = target.replace(/^https?:\/\/[^/?#]*/i, '')
@@ -232,7 +239,7 @@ export class HttpServer {
     return {
       request,
       response,
-      method: request.method,
+      method,
       path: path === '' ? '/' : path,
       search,
       query: new URLSearchParams(search),
