@@ -10,7 +10,11 @@ export const INITIAL_WINDOW = 1_048_576
 /** Twice the bytes that are under way on a line of 80 MB/s and 100 ms */
 export const DEFAULT_MAX_WINDOW = 16_777_216
 
-/** While the rate still grows: from 1 MiB to 16 MiB in two rounds, since a file of 64 MiB has hardly ten */
+/**
+ * While the rate still grows: from 1 MiB to 16 MiB in two rounds, since a file of 64 MiB
+ * has hardly ten. In the first one each byte that came makes room for so many, so that
+ * small blocks, of which each takes its time, need not all be there before more are wanted.
+ */
 const STARTUP_GAIN = 4
 
 /** A round that is not this much faster has not shown that a larger window helps; after two of them the line is full */
@@ -44,10 +48,12 @@ export interface ReadWindow {
   ask (): (bytes: number) => void
   /** The reader has nothing to read */
   waited (): void
+  /** The reader has come back for more: before that it may want no more than a look */
+  goesOn (): void
 }
 
 export function fixedWindow (bytes: number): ReadWindow {
-  return { bytes, ask: () => () => {}, waited: () => {} }
+  return { bytes, ask: () => () => {}, waited: () => {}, goesOn: () => {} }
 }
 
 export interface AdaptiveWindowInit {
@@ -70,6 +76,8 @@ export class AdaptiveWindow implements ReadWindow {
   readonly #initial: number
   readonly #max: number
   #bytes: number
+  /** What the line would bear */
+  #fitting: number
   readonly #rates: number[] = []
   #delay = Infinity
   #measuredAt = 0
@@ -81,15 +89,21 @@ export class AdaptiveWindow implements ReadWindow {
   #longRounds = 0
   #inFlight = 0
   #began?: number
+  /** The window when the round began: so many bytes end it */
+  #roundBytes = 0
+  /** Since when the first round lets more be asked for than it began with */
+  #grownAt?: number
   #arrived = 0
   #slowest = 0
   #waited = false
+  #goesOn = false
 
   constructor ({ clock, initial = INITIAL_WINDOW, max = DEFAULT_MAX_WINDOW }: AdaptiveWindowInit) {
     this.#clock = clock
     this.#max = max
     this.#initial = Math.min(initial, max)
     this.#bytes = this.#initial
+    this.#fitting = this.#initial
   }
 
   get bytes (): number {
@@ -110,11 +124,15 @@ export class AdaptiveWindow implements ReadWindow {
         this.#begin(now)
       } else if (!this.#measuring || asked >= this.#began) {
         this.#arrived += bytes
-        this.#slowest = Math.max(this.#slowest, now - asked)
+        // what was asked for since the window grows may queue behind our own
+        this.#slowest = asked >= (this.#grownAt ?? Infinity) ? this.#slowest : Math.max(this.#slowest, now - asked)
 
-        if (this.#arrived >= this.#bytes) {
+        if (this.#arrived >= this.#roundBytes) {
           this.#end(now, now - this.#began)
           this.#begin(now)
+        } else if (this.#delay === Infinity && this.#goesOn && now > this.#began) {
+          this.#grownAt ??= now
+          this.#bytes = Math.min(this.#max, this.#roundBytes + (STARTUP_GAIN - 1) * this.#arrived)
         }
       }
     }
@@ -124,8 +142,18 @@ export class AdaptiveWindow implements ReadWindow {
     this.#waited = true
   }
 
+  goesOn (): void {
+    if (!this.#goesOn) {
+      this.#goesOn = true
+      this.#bytes = this.#fitting
+      this.#roundBytes = Math.max(this.#roundBytes, this.#bytes)
+    }
+  }
+
   #begin (now: number): void {
     this.#began = now
+    this.#roundBytes = this.#bytes
+    this.#grownAt = undefined
     this.#arrived = 0
     this.#slowest = 0
     this.#waited = false
@@ -157,7 +185,8 @@ export class AdaptiveWindow implements ReadWindow {
       this.#measure(false)
     } else {
       const gain = this.#starting ? STARTUP_GAIN : GAIN
-      this.#bytes = Math.max(this.#initial, Math.min(this.#max, Math.ceil(gain * Math.max(...this.#rates) * this.#delay)))
+      this.#fitting = Math.max(this.#initial, Math.min(this.#max, Math.ceil(gain * Math.max(...this.#rates) * this.#delay)))
+      this.#bytes = this.#goesOn ? this.#fitting : this.#initial
     }
   }
 

@@ -39,6 +39,8 @@ export interface BlockFetcher {
    * Throws a FetchError; `not-here` also when the provider does not do this.
    */
   stream? (dag: DagWant, route: Route, attempt: Attempt): AsyncIterable<Block>
+  /** Whether `stream` has worked on this route lately; undefined while that is not known, when nobody should wait to find out. @default true */
+  streams? (route: Route): boolean | undefined
   /**
    * Whether any place that is dialled for this route has shown to be the provider's.
    * Where it is false, only hearsay was followed: that nobody is there says nothing

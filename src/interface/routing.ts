@@ -13,6 +13,8 @@ export interface WantedPart {
   readonly cid: CID
   readonly from: number
   readonly to: number
+  /** Where in the file the first window ends, when the reader knows the blocks in it and they are many: they can be asked for one by one meanwhile */
+  readonly known?: number
 }
 
 export interface RetrieveOptions extends ProgressOptions<RetrieveProgressEvents> {

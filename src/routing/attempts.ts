@@ -8,6 +8,7 @@ import type { RoutingEnvironment } from './environment.ts'
 import type { RoutingRequest } from './request.ts'
 import type { CandidateView, Selection } from './select.ts'
 import type { AttemptSummary, Timeline } from './timeline.ts'
+import type { ProviderId } from '../interface/provider.ts'
 import type { Want } from '../interface/request.ts'
 
 /** What a block is taken to weigh where no link told: the usual UnixFS leaf */
@@ -211,8 +212,20 @@ export class Attempts {
       env.windows.transfers[sizeClass(this.expectedSize)]?.add(run.transferring ?? 0)
     }
 
+    this.#learnLimit(answererOf(route), result)
     env.slots.leave(answererOf(route))
     this.#init.onSettled(run, result)
+  }
+
+  /** What it tells of how many more its provider bears; foreign code asks whom it likes */
+  #learnLimit (answerer: ProviderId, { outcome, sample }: AttemptResult): void {
+    const { slots, clock } = this.#init.env
+
+    if (outcome === 'delivered' && sample.latency != null) {
+      slots.providers.answered(answerer, sample.latency, slots.providerInFlight(answerer), clock.now())
+    } else if (outcome === 'overloaded' || outcome === 'stalled' || outcome === 'unreachable') {
+      slots.providers.failed(answerer, outcome, clock.now())
+    }
   }
 
   /** How long this attempt took to its first byte, or has taken without one */

@@ -154,7 +154,7 @@ export class Candidates {
             route,
             view,
             inFlight: slots.providerInFlight(answerer),
-            limit: view.successes > 0 || NAMED_ONCE.has(route.transport) ? slots.perProvider : Math.min(UNPROVEN_LIMIT, slots.perProvider),
+            limit: view.successes > 0 || NAMED_ONCE.has(route.transport) ? slots.providers.of(answerer) : Math.min(UNPROVEN_LIMIT, slots.providers.of(answerer)),
             has: group.has(provider.id, answerer)
           })
         }

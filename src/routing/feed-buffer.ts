@@ -172,7 +172,7 @@ export class FeedBuffer {
       return Promise.resolve(kept)
     }
 
-    const place = this.#plan.begin(key) ?? (this.#plan.has(key) ? undefined : at)
+    const place = this.#plan.begin(key) ?? (this.#plan.has(key) || (at ?? 0) < this.#from ? undefined : at)
     return place == null || this.#ended || !this.hasRoom || !this.reaches(place) ? undefined : this.#queue(key, place, signal)
   }
 

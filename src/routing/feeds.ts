@@ -65,6 +65,8 @@ interface Entry {
   readonly feed: DagFeed
   /** Of the reader who came last: it knows most providers */
   init: AheadInit
+  /** First byte that its readers wanted: what is before the stream comes block by block */
+  readonly from: number
   readonly resumed?: ProviderId
 }
 
@@ -132,10 +134,10 @@ export class DagFeeds {
     }
 
     for (const entry of this.#feeds) {
-      const { feed, init: its } = entry
+      const { feed, init: its, from } = entry
       const { dag, buffer } = feed
 
-      if (its.mode === mode && dag.key === key && (dag.from ?? 0) <= part.from && (dag.to ?? Infinity) >= part.to && (buffer.has(first) || (!feed.over && buffer.reaches(part.from)))) {
+      if (its.mode === mode && dag.key === key && from <= part.from && (dag.to ?? Infinity) >= part.to && (buffer.has(first) || (!feed.over && buffer.reaches(Math.max(dag.from ?? 0, part.from))))) {
         feed.readers.add(reader)
         entry.init = { ...init, part: its.part }
         return
@@ -218,12 +220,20 @@ export class DagFeeds {
       return
     }
 
-    const { stats, clock } = this.#env
-    const { because, chosen, fetcher } = choice
+    const { stats, clock, slots } = this.#env
+    const { because, chosen, fetcher, untried } = choice
+    // it may well say no: meanwhile the first blocks come one by one, and none of them twice
+    const from = untried && resumed == null ? Math.max(part.from, part.known ?? 0) : part.from
+
+    if (from > part.from && part.to - from + 1 < LEAST_STREAMED) {
+      slots.release(reader)
+      return
+    }
+
     const controller = new AbortController()
     const feed: DagFeed = new DagFeed({
       env: this.#env,
-      dag: { cid: part.cid, key, scope: 'entity', from: part.from, to: part.to, maxBytes },
+      dag: { cid: part.cid, key, scope: 'entity', from, to: part.to, maxBytes },
       first,
       chosen,
       fetcher,
@@ -250,12 +260,12 @@ export class DagFeeds {
         this.#ended(entry, end)
       }
     })
-    const entry: Entry = { feed, init, resumed }
+    const entry: Entry = { feed, init, from: part.from, resumed }
     readers.forEach(each => { feed.readers.add(each) })
     this.#feeds.add(entry)
     stats.streamsBegun++
     stats.streamsResumed += resumed == null ? 0 : 1
-    this.#init.tell(key, `asked for bytes ${part.from} to ${part.to} as one stream (${because})${resumed == null ? '' : `, in place of ${resumed}`}`, chosen.provider.id)
+    this.#init.tell(key, `asked for bytes ${from} to ${part.to} as one stream (${because})${resumed == null ? '' : `, in place of ${resumed}`}`, chosen.provider.id)
     void feed.run()
   }
 

@@ -95,7 +95,12 @@ export class Lookups {
   end (linger: boolean): void {
     const { clock, params } = this.#init.env
 
-    if (!linger || this.#stage !== 'running') {
+    if (this.#stage !== 'running') {
+      // nobody listens, and an error for nobody costs as much as the hash of a block
+      return
+    }
+
+    if (!linger) {
       this.#controller.abort()
       return
     }

@@ -99,6 +99,7 @@ export class SessionPrefetch {
     }
 
     this.#paused = false
+    this.#init.window.goesOn()
     this.#follow(signal)
     const { place, straight } = this.#outline.moveTo(cid)
     const ahead = this.#ahead.get(place.key)

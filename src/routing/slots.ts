@@ -1,17 +1,28 @@
+import { ProviderLimits } from './provider-limits.ts'
 import type { ProviderId } from '../interface/provider.ts'
 
 export interface SlotLimits {
   /** Attempts in flight over all reads: sockets and memory, at 2 MiB a block half a gigabyte */
   readonly global: number
-  /** Attempts in flight at one provider: browsers use 6 to 100 streams a host, gateways shed load above */
+  /** Most attempts in flight at one provider; fewer until it has shown that it bears them */
   readonly perProvider: number
-  /** Attempts in flight of one client or session: a quarter, so that four cannot starve the rest */
+  /** Most attempts in flight of one client or session; above a quarter only while a third as many are free */
   readonly perClient: number
   /** Reads waiting for a slot; more are turned away */
   readonly queue: number
 }
 
-export const DEFAULT_LIMITS: SlotLimits = { global: 256, perProvider: 32, perClient: 64, queue: 100_000 }
+/**
+ * 128 at one provider: with blocks of 16 KiB they fill a line of 80 MB/s and 25 ms,
+ * and no Kubo or CDN minds them. 192 of one client leave a quarter to whoever comes next.
+ */
+export const DEFAULT_LIMITS: SlotLimits = { global: 256, perProvider: 128, perClient: 192, queue: 100_000 }
+
+/** Attempts that a client may have whatever others have: a quarter of all, so that four cannot starve the rest */
+const FAIR_SHARE = 64
+
+/** Above it a client has at most this many times what is free: alone three quarters, two of them three sevenths each, and a newcomer finds room */
+const TIMES_FREE = 3
 
 interface Waiter {
   readonly client: string
@@ -36,11 +47,14 @@ export class AttemptSlots {
   readonly #perClient = new Map<string, number>()
   readonly #perProvider = new Map<ProviderId, number>()
   readonly #wanting = new Map<string, Wanting[]>()
+  /** By who answers */
+  readonly providers: ProviderLimits
   #inFlight = 0
   #queued = 0
 
   constructor (limits: SlotLimits = DEFAULT_LIMITS) {
     this.#limits = limits
+    this.providers = new ProviderLimits(limits.perProvider)
   }
 
   get inFlight (): number {
@@ -60,18 +74,18 @@ export class AttemptSlots {
     return this.#perProvider.get(id) ?? 0
   }
 
-  get perProvider (): number {
-    return this.#limits.perProvider
-  }
-
   /** Takes a slot at once when one is free and nobody waits before us */
   tryAcquire (client: string): boolean {
-    if (this.#inFlight >= this.#limits.global || (this.#perClient.get(client) ?? 0) >= this.#limits.perClient) {
+    const { perClient } = this.#limits
+    const held = this.#perClient.get(client) ?? 0
+    const free = this.#limits.global - this.#inFlight
+
+    if (free <= 0 || held >= perClient || (held >= FAIR_SHARE && held >= TIMES_FREE * free)) {
       return false
     }
 
     this.#inFlight++
-    this.#perClient.set(client, (this.#perClient.get(client) ?? 0) + 1)
+    this.#perClient.set(client, held + 1)
     return true
   }
 

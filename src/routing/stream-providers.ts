@@ -41,6 +41,8 @@ export interface StreamChoice {
   readonly because: string
   readonly chosen: CandidateView
   readonly fetcher: BlockFetcher
+  /** Nobody knows whether it can */
+  readonly untried: boolean
 }
 
 /** Who sends a file as one stream: whoever should be asked for the next block, if he can and has not failed at it */
@@ -70,7 +72,7 @@ export class StreamProviders {
     }
 
     const { chosen, because } = selectProvider({
-      candidates: views.filter(({ route }) => failed?.has(answererOf(route)) !== true),
+      candidates: views.filter(view => failed?.has(answererOf(view.route)) !== true && candidates.fetcher(view).streams?.(view.route) !== false),
       size,
       activeDomains: new Set(),
       allowFallback: false,
@@ -85,7 +87,7 @@ export class StreamProviders {
 
     // the best way may well be one block at a time
     const fetcher = candidates.fetcher(chosen)
-    return fetcher.stream == null ? undefined : { because, chosen, fetcher }
+    return fetcher.stream == null ? undefined : { because, chosen, fetcher, untried: fetcher.streams != null && fetcher.streams(chosen.route) == null }
   }
 
   /** A stream of this root from there was no help */

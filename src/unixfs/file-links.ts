@@ -1,4 +1,5 @@
 import { CID } from 'multiformats/cid'
+import { INITIAL_WINDOW } from '../block/read-window.ts'
 import { UnixFSError } from '../interface/errors.ts'
 
 /** Larger blocks cannot travel, so more than this tells nothing about a block */
@@ -13,7 +14,18 @@ export interface FileLink {
   readonly claimed: number
   /** Bytes that the DAG behind it has beyond content, where its parent tells */
   readonly beyond?: number
+  /** Where the leaves in a row end that begin with this one, as far as the first window reaches; `from` when they are few */
+  readonly leavesTo: number
 }
+
+/** What a dag-pb node adds to its content if it has no links: less than the smallest link takes */
+export const MAX_LEAF_FRAMING = 40
+
+/** How far ahead leaves are looked for: what a reader may have asked for before anything has come */
+const LEAVES_AHEAD = INITIAL_WINDOW
+
+/** Fewer than this are large ones: what a file of them takes is bytes, and hardly the round trip that is saved by asking for them one by one */
+const MANY_LEAVES = 32
 
 /**
  * The links of an open node that are still to be read: 52 bytes each with a CID of
@@ -54,18 +66,31 @@ export class FileLinks {
   }
 
   * [Symbol.iterator] (): Generator<FileLink> {
+    let leaves = 0
+
     for (const [index, end] of this.#ends.entries()) {
       const start = index === 0 ? 0 : this.#ends[index - 1] as number
       const from = this.#from[index] as number
       const beyond = this.#beyond[index] as number
+      leaves = Math.max(leaves, index)
+
+      while (this.#isLeaf(leaves) && (this.#from[leaves] as number) < from + LEAVES_AHEAD) {
+        leaves++
+      }
 
       yield {
         cid: this.#decode(this.#hashes.slice(start, end)),
         from,
         claimed: (this.#from[index + 1] as number) - from,
+        leavesTo: leaves - index < MANY_LEAVES ? from : this.#from[leaves] as number,
         ...(beyond < 0 ? {} : { beyond })
       }
     }
+  }
+
+  #isLeaf (index: number): boolean {
+    const beyond = this.#beyond[index] ?? -1
+    return beyond >= 0 && beyond < MAX_LEAF_FRAMING
   }
 
   #decode (hash: Uint8Array): CID {

@@ -90,6 +90,7 @@ export async function * orderedWalk<B extends Branch, T> (init: OrderedWalkInit<
         ahead.shift()
         ahead.fill()
         yield item.value
+        ahead.goesOn()
       } else {
         await ahead.changed()
       }

@@ -1,6 +1,9 @@
 import { UnixFSError } from '../interface/errors.ts'
 import type { Branch, Opened, OrderedWalkInit, Step, Value } from './ordered-walk.ts'
 
+/** Blocks in flight and waiting while the reader may want no more than a look: 1 MiB of 16 KiB each */
+export const FIRST_BLOCKS = 64
+
 /** Windows that may be left in a node when the next one is asked for: one in flight, one until that has arrived */
 const LOOK_AHEAD = 2
 
@@ -49,10 +52,12 @@ export class ReadAhead<B extends Branch, T> {
   #bytes = 0
   #blocks = 0
   #held = 0
+  #mostBlocks: number
   #wake?: () => void
 
   constructor (init: OrderedWalkInit<B, T>) {
     this.#init = init
+    this.#mostBlocks = Math.min(FIRST_BLOCKS, init.windowBlocks)
     this.#head = { item: source([{ branch: init.root }]) }
     this.#cursor = this.#head
   }
@@ -124,6 +129,12 @@ export class ReadAhead<B extends Branch, T> {
     }
 
     return new Promise(resolve => { this.#wake = resolve })
+  }
+
+  /** The reader has come back for more */
+  goesOn (): void {
+    this.#mostBlocks = this.#init.windowBlocks
+    this.#init.window.goesOn()
   }
 
   wake (): void {
@@ -231,9 +242,9 @@ export class ReadAhead<B extends Branch, T> {
   }
 
   #room (bytes: number, paid = 0): boolean {
-    const { window, windowBlocks, account } = this.#init
+    const { window, account } = this.#init
 
-    return this.#bytes + bytes - paid <= Math.min(window.bytes, account.share) && this.#blocks < windowBlocks && account.take(bytes)
+    return this.#bytes + bytes - paid <= Math.min(window.bytes, account.share) && this.#blocks < this.#mostBlocks && account.take(bytes)
   }
 
   #hold (held: number, ahead: number): void {

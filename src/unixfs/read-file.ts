@@ -4,7 +4,7 @@ import { wholeNumber } from '../block/whole-number.ts'
 import { withOwnSignal } from '../clock/own-signal.ts'
 import { systemClock } from '../clock/system-clock.ts'
 import { UnixFSError } from '../interface/errors.ts'
-import { FileLinks } from './file-links.ts'
+import { FileLinks, MAX_LEAF_FRAMING } from './file-links.ts'
 import { orderedWalk } from './ordered-walk.ts'
 import { contentSize, DAG_PB_CODE, decodeNode, linkSize, RAW_CODE } from './unixfs-node.ts'
 import type { FileLink } from './file-links.ts'
@@ -15,8 +15,11 @@ import type { Clock } from '../interface/clock.ts'
 import type { BlockLoader, ReadOptions } from '../interface/unixfs.ts'
 import type { CID } from 'multiformats/cid'
 
-/** For files of tiny chunks: a window of 16 MiB is 64 chunks of 256 KiB. Blocks that lie about their size, 2 MiB each, hold 128 MiB. */
-export const DEFAULT_WINDOW_BLOCKS = 64
+/**
+ * As many as one provider is ever asked for at once: for files of tiny chunks, since a
+ * window of 16 MiB is 64 chunks of 256 KiB. Blocks that lie about their size, 2 MiB each, hold 256 MiB.
+ */
+export const DEFAULT_WINDOW_BLOCKS = 128
 
 /**
  * A balanced DAG of two links per node over single bytes is 53 deep when its
@@ -35,9 +38,6 @@ const BARREN_NODES_PER_CONTENT = 2
 /** The largest block that everyone transfers */
 const MAX_BLOCK_BYTES = 2_097_152
 
-/** What a dag-pb node adds to its content if it has no links: less than the smallest link takes */
-const MAX_LEAF_FRAMING = 40
-
 /** What a node of unknown size is taken for: a thousand links */
 const GUESSED_NODE_BYTES = 49_152
 
@@ -52,7 +52,7 @@ export const MAX_LINK_BYTES = 8_388_608
 const MAX_LINK_BYTES_AHEAD = 3_145_728
 
 export interface ReadFileOptions extends ReadOptions {
-  /** Blocks to load ahead of the reader. @default 64 */
+  /** Blocks to load ahead of the reader. @default 128 */
   windowBlocks?: number
   /** Shared with other readers. @default one of its own */
   budget?: ReadBudget
@@ -185,7 +185,7 @@ function * children (parent: FileBranch, links: FileLinks): Generator<{ branch: 
   }
 }
 
-function child (parent: FileBranch, { cid, from, claimed, beyond }: FileLink): FileBranch {
+function child (parent: FileBranch, { cid, from, claimed, beyond, leavesTo }: FileLink): FileBranch {
   const depth = parent.depth + 1
 
   if (depth > MAX_FILE_DEPTH) {
@@ -206,7 +206,7 @@ function child (parent: FileBranch, { cid, from, claimed, beyond }: FileLink): F
   const { file, last } = parent
   const at = parent.at + from
 
-  return { cid, size, cost, reach: Math.max(size ?? cost, end - start), claimed, start, end, depth, file, at, last, part: { cid: file, from: at + start, to: last } }
+  return { cid, size, cost, reach: Math.max(size ?? cost, end - start), claimed, start, end, depth, file, at, last, part: { cid: file, from: at + start, to: last, ...(leavesTo > from ? { known: parent.at + leavesTo } : {}) } }
 }
 
 /**

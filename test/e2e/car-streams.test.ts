@@ -131,6 +131,34 @@ describe('a file over HTTP', () => {
     expect(server.blocks).toEqual([blockKey(file.root)])
   })
 
+  it('of many small blocks begins block by block where nobody knows whether CARs are made, and comes as one stream from then on', async () => {
+    const [first, second] = await Promise.all([1, 2].map(async seed => sampleFile({ size: 4 * MIB, chunkSize: 16_384, seed }))) as [SampleFile, SampleFile]
+    const server = await serve({ ...first, blocks: new Map([...first.blocks, ...second.blocks]) })
+    const { contentRouting } = await node([server])
+    expect(same(await collect(contentRouting.retrieveContent(first.root)), first.bytes)).toBe(true)
+    expect(server.cars.map(({ query }) => query.from)).toEqual([MIB])
+    // the root and the first MiB
+    expect(server.blocks.length).toBe(1 + 64)
+    expect(contentRouting.stats().streams.bytes).toBe(3 * MIB)
+    expect(contentRouting.stats().bytes.wasted).toBe(0)
+    expect(same(await collect(contentRouting.retrieveContent(second.root)), second.bytes)).toBe(true)
+    expect(server.cars.map(({ query }) => query.from)).toEqual([MIB, 0])
+    expect(server.blocks.length).toBe(1 + 64 + 1)
+  })
+
+  it('from a provider that makes no CARs costs one request more in an hour, and each block once', async () => {
+    const files = await Promise.all([1, 2, 3].map(async seed => sampleFile({ size: 2 * MIB + MIB / 2, chunkSize: 16_384, seed })))
+    const server = await serve({ ...file, blocks: new Map(files.flatMap(({ blocks }) => [...blocks])) }, async ({ res }) => { res.writeHead(406).end() })
+    const { contentRouting } = await node([server])
+    for (const { root, bytes } of files) {
+      expect(same(await collect(contentRouting.retrieveContent(root)), bytes)).toBe(true)
+    }
+    expect(server.cars.length).toBe(1)
+    expect(server.blocks.length).toBe(new Set(server.blocks).size)
+    expect(server.blocks.length).toBe(files.reduce((sum, { blocks }) => sum + blocks.size, 0))
+    expect(contentRouting.stats().streams.begun).toBe(1)
+  })
+
   it('of which little is left to read comes block by block', async () => {
     const server = await serve(file)
     const { contentRouting } = await node([server])

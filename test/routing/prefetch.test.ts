@@ -254,17 +254,18 @@ describe('what is wanted ahead', () => {
   it.each([[10, 5], [5, 0]])('with %i tokens for second requests takes %i, and the rest when a reader waits', async (initial, spent) => {
     const s = await setting(wide, { routing: { hedge: { share: 0, initial, burst: 10, shadowShare: 0, exploreShare: 0 } } })
     const b = s.network.add('b', { latency: 25 })
-    const session = s.manager.createSession(wide.root, { prefetch: true, providers: [s.provider, b].map(({ provider }) => provider.addresses[0] as string) })
+    const session = s.manager.createSession(wide.root, { prefetch: { window: 1_000_000 }, providers: [s.provider, b].map(({ provider }) => provider.addresses[0] as string) })
     await s.clock.run(walk(wide.root, async cid => session.retrieve(cid), 8))
     await s.clock.advance(200)
     const before = s.manager.stats().hedges.sent
     s.provider.behaviour.silent = true
     b.behaviour.silent = true
-    await s.clock.run(settled(session.retrieve(block(wide, 10), { timeout: 1 })))
-    await s.clock.advance(400)
+    await s.clock.run(settled(session.retrieve(block(wide, 20), { timeout: 1 })))
+    // soon enough: those who stay silent are left alone before long
+    await s.clock.advance(150)
     const ahead = s.manager.stats().hedges.sent
     expect(ahead - before).toBe(spent)
-    const waiting = settled(session.retrieve(block(wide, 30)))
+    const waiting = settled(session.retrieve(block(wide, 38)))
     await s.clock.advance(400)
     expect(s.manager.stats().hedges.sent).toBeGreaterThan(ahead)
     await s.manager.stop()

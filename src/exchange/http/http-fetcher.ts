@@ -66,10 +66,10 @@ const HEADERS: Record<string, string> = {
   'accept-encoding': 'identity'
 }
 
-/** Origins remembered as making no CARs: as many as a busy node meets gateways in an hour */
-const MAX_WITHOUT_CARS = 1_024
-/** A server gets a new version now and then, not by the minute */
-const WITHOUT_CARS_TTL = 3_600_000
+/** Origins of which it is remembered whether they make CARs: as many as a busy node meets gateways in an hour */
+const MAX_ORIGINS = 1_024
+/** A server gets a new version now and then, not by the minute; each request for a CAR asks again */
+const CARS_TTL = 3_600_000
 
 const OUTCOMES: Record<TransportFailure, Exclude<Outcome, 'delivered'>> = {
   dns: 'unreachable',
@@ -93,8 +93,8 @@ class GatewayFetcher implements HttpBlockFetcher {
   readonly #onlyIfCached: boolean
   /** Providers are values: parsing their addresses once is enough */
   readonly #reachable = new WeakMap<Provider, Reachable>()
-  /** Origins that answered a request for a CAR with something else */
-  readonly #withoutCars: LRUCache<string, true>
+  /** Origins that answered a request for a CAR, with one or with something else */
+  readonly #makesCars: LRUCache<string, boolean>
 
   constructor (init: HttpBlockFetcherInit) {
     this.name = init.name ?? 'http'
@@ -104,7 +104,7 @@ class GatewayFetcher implements HttpBlockFetcher {
     this.#maxRetryAfter = init.maxRetryAfter ?? DEFAULT_MAX_RETRY_AFTER
     const clock = init.clock ?? systemClock
     this.#clock = clock
-    this.#withoutCars = new LRUCache({ max: MAX_WITHOUT_CARS, ttl: WITHOUT_CARS_TTL, ttlResolution: 0, perf: { now: () => clock.now() + 1 } }) // 0 would mean: no age
+    this.#makesCars = new LRUCache({ max: MAX_ORIGINS, ttl: CARS_TTL, ttlResolution: 0, perf: { now: () => clock.now() + 1 } }) // 0 would mean: no age
   }
 
   routes (provider: Provider): readonly Route[] {
@@ -148,7 +148,7 @@ class GatewayFetcher implements HttpBlockFetcher {
     const who = describe(route)
     const address = origin(who, route)
 
-    if (this.#withoutCars.has(address)) {
+    if (this.#makesCars.get(address) === false) {
       throw new FetchError('not-here', `${who} makes no CARs, as it said a while ago`, { provider: route.provider })
     }
 
@@ -161,18 +161,24 @@ class GatewayFetcher implements HttpBlockFetcher {
       response.discard()
       if (answer.kind === 'no-cars') {
         if (answer.lasting) {
-          this.#withoutCars.set(address, true)
+          this.#makesCars.set(address, false)
         }
         throw new FetchError('not-here', `${who} ${answer.why}`, { provider: route.provider })
       }
       throw this.#failed(answer, response, who, route)
     }
 
+    this.#makesCars.set(address, true)
+
     try {
       yield * readCar(counted(response.body, attempt), { root: dag.cid, maxBlockBytes: dag.maxBytes })
     } catch (error) {
       throw streamFailure(error, `${who} answered 200, but`, route, attempt)
     }
+  }
+
+  streams ({ address }: Route): boolean | undefined {
+    return address === undefined ? false : this.#makesCars.get(address)
   }
 
   async stop (): Promise<void> {

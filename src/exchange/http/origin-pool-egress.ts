@@ -12,6 +12,12 @@ export interface OriginPoolInit {
   readonly maxHeaderSize: number
 }
 
+/** Connections of an origin that are kept for as long as was asked for */
+const KEPT = 32
+
+/** What more a burst took is closed sooner, in ms: the next window of the same reader comes within a round trip */
+const BURST_IDLE_TIMEOUT = 4_000
+
 /** The connections to one origin, and who waits for one. undici's own Pool cannot give up a dial or a place in its queue. */
 export class OriginPool {
   readonly #origin: string
@@ -86,7 +92,9 @@ export class OriginPool {
       return undefined
     }
 
-    const lane = new Lane(this.#origin, this.#init, () => {
+    const { idleTimeout } = this.#init
+    const init = this.#lanes.size < KEPT ? this.#init : { ...this.#init, idleTimeout: Math.min(idleTimeout, BURST_IDLE_TIMEOUT) }
+    const lane = new Lane(this.#origin, init, () => {
       if (lane.exchange === undefined) {
         this.#retire(lane)
         this.#settleDown()

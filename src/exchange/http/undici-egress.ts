@@ -13,9 +13,9 @@ import type { AddressPolicy } from '../../provider/address.ts'
 
 /**
  * HTTP/1.1 carries one exchange per connection, so this is how many requests one provider has in flight. As
- * many as routing allows itself by default: an attempt's timers must not run while it queues here.
+ * many as routing ever allows itself by default: an attempt's timers must not run while it queues here.
  */
-export const DEFAULT_CONNECTIONS_PER_ORIGIN = 32
+export const DEFAULT_CONNECTIONS_PER_ORIGIN = 128
 
 /** Long enough for the next block of a file being watched, short enough to be a guest: boxo keeps idle ones as long */
 export const DEFAULT_IDLE_TIMEOUT = 30_000
@@ -32,7 +32,7 @@ export const DEFAULT_MAX_HEADER_SIZE = 16_384
 export interface UndiciTransportInit {
   /** Which addresses may be dialled. @default public ones only */
   policy?: AddressPolicy
-  /** More requests than this wait for a connection. @default 32 */
+  /** More requests than this wait for a connection. @default 128 */
   connectionsPerOrigin?: number
   /** Milliseconds that an unused connection is kept. @default 30_000 */
   idleTimeout?: number

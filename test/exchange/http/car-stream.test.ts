@@ -139,10 +139,13 @@ describe('stream', () => {
       res.writeHead(200, { 'content-type': 'application/octet-stream' }).end('a file')
     })
 
+    expect(made.streams?.(routeTo(url))).toBe(undefined)
     expect(await failure(url, made)).toMatchObject({ outcome: 'not-here', message: expect.stringContaining('instead of a CAR') as string })
+    expect(made.streams?.(routeTo(url))).toBe(false)
     expect(await failure(url, made)).toMatchObject({ outcome: 'not-here', message: expect.stringContaining('makes no CARs') as string })
     expect(asked).toBe(1)
     await clock.advance(3_600_001)
+    expect(made.streams?.(routeTo(url))).toBe(undefined)
     await failure(url, made)
     expect(asked).toBe(2)
   })
