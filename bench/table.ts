@@ -41,13 +41,13 @@ function isGrid (value: unknown): value is readonly Row[] {
   return Array.isArray(value) && value.length > 0 && value.every(row => typeof row === 'object' && row != null && !Array.isArray(row))
 }
 
-/** Numbers of a column have the same decimals and stand under each other: one below hundreds, two below 1 */
+/** Numbers of a column have the same decimals and stand under each other: one, two where all are below 10 */
 function grid (rows: readonly Row[]): string[] {
   const names = [...new Set(rows.flatMap(row => Object.keys(row)))]
   const cells = names.map(name => {
     const values = rows.map(row => row[name])
     const numbers = values.filter(value => typeof value === 'number')
-    const decimals = numbers.every(Number.isInteger) ? 0 : numbers.every(value => Math.abs(value) <= 1) ? 2 : 1
+    const decimals = numbers.every(Number.isInteger) ? 0 : numbers.every(value => Math.abs(value) < 10) ? 2 : 1
     const texts = [name, ...values.map(value => typeof value === 'number' ? value.toFixed(decimals).replace(/^-(?=[0.]*$)/, '') : value == null ? '' : numberText(value))]
     const width = Math.max(...texts.map(text => text.length))
     return texts.map(text => numbers.length > 0 ? text.padStart(width) : text.padEnd(width))
