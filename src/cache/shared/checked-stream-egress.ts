@@ -25,7 +25,7 @@ export async function checkedStream (server: RedisServer, signal: AbortSignal): 
     socket.destroy()
     throw err
   }
-  return new CheckedStream(socket)
+  return new CheckedStream(socket, password)
 }
 
 function open ({ host, port, tls, ca }: RedisServer): Socket {
@@ -113,11 +113,13 @@ async function settled (socket: Socket, signal: AbortSignal, begin: (resolve: ()
 export class CheckedStream extends Duplex {
   readonly gate = new ReplyGate()
   readonly #socket: Socket
+  readonly #password: string | undefined
   #corked = false
 
-  constructor (socket: Socket) {
+  constructor (socket: Socket, password: string | undefined) {
     super({ allowHalfOpen: false })
     this.#socket = socket
+    this.#password = password
     socket.on('data', (chunk: Buffer) => {
       const wrong = this.gate.check(chunk)
       if (wrong != null) {
@@ -131,6 +133,11 @@ export class CheckedStream extends Duplex {
     if (socket.destroyed) {
       this.destroy(new RedisError('unreachable', 'it closed the connection'))
     }
+  }
+
+  /** What came from there, fit for a log */
+  printable (text: string): string {
+    return printable(text, this.#password)
   }
 
   setNoDelay (on?: boolean): this {

@@ -1,6 +1,6 @@
 import { MissingDependencyError } from '../../interface/errors.ts'
 import { checkedStream } from './checked-stream-egress.ts'
-import { RedisError, printable } from './redis-error.ts'
+import { RedisError } from './redis-error.ts'
 import type { CheckedStream } from './checked-stream-egress.ts'
 import type { RedisServer } from './redis-options.ts'
 import type { Clock } from '../../interface/clock.ts'
@@ -54,7 +54,7 @@ export class RedisConnection {
     try {
       await connection.#redis.connect()
     } catch (err) {
-      throw connection.#reason ?? reasonOf(err)
+      throw connection.#reason ?? reasonOf(err, stream)
     }
     return connection
   }
@@ -75,9 +75,9 @@ export class RedisConnection {
       maxRetriesPerRequest: 0,
       retryStrategy: null
     })
-    this.#redis.on('error', (err: unknown) => { this.#reason ??= reasonOf(err) })
+    this.#redis.on('error', (err: unknown) => { this.#reason ??= reasonOf(err, stream) })
     this.#ended = new Promise(resolve => {
-      stream.once('error', (err: unknown) => { this.#reason ??= reasonOf(err) })
+      stream.once('error', (err: unknown) => { this.#reason ??= reasonOf(err, stream) })
       stream.once('close', () => {
         this.#unwatch?.()
         const reason = this.#reason ??= new RedisError('unreachable', 'the connection was closed')
@@ -150,7 +150,8 @@ export class RedisConnection {
       } else {
         disclosure?.unknown()
       }
-      throw isReply(err) ? reasonOf(err) : this.#reason ?? reasonOf(err)
+      const reason = reasonOf(err, this.#stream)
+      throw isReply(err) ? reason : this.#reason ?? reason
     }
   }
 
@@ -196,13 +197,13 @@ function isReply (err: unknown): boolean {
   return err instanceof Error && err.name === 'ReplyError'
 }
 
-function reasonOf (err: unknown): RedisError {
+function reasonOf (err: unknown, stream: CheckedStream): RedisError {
   if (err instanceof RedisError) {
     return err
   }
   const text = err instanceof Error ? err.message : String(err)
   if (!isReply(err)) {
-    return new RedisError('unreachable', `the connection broke: ${printable(text, undefined)}`)
+    return new RedisError('unreachable', `the connection broke: ${stream.printable(text)}`)
   }
-  return new RedisError(text.startsWith('WRONGTYPE') ? 'wrong-type' : 'refused', `it refuses: ${printable(text, undefined)}`)
+  return new RedisError(text.startsWith('WRONGTYPE') ? 'wrong-type' : 'refused', `it refuses: ${stream.printable(text)}`)
 }

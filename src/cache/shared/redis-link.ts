@@ -52,7 +52,8 @@ export class RedisLink {
 
   /** Where to ask; undefined: nowhere now */
   get connection (): RedisConnection | undefined {
-    return this.#breaker.state === 'closed' ? this.#connection : undefined
+    const usable = this.#breaker.state === 'closed' && this.#connection?.ended === false && !this.#closing.signal.aborted
+    return usable ? this.#connection : undefined
   }
 
   /** Whether it takes blocks; where it did not, that is looked at again after a while */
