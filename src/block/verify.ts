@@ -3,7 +3,8 @@ import { equals } from 'uint8arrays/equals'
 import { toString } from 'uint8arrays/to-string'
 import { BlockTooLargeError, HashMismatchError, InvalidOptionError, UnacceptableHashError } from '../interface/errors.ts'
 import { quote } from '../interface/quote.ts'
-import { BLAKE3_CODE, BLAKE3_DIGEST, IDENTITY_CODE, SHA1_CODE, sha1Algorithm, strongAlgorithms } from './hashes.ts'
+import { acceptedAlgorithms } from './accepted-algorithms.ts'
+import { BLAKE3_CODE, BLAKE3_DIGEST, IDENTITY_CODE, SHA1_CODE } from './hashes.ts'
 import { multihashKey } from './key.ts'
 import type { Algorithm } from './hashes.ts'
 import type { BlockKey } from '../interface/provider.ts'
@@ -57,6 +58,12 @@ export interface BlockVerifier {
    */
   verify (cid: CID, bytes: Uint8Array, options?: VerifyOptions): Promise<void> | void
   /**
+   * The caller knows that these bytes are the block's, by a check of its own that is as good as this one was at some
+   * other time: a checksum that was taken when they were hashed. They are not hashed again. Throws an
+   * `UnacceptableHashError` when bytes cannot be trusted by this CID's hash.
+   */
+  vouch (cid: CID, bytes: Uint8Array): void
+  /**
    * Which block the bytes are, by what is known of their hash before them: the
    * key of the one CID multihash that they match. Remembered as in `verify`, which
    * costs nothing then; so the bytes must be nobody else's. Throws an
@@ -96,15 +103,20 @@ export function blockVerifier (init: BlockVerifierInit = {}): BlockVerifier {
   return new Verifier(init)
 }
 
+/** One for the process: a block goes through the hands of several verifiers, such as a cache's and a node's */
+const verified = new WeakMap<Uint8Array, Remembered>()
+
 class Verifier implements BlockVerifier {
   readonly maxBlockSize: number
   readonly #algorithms: Map<number, Algorithm>
-  readonly #memo = new WeakMap<Uint8Array, Remembered>()
+  readonly #memo: WeakMap<Uint8Array, Remembered>
   #hashed = 0
 
   constructor (init: BlockVerifierInit) {
     this.maxBlockSize = blockSize(init.maxBlockSize ?? DEFAULT_MAX_BLOCK_SIZE)
-    this.#algorithms = algorithms(init)
+    this.#algorithms = acceptedAlgorithms(init)
+    // what somebody else's hash function says is nobody else's truth
+    this.#memo = init.hashers == null ? verified : new WeakMap()
   }
 
   get hashed (): number {
@@ -167,6 +179,18 @@ class Verifier implements BlockVerifier {
     }
 
     return digest.then((digest) => this.#accept(cid, algorithm, bytes, digest))
+  }
+
+  vouch (cid: CID, bytes: Uint8Array): void {
+    if (cid.multihash.code !== IDENTITY_CODE) {
+      const { code, maxDigest } = this.#algorithm(cid)
+      const { digest } = cid.multihash
+
+      // of a truncated one the rest is not known, and may be asked for
+      if (digest.byteLength === (code === BLAKE3_CODE ? BLAKE3_DIGEST : maxDigest)) {
+        this.#memo.set(bytes, { code, digest, length: bytes.byteLength })
+      }
+    }
   }
 
   identify ({ hash, digestLength }: HashPrefix, bytes: Uint8Array): Promise<BlockKey> | BlockKey {
@@ -311,32 +335,4 @@ function blockSize (value: number): number {
   }
 
   return value
-}
-
-function algorithms (init: BlockVerifierInit): Map<number, Algorithm> {
-  const result = new Map(strongAlgorithms.map((algorithm) => [algorithm.code, algorithm]))
-
-  if (init.allowSha1 === true) {
-    result.set(SHA1_CODE, sha1Algorithm)
-  }
-
-  for (const [index, hasher] of (init.hashers ?? []).entries()) {
-    if (!Number.isSafeInteger(hasher?.code) || typeof hasher.name !== 'string' || typeof hasher.encode !== 'function') {
-      throw new InvalidOptionError(`hashers[${index}] must be a multihash hasher with name, code and encode`)
-    }
-
-    if (hasher.code === IDENTITY_CODE || (hasher.code === SHA1_CODE && init.allowSha1 !== true)) {
-      throw new InvalidOptionError(`hashers[${index}] must not be ${hasher.code === SHA1_CODE ? 'sha1, unless allowSha1 is set' : 'the identity, which hashes nothing'}`)
-    }
-
-    result.set(hasher.code, {
-      name: hasher.name,
-      code: hasher.code,
-      // a hasher gives one length: the longer digests of blake3 are ours alone
-      maxDigest: hasher.code === BLAKE3_CODE ? BLAKE3_DIGEST : result.get(hasher.code)?.maxDigest,
-      hash: (bytes) => hasher.encode(bytes)
-    })
-  }
-
-  return result
 }

@@ -31,6 +31,8 @@ export interface LocalStore {
    * not the user's. Holds for one `put`.
    */
   fetched? (bytes: Uint8Array): void
+  /** A user put this block: if it is here as fetched, it is his from now on */
+  claim? (cid: CID, options?: AbortOptions): Promise<void>
 }
 
 /** `authored` is the user's, and stays until it is deleted; `fetched` can be had again */
@@ -94,7 +96,7 @@ export interface CacheVerifyProgress {
 }
 
 /** What the commands, the control endpoint and whoever composes a node need of a cache, besides the blockstore that it is */
-export interface BlockCache extends Blockstore, Required<Pick<LocalStore, 'admit' | 'fetched'>> {
+export interface BlockCache extends Blockstore, Required<Pick<LocalStore, 'admit' | 'fetched' | 'claim'>> {
   /** Blocks that must not be evicted, though nobody authored them here: asked before an eviction */
   attachPins (isPinned: (cid: CID) => boolean | Promise<boolean>): void
   stats (): CacheStats

@@ -4,7 +4,7 @@ import { CID } from 'multiformats/cid'
 import * as Digest from 'multiformats/hashes/digest'
 import { from } from 'multiformats/hashes/hasher'
 import { fromString } from 'uint8arrays/from-string'
-import { describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { blockKey } from '../../src/block/key.ts'
 import { blockVerifier } from '../../src/block/verify.ts'
 import type { BlockVerifier, BlockVerifierInit, VerifyOptions } from '../../src/block/verify.ts'
@@ -242,6 +242,37 @@ describe('verify', () => {
 })
 
 describe('the memo', () => {
+  // one for all verifiers of the process: bytes that no other test has verified
+  let HELLO: Uint8Array
+
+  beforeEach(() => {
+    HELLO = text('hello')
+  })
+
+  it('is shared by all verifiers, but for those that were given hash functions', () => {
+    const [first, second, foreign] = [blockVerifier(), blockVerifier(), blockVerifier({ hashers: [from({ name: 'sha2-256', code: 0x12, encode: bytes => Uint8Array.from(sha256(bytes)) })] })]
+
+    accept(first, HELLO_CID, HELLO)
+    accept(second, HELLO_CID, HELLO)
+    accept(foreign, HELLO_CID, HELLO)
+    expect([first.hashed, second.hashed, foreign.hashed]).toEqual([1, 0, 1])
+  })
+
+  it('takes somebody\'s word for bytes, for no other CID and for no digest that was not given', () => {
+    const verifier = blockVerifier()
+
+    verifier.vouch(HELLO_CID, HELLO)
+    accept(verifier, HELLO_CID, HELLO)
+    expect(verifier.hashed).toBe(0)
+    expect(failure(() => verifier.verify(cidOf(0x12, sha256(text('x'))), HELLO)).name).toBe('HashMismatchError')
+    expect(failure(() => verifier.vouch(cidOf(0x11, sha256(HELLO).slice(0, 20)), HELLO)).name).toBe('UnacceptableHashError')
+
+    const whole = text('hello')
+    verifier.vouch(cidOf(0x12, sha256(HELLO).slice(0, 20)), whole)
+    accept(verifier, HELLO_CID, whole)
+    expect(verifier.hashed).toBe(1)
+  })
+
   it('does not hash the same bytes twice', () => {
     const verifier = blockVerifier()
 
@@ -341,6 +372,7 @@ describe('hashers', () => {
 
   it('answer for verified bytes without hashing', async () => {
     const verifier = blockVerifier()
+    const HELLO = text('hello')
 
     accept(verifier, HELLO_CID, HELLO)
     const whole = await hasher(verifier, 0x12).digest(HELLO)
@@ -364,6 +396,7 @@ describe('hashers', () => {
 
   it('give away copies: what is remembered cannot be changed through them', async () => {
     const verifier = blockVerifier()
+    const HELLO = text('hello')
 
     accept(verifier, HELLO_CID, HELLO)
     const given = await hasher(verifier, 0x12).digest(HELLO)

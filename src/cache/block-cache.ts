@@ -1,0 +1,339 @@
+import { NotFoundError } from 'interface-store'
+import { CID } from 'multiformats/cid'
+import * as raw from 'multiformats/codecs/raw'
+import * as Digest from 'multiformats/hashes/digest'
+import { raceSignal } from '../clock/race-signal.ts'
+import { CacheClosedError } from '../interface/errors.ts'
+import { PROMISE_TIME } from './cache-parts.ts'
+import { cacheStats } from './cache-stats.ts'
+import { collect } from './collect.ts'
+import { DiskReads } from './disk-reads.ts'
+import { cacheKey } from './key.ts'
+import { Maintenance } from './maintenance.ts'
+import { OneChunk } from './one-chunk.ts'
+import { Writes } from './writes.ts'
+import type { CacheParts } from './cache-parts.ts'
+import type { CacheKey } from './key.ts'
+import type { SharedTier } from './shared/shared-tier.ts'
+import type { AdmitOptions, BlockCache, CacheEntry, CacheHealth, CacheKind, CacheStats, CacheVerifyProgress } from '../interface/cache.ts'
+import type { AbortOptions } from '@libp2p/interface'
+import type { InputPair, Pair } from 'interface-blockstore'
+
+type Bytes = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>
+type Chunks = Generator<Uint8Array> | AsyncGenerator<Uint8Array>
+
+export interface BlockCacheInit {
+  /** What a `put` is when nothing says that the bytes were fetched */
+  readonly puts: CacheKind
+  readonly maxBytes: number
+  readonly shared?: SharedTier
+  /** After all that is under way is over */
+  close (): Promise<void>
+}
+
+/** The tiers as one blockstore */
+export class TieredCache implements BlockCache {
+  readonly #parts: CacheParts
+  readonly #init: BlockCacheInit
+  readonly #reads: DiskReads
+  readonly #writes: Writes
+  readonly #maintenance: Maintenance
+  /** How many puts to come each array was fetched for */
+  readonly #fetched = new WeakMap<Uint8Array, number>()
+  #closing?: Promise<void>
+
+  constructor (parts: CacheParts, init: BlockCacheInit) {
+    this.#parts = parts
+    this.#init = init
+    this.#reads = new DiskReads(parts)
+    this.#writes = new Writes(parts, this.#reads)
+    this.#maintenance = new Maintenance(parts, this.#reads, this.#writes)
+  }
+
+  has (cid: CID, options?: AbortOptions): boolean | Promise<boolean> {
+    this.#begin(options)
+    const { memory, transit, disk } = this.#parts
+    const key = cacheKey(cid)
+    const held = memory.peek(key)
+
+    if (held != null && held.slot !== -1) {
+      this.#promise(held.slot)
+      return true
+    }
+    const bytes = held?.bytes ?? transit.get(key)
+
+    if (bytes != null && (transit.get(key) != null || transit.fits(bytes.byteLength))) {
+      transit.hold(key, bytes)
+      return true
+    }
+    const slot = disk.find(cid.multihash.bytes)
+
+    if (slot !== -1 && this.#reads.trusts(key, slot)) {
+      this.#promise(slot)
+      return true
+    }
+    if (this.#parts.verifier.identity(cid) != null) {
+      return true
+    }
+    if (slot === -1 && this.#init.shared == null && this.#writes.arriving(key) == null) {
+      return false
+    }
+    return raceSignal(this.#look(cid, key), options?.signal)
+  }
+
+  get (cid: CID, options?: AbortOptions): Chunks {
+    this.#begin(options)
+    const { memory, transit, residents, counts } = this.#parts
+    const key = cacheKey(cid)
+    const held = memory.get(key)
+
+    if (held != null) {
+      residents.hit(held.slot)
+      counts.hit('memory', held.bytes.byteLength)
+      return new OneChunk(held.bytes)
+    }
+    const bytes = transit.get(key)
+
+    if (bytes != null) {
+      counts.hit('transit', bytes.byteLength)
+      return new OneChunk(bytes)
+    }
+    return this.#get(cid, key, options?.signal)
+  }
+
+  async put (cid: CID, bytes: Bytes, options?: AbortOptions): Promise<CID> {
+    this.#begin(options)
+    const key = cacheKey(cid)
+    const fetched = bytes instanceof Uint8Array && this.#take(bytes)
+    const whole = bytes instanceof Uint8Array ? bytes : await raceSignal(collect(cid, bytes, this.#parts.verifier.maxBlockSize), options?.signal)
+
+    if (this.#parts.verifier.identity(cid) == null) {
+      await raceSignal(this.#writes.put({ cid, key, bytes: whole }, fetched ? 'fetched' : this.#init.puts), options?.signal)
+    }
+    return cid
+  }
+
+  async admit (cid: CID, bytes: Uint8Array, options: AdmitOptions): Promise<boolean> {
+    this.#begin(options)
+    const kept = await raceSignal(this.#writes.put({ cid, key: cacheKey(cid), bytes }, 'fetched', options.client), options.signal)
+    this.#init.shared?.offer(cid.multihash.bytes, bytes)
+    return kept
+  }
+
+  fetched (bytes: Uint8Array): void {
+    this.#fetched.set(bytes, (this.#fetched.get(bytes) ?? 0) + 1)
+  }
+
+  async claim (cid: CID, options?: AbortOptions): Promise<void> {
+    this.#begin(options)
+    await raceSignal(this.#writes.claim(cid, cacheKey(cid)), options?.signal)
+  }
+
+  async delete (cid: CID, options?: AbortOptions): Promise<void> {
+    this.#begin(options)
+    await raceSignal(this.#writes.delete(cid, cacheKey(cid)), options?.signal)
+  }
+
+  async * putMany (source: Iterable<InputPair> | AsyncIterable<InputPair>, options?: AbortOptions): AsyncGenerator<CID> {
+    for await (const { cid, bytes } of source) {
+      await this.put(cid, bytes, options)
+      yield cid
+    }
+  }
+
+  async * getMany (source: Iterable<CID> | AsyncIterable<CID>, options?: AbortOptions): AsyncGenerator<Pair> {
+    for await (const cid of source) {
+      yield { cid, bytes: this.get(cid, options) }
+    }
+  }
+
+  async * deleteMany (source: Iterable<CID> | AsyncIterable<CID>, options?: AbortOptions): AsyncGenerator<CID> {
+    for await (const cid of source) {
+      await this.delete(cid, options)
+      yield cid
+    }
+  }
+
+  async * getAll (options?: AbortOptions): AsyncGenerator<Pair> {
+    for await (const { cid } of this.ls(options)) {
+      yield { cid, bytes: this.#lazily(cid, options) }
+    }
+  }
+
+  async * ls (options?: AbortOptions): AsyncGenerator<CacheEntry> {
+    this.#begin(options)
+    const { disk } = this.#parts
+
+    for (const slot of disk.slots()) {
+      this.#begin(options)
+      const multihash = await disk.multihash(slot)
+
+      // it may have gone meanwhile, and another one come
+      if (disk.find(multihash) === slot) {
+        yield { cid: CID.createV1(raw.code, Digest.decode(multihash)), size: disk.size(slot), kind: disk.kind(slot) }
+      }
+    }
+  }
+
+  attachPins (isPinned: (cid: CID) => boolean | Promise<boolean>): void {
+    this.#parts.room.attachPins(isPinned)
+  }
+
+  stats (): CacheStats {
+    return cacheStats(this.#parts, this.#init.maxBytes)
+  }
+
+  health (): CacheHealth {
+    return this.#parts.health.health
+  }
+
+  async * verify (options?: AbortOptions): AsyncGenerator<CacheVerifyProgress> {
+    this.#begin(options)
+    yield * this.#maintenance.verify(options)
+  }
+
+  async gc (options?: AbortOptions): Promise<{ evicted: number, freedBytes: number }> {
+    this.#begin(options)
+    return this.#maintenance.gc(options)
+  }
+
+  async clear (options: AbortOptions & { authored?: boolean } = {}): Promise<{ removed: number, freedBytes: number }> {
+    this.#begin(options)
+    return this.#maintenance.clear(options)
+  }
+
+  async close (): Promise<void> {
+    this.#closing ??= this.#close()
+    await this.#closing
+  }
+
+  async #close (): Promise<void> {
+    const { room, health, memory, transit } = this.#parts
+    health.close()
+    await room.close()
+    await this.#writes.settled()
+    await this.#reads.settled()
+    await this.#init.shared?.close()
+    memory.clear()
+    transit.clear()
+    await this.#init.close()
+  }
+
+  #begin (options?: AbortOptions): void {
+    if (this.#closing != null) {
+      throw new CacheClosedError('the cache was closed')
+    }
+    options?.signal?.throwIfAborted()
+  }
+
+  /** Whether the array was marked as fetched; a mark is good for one put */
+  #take (bytes: Uint8Array): boolean {
+    const times = this.#fetched.get(bytes) ?? 0
+
+    if (times > 1) {
+      this.#fetched.set(bytes, times - 1)
+    } else {
+      this.#fetched.delete(bytes)
+    }
+    return times > 0
+  }
+
+  async * #get (cid: CID, key: CacheKey, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+    this.#begin({ signal })
+    const { disk, counts, residents } = this.#parts
+    const identity = this.#parts.verifier.identity(cid)
+
+    if (identity != null) {
+      yield identity
+      return
+    }
+    const arriving = this.#writes.arriving(key)
+
+    if (arriving instanceof Uint8Array) {
+      counts.hit('transit', arriving.byteLength)
+      yield arriving
+      return
+    }
+    if (arriving != null) {
+      await raceSignal(arriving, signal)
+    }
+    const bytes = await raceSignal(this.#find(cid, key), signal)
+
+    if (bytes == null) {
+      const hash = disk.hashOf(cid.multihash.bytes)
+      counts.miss(hash)
+      residents.miss(hash)
+      throw new NotFoundError(`the block ${cid} is not in the cache`)
+    }
+    yield bytes
+  }
+
+  /** On disk, or else in the shared tier */
+  async #find (cid: CID, key: CacheKey): Promise<Uint8Array | undefined> {
+    const { disk, counts, residents, memory, transit } = this.#parts
+    const slot = disk.find(cid.multihash.bytes)
+
+    if (slot !== -1) {
+      this.#promise(slot)
+      const bytes = await this.#reads.read(cid, key, slot)
+
+      if (bytes != null) {
+        residents.hit(slot)
+        counts.hit('disk', bytes.byteLength)
+        return bytes
+      }
+    }
+    // it may have come since, or be here because the disk could not take it
+    const held = memory.get(key)?.bytes ?? transit.get(key)
+
+    if (held != null) {
+      counts.hit('memory', held.byteLength)
+      return held
+    }
+    const bytes = await this.#init.shared?.get(cid.multihash.bytes)
+
+    if (bytes != null) {
+      counts.hit('shared', bytes.byteLength)
+      memory.set(key, bytes, disk.find(cid.multihash.bytes))
+    }
+    return bytes
+  }
+
+  /** Whether a block is here that nobody has looked at yet: it is read to find out */
+  async #look (cid: CID, key: CacheKey): Promise<boolean> {
+    const { disk, transit } = this.#parts
+    const arriving = this.#writes.arriving(key)
+
+    if (arriving != null && !(arriving instanceof Uint8Array)) {
+      await arriving
+    }
+    if (arriving instanceof Uint8Array) {
+      return true
+    }
+    const slot = disk.find(cid.multihash.bytes)
+
+    if (slot !== -1 && (this.#reads.trusts(key, slot) || await this.#reads.read(cid, key, slot) != null)) {
+      const now = disk.find(cid.multihash.bytes)
+      if (now !== -1) {
+        this.#promise(now)
+        return true
+      }
+    }
+    const bytes = transit.get(key) ?? await this.#init.shared?.get(cid.multihash.bytes)
+
+    if (bytes != null && (transit.get(key) != null || transit.fits(bytes.byteLength))) {
+      transit.hold(key, bytes)
+      return true
+    }
+    return false
+  }
+
+  async * #lazily (cid: CID, options?: AbortOptions): AsyncGenerator<Uint8Array> {
+    yield * this.get(cid, options)
+  }
+
+  #promise (slot: number): void {
+    const { disk, clock } = this.#parts
+    disk.promise(slot, clock.now() + PROMISE_TIME)
+  }
+}

@@ -1,0 +1,42 @@
+import type { CacheStats } from '../interface/cache.ts'
+import type { Metrics } from '../interface/metrics.ts'
+
+/** As in routing/metrics.ts: what grows is a metric too, because calculated counters mean two things */
+interface CalculatedMetrics {
+  registerMetric (name: string, options: { help: string, calculate (): number }): unknown
+  registerMetricGroup (name: string, options: { label: string, help: string, calculate (): Record<string, number> }): unknown
+}
+
+/** Registers what `stats()` of a cache says; names are listed in docs/metrics.md. Read when scraped. */
+export function cacheMetrics (metrics: Metrics, read: () => CacheStats): void {
+  const registry = metrics as unknown as CalculatedMetrics
+  const gauge = (name: string, help: string, pick: (now: CacheStats) => number): void => {
+    registry.registerMetric(name, { help, calculate: () => pick(read()) })
+  }
+  const group = (name: string, label: string, help: string, pick: (now: CacheStats) => Readonly<Record<string, number>>): void => {
+    registry.registerMetricGroup(name, { label, help, calculate: () => ({ ...pick(read()) }) })
+  }
+
+  group('portolan_cache_hits_total', 'tier', 'Reads that the cache could answer, by tier', now => now.hits)
+  group('portolan_cache_hit_bytes_total', 'tier', 'Bytes of these blocks, by tier', now => now.hitBytes)
+  gauge('portolan_cache_misses_total', 'Reads that it could not answer, and blocks that came because somebody missed them', now => now.misses)
+  gauge('portolan_cache_hit_ratio', 'Hits of all reads since the cache was opened', now => now.hitRatio ?? NaN)
+  gauge('portolan_cache_byte_hit_ratio', 'Bytes of hits of all bytes that were asked for since the cache was opened', now => now.byteHitRatio ?? NaN)
+  gauge('portolan_cache_admitted_total', 'Fetched blocks that were kept', now => now.admitted)
+  gauge('portolan_cache_declined_total', 'Fetched blocks that were not worth what they would have displaced', now => now.declined)
+  gauge('portolan_cache_joined_total', 'Writes of blocks that were there or being written', now => now.joined)
+  gauge('portolan_cache_evicted_total', 'Fetched blocks that went because room was needed', now => now.evicted)
+  gauge('portolan_cache_evicted_bytes_total', 'Their bytes', now => now.evictedBytes)
+  gauge('portolan_cache_deleted_total', 'Blocks that somebody deleted', now => now.deleted)
+  gauge('portolan_cache_quarantined_total', 'Blocks that were damaged on disk; never served', now => now.quarantined)
+  gauge('portolan_cache_skipped_writes_total', 'Fetched blocks that were not kept because of the disk', now => now.skippedWrites)
+  gauge('portolan_cache_slowed_writes_total', 'Writers that waited for room', now => now.slowedWrites)
+  gauge('portolan_cache_max_bytes', 'What the files of the cache may take', now => now.maxBytes)
+  gauge('portolan_cache_disk_bytes', 'What they take', now => now.diskBytes)
+  gauge('portolan_cache_memory_bytes', 'Blocks in memory, overhead included', now => now.memoryBytes)
+  gauge('portolan_cache_transit_bytes', 'Blocks in memory only because they came seconds ago', now => now.transitBytes)
+  gauge('portolan_cache_pinned_bytes', 'Fetched blocks that would have gone if they were not pinned', now => now.pinnedBytes)
+  gauge('portolan_cache_window_bytes', 'What the policy gives to newcomers', now => now.windowBytes)
+  group('portolan_cache_blocks', 'kind', 'Blocks on disk, by kind', now => now.blocks)
+  group('portolan_cache_block_bytes', 'kind', 'Their bytes, by kind', now => now.bytes)
+}

@@ -1,0 +1,36 @@
+import type { CacheCounts } from './cache-counts.ts'
+import type { DiskHealth } from './disk-health.ts'
+import type { MemoryTier } from './memory-tier.ts'
+import type { Residents } from './residents.ts'
+import type { Room } from './room.ts'
+import type { Shares } from './shares.ts'
+import type { Transit } from './transit.ts'
+import type { DiskTier } from './disk/disk-tier.ts'
+import type { BlockVerifier } from '../block/verify.ts'
+import type { Clock, Random } from '../interface/clock.ts'
+import type { Logger } from '../interface/logger.ts'
+
+/**
+ * For how long a block can be read after `has` said that it is there, or a write resolved, in ms: a second more than
+ * callers are told, which covers what timers round off
+ */
+export const PROMISE_TIME = 6_000
+
+/** What reads, writes and the cache itself are made of */
+export interface CacheParts {
+  readonly disk: DiskTier
+  readonly residents: Residents
+  readonly memory: MemoryTier
+  readonly transit: Transit
+  readonly room: Room
+  readonly health: DiskHealth
+  readonly counts: CacheCounts
+  readonly shares?: Shares
+  readonly verifier: BlockVerifier
+  readonly verifyRate: number
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  /** The block with this hash is not at the slot any more, nobody decides about it */
+  gone (slot: number, hash: number): void
+}

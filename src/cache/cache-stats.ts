@@ -1,0 +1,31 @@
+import type { CacheParts } from './cache-parts.ts'
+import type { CacheStats } from '../interface/cache.ts'
+
+export function cacheStats ({ disk, memory, transit, residents, counts }: CacheParts, maxBytes: number): CacheStats {
+  const { files, blocks, authoredBlocks, authoredBytes, fetchedBytes } = disk.usage()
+  const { hits, hitBytes, misses, admitted, declined, joined, evicted, evictedBytes, deleted, quarantined, skippedWrites, slowedWrites } = counts
+
+  return {
+    maxBytes,
+    diskBytes: files,
+    memoryBytes: memory.bytes,
+    transitBytes: transit.bytes,
+    blocks: { authored: authoredBlocks, fetched: blocks - authoredBlocks },
+    bytes: { authored: authoredBytes, fetched: fetchedBytes },
+    pinnedBytes: residents.pinnedBytes,
+    hits: { ...hits },
+    hitBytes: { ...hitBytes },
+    misses,
+    ...counts.ratios(),
+    admitted,
+    declined,
+    joined,
+    evicted,
+    evictedBytes,
+    deleted,
+    quarantined,
+    skippedWrites,
+    slowedWrites,
+    windowBytes: residents.windowBytes
+  }
+}

@@ -1,0 +1,118 @@
+import { CacheDiskError, CacheFullError } from '../interface/errors.ts'
+import { PROMISE_TIME } from './cache-parts.ts'
+import { Progress } from './progress.ts'
+import type { CacheParts } from './cache-parts.ts'
+import type { CacheKey } from './key.ts'
+import type { CacheKind } from '../interface/cache.ts'
+import type { CID } from 'multiformats/cid'
+
+/** For how long a writer is slowed before it is told that there is no room, in ms: all promises of now have ended then */
+const PATIENCE = PROMISE_TIME * 2
+
+/** A fetched block waits so long for the disk besides, in ms; then its reader goes on, as does the write */
+const WRITE_TIMEOUT = 5_000
+
+/** What a user put waits longer: there is no other copy */
+const AUTHOR_TIMEOUT = 30_000
+
+/** How often a writer who waits for the transit buffer looks, in ms */
+const POLL = 200
+
+export interface Block {
+  readonly cid: CID
+  readonly key: CacheKey
+  readonly bytes: Uint8Array
+}
+
+/** Room and time for what is written */
+export class DiskWrites {
+  readonly #parts: CacheParts
+  readonly #passing: Progress
+
+  constructor (parts: CacheParts) {
+    this.#parts = parts
+    this.#passing = new Progress(parts.clock)
+  }
+
+  /** Takes room, which the caller releases when it has taken the block into account; a `CacheFullError` when there is none in time */
+  async write ({ cid, bytes }: Block, cost: number, kind: CacheKind): Promise<number> {
+    const { disk, room, counts } = this.#parts
+
+    if (!room.fits(cost)) {
+      counts.slowedWrites++
+    }
+    if (!await room.take(cost, PATIENCE)) {
+      throw new CacheFullError(`there is no room for the block ${cid} of ${bytes.byteLength} bytes: what could go was promised to somebody, or cannot be removed`)
+    }
+    try {
+      const slot = await disk.write(cid.multihash.bytes, bytes, kind)
+      disk.setChecked(slot)
+      this.promise(slot)
+      return slot
+    } catch (err) {
+      room.release(cost)
+      throw err
+    }
+  }
+
+  /** What is not kept can be read for a while: from memory, or else from disk, or else the writer waits */
+  async pass (block: Block): Promise<void> {
+    const { clock, transit, residents, disk, room, health, counts } = this.#parts
+    const { cid, key, bytes } = block
+    const until = clock.now() + PATIENCE
+    const cost = disk.costOf(bytes.byteLength)
+
+    for (let slowed = false; ; slowed = true) {
+      if (transit.fits(bytes.byteLength)) {
+        transit.hold(key, bytes)
+        return
+      }
+      if (health.ok && room.fits(cost)) {
+        try {
+          residents.condemn(await this.write(block, cost, 'fetched'))
+          room.release(cost)
+          return
+        } catch (err) {
+          health.failed('writing', err)
+        }
+      }
+      if (!slowed) {
+        counts.slowedWrites++
+      }
+      const left = until - clock.now()
+      if (left <= 0) {
+        throw new CacheFullError(`there is no room for the block ${cid}, not even for some seconds`)
+      }
+      await this.#passing.next(Math.min(POLL, left))
+    }
+  }
+
+  promise (slot: number): void {
+    const { disk, clock } = this.#parts
+    disk.promise(slot, clock.now() + PROMISE_TIME)
+  }
+
+  /** Who waits for a write is told in time that it is not done; it goes on */
+  async inTime (done: Promise<boolean>, kind: CacheKind): Promise<boolean> {
+    const { clock, health, counts } = this.#parts
+    const ms = PATIENCE + (kind === 'authored' ? AUTHOR_TIMEOUT : WRITE_TIMEOUT)
+    let cancel = (): void => {}
+    const late = new Promise<boolean>((resolve, reject) => {
+      cancel = clock.schedule(ms, () => {
+        health.slow(`a write takes longer than ${ms} ms`, done)
+        if (kind === 'authored') {
+          reject(new CacheDiskError(`the disk did not take a block within ${ms} ms`))
+        } else {
+          counts.skippedWrites++
+          resolve(false)
+        }
+      })
+    })
+
+    try {
+      return await Promise.race([done, late])
+    } finally {
+      cancel()
+    }
+  }
+}

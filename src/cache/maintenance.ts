@@ -1,0 +1,96 @@
+import { CID } from 'multiformats/cid'
+import * as raw from 'multiformats/codecs/raw'
+import * as Digest from 'multiformats/hashes/digest'
+import { cacheKey } from './key.ts'
+import type { CacheParts } from './cache-parts.ts'
+import type { DiskReads } from './disk-reads.ts'
+import type { Writes } from './writes.ts'
+import type { CacheVerifyProgress } from '../interface/cache.ts'
+import type { AbortOptions } from '@libp2p/interface'
+
+/** How full the cache is after `gc`, of what it held: room for some minutes of newcomers */
+const LOW_WATER = 0.9
+
+/** Blocks after which a verification tells how far it is */
+const VERIFY_STEP = 64
+
+/** Damaged blocks that a verification names; there may be more */
+const MAX_DAMAGED = 10_000
+
+/** What is done with all blocks at once */
+export class Maintenance {
+  readonly #parts: CacheParts
+  readonly #reads: DiskReads
+  readonly #writes: Writes
+
+  constructor (parts: CacheParts, reads: DiskReads, writes: Writes) {
+    this.#parts = parts
+    this.#reads = reads
+    this.#writes = writes
+  }
+
+  async * verify ({ signal }: AbortOptions = {}): AsyncGenerator<CacheVerifyProgress> {
+    const { disk } = this.#parts
+    const damaged: CID[] = []
+    const totalBlocks = disk.usage().blocks
+    let blocks = 0
+    let bytes = 0
+
+    for (const slot of disk.slots()) {
+      signal?.throwIfAborted()
+      const cid = await this.#cid(slot)
+
+      if (cid == null) {
+        continue
+      }
+      const read = await this.#reads.hash(cid, cacheKey(cid), slot)
+      blocks++
+      bytes += read?.byteLength ?? 0
+
+      if (read == null && disk.find(cid.multihash.bytes) !== slot && damaged.length < MAX_DAMAGED) {
+        damaged.push(cid)
+      }
+      if (blocks % VERIFY_STEP === 0) {
+        yield { blocks, bytes, totalBlocks: Math.max(totalBlocks, blocks), damaged: [...damaged] }
+      }
+    }
+    yield { blocks, bytes, totalBlocks: Math.max(totalBlocks, blocks), damaged }
+  }
+
+  async gc ({ signal }: AbortOptions = {}): Promise<{ evicted: number, freedBytes: number }> {
+    const { counts, disk, residents, room } = this.#parts
+    const before = { evicted: counts.evicted, files: disk.usage().files }
+
+    residents.shrink(LOW_WATER)
+    await room.drain(signal)
+    await disk.compact({ signal })
+    return { evicted: counts.evicted - before.evicted, freedBytes: Math.max(0, before.files - disk.usage().files) }
+  }
+
+  async clear ({ signal, authored = false }: AbortOptions & { authored?: boolean } = {}): Promise<{ removed: number, freedBytes: number }> {
+    const { disk, room } = this.#parts
+    const files = disk.usage().files
+    let removed = 0
+
+    for (const slot of disk.slots()) {
+      signal?.throwIfAborted()
+      if (disk.kind(slot) === 'authored' && !authored) {
+        continue
+      }
+      const cid = await this.#cid(slot)
+
+      if (cid != null && !await room.isPinned(cid) && await this.#writes.delete(cid, cacheKey(cid))) {
+        removed++
+      }
+    }
+    await disk.compact({ signal })
+    return { removed, freedBytes: Math.max(0, files - disk.usage().files) }
+  }
+
+  /** Undefined when the block has gone meanwhile */
+  async #cid (slot: number): Promise<CID | undefined> {
+    const { disk } = this.#parts
+    const multihash = await disk.multihash(slot)
+    return disk.find(multihash) === slot ? CID.createV1(raw.code, Digest.decode(multihash)) : undefined
+  }
+}

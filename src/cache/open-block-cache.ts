@@ -1,0 +1,86 @@
+import { resolve } from 'node:path'
+import { blockVerifier } from '../block/verify.ts'
+import { systemRandom } from '../clock/random.ts'
+import { systemClock } from '../clock/system-clock.ts'
+import { InvalidOptionError } from '../interface/errors.ts'
+import { quote } from '../interface/quote.ts'
+import { cacheMetrics } from './cache-metrics.ts'
+import { composeCache } from './compose-cache.ts'
+import { diskTier } from './disk/segment-tier.ts'
+import { cacheParams } from './params.ts'
+import type { CacheParamsInit } from './params.ts'
+import type { CacheFiles } from './disk/files.ts'
+import type { RequestFor, SharedTierFactory } from './shared/shared-tier.ts'
+import type { BlockVerifier } from '../block/verify.ts'
+import type { BlockCache } from '../interface/cache.ts'
+import type { Clock, Random } from '../interface/clock.ts'
+import type { ComponentLogger, Logger } from '../interface/logger.ts'
+import type { Metrics } from '../interface/metrics.ts'
+
+export interface BlockCacheOptions extends CacheParamsInit {
+  /** A directory for the cache alone; made when it is missing */
+  path: string
+  /** Shared with whoever else hashes. @default one of its own */
+  verifier?: BlockVerifier
+  /** A second level that several nodes share. @default none */
+  shared?: SharedTierFactory
+  /** What its questions are disclosed by; without it nothing is asked. @default none */
+  request?: RequestFor
+  logger?: ComponentLogger
+  /** What `stats()` says is registered on these. @default none */
+  metrics?: Metrics
+  clock?: Clock
+  random?: Random
+  /** The file operations, for tests of what a disk may do. @default the machine's */
+  files?: CacheFiles
+}
+
+/**
+ * Opens a cache of blocks in a directory, for this process alone. It is a blockstore for Helia that stays within
+ * `maxBytes`, survives a crash and a full disk, and hashes what it serves. What is `put` is the user's and stays until
+ * it is deleted; what content routing has fetched may go when room is needed. Whoever opens it closes it.
+ *
+ * @example
+ *
+ * ```ts
+ * import { createHeliaLight } from 'helia'
+ * import { openBlockCache, withContentRouting } from 'portolan'
+ *
+ * const cache = await openBlockCache({ path: './cache', maxBytes: 10_000_000_000 })
+ * const helia = await withContentRouting(createHeliaLight({ blockstore: cache }), { providers: [] }).start()
+ *
+ * await helia.stop()
+ * await cache.close()
+ * ```
+ */
+export async function openBlockCache (options: BlockCacheOptions): Promise<BlockCache> {
+  const { path, clock = systemClock, random = systemRandom, logger = silent, verifier = blockVerifier() } = options
+
+  if (typeof path !== 'string' || path === '') {
+    throw new InvalidOptionError(`path must be a directory, got ${quote(path)}`)
+  }
+  const params = cacheParams(options)
+  const log = logger.forComponent('portolan:cache')
+  const disk = diskTier({ clock, log }, { path: resolve(path), maxBytes: params.maxBytes, files: options.files })
+  const { blocks, repairs } = await disk.open()
+
+  try {
+    for (const repair of repairs) {
+      log.error('the cache in %s was repaired: %s', path, repair)
+    }
+    const shared = await options.shared?.({ request: options.request ?? (() => undefined), verifier, logger, clock, random })
+    const cache = await composeCache({ disk, shared, verifier, clock, random, log }, params)
+
+    if (options.metrics != null) {
+      cacheMetrics(options.metrics, () => cache.stats())
+    }
+    log('%d blocks are in the cache in %s', blocks, path)
+    return cache
+  } catch (err) {
+    await disk.close()
+    throw err
+  }
+}
+
+const nothing: Logger = Object.assign(() => {}, { enabled: false, error () {}, trace () {} })
+const silent: ComponentLogger = { forComponent: () => nothing }

@@ -1,0 +1,34 @@
+import type { Clock } from '../interface/clock.ts'
+
+/** Tells whoever waits that something has changed; nobody waits longer than a given time */
+export class Progress {
+  readonly #clock: Clock
+  readonly #waiting = new Set<() => void>()
+
+  constructor (clock: Clock) {
+    this.#clock = clock
+  }
+
+  get waiting (): number {
+    return this.#waiting.size
+  }
+
+  notify (): void {
+    for (const wake of [...this.#waiting]) {
+      wake()
+    }
+  }
+
+  /** Resolves at the next change, or after `ms` */
+  async next (ms: number): Promise<void> {
+    return new Promise(resolve => {
+      const wake = (): void => {
+        cancel()
+        this.#waiting.delete(wake)
+        resolve()
+      }
+      const cancel = this.#clock.schedule(ms, wake)
+      this.#waiting.add(wake)
+    })
+  }
+}

@@ -1,0 +1,274 @@
+import { CacheDiskError, CacheFullError } from '../interface/errors.ts'
+import { describe } from './disk-health.ts'
+import { DiskWrites } from './disk-writes.ts'
+import { Mutations } from './mutations.ts'
+import type { CacheParts } from './cache-parts.ts'
+import type { DiskReads } from './disk-reads.ts'
+import type { Block } from './disk-writes.ts'
+import type { CacheKey } from './key.ts'
+import type { CacheKind } from '../interface/cache.ts'
+import type { CID } from 'multiformats/cid'
+
+/** Bytes under way to the disk; a disk that lets more pile up is not given more: a second of a slow one */
+const MAX_BACKLOG = 67_108_864
+
+interface Writing {
+  readonly kind: CacheKind
+  readonly bytes: Uint8Array
+  /** Whether it was kept */
+  readonly done: Promise<boolean>
+}
+
+/** What comes in and what is deleted: verified, one write per block at a time */
+export class Writes {
+  readonly #parts: CacheParts
+  readonly #reads: DiskReads
+  readonly #mutations = new Mutations()
+  readonly #writing = new Map<CacheKey, Writing>()
+  readonly #disk: DiskWrites
+  #backlog = 0
+
+  constructor (parts: CacheParts, reads: DiskReads) {
+    this.#parts = parts
+    this.#reads = reads
+    this.#disk = new DiskWrites(parts)
+  }
+
+  /** A block that is being written, for whoever reads it meanwhile: its bytes, or when they can be read */
+  arriving (key: CacheKey): Uint8Array | Promise<unknown> | undefined {
+    const writing = this.#writing.get(key)
+
+    if (writing == null) {
+      return undefined
+    }
+    // what a user put is the user's array: it may be filled anew as soon as the put is over
+    return writing.kind === 'fetched' ? writing.bytes : writing.done.catch(() => false)
+  }
+
+  /**
+   * @returns whether it is kept: on disk, where the operating system has it
+   */
+  async put (block: Block, kind: CacheKind, client?: string): Promise<boolean> {
+    const { verifier, counts } = this.#parts
+    const { cid, key, bytes } = block
+    const verifying = verifier.verify(cid, bytes)
+
+    if (verifying != null) {
+      await verifying
+    }
+    const current = this.#writing.get(key)
+
+    if (current != null && (kind === 'fetched' || current.kind === 'authored')) {
+      counts.joined++
+      return this.#disk.inTime(current.done, current.kind)
+    }
+    const done = this.#mutations.run(key, async () => kind === 'authored' ? this.#author(block) : this.#fetch(block, client))
+    const writing = { kind, bytes, done }
+    this.#writing.set(key, writing)
+    this.#backlog += bytes.byteLength
+    const over = (): void => {
+      this.#backlog -= bytes.byteLength
+      if (this.#writing.get(key) === writing) {
+        this.#writing.delete(key)
+      }
+    }
+    done.then(over, over)
+    return this.#disk.inTime(done, kind)
+  }
+
+  /** What is here as fetched is the user's from now on; nothing happens when it is not here */
+  async claim (cid: CID, key: CacheKey): Promise<void> {
+    const { disk } = this.#parts
+
+    await this.#mutations.run(key, async () => {
+      const slot = disk.find(cid.multihash.bytes)
+      if (slot !== -1) {
+        await this.#promote(slot)
+      }
+    })
+  }
+
+  /** Wins over every promise */
+  async delete (cid: CID, key: CacheKey): Promise<boolean> {
+    const { disk, memory, transit, counts, health } = this.#parts
+    this.#forget(key)
+
+    return this.#mutations.run(key, async () => {
+      const slot = disk.find(cid.multihash.bytes)
+      // what came in between belongs to the put before this delete
+      memory.delete(key)
+      transit.delete(key)
+      this.#reads.forget(key)
+
+      if (slot === -1) {
+        return false
+      }
+      this.#parts.gone(slot, disk.hash(slot))
+      counts.deleted++
+      try {
+        await disk.remove([slot])
+      } catch (err) {
+        health.failed('deleting', err)
+        throw new CacheDiskError(`the block ${cid} could not be deleted for good: ${describe(err)}`, { cause: err })
+      }
+      return true
+    })
+  }
+
+  async settled (): Promise<void> {
+    await this.#mutations.settled()
+  }
+
+  #forget (key: CacheKey): void {
+    const { memory, transit } = this.#parts
+    this.#writing.delete(key)
+    memory.delete(key)
+    transit.delete(key)
+    this.#reads.forget(key)
+  }
+
+  async #author (block: Block): Promise<boolean> {
+    const { cid, key, bytes } = block
+    const { disk, residents, room, counts, health, transit } = this.#parts
+    const slot = await this.#present(cid, key)
+
+    if (slot !== -1) {
+      counts.joined++
+      await this.#promote(slot)
+      return true
+    }
+    const cost = disk.costOf(bytes.byteLength)
+    this.#demand(cost, cid)
+    residents.expect(cost)
+
+    try {
+      const written = await this.#disk.write(block, cost, 'authored')
+      residents.author(written, cost)
+      room.release(cost)
+    } catch (err) {
+      residents.unexpect(cost)
+      if ((err as Error).name === 'CacheFullError') {
+        throw err
+      }
+      health.failed('writing', err)
+      throw new CacheDiskError(`the block ${cid} could not be written: ${describe(err)}`, { cause: err })
+    }
+    health.worked()
+    transit.delete(key)
+    return true
+  }
+
+  async #promote (slot: number): Promise<void> {
+    const { disk, residents, shares, health } = this.#parts
+    this.#disk.promise(slot)
+
+    if (disk.kind(slot) === 'authored') {
+      return
+    }
+    if (!residents.pinned.has(slot)) {
+      this.#demand(disk.cost(slot))
+    }
+    residents.author(slot)
+
+    try {
+      await disk.setKind(slot, 'authored')
+    } catch (err) {
+      residents.add(slot)
+      health.failed('writing', err)
+      throw new CacheDiskError(`a fetched block could not be made the user's: ${describe(err)}`, { cause: err })
+    }
+    shares?.forget(slot)
+  }
+
+  async #fetch (block: Block, client: string | undefined): Promise<boolean> {
+    const { disk, residents, counts, health, shares, memory, room } = this.#parts
+    const { cid, key, bytes } = block
+    const multihash = cid.multihash.bytes
+    const slot = await this.#present(cid, key)
+
+    if (slot !== -1) {
+      counts.joined++
+      this.#disk.promise(slot)
+      return true
+    }
+    const hash = disk.hashOf(multihash)
+    const cost = disk.costOf(bytes.byteLength)
+
+    if (counts.came(hash, bytes.byteLength)) {
+      residents.miss(hash)
+    }
+    if (!health.ok || this.#backlog > MAX_BACKLOG) {
+      counts.skippedWrites++
+      await this.#disk.pass(block)
+      return false
+    }
+    const ticket = client == null || this.#mayOwn(client, cost) ? residents.enter(hash, cost) : undefined
+
+    if (ticket == null) {
+      counts.declined++
+      await this.#disk.pass(block)
+      return false
+    }
+
+    let written: number
+    try {
+      written = await this.#disk.write(block, cost, 'fetched')
+    } catch (err) {
+      residents.abandoned(ticket)
+      if ((err as Error).name === 'CacheFullError') {
+        counts.declined++
+      } else {
+        counts.skippedWrites++
+        health.failed('writing', err)
+      }
+      await this.#disk.pass(block)
+      return false
+    }
+    residents.landed(ticket, written)
+    room.release(cost)
+    counts.admitted++
+    memory.set(key, bytes, written)
+    if (client != null) {
+      shares?.own(client, written, cost)
+    }
+    return true
+  }
+
+  /** The slot of a block that is there and, if it was not looked at since the cache was opened, right */
+  async #present (cid: CID, key: CacheKey): Promise<number> {
+    const { disk } = this.#parts
+    const multihash = cid.multihash.bytes
+    const slot = disk.find(multihash)
+
+    if (slot !== -1 && !this.#reads.trusts(key, slot)) {
+      await this.#reads.read(cid, key, slot)
+      const after = disk.find(multihash)
+      return after !== -1 && this.#reads.trusts(key, after) ? after : -1
+    }
+    return slot
+  }
+
+  #mayOwn (client: string, cost: number): boolean {
+    const { shares, residents } = this.#parts
+
+    if (shares == null) {
+      return true
+    }
+    if (!shares.allows(cost)) {
+      return false
+    }
+    for (const slot of shares.excess(client, cost)) {
+      shares.forget(slot)
+      residents.condemn(slot)
+    }
+    return true
+  }
+
+  #demand (cost: number, cid?: CID): void {
+    const { residents } = this.#parts
+
+    if (cost > residents.authorable) {
+      throw new CacheFullError(`there is no room for ${cid == null ? 'a block' : `the block ${cid}`}, which takes ${cost} bytes: blocks that were put or pinned leave ${Math.max(0, residents.authorable)}`)
+    }
+  }
+}

@@ -1,0 +1,77 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { openBlockCache } from '../../src/cache/open-block-cache.ts'
+import { block, failure, read } from './support/blocks.ts'
+import type { BlockCacheOptions } from '../../src/cache/open-block-cache.ts'
+import type { BlockCache } from '../../src/interface/cache.ts'
+
+describe('openBlockCache', () => {
+  let path: string
+  let cache: BlockCache
+
+  const open = async (options: Partial<BlockCacheOptions> = {}): Promise<BlockCache> => openBlockCache({ path, maxBytes: 64_000_000, ...options })
+
+  beforeEach(async () => {
+    path = await mkdtemp(join(tmpdir(), 'portolan-cache-'))
+    cache = await open()
+  })
+
+  afterEach(async () => {
+    await cache.close()
+    await rm(path, { recursive: true, force: true })
+  })
+
+  it('keeps what is put over a restart, and verifies it before it says so', async () => {
+    const { cid, bytes } = await block(100_000)
+    await cache.put(cid, bytes)
+    expect(await cache.has(cid)).toBe(true)
+    await cache.close()
+
+    cache = await open()
+    expect(cache.stats().blocks).toEqual({ authored: 1, fetched: 0 })
+    expect(await cache.has(cid)).toBe(true)
+    expect(await read(cache.get(cid))).toEqual(Buffer.from(bytes))
+  })
+
+  it('keeps what is admitted as fetched', async () => {
+    const { cid, bytes } = await block()
+    expect(await cache.admit(cid, bytes, { origin: 'test' })).toBe(true)
+    expect(cache.stats()).toMatchObject({ admitted: 1, misses: 1, blocks: { authored: 0, fetched: 1 } })
+    await cache.close()
+
+    cache = await open()
+    expect(cache.stats().blocks).toEqual({ authored: 0, fetched: 1 })
+    expect(await read(cache.get(cid))).toEqual(Buffer.from(bytes))
+    expect(cache.stats().hits).toEqual({ memory: 0, disk: 1, shared: 0, transit: 0 })
+    expect(await read(cache.get(cid))).toEqual(Buffer.from(bytes))
+    expect(cache.stats().hits).toEqual({ memory: 1, disk: 1, shared: 0, transit: 0 })
+  })
+
+  it('is closed once, and says so to whoever comes later', async () => {
+    const { cid, bytes } = await block()
+    await cache.close()
+    await cache.close()
+    expect(await failure(async () => cache.put(cid, bytes))).toBe('CacheClosedError')
+    expect(await failure(async () => cache.has(cid))).toBe('CacheClosedError')
+    expect(await failure(async () => read(cache.get(cid)))).toBe('CacheClosedError')
+  })
+
+  it('is for one process at a time', async () => {
+    expect(await failure(open())).toBe('CacheLockedError')
+  })
+
+  it.each([
+    [{ path: '' }, /path/],
+    [{ maxBytes: 1_000 }, /maxBytes must be a whole number from 4194304/],
+    [{ maxBytes: NaN }, /maxBytes/],
+    [{ memoryBytes: -1 }, /memoryBytes/],
+    [{ transitBytes: 60_000_000 }, /transitBytes must be at most half of maxBytes, 32000000/],
+    [{ verifyRate: 2 }, /verifyRate/],
+    [{ puts: 'mine' as 'authored' }, /puts must be/],
+    [{ shares: { maxShare: 0 } }, /shares.maxShare/]
+  ])('refuses %o', async (options, message) => {
+    await expect(open(options)).rejects.toMatchObject({ name: 'InvalidOptionError', message: expect.stringMatching(message) as string })
+  })
+})
