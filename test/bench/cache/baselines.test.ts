@@ -74,6 +74,35 @@ describe('S3-FIFO', () => {
     expect(replay(s3Fifo, 4, 'abcd' + 'aa' + 'e' + 'a' + 'bcde' + 'ab')).toBe('abcdAAeAbcdeAb')
   })
 
+  it('remembers as much of what left as the main queue holds', () => {
+    // nine are remembered when k to t have driven out a to j, less one that goes for the next newcomer. c comes back into the main queue, a does not.
+    const more = 'uvwxyzABCD'
+    expect(replay(s3Fifo, 10, 'abcdefghij' + 'klmnopqrst' + 'c' + more + 'c').at(-1)).toBe('C')
+    expect(replay(s3Fifo, 10, 'abcdefghij' + 'klmnopqrst' + 'a' + more + 'a').at(-1)).toBe('a')
+  })
+
+  it('counts up to three', () => {
+    // what is asked for three times at once goes through the main queue, and pushes a out of it: no later for eight requests than for three
+    const after = (hits: number): string => Array.from({ length: 40 }, (_, passing) => {
+      const others = Array.from({ length: passing }, (_, i) => String.fromCharCode(0x100 + i).repeat(3)).join('')
+      return replay(s3Fifo, 4, 'abcd' + 'aa' + 'e' + 'a'.repeat(hits) + others + 'a').at(-1)
+    }).join('')
+
+    expect(after(3)).toMatch(/^A+a+$/)
+    expect(after(8)).toBe(after(3))
+    expect(after(2)).not.toBe(after(3))
+  })
+
+  it('takes from the main queue while the small one is below its share', () => {
+    // a, b and c come back and fill the main queue; e, alone in the small one, has 1 of its 2 bytes, so b goes for d
+    expect(replay(s3Fifo, 20, 'abcd' + 'abc' + 'e' + 'd' + 'e', { a: 6, b: 6, c: 8, d: 6, e: 1 })).toBe('abcdabcedE')
+  })
+
+  it('makes room in the main queue when something moves there', () => {
+    // p and q come back and fill the main queue. z: x moves there, so p goes, and y goes for z
+    expect(replay(s3Fifo, 20, 'pqr' + 'pq' + 'xxxy' + 'zqp', { p: 9, q: 9, r: 3, x: 1, y: 1, z: 1 })).toBe('pqrpqxXXyzQp')
+  })
+
   it('makes room for bytes, and takes nothing larger than the room', () => {
     expect(replay(s3Fifo, 4, 'abcXb', { a: 1, b: 1, c: 3, X: 5 })).toBe('abcXB')
   })
@@ -85,6 +114,11 @@ describe('GDSF', () => {
     expect(replay(gdsf, 6, 'abcbca', { a: 4, b: 1, c: 2 })).toBe('abcBCa')
     // a was asked for three times: 3 / 4, more than the 1 / 2 that c brings, which is not kept
     expect(replay(gdsf, 6, 'abaacacb', { a: 4, b: 1, c: 2 })).toBe('abAAcAcB')
+  })
+
+  it('has requests count by the byte', () => {
+    // a: 2 / 4, and c brings 1 / 2: the one that is older goes
+    expect(replay(gdsf, 6, 'abaca', { a: 4, b: 1, c: 2 })).toBe('abAca')
   })
 
   it('ages: the clock is the priority of what went last, and what comes later builds on it', () => {

@@ -71,8 +71,8 @@ describe('sizedBound', () => {
   it('sells room and time to the cheapest intervals', () => {
     // room for 2 bytes over 4 requests: b costs 1 x 1, a 3 x 2: both of 8
     expect(sizedBound(traceOf('abba', { a: 2, b: 1 }), 2)).toEqual({ hits: 2, bytes: 3 })
-    // of 4: b whole, a for half; by bytes, the shorter interval first
-    expect(sizedBound(traceOf('abba', { a: 2, b: 1 }), 1)).toEqual({ hits: 1, bytes: 1 })
+    // room for 2 bytes over 5: b costs 2 x 2, a 2 x 4, for which 6 are left
+    expect(sizedBound(traceOf('abcba', { a: 2, b: 2, c: 1 }), 2)).toEqual({ hits: 1.75, bytes: 3.5 })
   })
 
   it('is never below what any policy reaches', () => {
