@@ -10,7 +10,10 @@ const PACKAGE = 'test/package/**/*.test.ts'
 const report = process.env.PORTOLAN_TEST_REPORT
 
 export default defineConfig({
+  // the blockstore suite imports its assertions from a build tool that is not installed
+  resolve: { alias: { 'aegir/chai': new URL('./test/cache/support/aegir-chai.ts', import.meta.url).pathname } },
   test: {
+    server: { deps: { inline: ['interface-blockstore-tests'] } },
     reporters: report == null ? ['default'] : ['default', ['json', { outputFile: report }]],
     // A test that passes at the second try is a defect, not a success
     retry: 0,
