@@ -84,6 +84,27 @@ The optimum is Belady's MIN, which may decline newcomers; with sizes it is a bou
     ]
   },
   {
+    bench: 'store',
+    intro: `\`openBlockCache\` beside blockstore-fs and blockstore-level, as their users open them: none of them syncs, all of them have handed a block to the operating
+system when a \`put\` resolves. Each round makes every store anew, writes it, reads it in random order and, opened once more, reads it again; the files are in
+the page cache, and ours may have a sixteenth of the blocks in memory. Ratios of blocks a second, the worse of one at a time and eight at a time. Ours hashes each block that is written,
+and checks each record that is read; the others do neither.`,
+    figures: [
+      { key: 'read1K', what: 'Reads of blocks of 1 KiB / those of blockstore-fs', bar: '≥ 2' },
+      { key: 'read100K', what: 'The same, 100 KiB', bar: '≥ 2' },
+      { key: 'read1M', what: 'The same, 1 MiB', bar: '≥ 2' },
+      { key: 'write1K', what: 'Writes of blocks of 1 KiB / those of the better of blockstore-fs and blockstore-level', bar: '≥ 1' },
+      { key: 'write100K', what: 'The same, 100 KiB', bar: '≥ 1' },
+      { key: 'write1M', what: 'The same, 1 MiB', bar: '≥ 1' },
+      { key: 'first1K', what: 'First reads after opening, when ours hashes every block, 1 KiB / those of blockstore-fs', bar: '–' },
+      { key: 'first100K', what: 'The same, 100 KiB', bar: '–' },
+      { key: 'first1M', what: 'The same, 1 MiB', bar: '–' },
+      { key: 'memoryGet', what: 'Hits in memory a second / those of a bare lru-cache, both called with a CID, the worse of CIDs that were used before and new ones', bar: '≥ 0.5' },
+      { key: 'openSeconds', what: 'Seconds to open a store with a million blocks', bar: '≤ 5' },
+      { key: 'openRssMiB', what: 'Memory of the whole process after that, in MiB', bar: '≤ 300' }
+    ]
+  },
+  {
     bench: 'exchange',
     intro: `Reads files of 64 MiB over loopback, in turns, by nodes in processes of their own (plain Helia's reader in that of the bench, idle meanwhile) that
 write what they read to their store on disk, which is empty before each read. *Kubo from Kubo* is \`POST /api/v0/cat\` on a running daemon of Kubo 0.43.0; *ours* is \`cat\` in a running \`createPortolan\` node, until

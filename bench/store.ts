@@ -1,0 +1,130 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { seededRandom } from '../src/clock/random.ts'
+import { median } from './end-to-end/world.ts'
+import { CONTESTANTS } from './store/contestants.ts'
+import { memoryHits } from './store/memory-hits.ts'
+import { opening } from './store/opening.ts'
+import { noiseBlocks, readAll, shuffled, writeAll } from './store/passes.ts'
+import type { Block } from './store/passes.ts'
+import type { BenchOptions, BenchResult } from './types.ts'
+
+export const description = 'The block cache as a store: reads and writes beside blockstore-fs and blockstore-level, hits in memory, opening a million blocks'
+
+const MIB = 1024 ** 2
+const SIZES = [
+  { label: '1K', size: 1_024, count: 12_000 },
+  { label: '100K', size: 102_400, count: 400 },
+  { label: '1M', size: MIB, count: 64 }
+] as const
+/** One after the other, and as many at a time as a gateway with some clients; the worse ratio of the two counts */
+const WIDTHS = [1, 8]
+/** The part of the blocks that ours may have in memory */
+const IN_MEMORY = 1 / 16
+const ENTRIES = 1_000_000
+
+type Name = typeof CONTESTANTS[number]['name']
+type Rates = Record<Name, number[]>
+
+export async function run ({ seed, short, log }: BenchOptions): Promise<BenchResult> {
+  const folder = await mkdtemp(join(tmpdir(), 'portolan-store-'))
+  const ratios: Record<string, number> = {}
+  const absolute: Record<string, number> = {}
+
+  try {
+    for (const { label, size, count } of SIZES) {
+      const blocks = await noiseBlocks(short ? count / 8 : count, size, seed + size)
+      const rounds = short ? 2 : 7
+
+      for (const wide of WIDTHS) {
+        const passes = await passesOf({ folder, blocks, wide, rounds, seed })
+        const suffix = wide === 1 ? '' : `x${wide}`
+        for (const kind of ['read', 'write', 'first'] as const) {
+          const rates = passes[kind]
+          const peers = kind === 'write' ? rates.fs.map((fs, i) => Math.max(fs, rates.level[i] ?? 0)) : rates.fs
+          const ratio = median(rates.own.map((own, i) => own / (peers[i] ?? NaN)))
+          const key = `${kind}${label}`
+          ratios[key] = Math.min(ratios[key] ?? Infinity, ratio)
+          absolute[`${key}${suffix}Ratio`] = ratio
+          for (const { name } of CONTESTANTS) {
+            absolute[`${key}${suffix}${name[0]?.toUpperCase()}${name.slice(1)}MBps`] = median(rates[name]) * size / 1e6
+          }
+        }
+        log(`${label}, ${wide} at a time: ${(['read', 'write', 'first'] as const).map(kind => `${kind} ${CONTESTANTS.map(({ name }) => `${name} ${(median(passes[kind][name]) * size / 1e6).toFixed(0)}`).join(', ')}`).join('; ')} MB/s`)
+      }
+    }
+
+    const hits = await memoryHits({ path: join(folder, 'memory'), seed, rounds: short ? 10 : 60 })
+    ratios.memoryGet = Math.min(hits.fresh.ratio, hits.used.ratio)
+    for (const [name, { own, bare, ratio }] of Object.entries(hits)) {
+      Object.assign(absolute, { [`memoryGet_${name}Ratio`]: ratio, [`memoryGet_${name}Own`]: own, [`memoryGet_${name}Lru`]: bare })
+    }
+
+    const entries = short ? ENTRIES / 20 : ENTRIES
+    const opened = await opening(join(folder, 'opening'), entries)
+    ratios.openSeconds = opened.seconds
+    ratios.openRssMiB = opened.rssMiB
+    absolute.openEntries = entries
+    return {
+      ratios,
+      absolute,
+      bars: {
+        ...Object.fromEntries(SIZES.flatMap(({ label }) => [[`read${label}`, { min: 2 }], [`write${label}`, { min: 1 }]])),
+        memoryGet: { min: 0.5 },
+        openSeconds: { max: 5 },
+        openRssMiB: { max: 300 }
+      }
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+interface PassesInit {
+  readonly folder: string
+  readonly blocks: readonly Block[]
+  readonly wide: number
+  readonly rounds: number
+  readonly seed: number
+}
+
+/**
+ * Blocks a second. Each round every store is made anew and written, read in
+ * random order, and, opened once more, read for the first time (`first`: ours
+ * hashes every block then). Who begins changes with the round; one round before
+ * them all warms the code up.
+ */
+async function passesOf ({ folder, blocks, wide, rounds, seed }: PassesInit): Promise<Record<'read' | 'write' | 'first', Rates>> {
+  const rates = { read: empty(), write: empty(), first: empty() }
+  const random = seededRandom(seed)
+  const memoryBytes = Math.ceil(blocks.reduce((sum, { bytes }) => sum + bytes.byteLength, 0) * IN_MEMORY)
+
+  for (let round = -1; round < rounds; round++) {
+    const order = CONTESTANTS.map((_, i) => CONTESTANTS[(i + round + CONTESTANTS.length) % CONTESTANTS.length]).filter(contestant => contestant != null)
+    const asked = shuffled(blocks, random)
+
+    for (const { name, open } of order) {
+      const path = join(folder, `${name}-${round}`)
+      const first = await open(path, memoryBytes)
+      const write = await writeAll(first.store, blocks, wide)
+      const read = await readAll(first.store, asked, wide)
+      await first.close()
+      const again = await open(path, memoryBytes)
+      const firstRead = await readAll(again.store, asked, wide)
+      await again.close()
+      await rm(path, { recursive: true })
+
+      if (round >= 0) {
+        rates.write[name].push(blocks.length * 1_000 / write)
+        rates.read[name].push(blocks.length * 1_000 / read)
+        rates.first[name].push(blocks.length * 1_000 / firstRead)
+      }
+    }
+  }
+  return rates
+}
+
+function empty (): Rates {
+  return { own: [], fs: [], level: [] }
+}

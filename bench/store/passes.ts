@@ -1,0 +1,60 @@
+import { sha256 } from 'multiformats/hashes/sha2'
+import { CID } from 'multiformats/cid'
+import { seededRandom } from '../../src/clock/random.ts'
+import type { Random } from '../../src/interface/clock.ts'
+import type { Blockstore } from 'interface-blockstore'
+
+export interface Block {
+  readonly cid: CID
+  readonly bytes: Uint8Array
+}
+
+/** Noise, as blocks mostly are */
+export async function noiseBlocks (count: number, size: number, seed: number): Promise<Block[]> {
+  const random = seededRandom(seed)
+  return Promise.all(Array.from({ length: count }, async () => {
+    const bytes = new Uint8Array(size)
+    const words = new Uint32Array(bytes.buffer, 0, Math.floor(size / 4))
+    words.forEach((_, i) => { words[i] = random.next() * 2 ** 32 })
+    return { cid: CID.createV1(0x55, await sha256.digest(bytes)), bytes }
+  }))
+}
+
+export function shuffled<T> (items: readonly T[], random: Random): T[] {
+  const copy = [...items]
+  for (let i = copy.length - 1; i > 0; i--) {
+    const j = Math.floor(random.next() * (i + 1));
+    [copy[i], copy[j]] = [copy[j] as T, copy[i] as T]
+  }
+  return copy
+}
+
+/** Milliseconds until all were worked on, `wide` at a time */
+export async function timed (blocks: readonly Block[], wide: number, work: (block: Block) => Promise<void>): Promise<number> {
+  const started = performance.now()
+  let next = 0
+  await Promise.all(Array.from({ length: wide }, async () => {
+    for (let block = blocks[next++]; block != null; block = blocks[next++]) {
+      await work(block)
+    }
+  }))
+  return performance.now() - started
+}
+
+/** Puts a copy: none of the stores has seen these bytes before, as when they come from a socket or an importer */
+export async function writeAll (store: Blockstore, blocks: readonly Block[], wide: number): Promise<number> {
+  const fresh = blocks.map(({ cid, bytes }) => ({ cid, bytes: bytes.slice() }))
+  return timed(fresh, wide, async ({ cid, bytes }) => { await store.put(cid, bytes) })
+}
+
+export async function readAll (store: Blockstore, blocks: readonly Block[], wide: number): Promise<number> {
+  return timed(blocks, wide, async ({ cid, bytes }) => {
+    let length = 0
+    for await (const chunk of store.get(cid)) {
+      length += chunk.byteLength
+    }
+    if (length !== bytes.byteLength) {
+      throw new Error(`${cid}: ${length} bytes instead of ${bytes.byteLength}`)
+    }
+  })
+}
