@@ -203,7 +203,7 @@ export class OutgoingStreams {
    * Waits until most of it has left; gives the stream up when it takes nothing at
    * all. Not by the stream's own `onDrain`, which resolves at once ever after it has resolved once (libp2p 3.3).
    */
-  async #drained (lane: LaneState, { stream }: Open, to: Recipient, { signal, progress }: WriteOptions): Promise<void> {
+  async #drained (lane: LaneState, { stream }: Open, to: Recipient, { signal, progress, leaving = LOW_WATER }: WriteOptions): Promise<void> {
     const { clock, sendTimeout } = this.#init
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     let left = stream.writeBufferLength
@@ -221,7 +221,7 @@ export class OutgoingStreams {
     const look = (): void => {
       if (stream.status !== 'open') {
         reject(this.#stopped.signal.aborted ? stopped() : unreachable(to.peer, new Error(`the stream is ${stream.status}`)))
-      } else if (stream.writeBufferLength <= LOW_WATER) {
+      } else if (stream.writeBufferLength <= leaving) {
         resolve()
       } else if (stream.writeBufferLength < left) {
         left = stream.writeBufferLength

@@ -105,6 +105,8 @@ export interface WriteOptions {
    * `answers` is ended with the reason: nobody wants the rest to stay in memory.
    */
   readonly signal: AbortSignal
+  /** Bytes left to write when it counts as written. @default 256 KiB, so that the next message is there in time */
+  readonly leaving?: number
   /** Called from time to time while the stream takes what was written */
   readonly progress?: () => void
 }

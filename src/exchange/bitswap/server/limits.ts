@@ -8,7 +8,7 @@ export interface ServeLimits {
   readonly wantsPerPeer: number
   /** Wants remembered over all peers; beyond it those with the most wants lose their lowest */
   readonly wants: number
-  /** Peers with a state of their own; an idle one makes room for a newcomer */
+  /** Peers with a state of their own; an idle one makes room for a newcomer, or one that took nothing when it had its chance */
   readonly peers: number
   /** Bytes of blocks that one message gathers before it is sent; a larger block goes alone */
   readonly messageBytes: number

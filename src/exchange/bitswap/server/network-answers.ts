@@ -19,14 +19,14 @@ export function networkAnswers (network: BitswapNetwork): NetworkAnswers {
   const connections = new Map<string, Connection>()
 
   return {
-    async transmit (peer, message, { signal, disclosures, progress }) {
+    async transmit (peer, message, { signal, disclosures, progress, leaving }) {
       const connection = connections.get(peer)
 
       if (connection == null) {
         throw new FetchError('unreachable', `${peer} is not connected`, { provider: `p2p:${peer}` })
       }
 
-      await network.write({ peer, connection, lane: 'answers' }, () => ({ message, disclosures }), { signal, progress })
+      await network.write({ peer, connection, lane: 'answers' }, () => ({ message, disclosures }), { signal, progress, leaving })
     },
 
     attach (server) {

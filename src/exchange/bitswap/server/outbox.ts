@@ -79,12 +79,15 @@ export class Outbox {
   take (peer: ServedPeer, now: number): ServedMessage {
     const { message, loaded, presences } = buildMessage(peer)
 
+    const answers = new Map(message.presences.map((answer, i) => [presences[i] ?? '', answer]))
+
     for (const id of presences) {
       peer.presences.delete(id)
     }
 
     const bytes = loaded.reduce((sum, entry) => sum + entry.bytes.byteLength, 0)
-    peer.sending = { blocks: new Map(loaded.map(({ want }) => [want.id, want])), bytes, startedAt: now, progressAt: now }
+    const blocks = new Map(loaded.map(({ want }) => [want.id, want]))
+    peer.sending = { blocks, presences: answers, cancelled: new Set(), bytes, startedAt: now, progressAt: now, setBack: false }
     peer.readySince = now
     this.leave(peer)
     return message

@@ -20,6 +20,8 @@ export class ReadTurns {
   readonly #turns = new Turns<ServedPeer>()
   /** Somebody waits for memory */
   short = false
+  /** So many of them whose chance is still to come */
+  waiting = 0
 
   constructor (limits: ServeLimits, memory: MemoryBudget, slow: SlowPeers, sizeOf: (want: ServedWant) => number | undefined) {
     this.#limits = limits
@@ -44,8 +46,9 @@ export class ReadTurns {
 
   /** A want to be read now, for which `bytes` were taken from the memory */
   next (now: number): { readonly want: ServedWant, readonly bytes: number } | undefined {
-    this.short = false
     let passed = 0
+    this.short = false
+    this.waiting = 0
 
     for (let peer = this.#turns.current; peer != null; peer = this.#turns.current) {
       const want = peer.reads.best
@@ -57,18 +60,22 @@ export class ReadTurns {
         peer.deficit += this.#limits.messageBytes
         this.#turns.yield()
         passed = 0
+        this.waiting = 0
       } else if (!this.#memory.hasRoom(bytes)) {
         // it stays first: nobody overtakes it with smaller blocks
         this.short = true
 
         if (!this.#slow.reclaim(now)) {
+          this.waiting = 1 + this.#turns.behind
           return undefined
         }
       } else if (!this.#memory.hasRoomFor(peer, bytes)) {
         this.short = true
+        this.waiting += peer.behind ? 0 : 1
         this.#turns.yield()
 
-        if (++passed > this.#turns.behind) {
+        // once around, so that whoever came first is still first
+        if (++passed >= this.#turns.behind) {
           return undefined
         }
       } else {
@@ -105,7 +112,7 @@ export class ReadTurns {
   #mayRead (peer: ServedPeer, bytes: number): boolean {
     const { blockBytes, memoryPerPeer, messageBytes, wantsPerPeer } = this.#limits
 
-    if (peer.presences.size >= wantsPerPeer) {
+    if (peer.answersLeft(wantsPerPeer) <= 0) {
       return false
     }
 

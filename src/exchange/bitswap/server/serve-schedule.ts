@@ -54,6 +54,11 @@ export class ServeSchedule {
     this.#outbox = new Outbox(limits.batchDelay)
   }
 
+  /** Somebody waits for memory */
+  get short (): boolean {
+    return this.#reads.short
+  }
+
   /** Answers are ready and wait for others to share their message: flush them in time */
   get unsent (): boolean {
     return this.#outbox.waiting
@@ -102,7 +107,7 @@ export class ServeSchedule {
 
     peer.refusals = Math.min(refusalsPerSecond, peer.refusals + (now - peer.refusalsAt) / 1_000 * refusalsPerSecond)
     peer.refusalsAt = now
-    const told = asked.slice(0, Math.max(0, Math.min(Math.floor(peer.refusals), wantsPerPeer - peer.presences.size)))
+    const told = asked.slice(0, Math.max(0, Math.min(Math.floor(peer.refusals), peer.answersLeft(wantsPerPeer))))
     peer.refusals -= told.length
 
     for (const { cid, key } of told) {
@@ -121,6 +126,10 @@ export class ServeSchedule {
 
   /** Drops what a peer wants, and keeps what is on its way */
   drop (peer: ServedPeer): void {
+    if (peer.sending != null) {
+      peer.sending.setBack = false
+    }
+
     this.table.clear(peer)
     this.#leave(peer)
   }
@@ -201,16 +210,27 @@ export class ServeSchedule {
 
   /** A message was taken, or given up */
   sent (peer: ServedPeer, taken: boolean): void {
-    const bytes = peer.sending?.bytes ?? 0
+    const { sending } = peer
+    const bytes = sending?.bytes ?? 0
     peer.sending = undefined
     this.memory.take(peer, -bytes)
     this.#slow.ended(peer, bytes, taken)
+
+    if (!taken && sending?.setBack === true && !peer.gone) {
+      this.table.restore(peer, sending)
+    }
+
     this.#wake(peer)
   }
 
   /** Peers whose message does not move, or moves too slowly */
   stalled (now: number): readonly ServedPeer[] {
     return this.#slow.stalled(now, this.#reads.short)
+  }
+
+  /** Whose message is to be ended, not taken, because others wait for its memory */
+  setBack (now: number): readonly ServedPeer[] {
+    return this.#slow.setBack(now, this.#reads.waiting)
   }
 
   /** Whoever stalled loses what it wanted, and is left alone for a while */
@@ -252,7 +272,7 @@ export class ServeSchedule {
 
   #look (): ServeStep | undefined {
     for (let peer = this.#looks.current; peer != null && this.#looking < this.#limits.lookups; peer = this.#looks.current) {
-      const room = Math.min(LOOKUP_BATCH, this.#limits.lookups - this.#looking, this.#limits.wantsPerPeer - peer.presences.size)
+      const room = Math.min(LOOKUP_BATCH, this.#limits.lookups - this.#looking, peer.answersLeft(this.#limits.wantsPerPeer))
       const wants: ServedWant[] = []
 
       for (let want = peer.looks.best; want != null && wants.length < room; want = peer.looks.best) {

@@ -13,6 +13,8 @@ export interface ServeCounts {
   paused: number
   /** Peers that were given up because they did not read */
   stalled: number
+  /** Messages that made room for those of others, and were sent again later */
+  setBack: number
   /** Peers that were given up because no stream to them held */
   broken: number
   /** Blocks and lookups that the store failed at */
@@ -48,6 +50,7 @@ export function noCounts (): ServeCounts {
     refusalsTold: 0,
     paused: 0,
     stalled: 0,
+    setBack: 0,
     broken: 0,
     readFailures: 0
   }

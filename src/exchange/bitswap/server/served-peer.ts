@@ -42,10 +42,18 @@ export interface Loaded {
 export interface Sending {
   /** The wants whose blocks are in it */
   readonly blocks: ReadonlyMap<string, ServedWant>
+  readonly presences: ReadonlyMap<string, PresenceAnswer>
+  /** What of it was cancelled since */
+  readonly cancelled: Set<string>
   readonly bytes: number
   readonly startedAt: number
   progressAt: number
+  /** It makes room for others: what is in it is sent once more, later */
+  setBack: boolean
 }
+
+/** Answers without blocks that wait for a peer which has not shown that it reads, sent or not: some hundred bytes each, and a message of them costs little */
+const ANSWERS_UNPROVEN = 64
 
 /** What is known about one peer while it is connected */
 export class ServedPeer {
@@ -74,6 +82,8 @@ export class ServedPeer {
   /** It has taken blocks lately, more than buffers on the way could have swallowed */
   proven = false
   taken = 0
+  /** Its message made room for others, and it has taken none since */
+  behind = false
   /** Bytes that its next message gathers */
   window: number
   /** Mean size of its blocks, for estimates */
@@ -87,6 +97,19 @@ export class ServedPeer {
   constructor (id: string, window: number) {
     this.id = id
     this.window = window
+  }
+
+  /** So many more answers without blocks may be made ready for it */
+  answersLeft (wantsPerPeer: number): number {
+    const most = this.proven ? wantsPerPeer : Math.min(ANSWERS_UNPROVEN, wantsPerPeer)
+    return most - this.presences.size - (this.sending?.presences.size ?? 0) - this.looking - this.reading
+  }
+
+  /** It wants no more of this that is on its way, should that have to be sent once more */
+  withdraw (id: string): void {
+    if (this.sending?.blocks.has(id) === true || this.sending?.presences.has(id) === true) {
+      this.sending.cancelled.add(id)
+    }
   }
 
   get hasAnswers (): boolean {

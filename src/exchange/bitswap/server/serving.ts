@@ -18,6 +18,8 @@ export interface TransmitOptions {
   readonly signal: AbortSignal
   /** One for each answer in the message. Settled by the server; whoever knows that nothing left may say so first. */
   readonly disclosures: readonly Disclosure[]
+  /** Bytes left to write when it counts as taken: none for who has not shown that it reads, since nobody counts them. @default whatever is usual */
+  readonly leaving?: number
   /** To be called whenever some of the message was taken, so that slow is told from stalled */
   readonly progress: () => void
 }
@@ -42,6 +44,8 @@ export interface ServingComponents {
 
 /** How often those who are being sent to are looked at, in ms: an eighth of the shortest patience or so */
 const TICK = 250
+/** The same while somebody waits for memory */
+const TICK_UNDER_PRESSURE = 50
 
 /** Writes of one message: a second one, over a new stream, when the first broke */
 const MAX_WRITES = 2
@@ -58,6 +62,7 @@ export class Serving {
   #pumping = false
   #flush: (() => void) | undefined
   #tick: (() => void) | undefined
+  #tickAt = 0
 
   constructor (components: ServingComponents, limits: ServeLimits, counts: ServeCounts) {
     this.#components = components
@@ -118,12 +123,25 @@ export class Serving {
     }
 
     if (this.#sending.size > 0) {
-      this.#tick ??= clock.schedule(TICK, () => {
+      if (this.schedule.short && this.#tickAt - clock.now() > TICK_UNDER_PRESSURE) {
+        this.#tick?.()
         this.#tick = undefined
-        this.#endStalled()
-        this.pump()
-      })
+      }
+
+      this.#tick ??= this.#tickIn(this.schedule.short ? TICK_UNDER_PRESSURE : TICK)
     }
+  }
+
+  #tickIn (ms: number): () => void {
+    const { clock } = this.#components
+    this.#tickAt = clock.now() + ms
+
+    return clock.schedule(ms, () => {
+      this.#tick = undefined
+      this.#endStalled()
+      this.#makeRoom()
+      this.pump()
+    })
   }
 
   #do (step: ServeStep): void {
@@ -227,7 +245,7 @@ export class Serving {
 
       const progress = (): void => { this.schedule.progressed(peer, clock.now()) }
       written = true
-      await raceSignal(transmit(peer.id, message, { signal, disclosures, progress }), signal)
+      await raceSignal(transmit(peer.id, message, { signal, disclosures, progress, leaving: peer.proven ? undefined : 0 }), signal)
       disclosures.forEach(disclosure => { disclosure.sent() })
       return true
     } catch (err) {
@@ -247,6 +265,14 @@ export class Serving {
 
     for (const { revealing, type } of message.presences) {
       this.#counts[type === 'have' ? 'haves' : revealing ? 'dontHaves' : 'refusalsTold']++
+    }
+  }
+
+  /** What others wait for is not left with those who have not shown that they read; they are served again when it is their turn */
+  #makeRoom (): void {
+    for (const peer of this.schedule.setBack(this.#components.clock.now())) {
+      this.#counts.setBack++
+      this.#sending.get(peer)?.abort(new DOMException('Others wait for the memory of this message, which does not move', 'AbortError'))
     }
   }
 

@@ -7,7 +7,7 @@ import type { WantTable } from './want-table.ts'
 /** Bytes that buffers on the way may swallow without anybody reading: four times the first window of a yamux stream */
 const PROOF_BYTES = 1_048_576
 
-/** A message that has not moved for as long, in ms, belongs to somebody slow, whose read-ahead others may have */
+/** A message that has not moved for as long, in ms, belongs to somebody slow, whose read-ahead others may have, and the message as well where nothing shows that it reads */
 const SLOW_AFTER = 250
 
 /** Least time in ms between two searches for memory to take back: each looks at everybody who is being sent to */
@@ -42,6 +42,8 @@ export class SlowPeers {
     this.#paused.set(peer.id, now + this.#limits.stallPause)
     this.#memory.trust(peer, false)
     peer.taken = 0
+    // what is left of it is over: it makes room for nobody
+    this.#sending.delete(peer)
   }
 
   started (peer: ServedPeer): void {
@@ -54,10 +56,11 @@ export class SlowPeers {
 
     if (taken) {
       peer.taken += bytes
-      peer.window = Math.min(peer.window * 2, this.#limits.messageBytes)
+      this.#memory.putBehind(peer, false)
 
       if (peer.taken >= PROOF_BYTES) {
         this.#memory.trust(peer, true)
+        peer.window = Math.min(peer.window * 2, this.#limits.messageBytes)
       }
     }
   }
@@ -69,6 +72,28 @@ export class SlowPeers {
 
     return [...this.#sending].filter(({ sending }) => sending != null &&
       (now - sending.progressAt >= patience || now - sending.startedAt >= stallTimeout + sending.bytes / minPace * 1_000))
+  }
+
+  /**
+   * As many as wait for memory, of those whose message has not moved for a moment:
+   * they may well read, but have not shown it. Each makes room once, whoever moved
+   * least lately first; at the second time it has stalled, or not.
+   */
+  setBack (now: number, waiting: number): readonly ServedPeer[] {
+    const resting = [...this.#sending]
+      .filter(({ proven, behind, sending }) => !proven && !behind && sending != null && now - sending.progressAt >= SLOW_AFTER)
+      .sort((a, b) => (a.sending?.progressAt ?? 0) - (b.sending?.progressAt ?? 0))
+      .slice(0, waiting)
+
+    for (const peer of resting) {
+      this.#memory.putBehind(peer, true)
+
+      if (peer.sending != null) {
+        peer.sending.setBack = true
+      }
+    }
+
+    return resting
   }
 
   /** Takes back what was read ahead for those who are slow. True when there was any. */

@@ -2,7 +2,7 @@ import { isWorse } from './priority-list.ts'
 import { ServedPeer } from './served-peer.ts'
 import type { ServeLimits } from './limits.ts'
 import type { MemoryBudget } from './memory-budget.ts'
-import type { ServedWant } from './served-peer.ts'
+import type { Sending, ServedWant } from './served-peer.ts'
 import type { BlockKey } from '../../../interface/provider.ts'
 import type { WantEntry } from '../message.ts'
 
@@ -17,6 +17,7 @@ export class WantTable {
   readonly #peers = new Map<string, ServedPeer>()
   readonly #waiting = new Map<BlockKey, Set<ServedWant>>()
   #wants = 0
+  #greedy: { readonly peer: ServedPeer, readonly wants: number } | undefined
   #order = 0
   /** Wants that were dropped because a table was full */
   dropped = 0
@@ -54,7 +55,7 @@ export class WantTable {
     let peer = this.#peers.get(id)
 
     if (peer == null) {
-      if (this.#peers.size >= this.#limits.peers && !this.#forgetIdle()) {
+      if (this.#peers.size >= this.#limits.peers && !this.#forget(({ idle }) => idle) && !this.#forget(({ behind, sending }) => behind && sending == null)) {
         this.turnedAway++
         return undefined
       }
@@ -96,9 +97,10 @@ export class WantTable {
       }
     }
 
-    for (const id of peer.presences.keys()) {
+    for (const id of [...peer.presences.keys(), ...peer.sending?.blocks.keys() ?? [], ...peer.sending?.presences.keys() ?? []]) {
       if (!kept.has(id)) {
         peer.presences.delete(id)
+        peer.withdraw(id)
       }
     }
   }
@@ -107,6 +109,7 @@ export class WantTable {
     const id = wantId(entry)
     const want = peer.wants.get(id)
     peer.presences.delete(id)
+    peer.withdraw(id)
 
     if (want != null) {
       this.remove(want)
@@ -119,6 +122,7 @@ export class WantTable {
 
     if (peer.sending?.blocks.has(id) === true) {
       // the block is on its way
+      peer.sending.cancelled.delete(id)
       return
     }
 
@@ -155,6 +159,23 @@ export class WantTable {
     peer.wants.set(id, want)
     this.#wants++
     this.queue(want)
+  }
+
+  /** What a message would have answered is to be answered once more */
+  restore (peer: ServedPeer, { blocks, presences, cancelled }: Sending): void {
+    for (const [id, want] of blocks) {
+      if (!cancelled.has(id) && !peer.wants.has(id) && this.#makeRoom(want)) {
+        peer.wants.set(id, want)
+        this.#wants++
+        this.#park(want, 'read')
+      }
+    }
+
+    for (const [id, answer] of presences) {
+      if (!cancelled.has(id) && !peer.wants.has(id) && !peer.presences.has(id)) {
+        peer.presences.set(id, answer)
+      }
+    }
   }
 
   /** Back to the start: a block is read at once, because whoever asks for one has reason to think it is here */
@@ -286,7 +307,12 @@ export class WantTable {
     return true
   }
 
+  /** Looked for anew when the last one has lost an eighth of what it had: nobody makes us look at everybody for each want */
   #greediest (): ServedPeer {
+    if (this.#greedy?.peer.gone === false && this.#greedy.peer.wants.size > this.#greedy.wants * 7 / 8) {
+      return this.#greedy.peer
+    }
+
     let greediest: ServedPeer | undefined
 
     for (const peer of this.#peers.values()) {
@@ -295,12 +321,14 @@ export class WantTable {
       }
     }
 
-    return greediest as ServedPeer
+    const peer = greediest as ServedPeer
+    this.#greedy = { peer, wants: peer.wants.size }
+    return peer
   }
 
-  #forgetIdle (): boolean {
+  #forget (which: (peer: ServedPeer) => boolean): boolean {
     for (const peer of this.#peers.values()) {
-      if (peer.idle) {
+      if (which(peer)) {
         this.forget(peer)
         return true
       }

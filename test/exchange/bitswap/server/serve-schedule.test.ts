@@ -117,6 +117,7 @@ class World {
 
     expect(memory.held).toBe(held)
     expect(held).toBeLessThanOrEqual(this.limits.memory)
+    expect(memory.behind).toBe(sum(this.everybody().filter(({ behind }) => behind), peer => peer.held))
     expect(table.size).toBeLessThanOrEqual(this.limits.wants)
     expect(table.size).toBe(sum([...table.peers()], peer => peer.wants.size))
     expect(table.peerCount).toBeLessThanOrEqual(this.limits.peers)
@@ -543,6 +544,33 @@ describe('memory', () => {
     expect(world.schedule.isPaused('stuck', world.limits.stallPause)).toBe(false)
   })
 
+  it('makes room once, for as many as wait, and what was in it is sent later, but not what was cancelled since', () => {
+    const world = new World({ memory: 4 * MiB })
+    world.schedule.received('stuck', [want(1), want(2, { sendDontHave: true }), want(3)], false)
+    world.schedule.received('another', [want(1)], false)
+    world.pump()
+    world.settle(n => n === 2 ? undefined : MiB, false)
+    expect(world.schedule.setBack(10_000)).toEqual([])
+
+    world.schedule.received('newcomer', [want(4)], false)
+    world.pump()
+    expect(world.schedule.short).toBe(true)
+    expect(world.schedule.setBack(249)).toEqual([])
+    const stuck = world.schedule.table.get('stuck') as ServedPeer
+    expect(world.schedule.setBack(250)).toEqual([stuck])
+    expect(world.schedule.setBack(250).map(({ id }) => id)).toEqual(['another'])
+    expect(world.schedule.setBack(10_000)).toEqual([])
+    world.schedule.received('stuck', [want(1, { cancel: true })], false)
+    world.endSend(world.sends.findIndex(({ peer }) => peer === stuck), false)
+    expect(stuck).toMatchObject({ behind: true, proven: false })
+
+    world.settle(n => n === 2 ? undefined : MiB)
+    expect(received(world).get('newcomer')).toEqual([4])
+    expect(received(world).get('stuck')).toEqual([3])
+    expect(world.sent.filter(({ peer }) => peer === stuck).flatMap(({ message }) => message.presences)).toMatchObject([{ type: 'dont-have' }])
+    expect(stuck.behind).toBe(false)
+  })
+
   it('a drip is a stall: a message has a least pace', () => {
     const world = new World()
     world.schedule.received('drip', [want(1)], false)
@@ -628,6 +656,9 @@ describe('whatever comes and goes', () => {
           world.schedule.stalled(world.now).forEach(stalled => {
             world.schedule.pause(stalled, world.now)
             world.endSend(world.sends.findIndex(send => send.peer === stalled), false)
+          })
+          world.schedule.setBack(world.now).forEach(behind => {
+            world.endSend(world.sends.findIndex(send => send.peer === behind), false)
           })
         }
 

@@ -24,6 +24,8 @@ class Network {
   /** Bytes of blocks handed over and not yet taken */
   outstanding = 0
   peak = 0
+  /** Presences handed over and not yet taken */
+  answers = 0
   /** Answers to the next writes: an error breaks the stream */
   readonly breaks: Error[] = []
   writes = 0
@@ -38,6 +40,7 @@ class Network {
     const broken = this.breaks.shift()
     this.writes++
     this.outstanding += bytes
+    this.answers += message.presences?.length ?? 0
     this.peak = Math.max(this.peak, this.outstanding)
 
     try {
@@ -63,6 +66,7 @@ class Network {
       throw err
     } finally {
       this.outstanding -= bytes
+      this.answers -= message.presences?.length ?? 0
     }
   }
 
@@ -272,11 +276,99 @@ describe('peers that do not read', () => {
     expect(beside).toBeLessThan(alone * 1.1)
     expect(server.stats().memoryPeak).toBeLessThanOrEqual(DEFAULT_SERVE_LIMITS.memory)
     expect(network.peak).toBeLessThanOrEqual(DEFAULT_SERVE_LIMITS.memory)
-    await clock.advance(60_000)
+    await clock.advance(80_000)
     expect(new Set(stalled).size).toBe(200)
-    expect(network.aborted.every(({ reason }) => reason instanceof PeerStalledError)).toBe(true)
+    expect(network.aborted.filter(({ reason }) => reason instanceof PeerStalledError)).toHaveLength(200)
+    expect(network.aborted.filter(({ reason }) => !(reason instanceof PeerStalledError))).toHaveLength(server.stats().setBack)
     expect(server.stats()).toMatchObject({ stalled: 200, wants: 0, memory: 0, sending: 0 })
   })
+
+  it('delay no newcomer, though fifty more of them come every second', async () => {
+    const delay = async (stuckPerSecond: number, size: number): Promise<{ delays: number[], served: number, peak: number }> => {
+      const { clock, store, network, server } = setup()
+      store.fill(0, 100, size)
+      const asked = new Map<string, number>()
+      let stuck = 0
+
+      for (let ms = 0; ms < 10_000; ms += 20) {
+        for (; stuck < ms / 1_000 * stuckPerSecond; stuck++) {
+          network.pace.set(`stuck-${stuck}`, 0)
+          server.received(`stuck-${stuck}`, message(numbers(100).map(n => want(n))))
+        }
+        if (ms % 500 === 0) {
+          // 64 KiB every 20 ms
+          network.pace.set(`newcomer-${ms}`, 3_277)
+          asked.set(`newcomer-${ms}`, clock.now())
+          server.received(`newcomer-${ms}`, message(numbers(4).map(n => want(n))))
+        }
+        await clock.advance(20)
+      }
+      await clock.advance(2_000)
+
+      const first = [...asked].map(([peer, at]) => (network.messages.find(message => message.peer === peer)?.at ?? Infinity) - at)
+      const served = [...asked.keys()].filter(peer => network.blocksTo(peer).length === 4).length
+      server.stop()
+      return { delays: first.sort((a, b) => a - b), served, peak: network.peak }
+    }
+
+    for (const size of [MiB, 256 * KiB]) {
+      const alone = await delay(0, size)
+      const beside = await delay(50, size)
+      expect(beside.served).toBe(20)
+      expect(beside.delays[10]).toBeLessThanOrEqual((alone.delays[10] ?? 0) + 50)
+      expect(beside.delays.at(-1)).toBeLessThanOrEqual((alone.delays.at(-1) ?? 0) + 100)
+      expect(beside.peak).toBeLessThanOrEqual(DEFAULT_SERVE_LIMITS.memory)
+    }
+  })
+
+  it('may be far away: what made room for others is sent again, whole', async () => {
+    const { clock, store, network, server } = setup()
+    store.fill(0, 200, MiB)
+    // a second until the first 64 KiB are through
+    network.pace.set('far', 64)
+    server.received('far', message([want(0), want(1), want(500, { sendDontHave: true })]))
+    await clock.advance(10)
+
+    for (const p of numbers(60)) {
+      network.pace.set(`stuck-${p}`, 0)
+      server.received(`stuck-${p}`, message(numbers(4).map(n => want(n))))
+    }
+    await clock.advance(1_500)
+    expect(server.stats().setBack).toBeGreaterThan(0)
+    expect(network.aborted.some(({ peer }) => peer === 'far')).toBe(true)
+    await clock.advance(120_000)
+    expect(network.blocksTo('far').sort()).toEqual([0, 1])
+    expect(network.presencesTo('far')).toEqual(['500 dont-have'])
+  })
+
+  it('cannot fill the tables: a thousand with a thousand wants each are held in what a few may hold', async () => {
+    for (const rest of [{ type: 'have' as const }, { sendDontHave: true }]) {
+      const lists = numbers(4).map(part => message(numbers(1_024, part * 1_024).map(n => want(n, rest))))
+      const { clock, store, network, server } = setup({}, { slow: 1 })
+      store.fill(0, 2_000, 2 * KiB)
+
+      for (const p of numbers(1_000)) {
+        network.pace.set(`stuck-${p}`, 0)
+        server.received(`stuck-${p}`, lists[p % 4] ?? message([]))
+        if (p % 20 === 0) {
+          await clock.advance(2)
+        }
+      }
+      await clock.advance(20)
+      const { wants, memoryPeak, peers } = server.stats()
+      expect(wants).toBeLessThanOrEqual(DEFAULT_SERVE_LIMITS.wants)
+      expect(memoryPeak).toBeLessThanOrEqual(DEFAULT_SERVE_LIMITS.memory)
+      expect(peers).toBe(1_000)
+      // answers in memory: those handed over, and as many again
+      expect(network.answers).toBeLessThanOrEqual(1_000 * 64)
+
+      network.pace.set('reader', 100_000)
+      server.received('reader', message(numbers(10).map(n => want(n))))
+      await clock.advance(500)
+      expect(network.blocksTo('reader')).toHaveLength(10)
+      server.stop()
+    }
+  }, 60_000)
 
   it('are not heard again for a while', async () => {
     const { clock, store, network, server } = setup({ limits: { stallTimeout: 1_000, stallPause: 5_000 } })
