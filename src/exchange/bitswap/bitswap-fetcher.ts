@@ -1,4 +1,5 @@
 import { FetchError } from '../../interface/errors.ts'
+import { GivenBlocks } from './given-blocks.ts'
 import { PeerClient } from './peer-client.ts'
 import { WANTS_PER_PEER } from '../wants-per-peer.ts'
 import type { BlockPayload, BlockPrefix, Presence } from './message.ts'
@@ -9,6 +10,7 @@ import type { BlockFetcher } from '../../interface/fetcher.ts'
 import type { Provider, ProviderId, Route } from '../../interface/provider.ts'
 import type { Attempt, Want } from '../../interface/request.ts'
 import type { ConnectionLeases, Lease } from '../lease/lease.ts'
+import type { Connection } from '@libp2p/interface'
 
 export interface BitswapFetcherComponents {
   network: BitswapNetwork
@@ -22,6 +24,11 @@ export interface BitswapFetcher extends BlockFetcher {
   readonly transport: 'bitswap'
   /** Blocks that are wanted right now, and peers that they are wanted from */
   readonly size: { readonly wants: number, readonly peers: number }
+  /**
+   * Asks a connected peer whether it has a block, and resolves with its answer;
+   * undefined when it gives none, or is asked for the block itself already.
+   */
+  ask (want: Want, to: { readonly peer: string, readonly connection: Connection }, attempt: Pick<Attempt, 'request' | 'signal'>): Promise<boolean | undefined>
   start (): void
   /** Fails what is waited for and cancels it on the wire */
   stop (): Promise<void>
@@ -52,10 +59,12 @@ class Fetcher implements BitswapFetcher, BlockReceiver {
   readonly #addresses = new Map<ProviderId, readonly string[]>()
   #detach: (() => void) | undefined
   readonly #wantsOf = new Map<string, number>()
+  readonly #given: GivenBlocks
   #wants = 0
 
   constructor (components: BitswapFetcherComponents) {
     this.#components = components
+    this.#given = new GivenBlocks(components.clock)
   }
 
   get size (): { wants: number, peers: number } {
@@ -106,6 +115,7 @@ class Fetcher implements BitswapFetcher, BlockReceiver {
     this.#detach = undefined
     this.#peers.clear()
     this.#addresses.clear()
+    this.#given.clear()
   }
 
   async fetch (want: Want, route: Route, attempt: Attempt): Promise<Uint8Array> {
@@ -119,6 +129,14 @@ class Fetcher implements BitswapFetcher, BlockReceiver {
 
     if (signal.aborted) {
       throw new FetchError('cancelled', `${provider} was not waited for any longer`, { provider, cause: signal.reason })
+    }
+
+    const given = this.#given.take(peer, want.key, want.maxBytes)
+
+    if (given != null) {
+      attempt.phase('connected')
+      attempt.bytes(given.byteLength)
+      return given
     }
 
     const fromPeer = this.#wantsOf.get(peer) ?? 0
@@ -147,6 +165,30 @@ class Fetcher implements BitswapFetcher, BlockReceiver {
 
       attempt.phase('connected')
       return await this.#peer(peer).fetch(want, attempt, disclosure, lease)
+    } finally {
+      this.#count(peer, -1)
+    }
+  }
+
+  async ask (want: Want, { peer, connection }: { peer: string, connection: Connection }, attempt: Pick<Attempt, 'request' | 'signal'>): Promise<boolean | undefined> {
+    const full = this.#wants >= MAX_WANTS || (this.#wantsOf.get(peer) ?? 0) >= WANTS_PER_PEER
+
+    if (this.#detach == null || attempt.signal.aborted || full || this.#peers.get(peer)?.knows(want.key) === true) {
+      return undefined
+    }
+
+    const disclosure = attempt.request.disclose({ observer: `p2p:${peer}`, form: 'cid', transport: 'bitswap', audience: 'many' })
+    this.#count(peer, 1)
+
+    try {
+      const bytes = await this.#peer(peer).ask(want, attempt, disclosure, connection)
+
+      if (bytes != null) {
+        this.#given.add(peer, want.key, bytes)
+      }
+      return true
+    } catch (error) {
+      return (error as FetchError).outcome === 'not-here' ? false : undefined
     } finally {
       this.#count(peer, -1)
     }
