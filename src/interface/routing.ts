@@ -8,13 +8,20 @@ import type { ProgressOptions, ProgressEvent } from 'progress-events'
 /** Every phase of a retrieval, as progress events: `portolan:retrieve:<phase>` */
 export type RetrieveProgressEvents = ProgressEvent<`portolan:retrieve:${string}`, unknown>
 
-/** The file that a block is read for, and which of its bytes are still wanted from this block on, the last included */
+/**
+ * The file that a block is read for, and which of its bytes are still wanted from this block on, the last included;
+ * or the DAG, of which all is wanted, and no bytes are counted
+ */
 export interface WantedPart {
   readonly cid: CID
   readonly from: number
   readonly to: number
   /** Where in the file the first window ends, when the reader knows the blocks in it and they are many: they can be asked for one by one meanwhile */
   readonly known?: number
+  /** All that is below `cid`, whatever it is, in document order: `from` and `to` are 0 and Infinity */
+  readonly whole?: true
+  /** Of that, bytes that may wait for the reader. @default as many as of a file */
+  readonly window?: number
 }
 
 export interface RetrieveOptions extends ProgressOptions<RetrieveProgressEvents> {
@@ -58,6 +65,8 @@ export interface SessionOptions extends RetrieveOptions {
    * wanted ahead, in document order, up to `window` bytes beyond the reader. Off
    * unless asked for, in every privacy mode: who follows one path must not fetch its
    * siblings, and providers learn of blocks that nobody may come to read.
+   *
+   * Behind a root that was not here, all of the DAG comes as one stream where its provider can.
    *
    * It stops when the session is closed, and pauses when the signal of the last
    * read aborts. What arrives is stored where the session stores, and waits in the

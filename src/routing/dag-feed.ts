@@ -80,7 +80,7 @@ export class DagFeed {
     this.dag = dag
     this.chosen = chosen
     this.answerer = answererOf(chosen.route)
-    this.buffer = new FeedBuffer({ root: dag.key, from: dag.from, to: dag.to, first, window, maxKeys })
+    this.buffer = new FeedBuffer({ root: dag.key, from: dag.from, to: dag.to, whole: dag.scope === 'all', first, window, maxKeys })
     this.startedAt = env.clock.now()
     this.#timer = new FeedTimer({
       clock: env.clock,

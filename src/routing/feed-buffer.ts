@@ -26,6 +26,8 @@ export interface FeedBufferInit {
   readonly to?: number
   /** The block that the reader lacked: the nodes that come before it are on the way to it and were read already */
   readonly first?: BlockKey
+  /** A DAG, in which bytes have no place. @default false */
+  readonly whole?: boolean
   /** Bytes that may wait for readers now */
   window (): number
   /** Blocks that may be kept track of now. @default 65_536 */
@@ -67,7 +69,7 @@ export class FeedBuffer {
     this.#to = init.to ?? Infinity
     this.#position = this.#from
     this.#onTheWay = init.first != null && init.first !== init.root
-    this.#plan = new FeedPlan(init.root, this.#from, this.#to, init.maxKeys)
+    this.#plan = new FeedPlan(init.root, this.#from, this.#to, init.maxKeys, init.whole)
   }
 
   /** Bytes that came and that nobody has asked for yet */

@@ -49,6 +49,7 @@ export class FeedPlan {
   readonly #outside = new Set<BlockKey>()
   readonly #arrived = new Set<BlockKey>()
   readonly #maxKeys: () => number
+  readonly #whole: boolean
   #linksRead = 0
   /** Links were left out: what comes below them is not known */
   #cut = false
@@ -56,7 +57,8 @@ export class FeedPlan {
   #duplicates = 0
   #duplicateBytes = 0
 
-  constructor (root: BlockKey, from: number, to: number, maxKeys: () => number = () => MAX_KEYS) {
+  constructor (root: BlockKey, from: number, to: number, maxKeys: () => number = () => MAX_KEYS, whole = false) {
+    this.#whole = whole
     this.#maxKeys = maxKeys
     this.#from = from
     this.#to = to
@@ -118,7 +120,8 @@ export class FeedPlan {
       return { place, leaf: false }
     }
 
-    const parts = fileParts(cid, bytes) ?? linksOf(cid, bytes).map(({ cid }) => ({ cid, from: 0, to: Infinity }))
+    // where in its file a block of a DAG belongs says nothing about where in the DAG
+    const parts = (this.#whole ? undefined : fileParts(cid, bytes)) ?? linksOf(cid, bytes).map(({ cid }) => ({ cid, from: 0, to: Infinity }))
     this.#linksRead += parts.length
     let last: CID | undefined
 

@@ -114,7 +114,7 @@ export class DagFeeds {
 
     for (const entry of this.#feeds) {
       const { feed } = entry
-      const waiting = entry.init.mode === mode ? feed.buffer.wait(key, root === feed.dag.key ? part?.from : undefined, signal) : undefined
+      const waiting = entry.init.mode === mode ? feed.buffer.wait(key, root === feed.dag.key && scopeOf(part) === feed.dag.scope ? part?.from : undefined, signal) : undefined
 
       if (waiting != null) {
         return this.#feeding(key, entry, waiting)
@@ -137,7 +137,7 @@ export class DagFeeds {
       const { feed, init: its, from } = entry
       const { dag, buffer } = feed
 
-      if (its.mode === mode && dag.key === key && from <= part.from && (dag.to ?? Infinity) >= part.to && (buffer.has(first) || (!feed.over && buffer.reaches(Math.max(dag.from ?? 0, part.from))))) {
+      if (its.mode === mode && dag.key === key && dag.scope === scopeOf(part) && from <= part.from && (dag.to ?? Infinity) >= part.to && (buffer.has(first) || (!feed.over && buffer.reaches(Math.max(dag.from ?? 0, part.from))))) {
         feed.readers.add(reader)
         entry.init = { ...init, part: its.part }
         return
@@ -233,7 +233,7 @@ export class DagFeeds {
     const controller = new AbortController()
     const feed: DagFeed = new DagFeed({
       env: this.#env,
-      dag: { cid: part.cid, key, scope: 'entity', from, to: part.to, maxBytes },
+      dag: { cid: part.cid, key, scope: scopeOf(part), maxBytes, ...(part.whole === true ? {} : { from, to: part.to }) },
       first,
       chosen,
       fetcher,
@@ -248,7 +248,7 @@ export class DagFeeds {
         priority: () => priority
       }),
       leastPace: own => this.#providers.leastPace(feed.answerer, entry.init, own),
-      window: () => Math.min(FEED_WINDOW, FEEDS_WINDOW / Math.max(1, this.#feeds.size)),
+      window: () => Math.min(FEED_WINDOW, part.window ?? Infinity, FEEDS_WINDOW / Math.max(1, this.#feeds.size)),
       maxKeys: () => Math.min(MAX_KEYS, FEEDS_KEYS / Math.max(1, this.#feeds.size)),
       onBlock: block => {
         init.group.delivered(chosen.provider, feed.answerer)
@@ -265,7 +265,7 @@ export class DagFeeds {
     this.#feeds.add(entry)
     stats.streamsBegun++
     stats.streamsResumed += resumed == null ? 0 : 1
-    this.#init.tell(key, `asked for bytes ${from} to ${part.to} as one stream (${because})${resumed == null ? '' : `, in place of ${resumed}`}`, chosen.provider.id)
+    this.#init.tell(key, `asked for ${part.whole === true ? 'all of it' : `bytes ${from} to ${part.to}`} as one stream (${because})${resumed == null ? '' : `, in place of ${resumed}`}`, chosen.provider.id)
     void feed.run()
   }
 
@@ -280,7 +280,8 @@ export class DagFeeds {
       this.#providers.failed(key, feed.answerer)
     }
 
-    if (front != null && front.at <= to && feed.readers.size > 0) {
+    // a DAG would come from its root on once more: what is missing of it comes block by block
+    if (front != null && front.at <= to && feed.readers.size > 0 && feed.dag.scope === 'entity') {
       this.#begin({ ...init, first: front.key, part: { ...init.part, from: front.at } }, key, feed.readers, provider.id)
     }
 
@@ -312,4 +313,8 @@ export class DagFeeds {
       }
     }
   }
+}
+
+function scopeOf (part: WantedPart | undefined): 'entity' | 'all' {
+  return part?.whole === true ? 'all' : 'entity'
 }

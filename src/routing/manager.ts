@@ -181,7 +181,8 @@ export class ContentRoutingManager implements ContentRouting {
     const local = options.store === false ? undefined : await this.#local(cid, key, options, session)
 
     if (local != null) {
-      this.#feeds.here(options.part, session?.id)
+      // of a whole DAG what is here was most often wanted ahead by the reader himself
+      this.#feeds.here(options.part?.whole === true ? undefined : options.part, session?.id)
       return local
     }
 
@@ -203,7 +204,9 @@ export class ContentRoutingManager implements ContentRouting {
       throw new MissError([], `${cid}: nobody delivered it a moment ago (${missed.reason}); not asked again for ${Math.ceil((missed.until - clock.now()) / 1000)} s`, this.explain(cid))
     }
 
-    if (session != null && options.part != null) {
+    const second = session?.missed(key) === true
+
+    if (session != null && options.part != null && (options.part.whole !== true || second)) {
       this.#ahead(key, options.part, mode, hints, options, session)
     }
 
@@ -255,7 +258,7 @@ export class ContentRoutingManager implements ContentRouting {
     }
 
     if (options.store !== false) {
-      await this.#copies?.write(cid, key, bytes, options.part == null ? undefined : session?.id)
+      await this.#copies?.write(cid, key, bytes, options.part == null || options.part.whole === true ? undefined : session?.id)
     }
 
     return bytes

@@ -7,7 +7,7 @@ import { BlocksAhead } from './blocks-ahead.ts'
 import { DagOutline } from './dag-outline.ts'
 import type { BlockAhead, BlocksAheadInit } from './blocks-ahead.ts'
 import type { Place } from './dag-outline.ts'
-import type { SessionOptions } from '../interface/routing.ts'
+import type { SessionOptions, WantedPart } from '../interface/routing.ts'
 import type { CID } from 'multiformats/cid'
 
 /** Three quarters of what one provider is asked for at once by default: the rest is for those who wait */
@@ -41,7 +41,9 @@ const FRUITLESS = new Set(['NotFoundError', 'RetrievalFailedError', 'RetrievalTi
 export interface SessionPrefetchInit extends BlocksAheadInit {
   /** The block is in the store. Only asked about leaves, of which nothing else is wanted. */
   has (cid: CID, signal: AbortSignal): Promise<boolean>
-  fetch (cid: CID, options: { signal: AbortSignal, needed: Promise<void> }): Promise<Uint8Array>
+  fetch (cid: CID, options: { signal: AbortSignal, needed: Promise<void>, part?: WantedPart }): Promise<Uint8Array>
+  /** What is read, where it may come as one stream */
+  readonly whole?: WantedPart
 }
 
 /** The window that a session's option asks for; undefined when it asks for none */
@@ -119,6 +121,11 @@ export class SessionPrefetch {
 
     this.#fill()
     return ahead?.block
+  }
+
+  /** What a block is read for: the rest of the DAG, if what was read so far links to it */
+  part (cid: CID): WantedPart | undefined {
+    return this.#outline.find(cid)?.node.beside === false ? this.#init.whole : undefined
   }
 
   /** The reader has a block that it asked for */
@@ -229,7 +236,7 @@ export class SessionPrefetch {
     }
 
     const arrived = this.#init.window.ask()
-    const block = await this.#init.fetch(cid, { signal, needed })
+    const block = await this.#init.fetch(cid, { signal, needed, part: this.#init.whole })
     arrived(block.byteLength)
     return block
   }

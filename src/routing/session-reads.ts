@@ -1,3 +1,4 @@
+import { blockKey } from '../block/key.ts'
 import type { BlockKey } from '../interface/provider.ts'
 import type { CID } from 'multiformats/cid'
 
@@ -9,10 +10,24 @@ export class SessionReads {
   readonly root: CID
   readonly id: string
   readonly #read = new Set<BlockKey>()
+  /** Blocks that were not here */
+  #missed = 0
+  #missedRoot = false
+  readonly #rootKey: BlockKey
 
   constructor (root: CID, id: string) {
     this.root = root
     this.id = id
+    this.#rootKey = blockKey(root)
+  }
+
+  /**
+   * A block was not here. True for the first one after the root: now all of the DAG
+   * may come at once. Where the root was here more may be, and further on most has come.
+   */
+  missed (key: BlockKey): boolean {
+    this.#missedRoot ||= key === this.#rootKey && this.#missed === 0
+    return this.#missed++ === 1 && this.#missedRoot && key !== this.#rootKey
   }
 
   /**
