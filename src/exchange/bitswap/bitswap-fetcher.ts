@@ -151,7 +151,7 @@ class Fetcher implements BitswapFetcher, BlockReceiver {
 
     try {
       try {
-        lease = await this.#components.leases.acquire({ peer, addresses: this.#addresses.get(provider) ?? [] }, { signal }, disclosure)
+        lease = await this.#components.leases.acquire({ peer, addresses: this.#addresses.get(provider) ?? [], disclosure }, { signal })
       } catch (error) {
         disclosure.notSent()
         throw error

@@ -7,6 +7,8 @@ export interface LeaseTarget {
   readonly peer: string
   /** Multiaddrs to dial, best first; a connection that is already open is used whatever its address */
   readonly addresses: readonly string[]
+  /** The right to dial it: nobody is dialled who is not about to be told something */
+  readonly disclosure: Disclosure
 }
 
 /** A connection that is kept open for its holder; every lease is released exactly once, later calls do nothing */
@@ -25,7 +27,7 @@ export interface ConnectionLeases {
    * `overloaded` (our own caps), `cancelled` (`signal`, or `stop`).
    * It settles no disclosure: nothing about a CID is written yet.
    */
-  acquire (target: LeaseTarget, options: { signal: AbortSignal }, disclosure: Disclosure): Promise<Lease>
+  acquire (target: LeaseTarget, options: { signal: AbortSignal }): Promise<Lease>
   /** Whether any address is known to be the peer's own: it was reached there, or has signed it. Otherwise only hearsay is dialled. */
   proven (peer: string): boolean
   start (): void

@@ -7,7 +7,6 @@ import type { Lease, LeaseTarget } from './lease.ts'
 import type { LeasedLibp2p } from './leases.ts'
 import type { Protection } from './protection.ts'
 import type { Clock } from '../../interface/clock.ts'
-import type { Disclosure } from '../../interface/disclosure.ts'
 import type { Logger } from '../../interface/logger.ts'
 import type { Connection, PeerId } from '@libp2p/interface'
 
@@ -24,7 +23,7 @@ export interface LeasedPeerContext {
   readonly protection: Protection
   readonly idleTimeout: number
   readonly dialTimeout: number
-  reach (target: LeaseTarget, signal: AbortSignal, disclosure: Disclosure): Promise<Dialled>
+  reach (target: LeaseTarget, signal: AbortSignal): Promise<Dialled>
   /** It has proven to be there */
   reached (address: string): void
   /** Nobody uses it any more, and it is not to be used again */
@@ -72,12 +71,12 @@ export class LeasedPeer {
     return this.#flight != null
   }
 
-  async acquire (target: LeaseTarget, signal: AbortSignal, disclosure: Disclosure): Promise<Lease> {
+  async acquire (target: LeaseTarget, signal: AbortSignal): Promise<Lease> {
     this.#cancelIdle()
     this.#waiting++
 
     try {
-      return this.#lease(this.#open() ?? await this.#connect(target, signal, disclosure))
+      return this.#lease(this.#open() ?? await this.#connect(target, signal))
     } finally {
       this.#waiting--
       this.#rest()
@@ -138,9 +137,9 @@ export class LeasedPeer {
     return bestConnection(this.#context.libp2p.getConnections(this.id))
   }
 
-  async #connect (target: LeaseTarget, signal: AbortSignal, disclosure: Disclosure): Promise<Connection> {
+  async #connect (target: LeaseTarget, signal: AbortSignal): Promise<Connection> {
     for (;;) {
-      const flight = this.#flight ?? this.#fly(target, disclosure)
+      const flight = this.#flight ?? this.#fly(target)
       const others = flight.target !== target
 
       try {
@@ -179,9 +178,9 @@ export class LeasedPeer {
     }
   }
 
-  #fly (target: LeaseTarget, disclosure: Disclosure): Flight {
+  #fly (target: LeaseTarget): Flight {
     const controller = new AbortController()
-    const result = this.#attempt(target, controller.signal, disclosure).finally(() => {
+    const result = this.#attempt(target, controller.signal).finally(() => {
       this.#flight = this.#flight === flight ? undefined : this.#flight
     })
     const flight: Flight = { target, controller, result, waiting: 0 }
@@ -192,14 +191,14 @@ export class LeasedPeer {
     return flight
   }
 
-  async #attempt (target: LeaseTarget, left: AbortSignal, disclosure: Disclosure): Promise<void> {
+  async #attempt (target: LeaseTarget, left: AbortSignal): Promise<void> {
     const { clock, dialTimeout, reach } = this.#context
     using timeout = clock.timeout(dialTimeout)
 
     try {
       // before the connection, whose opening is when libp2p looks whom to prune: the newest without a tag
       await raceSignal(this.#protect(), left)
-      const { connection, own } = await reach(target, AbortSignal.any([left, timeout.signal]), disclosure)
+      const { connection, own } = await reach(target, AbortSignal.any([left, timeout.signal]))
 
       if (own && !this.#ended) {
         this.#own.set(connection.id, connection)

@@ -152,7 +152,7 @@ class Leases implements ConnectionLeases, LeaseStats {
     await Promise.all(peers.map(async peer => peer.end()))
   }
 
-  async acquire (target: LeaseTarget, { signal }: { signal: AbortSignal }, disclosure: Disclosure): Promise<Lease> {
+  async acquire (target: LeaseTarget, { signal }: { signal: AbortSignal }): Promise<Lease> {
     const text = peerOfText(target.peer)
 
     if (!this.#running || signal.aborted) {
@@ -168,7 +168,7 @@ class Leases implements ConnectionLeases, LeaseStats {
       throw this.#error('overloaded', text, `has ${peer.users} leases on its connection already`)
     }
 
-    return peer.acquire(target, signal, disclosure)
+    return peer.acquire(target, signal)
   }
 
   proven (peer: string): boolean {
@@ -200,7 +200,7 @@ class Leases implements ConnectionLeases, LeaseStats {
       protection: this.#protection,
       idleTimeout: this.#init.idleTimeout,
       dialTimeout: this.#init.dialTimeout,
-      reach: async (target, signal, disclosure) => this.#reach(libp2p, peer, target, signal, disclosure),
+      reach: async (target, signal) => this.#reach(libp2p, peer, target, signal),
       reached: address => { this.#proven.add(text, address) },
       ended: () => {
         if (this.#peers.get(text) === peer) {
@@ -224,7 +224,7 @@ class Leases implements ConnectionLeases, LeaseStats {
     throw this.#error('overloaded', text, `was not dialled: connections to ${this.#peers.size} peers are held already`)
   }
 
-  async #reach (libp2p: LeasedLibp2p, peer: LeasedPeer, target: LeaseTarget, signal: AbortSignal, disclosure: Disclosure): Promise<Dialled> {
+  async #reach (libp2p: LeasedLibp2p, peer: LeasedPeer, target: LeaseTarget, signal: AbortSignal): Promise<Dialled> {
     const dials = this.size.dials
 
     if (dials > this.#init.maxDials) {
@@ -238,7 +238,7 @@ class Leases implements ConnectionLeases, LeaseStats {
     const dialable = [...first.dialable].sort((a, b) => Number(a.relayed) - Number(b.relayed) || Number(proven.includes(b.text)) - Number(proven.includes(a.text)))
 
     try {
-      return await this.#race(libp2p, peer, { ...first, dialable }, signal, disclosure)
+      return await this.#race(libp2p, peer, { ...first, dialable }, target.disclosure, signal)
     } catch (error) {
       // the addresses we were told may be stale: those under which libp2p knows the peer are left. A router is not asked.
       const left = signal.aborted || (error as FetchError).outcome !== 'unreachable' ? [] : known
@@ -248,11 +248,11 @@ class Leases implements ConnectionLeases, LeaseStats {
       if (rest.length === 0) {
         throw dialable.length > 0 ? error as Error : this.#nowhere(peer.text, [...first.skipped, ...second.skipped])
       }
-      return this.#race(libp2p, peer, { dialable: rest, skipped: second.skipped }, signal, disclosure)
+      return this.#race(libp2p, peer, { dialable: rest, skipped: second.skipped }, target.disclosure, signal)
     }
   }
 
-  async #race (libp2p: LeasedLibp2p, peer: LeasedPeer, { dialable, skipped }: CheckedAddresses, signal: AbortSignal, disclosure: Disclosure): Promise<Dialled> {
+  async #race (libp2p: LeasedLibp2p, peer: LeasedPeer, { dialable, skipped }: CheckedAddresses, disclosure: Disclosure, signal: AbortSignal): Promise<Dialled> {
     if (dialable.length === 0) {
       throw this.#nowhere(peer.text, skipped)
     }

@@ -149,7 +149,7 @@ describe('WebSockets', () => {
     const { libp2p } = await guarded()
     const leases = leasesOf(libp2p, { pinsNames: true, guard: { resolve: async () => [{ address: '127.0.0.1', family: 4 }] } })
     const peer = server.libp2p.peerId.toString()
-    const lease = await leases.acquire({ peer, addresses: [`/dns4/gateway.test/tcp/${server.port}/wss`] }, { signal: never }, disclosureTo(peer))
+    const lease = await leases.acquire({ peer, addresses: [`/dns4/gateway.test/tcp/${server.port}/wss`], disclosure: disclosureTo(peer) }, { signal: never })
 
     expect(lease.connection.remoteAddr.toString()).toBe(`/ip4/127.0.0.1/tcp/${server.port}/tls/sni/gateway.test/ws/p2p/${peer}`)
   })

@@ -11,10 +11,12 @@ import type { FetchError } from '../../../src/interface/errors.ts'
 import type { Connection, Libp2p } from '@libp2p/interface'
 import type { AddressInfo } from 'node:net'
 
+type Target = Omit<LeaseTarget, 'disclosure'>
+
 const OTHER = '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp'
 const id = (libp2p: Libp2p): string => libp2p.peerId.toString()
-const targetOf = (libp2p: Libp2p): LeaseTarget => ({ peer: id(libp2p), addresses: addressesOf(libp2p) })
-const acquire = async (leases: ReturnType<typeof leasesOf>, target: LeaseTarget, signal = never): Promise<Lease> => leases.acquire(target, { signal }, disclosureTo(target.peer))
+const targetOf = (libp2p: Libp2p): Target => ({ peer: id(libp2p), addresses: addressesOf(libp2p) })
+const acquire = async (leases: ReturnType<typeof leasesOf>, target: Target, signal = never): Promise<Lease> => leases.acquire({ ...target, disclosure: disclosureTo(target.peer) }, { signal })
 const closed = async (connection: Connection): Promise<void> => new Promise(resolve => { connection.addEventListener('close', () => { resolve() }) })
 
 async function failure (promise: Promise<unknown>): Promise<FetchError> {
