@@ -51,8 +51,14 @@ export class SiblingFetcher implements BlockFetcher {
     return sibling == null ? undefined : this.#http.unusable?.(sibling) ?? this.#bitswap?.unusable?.(sibling)
   }
 
+  /** What is true of the way by which it is asked */
+  proven (route: Route): boolean {
+    const fetcher = this.#by(route)
+    return fetcher?.proven?.({ ...route, transport: fetcher.transport }) ?? true
+  }
+
   async fetch (want: Want, route: Route, attempt: Attempt): Promise<Uint8Array> {
-    const fetcher = route.address == null ? this.#bitswap : this.#http
+    const fetcher = this.#by(route)
 
     if (fetcher == null) {
       throw new FetchError('unreachable', `${route.provider} was not asked: there is no bitswap to ask it by`, { provider: route.provider })
@@ -65,6 +71,10 @@ export class SiblingFetcher implements BlockFetcher {
     return decoratedFetcher(fetcher, {
       routes: provider => fetcher.routes(provider).filter(route => !this.#siblings.has(answererOf(route)))
     })
+  }
+
+  #by (route: Route): BlockFetcher | undefined {
+    return route.address == null ? this.#bitswap : this.#http
   }
 
   /** Whether this provider is one of them, under whichever name it was found */
