@@ -1,6 +1,7 @@
 import { connect as tcpConnect, isIP } from 'node:net'
 import { Duplex } from 'node:stream'
 import { connect as tlsConnect } from 'node:tls'
+import { raceSignal } from '../../clock/race-signal.ts'
 import { RedisError, printable } from './redis-error.ts'
 import { ReplyGate } from './reply-gate.ts'
 import type { RedisServer } from './redis-options.ts'
@@ -15,8 +16,7 @@ const MAX_LOGIN = 8192
  * commands in its errors, its traces and its debug output, passwords included.
  */
 export async function checkedStream (server: RedisServer, signal: AbortSignal): Promise<CheckedStream> {
-  const password = await server.password()
-  signal.throwIfAborted()
+  const password = await raceSignal(server.password(), signal)
   const socket = open(server)
   try {
     await connected(socket, server.tls ? 'secureConnect' : 'connect', signal)

@@ -39,9 +39,11 @@ const NOTHING: Promise<undefined> = Promise.resolve(undefined)
  * @example
  *
  * ```ts
+ * import { openBlockCache, redisTier } from 'portolan'
+ *
  * const cache = await openBlockCache({
  *   path: './cache',
- *   shared: redisTier({ url: 'rediss://cache.example:6380', username: 'portolan', password: async () => readFile('/run/secrets/redis', 'utf8') })
+ *   shared: redisTier({ url: 'rediss://cache.example:6380', username: 'portolan', password: process.env.CACHE_PASSWORD })
  * })
  * ```
  */
