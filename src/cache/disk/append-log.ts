@@ -9,13 +9,21 @@ const MAX_BATCH_BUFFERS = 1_000
 
 /** What is to be written as one piece */
 interface Append {
+  readonly type: 'append'
   readonly buffers: readonly Uint8Array[]
   readonly bytes: number
-  /** Called as soon as the operating system has it, in the order of the log */
-  readonly placed: (segment: Segment, offset: number) => void
+  readonly placed: Placed
   readonly resolve: () => void
   readonly reject: (err: unknown) => void
 }
+
+interface Turn {
+  readonly type: 'turn'
+  readonly run: () => void
+}
+
+/** Called as soon as the operating system has it, in the order of the log */
+type Placed = (segment: Segment, offset: number) => void
 
 export interface LogComponents {
   /** The segment to go on with, or a new one when `bytes` do not fit any more */
@@ -31,7 +39,7 @@ export interface LogComponents {
  */
 export class AppendLog {
   readonly #components: LogComponents
-  #queue: Append[] = []
+  #queue: Array<Append | Turn> = []
   #running?: Promise<void>
 
   constructor (components: LogComponents) {
@@ -39,12 +47,24 @@ export class AppendLog {
   }
 
   /** Resolves when the operating system has it. A failure leaves no trace of it, and the log as it was */
-  async append (buffers: readonly Uint8Array[], placed: Append['placed']): Promise<void> {
-    const bytes = buffers.reduce((sum, buffer) => sum + buffer.byteLength, 0)
+  async append (buffers: readonly Uint8Array[], placed: Placed): Promise<void> {
+    const bytes = total(buffers)
 
     return new Promise((resolve, reject) => {
-      this.#queue.push({ buffers, bytes, placed, resolve, reject })
-      this.#running ??= this.#run()
+      this.#enqueue({ type: 'append', buffers, bytes, placed, resolve, reject })
+    })
+  }
+
+  /** Runs between two writes, in the order of the log */
+  async turn (run: () => void): Promise<void> {
+    return new Promise(resolve => {
+      this.#enqueue({
+        type: 'turn',
+        run: () => {
+          run()
+          resolve()
+        }
+      })
     })
   }
 
@@ -55,42 +75,53 @@ export class AppendLog {
     }
   }
 
+  #enqueue (entry: Append | Turn): void {
+    this.#queue.push(entry)
+    this.#running ??= this.#run()
+  }
+
   async #run (): Promise<void> {
-    while (this.#queue.length > 0) {
-      const first = this.#queue[0] as Append
+    // those that are written in the same turn of the event loop share a call, too
+    await Promise.resolve()
+
+    for (let first; (first = this.#queue[0]) != null;) {
+      if (first.type === 'turn') {
+        this.#queue.shift()
+        first.run()
+        continue
+      }
       let target
       try {
         target = await this.#components.active(first.bytes)
       } catch (err) {
-        // one by one: each may need less
+        // one by one: the next may need less
         this.#queue.shift()
         first.reject(err)
         continue
       }
-      const batch = this.#take(target.segment)
-      await this.#write(batch, target.segment, target.file)
+      await this.#write(this.#take(target.segment), target.segment, target.file)
     }
     this.#running = undefined
   }
 
   #take (segment: Segment): Append[] {
+    const batch: Append[] = []
     let bytes = 0
     let buffers = 0
-    let count = 0
 
-    for (const append of this.#queue) {
-      bytes += append.bytes
-      buffers += append.buffers.length
-      if (count > 0 && (bytes > MAX_BATCH_BYTES || buffers > MAX_BATCH_BUFFERS || !this.#fits(segment, bytes))) {
+    for (const entry of this.#queue) {
+      if (entry.type === 'turn') {
         break
       }
-      count++
+      bytes += entry.bytes
+      buffers += entry.buffers.length
+      if (batch.length > 0 && (bytes > MAX_BATCH_BYTES || buffers > MAX_BATCH_BUFFERS || segment.size + bytes > segment.limit)) {
+        break
+      }
+      batch.push(entry)
     }
-    return this.#queue.splice(0, count)
-  }
-
-  #fits (segment: Segment, bytes: number): boolean {
-    return segment.size + bytes <= segment.limit
+    this.#queue.splice(0, batch.length)
+    return batch
   }
 
   async #write (batch: Append[], segment: Segment, file: CacheFile): Promise<void> {
@@ -99,32 +130,28 @@ export class AppendLog {
 
     segment.synced = false
     try {
-      await writeFully(file, batch.length === 1 ? (batch[0] as Append).buffers : batch.flatMap(({ buffers }) => buffers), segment.size, progress)
+      await writeFully(file, batch.flatMap(({ buffers }) => buffers), segment.size, progress)
     } catch (err) {
       failure = err
     }
-    let end = 0
-    for (const append of batch) {
-      end += append.bytes
+    // what went in whole counts, also when the rest did not
+    const whole: Append[] = []
+    for (let end = 0; whole.length < batch.length; whole.push(batch[whole.length] as Append)) {
+      end += (batch[whole.length] as Append).bytes
       if (end > progress.written) {
         break
       }
-      const offset = segment.size
-      segment.size += append.bytes
-      append.placed(segment, offset)
     }
-    if (failure != null) {
+    for (const { bytes, placed } of whole) {
+      const offset = segment.size
+      segment.size += bytes
+      placed(segment, offset)
+    }
+    if (failure !== undefined) {
       await this.#cutTail(segment, file)
     }
-    end = 0
-    for (const append of batch) {
-      end += append.bytes
-      if (end <= progress.written) {
-        append.resolve()
-      } else {
-        append.reject(failure)
-      }
-    }
+    whole.forEach(({ resolve }) => { resolve() })
+    batch.slice(whole.length).forEach(({ reject }) => { reject(failure) })
   }
 
   /** Half a record must not stay behind what is written next: a scan could find old ones in it that have been removed since */
@@ -136,4 +163,8 @@ export class AppendLog {
       this.#components.abandon(segment, err)
     }
   }
+}
+
+function total (buffers: readonly Uint8Array[]): number {
+  return buffers.reduce((sum, buffer) => sum + buffer.byteLength, 0)
 }

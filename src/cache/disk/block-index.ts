@@ -163,6 +163,12 @@ export class BlockIndex {
     return this.#chunk(slot).keys.subarray(at, at + KEY_BYTES)
   }
 
+  /** Whether this is the multihash behind a key */
+  keyEquals (key: Uint8Array, multihash: Uint8Array): boolean {
+    this.#load(multihash)
+    return Buffer.compare(this.#probe, key) === 0
+  }
+
   /** A copy, or undefined when only its digest is kept here */
   multihash (slot: number): Uint8Array | undefined {
     const bytes = this.multihashBytes(slot)

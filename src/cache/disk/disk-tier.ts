@@ -67,8 +67,11 @@ export interface DiskTier {
   remove (slots: readonly number[]): Promise<void>
   /** Damaged: removed, with the bytes kept aside for whoever wants to look (bounded) */
   quarantine (slot: number, why: string): Promise<void>
-  /** Gives back the space of what is gone now, and not when it pays */
-  compact (options?: { signal?: AbortSignal }): Promise<{ freedBytes: number }>
+  /**
+   * Gives back the space of what is gone now, and not when it pays: until `usage().files` is at most `target`,
+   * or all of it. Rejects when a fault of the disk kept something from being given back
+   */
+  compact (options?: { signal?: AbortSignal, target?: number }): Promise<{ freedBytes: number }>
   usage (): DiskUsage
   /** A small value that outlives restarts, such as what the policy learnt */
   saveNote (name: string, value: Uint8Array): Promise<void>

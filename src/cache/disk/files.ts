@@ -1,5 +1,5 @@
 import * as fs from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { lockDirectory } from './directory-lock.ts'
 
 /** For the owner alone: what somebody reads is nobody else's business */
@@ -59,9 +59,7 @@ export const nodeFiles: CacheFiles = {
   }),
   list: async (path) => fs.promises.readdir(path),
   size: async (path) => (await fs.promises.stat(path)).size,
-  makeDirectory: async (path) => {
-    await fs.promises.mkdir(path, { recursive: true, mode: DIRECTORY_MODE })
-  },
+  makeDirectory,
   rename: async (from, to) => fs.promises.rename(from, to),
   remove: async (path) => fs.promises.rm(path, { force: true }),
   syncDirectory: async (path) => {
@@ -76,6 +74,25 @@ export const nodeFiles: CacheFiles = {
     }
   },
   lock: lockDirectory
+}
+
+/** One by one: `recursive` of Node tries for ever where a directory cannot be made below one that exists, as in /proc */
+async function makeDirectory (path: string): Promise<void> {
+  const missing: string[] = []
+
+  for (let at = path; !fs.existsSync(at) && dirname(at) !== at; at = dirname(at)) {
+    missing.unshift(at)
+  }
+  for (const directory of missing) {
+    try {
+      await fs.promises.mkdir(directory, { mode: DIRECTORY_MODE })
+    } catch (err) {
+      // another process was faster
+      if (errorCode(err) !== 'EEXIST') {
+        throw err
+      }
+    }
+  }
 }
 
 /** Over the callbacks of node:fs: a `FileHandle` costs a third more per read of 1 KiB */

@@ -47,7 +47,8 @@ export const MAX_MULTIHASH_BYTES = 255
 
 const MAGIC = 0x31524250 // PBR1
 const FIXED_BYTES = 28
-const PLACE_BYTES = 8
+/** In a note */
+export const PLACE_BYTES = 8
 export const RECORD_ALIGNMENT = 8
 export const MAX_HEADER_BYTES = align(FIXED_BYTES + MAX_MULTIHASH_BYTES)
 

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
-import { BESIDE, readWhole } from './files.ts'
-import { newSegment, parseName, segmentName, sidecarName } from './segment.ts'
+import { BESIDE, errorCode, readWhole } from './files.ts'
+import { countNotes, newSegment, parseName, segmentName, sidecarName } from './segment.ts'
 import { scanSegment } from './segment-scan.ts'
-import { decodeSidecar } from './sidecar.ts'
+import { decodeSidecar, maxSidecarBytes } from './sidecar.ts'
 import type { CacheKind } from '../../interface/cache.ts'
 import type { CacheFiles } from './files.ts'
 import type { RecordPlace } from './record.ts'
@@ -25,6 +25,7 @@ export interface Duplicate {
   readonly slot: number
   /** Of the other one, which is older */
   readonly place: RecordPlace
+  readonly kind: CacheKind
 }
 
 export interface Recovery {
@@ -34,9 +35,6 @@ export interface Recovery {
   readonly unwritten: readonly Segment[]
   readonly repairs: readonly string[]
 }
-
-/** No sidecar of ours is larger: records have 32 bytes at least, entries 48 */
-const SIDECAR_PER_SEGMENT = 2
 
 /**
  * Fills the index from what is on disk. Segments are taken from the last one to the
@@ -95,7 +93,7 @@ interface Loaded {
 }
 
 async function load (init: RecoveryInit, id: number, isLast: boolean, repairs: string[]): Promise<Loaded> {
-  const { files, directory, nonce, limit } = init
+  const { files, directory, limit } = init
   const path = join(directory, segmentName(id))
   const size = await files.size(path)
   const segment = newSegment(id, limit)
@@ -109,9 +107,23 @@ async function load (init: RecoveryInit, id: number, isLast: boolean, repairs: s
     segment.size = size
     return { segment, sidecar }
   }
-  const file = await files.open(path, isLast ? 'edit' : 'read')
   try {
-    const scan = await scanSegment(file, covered, size, nonce)
+    return await read(init, segment, sidecar, size, isLast, repairs)
+  } catch (err) {
+    if (errorCode(err) !== 'EIO') {
+      throw err
+    }
+    repairs.push(`segment ${id} cannot be read (${(err as Error).message}): it is left alone, and tried again at the next start`)
+    return { segment: Object.assign(segment, { size, sealed: true, unreadable: true }), sidecar }
+  }
+}
+
+/** Without a sidecar, or beyond it */
+async function read (init: RecoveryInit, segment: Segment, sidecar: Sidecar | undefined, size: number, isLast: boolean, repairs: string[]): Promise<Loaded> {
+  const { id } = segment
+  const file = await init.files.open(join(init.directory, segmentName(id)), isLast ? 'edit' : 'read')
+  try {
+    const scan = await scanSegment(file, sidecar?.covered ?? 0, size, init.nonce)
 
     for (const { from, to } of scan.damaged) {
       repairs.push(`segment ${id}: ${to - from} bytes at ${from} are damaged and were skipped`)
@@ -133,7 +145,12 @@ async function load (init: RecoveryInit, id: number, isLast: boolean, repairs: s
 }
 
 async function loadSidecar ({ files, directory, nonce }: RecoveryInit, id: number, size: number, isLast: boolean, repairs: string[]): Promise<Sidecar & { bytes: number } | undefined> {
-  const content = await readWhole(files, join(directory, sidecarName(id)), SIDECAR_PER_SEGMENT * size + 4_096)
+  const content = await readWhole(files, join(directory, sidecarName(id)), maxSidecarBytes(size)).catch((err: unknown) => {
+    if (errorCode(err) !== 'EIO') {
+      throw err
+    }
+    return new Uint8Array()
+  })
   const sidecar = content == null ? undefined : decodeSidecar(content, nonce, id)
 
   if (content != null && sidecar != null && sidecar.covered <= size) {
@@ -196,19 +213,16 @@ class Marks {
   }
 }
 
-const PLACE_BYTES = 8
-
 function keepNotes (segment: Segment, sources: ReadonlyArray<Sidecar | SegmentScan | undefined>, marks: Marks): void {
   const removals = sources.flatMap(source => source?.removals ?? []).filter(place => marks.has(place.segment))
   const kinds = sources.flatMap(source => source?.kinds ?? []).filter(place => marks.has(place.segment))
-  const others = { removals: removals.filter(place => place.segment !== segment.id), kinds: kinds.filter(place => place.segment !== segment.id) }
-
   removals.forEach(place => { marks.remove(place) })
   marks.setKinds(kinds)
-  for (const place of [...others.removals, ...others.kinds]) {
-    segment.noteBytes.set(place.segment, (segment.noteBytes.get(place.segment) ?? 0) + PLACE_BYTES)
+  const others = { removals: countNotes(segment, removals), kinds: countNotes(segment, kinds) }
+  // those of a sealed one stand in its sidecar, if it has one
+  if (!segment.sealed || segment.sidecar === 0 || sources[1] != null) {
+    segment.notes = others
   }
-  segment.notes = others
 }
 
 function enter (blocks: StoredBlocks, segment: Segment, sidecar: Sidecar | undefined, scan: SegmentScan | undefined, marks: Marks, duplicates: Duplicate[]): void {
@@ -219,11 +233,7 @@ function enter (blocks: StoredBlocks, segment: Segment, sidecar: Sidecar | undef
   index.reserve(index.size + count + (scan?.blocks.length ?? 0))
 
   const met = (slot: number, offset: number, kind: CacheKind): void => {
-    duplicates.push({ slot, place: { segment: segment.id, offset } })
-    // the safe side: what somebody authored is not evicted
-    if (kind === 'authored') {
-      blocks.setKind(slot, kind)
-    }
+    duplicates.push({ slot, place: { segment: segment.id, offset }, kind })
   }
   // within a segment the later record counts
   for (const { multihash, offset, length, kind } of scan?.blocks.toReversed() ?? []) {

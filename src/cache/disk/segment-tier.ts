@@ -1,22 +1,22 @@
-import { join } from 'node:path'
-import { CacheClosedError, DamagedBlockError } from '../../interface/errors.ts'
-import { AppendLog } from './append-log.ts'
-import { BlockIndex } from './block-index.ts'
-import { nodeFiles, readFully } from './files.ts'
-import { blockRecord, checksum, headerBytes, kindRecord, readHeader, recordBytes, recordMark, removalRecord } from './record.ts'
-import { recover } from './recovery.ts'
-import { SEGMENTS } from './segment.ts'
-import { Segments } from './segments.ts'
-import { LOCK, assertOurs, openFormat } from './store-format.ts'
-import { StoredBlocks } from './stored-blocks.ts'
+import { CacheClosedError } from '../../interface/errors.ts'
+import { nodeFiles } from './files.ts'
+import { openStore } from './open-store.ts'
+import { placeOf } from './opened-store.ts'
+import { Quarantine } from './quarantine.ts'
+import { MAX_MULTIHASH_BYTES, blockRecord, recordBytes } from './record.ts'
+import { readRaw, readRecord } from './record-read.ts'
+import { Space } from './space.ts'
 import { Values } from './values.ts'
 import type { CacheKind } from '../../interface/cache.ts'
 import type { Clock } from '../../interface/clock.ts'
 import type { Logger } from '../../interface/logger.ts'
+import type { BlockIndex } from './block-index.ts'
 import type { DiskTier, DiskUsage, OpenReport } from './disk-tier.ts'
 import type { CacheFiles } from './files.ts'
+import type { OpenStoreInit, StoreOpening } from './open-store.ts'
+import type { OpenedStore } from './opened-store.ts'
 import type { RecordPlace } from './record.ts'
-import type { Segment } from './segment.ts'
+import type { ExpectedBlock } from './record-read.ts'
 
 export interface DiskTierInit {
   /** A directory for this alone; made when it is missing */
@@ -41,64 +41,54 @@ const MIN_SEGMENT_BYTES = 1_048_576
 /** Scanned in some 50 ms after a crash */
 const MAX_SEGMENT_BYTES = 67_108_864
 
-/** Of one record: 32 KiB of places */
-const MAX_PLACES = 4_096
-
 export function diskTier (components: DiskTierComponents, init: DiskTierInit): DiskTier {
   return new SegmentTier(components, init)
 }
 
 /** What there is while the tier is open */
-interface Opened {
-  readonly nonce: Uint8Array
-  readonly mark: Uint8Array
-  readonly blocks: StoredBlocks
-  readonly index: BlockIndex
-  readonly segments: Segments
-  readonly log: AppendLog
+interface Opened extends StoreOpening {
+  readonly space: Space
   readonly values: Values
-  readonly unlock: () => Promise<void>
+  readonly quarantine: Quarantine
 }
 
 class SegmentTier implements DiskTier {
   readonly #components: DiskTierComponents
-  readonly #path: string
-  readonly #files: CacheFiles
-  readonly #limit: number
-  #opened?: Opened
+  readonly #init: OpenStoreInit
+  #parts?: Opened
+  #opening?: Promise<OpenReport>
   #closing?: Promise<void>
 
   constructor (components: DiskTierComponents, init: DiskTierInit) {
+    const { clock, log: logger } = components
+    const { path, files = nodeFiles, maxBytes = DEFAULT_MAX_BYTES } = init
+
     this.#components = components
-    this.#path = init.path
-    this.#files = init.files ?? nodeFiles
-    this.#limit = init.segmentBytes ?? Math.min(Math.max(Math.floor((init.maxBytes ?? DEFAULT_MAX_BYTES) / SEGMENTS_PER_STORE), MIN_SEGMENT_BYTES), MAX_SEGMENT_BYTES)
+    this.#init = { path, files, clock, logger, segmentBytes: init.segmentBytes ?? Math.min(Math.max(Math.floor(maxBytes / SEGMENTS_PER_STORE), MIN_SEGMENT_BYTES), MAX_SEGMENT_BYTES) }
   }
 
   async open (): Promise<OpenReport> {
-    const files = this.#files
-    const path = this.#path
-    const directory = join(path, SEGMENTS)
+    this.#opening ??= this.#start()
+    return this.#opening
+  }
 
-    await assertOurs(files, path)
-    await files.makeDirectory(path)
-    const unlock = await files.lock(join(path, LOCK))
+  async #start (): Promise<OpenReport> {
+    const { path, files, logger } = this.#init
+    const opening = await openStore(this.#init)
+    const { store, notes, repairs } = opening
     try {
-      const format = await openFormat(files, path)
-      await files.makeDirectory(directory)
-      const index = new BlockIndex(format.nonce)
-      const blocks = new StoredBlocks(index)
-      const segments = new Segments({ files, blocks, nonce: format.nonce, log: this.#components.log }, { directory, limit: this.#limit })
-      const recovery = await recover({ files, directory, nonce: format.nonce, blocks, limit: this.#limit })
-      segments.adopt(recovery.segments)
       const values = new Values(files, path)
+      const quarantine = new Quarantine(files, path, logger)
       await values.open()
-      this.#opened = { nonce: format.nonce, mark: recordMark(format.nonce), blocks, index, segments, log: new AppendLog(segments), values, unlock }
-      return { blocks: index.size, authored: blocks.authoredBlocks, repairs: [...format.repairs, ...recovery.repairs] }
+      await quarantine.open()
+      this.#parts = { ...opening, space: new Space(store, notes), values, quarantine }
     } catch (err) {
-      await unlock()
+      await store.segments.close()
+      await opening.unlock()
       throw err
     }
+    this.#parts.space.tidy()
+    return { blocks: store.index.size, authored: store.blocks.authoredBlocks, repairs }
   }
 
   async close (): Promise<void> {
@@ -107,42 +97,44 @@ class SegmentTier implements DiskTier {
   }
 
   async #close (): Promise<void> {
-    const opened = this.#opened
+    await this.#opening?.catch(() => {})
+    const parts = this.#parts
 
-    if (opened != null) {
-      await opened.log.idle()
-      this.#opened = undefined
-      await opened.segments.close()
-      await opened.unlock()
+    if (parts != null) {
+      this.#parts = undefined
+      await parts.space.close()
+      await parts.store.log.idle()
+      await parts.store.segments.close()
+      await parts.unlock()
     }
   }
 
   find (multihash: Uint8Array): number {
-    return this.#open.index.find(multihash)
+    return this.#index.find(multihash)
   }
 
   slots (): Iterable<number> {
-    return this.#open.index.slots()
+    return this.#index.slots()
   }
 
   hash (slot: number): number {
-    return this.#open.index.hash(slot)
+    return this.#index.hash(slot)
   }
 
   hashOf (multihash: Uint8Array): number {
-    return this.#open.index.hashOf(multihash)
+    return this.#index.hashOf(multihash)
   }
 
   kind (slot: number): CacheKind {
-    return this.#open.index.kind(slot)
+    return this.#index.kind(slot)
   }
 
   size (slot: number): number {
-    return this.#open.index.length(slot)
+    return this.#index.length(slot)
   }
 
   cost (slot: number): number {
-    return this.#open.blocks.cost(slot)
+    return this.#open.store.blocks.cost(slot)
   }
 
   costOf (size: number): number {
@@ -150,91 +142,99 @@ class SegmentTier implements DiskTier {
   }
 
   checked (slot: number): boolean {
-    return this.#open.index.checked(slot)
+    return this.#index.checked(slot)
   }
 
   setChecked (slot: number): void {
-    this.#open.index.setChecked(slot)
+    this.#index.setChecked(slot)
   }
 
   promisedUntil (slot: number): number {
-    return this.#open.index.promisedUntil(slot)
+    return this.#index.promisedUntil(slot)
   }
 
   promise (slot: number, until: number): void {
-    this.#open.index.promise(slot, until)
+    this.#index.promise(slot, until)
   }
 
   multihash (slot: number): Uint8Array | Promise<Uint8Array> {
-    return this.#open.index.multihash(slot) ?? this.#readMultihash(slot)
+    return this.#index.multihash(slot) ?? this.#readMultihash(slot)
   }
 
   async read (slot: number): Promise<Uint8Array> {
-    const { record, head } = await this.#record(slot)
-    return new Uint8Array(record.buffer, record.byteOffset + head, record.byteLength - head)
+    const { store } = this.#open
+    const { bytes, header } = await readRecord(store, this.#placeOf(slot), expected(store, slot))
+    return new Uint8Array(bytes.buffer, bytes.byteOffset + header.headerBytes, header.payloadBytes)
   }
 
   async write (multihash: Uint8Array, bytes: Uint8Array, kind: CacheKind): Promise<number> {
-    const { log, blocks, index, nonce } = this.#open
-    let slot = -1
-    let replaced: RecordPlace | undefined
+    const { store: { log, blocks, index, nonce, segments }, notes } = this.#open
+    let written = -1
+    let replaced: RecordPlace[] = []
 
+    if (multihash.byteLength === 0 || multihash.byteLength > MAX_MULTIHASH_BYTES) {
+      throw new RangeError(`A multihash has 1 to ${MAX_MULTIHASH_BYTES} bytes, got ${multihash.byteLength}`)
+    }
     await log.append(blockRecord(nonce, multihash, bytes, kind), (segment, offset) => {
       const old = index.find(multihash)
       if (old !== -1) {
-        replaced = { segment: index.segment(old), offset: index.offset(old) }
-        blocks.remove(old)
+        replaced = notes.detach([old])
       }
-      slot = blocks.add(multihash, segment, offset, bytes.byteLength, kind)
-      index.setChecked(slot)
+      written = blocks.add(multihash, segment, offset, bytes.byteLength, kind)
+      index.setChecked(written)
     })
-    if (replaced != null) {
-      await this.#noteRemoved([replaced])
+    if (kind === 'authored') {
+      segments.syncSoon()
     }
-    return slot
+    if (replaced.length > 0) {
+      await notes.removed(replaced)
+    }
+    return written
   }
 
   async setKind (slot: number, kind: CacheKind): Promise<void> {
-    const { log, blocks, index, nonce } = this.#open
-    const multihash = await this.multihash(slot)
-    const place = { segment: index.segment(slot), offset: index.offset(slot) }
-
-    await log.append([kindRecord(nonce, multihash, kind, [place])], segment => {
-      this.#note(segment, [place])
-      segment.notes?.kinds.push({ ...place, multihash, kind })
-      if (blocks.isAt(slot, place.segment, place.offset)) {
-        blocks.setKind(slot, kind)
-      }
-    })
+    const { notes, store } = this.#open
+    this.#placeOf(slot)
+    await notes.setKind(await this.multihash(slot), kind)
+    if (kind === 'authored') {
+      store.segments.syncSoon()
+    }
   }
 
   async remove (slots: readonly number[]): Promise<void> {
-    const { blocks, index } = this.#open
-    const places: RecordPlace[] = []
+    const { notes, space } = this.#open
+    const removed = notes.remove(slots)
+    space.tidy()
+    await removed
+  }
 
-    for (const slot of slots) {
-      if (index.has(slot)) {
-        places.push({ segment: index.segment(slot), offset: index.offset(slot) })
-        blocks.remove(slot)
-      }
+  async quarantine (slot: number, why: string): Promise<void> {
+    const { store, quarantine } = this.#open
+    const place = this.#placeOf(slot)
+    const block = expected(store, slot)
+
+    this.#components.log.error('the block at %d of segment %d is quarantined: %s', place.offset, place.segment, why)
+    const raw = readRaw(store, place, block)
+    const removed = this.remove([slot])
+    try {
+      await quarantine.keep(block.key.subarray(0, block.multihashBytes), await raw)
+    } catch (err) {
+      this.#components.log.error('the bytes of a damaged block cannot be read: %e', err)
     }
-    await this.#noteRemoved(places)
+    await removed
   }
 
-  async quarantine (slot: number): Promise<void> {
-    await this.remove([slot])
-  }
-
-  async compact (): Promise<{ freedBytes: number }> {
-    return { freedBytes: 0 }
+  async compact (options: { signal?: AbortSignal, target?: number } = {}): Promise<{ freedBytes: number }> {
+    const { space } = this.#open
+    return { freedBytes: await space.reclaim(() => this.#bytesOfFiles(), options.target, options.signal) }
   }
 
   usage (): DiskUsage {
-    const { blocks, index, segments } = this.#open
+    const { blocks } = this.#open.store
     return {
-      files: segments.size,
+      files: this.#bytesOfFiles(),
       live: blocks.live,
-      blocks: index.size,
+      blocks: blocks.index.size,
       authoredBlocks: blocks.authoredBlocks,
       authoredBytes: blocks.authoredBytes,
       fetchedBytes: blocks.fetchedBytes
@@ -250,70 +250,42 @@ class SegmentTier implements DiskTier {
   }
 
   get #open (): Opened {
-    if (this.#opened == null) {
+    if (this.#parts == null) {
       throw new CacheClosedError('The disk tier is not open')
     }
-    return this.#opened
+    return this.#parts
   }
 
-  async #noteRemoved (places: readonly RecordPlace[]): Promise<void> {
-    const { log, nonce } = this.#open
-    const writes: Array<Promise<void>> = []
-
-    for (let i = 0; i < places.length; i += MAX_PLACES) {
-      const some = places.slice(i, i + MAX_PLACES)
-      writes.push(log.append([removalRecord(nonce, some)], segment => {
-        this.#note(segment, some)
-        segment.notes?.removals.push(...some.filter(place => place.segment !== segment.id))
-      }))
-    }
-    await Promise.all(writes)
+  get #index (): BlockIndex {
+    return this.#open.store.index
   }
 
-  #note (segment: Segment, places: readonly RecordPlace[]): void {
-    for (const place of places) {
-      if (place.segment !== segment.id) {
-        segment.noteBytes.set(place.segment, (segment.noteBytes.get(place.segment) ?? 0) + 8)
-      }
+  #bytesOfFiles (): number {
+    const { store, values, quarantine } = this.#open
+    return FIXED_BYTES + store.segments.size + store.reserve.size + values.size + quarantine.size
+  }
+
+  /** For what asks about one block: a slot that is free is a mistake of the caller */
+  #placeOf (slot: number): RecordPlace {
+    if (!this.#index.has(slot)) {
+      throw new RangeError(`There is no block in slot ${slot}`)
     }
+    return placeOf(this.#index, slot)
   }
 
   async #readMultihash (slot: number): Promise<Uint8Array> {
-    const { record } = await this.#record(slot)
-    return Uint8Array.from(readHeader(record, 0, this.#open.mark)?.multihash ?? [])
-  }
-
-  /** The whole record but for its last padding, checked */
-  async #record (slot: number): Promise<{ record: Buffer, head: number }> {
-    const { index, blocks, segments, mark } = this.#open
-    const segment = blocks.segments.get(index.segment(slot)) as Segment
-    const offset = index.offset(slot)
-    const length = index.length(slot)
-    const multihashBytes = index.multihashBytes(slot)
-    const hash = index.hash(slot)
-    const head = headerBytes(multihashBytes)
-    const record = Buffer.allocUnsafeSlow(head + length)
-
-    segment.users++
-    try {
-      const file = segment.file ?? await segments.descriptors.file(segment)
-      const read = await file.read(record, offset)
-      if (read < record.byteLength && read + await readFully(file, record.subarray(read), offset + read) < record.byteLength) {
-        throw new DamagedBlockError(`The segment ${segment.id} ends within the record at ${offset}`)
-      }
-    } finally {
-      segments.descriptors.leave(segment)
-    }
-    const header = readHeader(record, 0, mark)
-    if (header?.type !== 'block' || header.payloadBytes !== length || header.multihash.byteLength !== multihashBytes || index.hashOf(header.multihash) !== hash) {
-      throw new DamagedBlockError(`The record at ${offset} of segment ${segment.id} is not that of the block`)
-    }
-    if (checksum(record.subarray(head)) !== header.payloadCheck) {
-      throw new DamagedBlockError(`The bytes at ${offset} of segment ${segment.id} do not match their checksum`)
-    }
-    return { record, head }
+    const { store } = this.#open
+    const { header } = await readRecord(store, this.#placeOf(slot), expected(store, slot))
+    return Uint8Array.from(header.multihash)
   }
 }
 
-/** sha2-256: 34 */
+/** As it is now: the slot may be another block's before the bytes are there */
+function expected ({ index }: OpenedStore, slot: number): ExpectedBlock {
+  return { key: index.key(slot).slice(), multihashBytes: index.multihashBytes(slot), length: index.length(slot) }
+}
+
+/** sha2-256 */
 const USUAL_MULTIHASH_BYTES = 34
+/** The format and the lock, rounded up to pages */
+const FIXED_BYTES = 32_768

@@ -1,3 +1,4 @@
+import { PLACE_BYTES } from './record.ts'
 import type { CacheKind } from '../../interface/cache.ts'
 import type { CacheFile } from './files.ts'
 import type { RecordPlace } from './record.ts'
@@ -31,8 +32,14 @@ export interface Segment {
   onIdle?: () => void
   /** All that was written to it has reached the disk itself */
   synced: boolean
+  /** The one syncing that everybody waits for */
+  syncing?: Promise<void>
+  /** What came of it when it failed: the system may have dropped what it could not write, so that the next one would lie */
+  unsyncable?: Error
   /** Nothing more is written to it */
   sealed: boolean
+  /** It could not be read when the store was opened: what is in it is not known, so it stays */
+  unreadable: boolean
   /** When it is full; a record longer than that has a segment of its own */
   readonly limit: number
   /** Removals and changes of kind in it that are about other segments: bytes, by the number of that segment */
@@ -45,7 +52,7 @@ export const SEGMENTS = 'segments'
 const SEGMENT_NAME = /^(\d{8,15})\.(seg|idx)$/
 
 export function newSegment (id: number, limit: number): Segment {
-  return { id, size: 0, live: 0, sidecar: 0, users: 0, synced: true, sealed: false, limit, noteBytes: new Map() }
+  return { id, size: 0, live: 0, sidecar: 0, users: 0, synced: true, sealed: false, unreadable: false, limit, noteBytes: new Map() }
 }
 
 export function segmentName (id: number): string {
@@ -72,4 +79,18 @@ export function carriedBytes (segment: Segment): number {
     bytes += each
   }
   return bytes
+}
+
+/**
+ * Takes down that a segment says something about these places.
+ *
+ * @returns those in other segments, which outlive it
+ */
+export function countNotes<T extends RecordPlace> (segment: Segment, places: readonly T[]): T[] {
+  const others = places.filter(place => place.segment !== segment.id)
+
+  for (const place of others) {
+    segment.noteBytes.set(place.segment, (segment.noteBytes.get(place.segment) ?? 0) + PLACE_BYTES)
+  }
+  return others
 }

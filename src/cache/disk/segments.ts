@@ -3,6 +3,7 @@ import { Descriptors } from './descriptors.ts'
 import { writeWhole } from './files.ts'
 import { newSegment, segmentName, sidecarName } from './segment.ts'
 import { encodeSidecar } from './sidecar.ts'
+import type { Clock } from '../../interface/clock.ts'
 import type { Logger } from '../../interface/logger.ts'
 import type { CacheFile, CacheFiles } from './files.ts'
 import type { LogComponents } from './append-log.ts'
@@ -13,23 +14,28 @@ export interface SegmentsComponents {
   readonly files: CacheFiles
   readonly blocks: StoredBlocks
   readonly nonce: Uint8Array
+  readonly clock: Clock
   readonly log: Logger
 }
+
+/** Milliseconds until authored blocks have reached the disk itself: one syncing for all that come until then */
+const SYNC_AFTER = 5_000
 
 /** The segment files: which one is written to, what ends it, and how one goes */
 export class Segments implements LogComponents {
   readonly descriptors: Descriptors
   readonly limit: number
   readonly #components: SegmentsComponents
-  readonly #directory: string
+  readonly directory: string
   #active?: Segment
   #last = 0
-  /** Sealings, one after the other: writers do not wait for them */
-  #sealing: Promise<void> = Promise.resolve()
+  #cancelSync?: () => void
+  /** Sealings and syncings, one after the other: writers do not wait for them */
+  #background: Promise<void> = Promise.resolve()
 
   constructor (components: SegmentsComponents, init: { directory: string, limit: number, maxDescriptors?: number }) {
     this.#components = components
-    this.#directory = init.directory
+    this.directory = init.directory
     this.limit = init.limit
     this.descriptors = new Descriptors(components.files, init.directory, err => { components.log.error('a segment did not close: %e', err) }, init.maxDescriptors)
   }
@@ -43,8 +49,19 @@ export class Segments implements LogComponents {
     return size
   }
 
-  isActive (segment: Segment): boolean {
-    return segment === this.#active
+  /** The segment that is written to, if there is one */
+  get current (): Segment | undefined {
+    return this.#active
+  }
+
+  /** What is written next begins a new segment. Not while something is being written */
+  endCurrent (): void {
+    const current = this.#active
+
+    if (current != null && current.size > 0) {
+      this.#active = undefined
+      this.#seal(current, false)
+    }
   }
 
   /** Takes over what opening found; the last one is written on if there is room in it */
@@ -62,15 +79,15 @@ export class Segments implements LogComponents {
   async active (bytes: number): Promise<{ segment: Segment, file: CacheFile }> {
     const current = this.#active
 
-    if (current != null && (current.size === 0 || current.size + bytes <= current.limit)) {
+    if (current != null && (current.size === 0 || current.size + bytes <= current.limit) && current.unsyncable == null) {
       return { segment: current, file: await this.descriptors.file(current) }
     }
-    const segment = newSegment(this.#last + 1, this.limit)
-    const file = await this.descriptors.relieved(async () => this.#components.files.open(join(this.#directory, segmentName(segment.id)), 'create'))
+    // a number is never used again, not even that of a file that could not be made
+    const segment = newSegment(++this.#last, this.limit)
+    const file = await this.descriptors.relieved(async () => this.#components.files.open(join(this.directory, segmentName(segment.id)), 'create'))
 
     segment.notes = { removals: [], kinds: [] }
     segment.users++
-    this.#last = segment.id
     this.#active = segment
     this.#components.blocks.segments.set(segment.id, segment)
     this.descriptors.adopt(segment, file)
@@ -90,9 +107,19 @@ export class Segments implements LogComponents {
 
   /** Resolves when all that was written so far has reached the disk itself */
   async sync (segment: Segment): Promise<void> {
-    if (segment.synced) {
-      return
+    while (segment.syncing != null) {
+      await segment.syncing
     }
+    if (segment.unsyncable != null) {
+      throw segment.unsyncable
+    }
+    if (!segment.synced) {
+      segment.syncing = this.#sync(segment)
+      await segment.syncing
+    }
+  }
+
+  async #sync (segment: Segment): Promise<void> {
     segment.users++
     try {
       const file = await this.descriptors.file(segment)
@@ -100,10 +127,25 @@ export class Segments implements LogComponents {
       await file.sync()
     } catch (err) {
       segment.synced = false
+      segment.unsyncable = err as Error
       throw err
     } finally {
+      segment.syncing = undefined
       this.descriptors.leave(segment)
     }
+  }
+
+  /** For what should survive a loss of power though nobody waits for that */
+  syncSoon (): void {
+    this.#cancelSync ??= this.#components.clock.schedule(SYNC_AFTER, () => {
+      this.#cancelSync = undefined
+      const active = this.#active
+      if (active != null) {
+        this.#background = this.#background.then(async () => this.sync(active)).catch((err: unknown) => {
+          this.#components.log.error('segment %d is not synced: %e', active.id, err)
+        })
+      }
+    })
   }
 
   /** So that the next opening need not read the segment. A failure costs that time and nothing else */
@@ -117,24 +159,25 @@ export class Segments implements LogComponents {
       notes: segment.notes ?? { removals: [], kinds: [] }
     })
     try {
-      await writeWhole(files, this.#directory, sidecarName(segment.id), bytes)
+      await writeWhole(files, this.directory, sidecarName(segment.id), bytes)
       segment.sidecar = bytes.byteLength
     } catch (err) {
       log.error('the sidecar of segment %d is not written, the next start reads the segment: %e', segment.id, err)
     }
   }
 
-  /** Whatever refers to it is gone; unlinks it when the last reader has left */
+  /** Nothing in it is alive any more: unlinks it when the last reader has left */
   async retire (segment: Segment): Promise<void> {
     const { blocks, files } = this.#components
 
-    blocks.segments.delete(segment.id)
     if (segment.users > 0) {
       await new Promise<void>(resolve => { segment.onIdle = resolve })
     }
     await this.descriptors.close(segment)
-    await files.remove(join(this.#directory, sidecarName(segment.id)))
-    await files.remove(join(this.#directory, segmentName(segment.id)))
+    await files.remove(join(this.directory, sidecarName(segment.id)))
+    await files.remove(join(this.directory, segmentName(segment.id)))
+    // not before it is gone: what others say about it must not be forgotten while it could be read again
+    blocks.segments.delete(segment.id)
     for (const other of blocks.segments.values()) {
       other.noteBytes.delete(segment.id)
     }
@@ -142,14 +185,15 @@ export class Segments implements LogComponents {
 
   /** Resolves when what was full has been sealed */
   async settled (): Promise<void> {
-    await this.#sealing
+    await this.#background
   }
 
   /** Writes down what the active segment holds, so that the next opening reads nothing but sidecars */
   async close (): Promise<void> {
     const active = this.#active
 
-    await this.#sealing
+    this.#cancelSync?.()
+    await this.#background
     if (active != null && active.size > 0) {
       try {
         await this.sync(active)
@@ -163,10 +207,10 @@ export class Segments implements LogComponents {
 
   #seal (segment: Segment, closed: boolean): void {
     segment.sealed = true
-    this.#sealing = this.#sealing.then(async () => {
+    this.#background = this.#background.then(async () => {
       try {
         await this.sync(segment)
-        await this.#components.files.syncDirectory(this.#directory)
+        await this.#components.files.syncDirectory(this.directory)
       } catch (err) {
         this.#components.log.error('segment %d is not synced: %e', segment.id, err)
       }

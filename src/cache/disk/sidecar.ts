@@ -20,13 +20,9 @@ export interface Sidecar extends SegmentNotes {
   readonly blocks: SidecarBlocks
 }
 
-export interface SidecarBlock extends RecordPlaceless {
-  /** A view, valid until the next one */
+export interface SidecarBlock {
   readonly key: Uint8Array
   readonly multihashBytes: number
-}
-
-interface RecordPlaceless {
   readonly offset: number
   readonly length: number
   readonly kind: CacheKind
@@ -35,6 +31,11 @@ interface RecordPlaceless {
 export interface SidecarBlocks {
   readonly count: number
   at (i: number): SidecarBlock
+}
+
+/** Records have 32 bytes at least, entries 48 */
+export function maxSidecarBytes (segmentBytes: number): number {
+  return 2 * segmentBytes + 4_096
 }
 
 const MAGIC = 0x31494250 // PBI1

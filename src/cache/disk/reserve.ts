@@ -1,0 +1,63 @@
+import { join } from 'node:path'
+import { errorCode, writeWhole } from './files.ts'
+import type { Logger } from '../../interface/logger.ts'
+import type { CacheFiles } from './files.ts'
+
+export const RESERVE = 'reserve'
+/** The lock needs some 20 KB to be taken, a removal some 40 bytes, and segments with less than this alive can be given back */
+export const RESERVE_BYTES = 1_048_576
+
+/**
+ * Space that is given up when the disk is full: to take the lock, to write down
+ * what was removed, to copy what is left of a segment. Without it a full disk could
+ * never be emptied.
+ */
+export class Reserve {
+  readonly #files: CacheFiles
+  readonly #path: string
+  readonly #log: Logger
+  #held = false
+
+  constructor (files: CacheFiles, path: string, log: Logger) {
+    this.#files = files
+    this.#path = path
+    this.#log = log
+  }
+
+  get size (): number {
+    return this.#held ? RESERVE_BYTES : 0
+  }
+
+  /** As long as there is room for it */
+  async make (): Promise<void> {
+    try {
+      this.#held = (await this.#files.list(this.#path)).includes(RESERVE)
+      if (!this.#held) {
+        // bytes of no pattern, for file systems that keep none for zeros
+        const bytes = Buffer.alloc(RESERVE_BYTES)
+        for (let i = 0; i < RESERVE_BYTES; i += 4) {
+          bytes.writeInt32LE(Math.imul(i, 0x9e3779b1), i)
+        }
+        await writeWhole(this.#files, this.#path, RESERVE, bytes)
+        this.#held = true
+      }
+    } catch (err) {
+      this.#log.trace('no space is held in reserve: %e', err)
+    }
+  }
+
+  /** Runs what needs a little space; once more without the reserve when there is none */
+  async spend<T> (run: () => Promise<T>): Promise<T> {
+    try {
+      return await run()
+    } catch (err) {
+      const code = errorCode(err)
+      if (code !== 'ENOSPC' && code !== 'EDQUOT') {
+        throw err
+      }
+      this.#held = false
+      await this.#files.remove(join(this.#path, RESERVE))
+      return run()
+    }
+  }
+}

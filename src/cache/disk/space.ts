@@ -1,0 +1,163 @@
+import { compactSegment } from './compaction.ts'
+import { carriedBytes } from './segment.ts'
+import type { Notes } from './notes.ts'
+import type { OpenedStore } from './opened-store.ts'
+import type { Segment } from './segment.ts'
+
+/**
+ * Dead part of a segment from which it is worth copying the rest without being asked:
+ * each byte copied gives back at least one
+ */
+const WORTHWHILE = 0.5
+/** Whoever asks gets what is gone, but a segment is not copied for less than this part of it */
+const WHEN_ASKED = 0.02
+/** Bytes per second that nobody waits for: a tenth of a slow disk */
+const UNHURRIED = 16_777_216
+/** Milliseconds before a segment that could not be compacted is tried again: a bad sector does not go away by trying */
+const RETRY_AFTER = 600_000
+
+/** Gives back the space of what is gone: slowly by itself where that pays, at once when asked */
+export class Space {
+  readonly #store: OpenedStore
+  readonly #notes: Notes
+  readonly #failed = new Map<number, number>()
+  /** Aborted when somebody waits: what sleeps wakes up */
+  #unhurried = new AbortController()
+  readonly #closed = new AbortController()
+  /** Compactions, one at a time */
+  #last: Promise<void> = Promise.resolve()
+  #isTidying = false
+
+  constructor (store: OpenedStore, notes: Notes) {
+    this.#store = store
+    this.#notes = notes
+  }
+
+  /** To be called when something is gone */
+  tidy (): void {
+    if (!this.#isTidying && !this.#closed.signal.aborted && this.#next(WORTHWHILE) != null) {
+      this.#isTidying = true
+      void this.#exclusive(async () => {
+        this.#isTidying = false
+        await this.#tidyOne()
+      })
+    }
+  }
+
+  /**
+   * @param files - stop when there are at most so many bytes of files
+   * @returns bytes that were given back
+   */
+  async reclaim (bytesOfFiles: () => number, files: number | undefined, signal: AbortSignal | undefined): Promise<number> {
+    const before = bytesOfFiles()
+
+    this.#unhurried.abort()
+    await this.#exclusive(async () => {
+      const isEnough = (): boolean => files != null && bytesOfFiles() <= files
+      let failure: Error | undefined
+
+      await this.#store.log.turn(() => {
+        const { current } = this.#store.segments
+        if (current != null && !isEnough() && deadShare(current) >= WHEN_ASKED) {
+          this.#store.segments.endCurrent()
+        }
+      })
+      await this.#store.segments.settled()
+      // each is looked at once, also when copying it gave back nothing
+      const tried = new Set<number>()
+      for (let segment; !isEnough() && (segment = this.#next(WHEN_ASKED, tried)) != null;) {
+        tried.add(segment.id)
+        signal?.throwIfAborted()
+        this.#closed.signal.throwIfAborted()
+        failure ??= await this.#compact(segment, async () => {
+          signal?.throwIfAborted()
+          this.#closed.signal.throwIfAborted()
+        })
+      }
+      this.#unhurried = new AbortController()
+      await this.#store.reserve.make()
+      if (failure != null) {
+        throw failure
+      }
+    })
+    return Math.max(before - bytesOfFiles(), 0)
+  }
+
+  /** Stops what is under way between two steps */
+  async close (): Promise<void> {
+    this.#closed.abort(new Error('The disk tier is being closed'))
+    this.#unhurried.abort()
+    await this.#last
+  }
+
+  async #tidyOne (): Promise<void> {
+    await this.#store.segments.settled()
+    const segment = this.#next(WORTHWHILE)
+
+    if (segment == null || this.#closed.signal.aborted) {
+      return
+    }
+    await this.#compact(segment, async bytes => {
+      this.#closed.signal.throwIfAborted()
+      await this.#rest(bytes)
+    })
+    this.tidy()
+  }
+
+  async #rest (bytes: number): Promise<void> {
+    const { signal } = this.#unhurried
+    try {
+      await this.#store.clock.sleep(bytes / UNHURRIED * 1_000, { signal })
+    } catch (err) {
+      if (!signal.aborted) {
+        throw err
+      }
+    }
+  }
+
+  /** @returns what went wrong */
+  async #compact (segment: Segment, paused: (bytes: number) => Promise<void>): Promise<Error | undefined> {
+    try {
+      await compactSegment(this.#store, this.#notes, segment, paused)
+      this.#failed.delete(segment.id)
+      return undefined
+    } catch (err) {
+      if (!this.#closed.signal.aborted) {
+        this.#failed.set(segment.id, this.#store.clock.now() + RETRY_AFTER)
+        this.#store.logger.error('segment %d is not given back: %e', segment.id, err)
+      }
+      return err as Error
+    }
+  }
+
+  /** The one with the most to give back */
+  #next (least: number, except: ReadonlySet<number> = new Set()): Segment | undefined {
+    const now = this.#store.clock.now()
+    let best: Segment | undefined
+
+    for (const segment of this.#store.blocks.segments.values()) {
+      if (segment.sealed && !segment.unreadable && !except.has(segment.id) && deadShare(segment) >= least && (best == null || deadShare(segment) > deadShare(best)) &&
+        (this.#failed.get(segment.id) ?? 0) <= now) {
+        best = segment
+      }
+    }
+    return best
+  }
+
+  async #exclusive (run: () => Promise<void>): Promise<void> {
+    const done = this.#last.then(run)
+    this.#last = done.catch(() => {})
+    return done
+  }
+}
+
+/** Of a segment: what would be given back */
+function deadShare (segment: Segment): number {
+  const size = segment.size + segment.sidecar
+  return size === 0 ? 0 : (size - segment.live - carriedBytes(segment) - sidecarShare(segment)) / size
+}
+
+/** Of a sidecar: what goes along with the blocks that stay */
+function sidecarShare (segment: Segment): number {
+  return segment.size === 0 ? 0 : segment.sidecar * (segment.live / segment.size)
+}
