@@ -278,15 +278,13 @@ class Leases implements ConnectionLeases, LeaseStats {
     try {
       const either = AbortSignal.any([signal, timeout.signal])
       const { addresses } = await raceSignal(libp2p.peerStore.get(peer.id, { signal: either }), either)
+      // anybody can put others in front of them, by a record in its name
+      const own = addresses.filter(({ isCertified }) => isCertified)
 
       if (!this.proven(peer.text)) {
-        for (const { multiaddr, isCertified } of addresses) {
-          if (isCertified) {
-            this.#proven.add(peer.text, multiaddr.toString())
-          }
-        }
+        own.forEach(({ multiaddr }) => { this.#proven.add(peer.text, multiaddr.toString()) })
       }
-      return addresses.map(({ multiaddr }) => multiaddr.toString())
+      return [...own, ...addresses.filter(({ isCertified }) => !isCertified)].map(({ multiaddr }) => multiaddr.toString())
     } catch (error) {
       signal.throwIfAborted()
       this.#log.trace('%s is not known - %e', peer.text, error)

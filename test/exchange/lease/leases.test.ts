@@ -1,4 +1,5 @@
 import { createServer } from 'node:net'
+import { generateKeyPair } from '@libp2p/crypto/keys'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -269,6 +270,29 @@ describe('addresses that somebody else forged into the record of a peer', () => 
     expect((await acquire(leases, { peer: id(server), addresses: await forged() })).connection.status).toBe('open')
     expect(clock.now()).toBe(0)
     expect(leases.proven(id(server))).toBe(true)
+  })
+
+  it('wait behind those that it signed after it has moved, however many of them libp2p was told', async () => {
+    const privateKey = await generateKeyPair('Ed25519')
+    const client = await node()
+    const leases = leasesOf(client)
+    const before = await node({ privateKey })
+    const first = await acquire(leases, targetOf(before))
+    first.release()
+    await first.connection.close()
+    await before.stop()
+
+    const server = await node({ privateKey })
+    const identified = new Promise<void>(resolve => { client.addEventListener('peer:identify', () => { resolve() }, { once: true }) })
+    const met = await client.dial(multiaddr(addressesOf(server)[0] ?? ''))
+    await identified
+    await met.close()
+    const dead = await deadAddress()
+    const { addresses } = await client.peerStore.get(server.peerId)
+    const forgeries = Array.from({ length: 40 }, (_, i) => ({ multiaddr: multiaddr(dead.replace('127.0.0.1', `127.0.1.${i + 1}`)), isCertified: false }))
+    await client.peerStore.patch(server.peerId, { addresses: [...forgeries, ...addresses] })
+
+    expect((await acquire(leases, { peer: id(server), addresses: [] })).connection.status).toBe('open')
   })
 
   it('prove nothing by being named, neither to us nor to libp2p', async () => {
