@@ -1,0 +1,23 @@
+import { describe, expect, it } from 'vitest'
+import { checkMeaning } from '../../src/config/meaning.ts'
+import { schema } from '../../src/config/schema.ts'
+import type { ConfigKey } from '../../src/config/schema.ts'
+
+type Values = Parameters<typeof checkMeaning>[0]['values']
+
+function check (changes: Partial<Values>): void {
+  const keys = Object.keys(schema) as ConfigKey[]
+  const values = { ...Object.fromEntries(keys.map(key => [key, schema[key].default])), ...changes } as Values
+  checkMeaning({ values, sources: Object.fromEntries(keys.map(key => [key, key in changes ? 'the test' : 'default'])) as Parameters<typeof checkMeaning>[0]['sources'] })
+}
+
+describe('peers that are to be asked', () => {
+  it('may be in mode open over bitswap, and nowhere else', () => {
+    expect(() => { check({ 'exchange.askConnected': 8, 'routing.mode': 'open' }) }).not.toThrow()
+    expect(() => { check({}) }).not.toThrow()
+    expect(() => { check({ 'exchange.askConnected': 8 }) })
+      .toThrow('exchange.askConnected (from the test): 8 peers that were not chosen would learn what is read, which only mode "open" allows, and routing.mode is "balanced": leave one of the two out')
+    expect(() => { check({ 'exchange.askConnected': 8, 'routing.mode': 'open', 'exchange.bitswap': false }) })
+      .toThrow('exchange.askConnected (from the test): 8 peers would be asked over bitswap, and exchange.bitswap is off: leave one of the two out')
+  })
+})
