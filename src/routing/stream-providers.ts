@@ -19,6 +19,9 @@ const MAX_ROOTS = 1_000
 /** And for how long, in ms: an overloaded server has recovered, a file was added, a gateway restarted */
 const FAILED_TTL = 300_000
 
+/** In ms: a twentieth of a block's time went into looking, with small blocks */
+const LOOK_AGAIN = 50
+
 /** Times slower than a block at a time usually comes: then it is no help */
 const SLOWER_THAN_USUAL = 8
 
@@ -48,6 +51,8 @@ export interface StreamChoice {
 /** Who sends a file as one stream: whoever should be asked for the next block, if he can and has not failed at it */
 export class StreamProviders {
   readonly #env: RoutingEnvironment
+  /** Until when nobody is looked for again, where all who are known have failed: each block would */
+  readonly #nobody = new WeakMap<ProviderGroup, number>()
   readonly #failed: LRUCache<BlockKey, Set<ProviderId>>
 
   constructor (env: RoutingEnvironment) {
@@ -63,8 +68,14 @@ export class StreamProviders {
       return undefined
     }
 
+    const now = this.#env.clock.now()
+
+    if (failed != null && now < (this.#nobody.get(circle.group) ?? 0)) {
+      return undefined
+    }
+
     const candidates = this.#candidates(circle)
-    const views = candidates.views(this.#env.clock.now())
+    const views = candidates.views(now)
 
     // what one of our own has, nobody else need be told
     if (views.some(({ route, provider }) => route.transport === 'sibling' && (circle.group.get(provider.id)?.delivered ?? 0) > 0)) {
@@ -80,6 +91,10 @@ export class StreamProviders {
       strangers: 'last',
       random: this.#env.random
     }, this.#env.params.select)
+
+    if (chosen == null) {
+      this.#nobody.set(circle.group, now + LOOK_AGAIN)
+    }
 
     if (chosen == null || chosen.view.successes === 0 || chosen.view.breaker !== 'closed') {
       return undefined
