@@ -298,6 +298,15 @@ describe('readers of a shared tier', () => {
     expect(server.connections).toBe(1)
   })
 
+  it('need not wait for a close that comes while it looks whether the server is back', async () => {
+    const { tier } = await tierOf({ url: server.url.replace('//', '//:a@'), ...PATIENT })
+    to('AUTH', 'nothing')
+    server.dropAll()
+    await until(() => count('AUTH') === 2)
+    await tier.close()
+    expect(tier.health().reason).toContain('closed')
+  })
+
   it('are let go when it is closed, with everything that was queued', async () => {
     const { tier } = await tierOf({ url: server.url, ...PATIENT })
     to('SET', 'nothing')
