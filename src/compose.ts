@@ -220,12 +220,12 @@ export function composeContentRouting (parts: CompositionParts, init: ContentRou
   return { routing: manager, fetchers, exchange, policy, verifier, clock, ledger, parseHint, unrouted, transfers, fleet }
 }
 
-/** For what goes past retrieval: reads that ask not to be routed, announcements, and answers to others */
-function unroutedRequests (components: { clock: Clock, ledger: Ledger }, mode: PrivacyMode = 'open'): (cid: CID, purpose: Purpose) => Request {
+/** For what goes past retrieval: reads that ask not to be routed, announcements, answers to others, a shared cache */
+export function unroutedRequests (components: { clock: Clock, ledger: Ledger }, mode: PrivacyMode = 'open', name = 'unrouted'): (cid: CID, purpose: Purpose) => Request {
   let count = 0
 
   return (cid, purpose) => new RoutingRequest(components, {
-    id: `unrouted-${++count}`,
+    id: `${name}-${++count}`,
     purpose,
     mode,
     signal: NEVER,
@@ -241,6 +241,7 @@ export type WrapHelia = <H extends Helia>(helia: H, init?: ContentRoutingOptions
 export function heliaMixin (transport: TransportFactory, platform: Pick<CompositionParts, 'names' | 'clock' | 'random' | 'ledger' | 'verifier'> = {}): WrapHelia {
   return (helia, init = {}) => {
     const { logger, metrics } = helia
+    const { store, cache } = heliaSeams(helia)
     const composition = composeContentRouting({
       ...platform,
       transport,
@@ -248,7 +249,7 @@ export function heliaMixin (transport: TransportFactory, platform: Pick<Composit
       logger,
       metrics,
       datastore: helia.datastore,
-      store: heliaSeams(helia).store as LocalStore,
+      store: cache ?? store as LocalStore,
       provide: providing('helia', () => helia.routing as Provides),
       sources: ({ clock, policy, connected }) => [
         heliaRoutingSource(() => helia.routing, { logger, clock, policy }),

@@ -124,9 +124,18 @@ export class TieredCache implements BlockCache {
     this.#fetched.set(bytes, (this.#fetched.get(bytes) ?? 0) + 1)
   }
 
-  async claim (cid: CID, options?: AbortOptions): Promise<void> {
+  claim (cid: CID, options?: AbortOptions): boolean | Promise<boolean> {
     this.#begin(options)
-    await raceSignal(this.#writes.claim(cid, cacheKey(cid)), options?.signal)
+    const { disk, memory, transit } = this.#parts
+    const key = cacheKey(cid)
+    const slot = disk.find(cid.multihash.bytes)
+
+    if (slot !== -1) {
+      return disk.kind(slot) === 'authored' || raceSignal(this.#writes.claim(cid, key), options?.signal)
+    }
+    // declined, and readable for a few seconds more
+    const bytes = transit.get(key) ?? memory.peek(key)?.bytes ?? this.#writes.arriving(key)
+    return bytes instanceof Uint8Array && raceSignal(this.#writes.put({ cid, key, bytes }, 'authored'), options?.signal)
   }
 
   async delete (cid: CID, options?: AbortOptions): Promise<void> {

@@ -1,4 +1,4 @@
-import type { CacheStats } from '../interface/cache.ts'
+import type { BlockCache, CacheStats } from '../interface/cache.ts'
 import type { Metrics } from '../interface/metrics.ts'
 
 /** As in routing/metrics.ts: what grows is a metric too, because calculated counters mean two things */
@@ -8,13 +8,13 @@ interface CalculatedMetrics {
 }
 
 /** Registers what `stats()` of a cache says; names are listed in docs/metrics.md. Read when scraped. */
-export function cacheMetrics (metrics: Metrics, read: () => CacheStats): void {
+export function cacheMetrics (metrics: Metrics, cache: Pick<BlockCache, 'stats'>): void {
   const registry = metrics as unknown as CalculatedMetrics
   const gauge = (name: string, help: string, pick: (now: CacheStats) => number): void => {
-    registry.registerMetric(name, { help, calculate: () => pick(read()) })
+    registry.registerMetric(name, { help, calculate: () => pick(cache.stats()) })
   }
   const group = (name: string, label: string, help: string, pick: (now: CacheStats) => Readonly<Record<string, number>>): void => {
-    registry.registerMetricGroup(name, { label, help, calculate: () => ({ ...pick(read()) }) })
+    registry.registerMetricGroup(name, { label, help, calculate: () => ({ ...pick(cache.stats()) }) })
   }
 
   group('portolan_cache_hits_total', 'tier', 'Reads that the cache could answer, by tier', now => now.hits)

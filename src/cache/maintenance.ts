@@ -8,7 +8,7 @@ import type { Writes } from './writes.ts'
 import type { CacheVerifyProgress } from '../interface/cache.ts'
 import type { AbortOptions } from '@libp2p/interface'
 
-/** How full the cache is after `gc`, of what it held: room for some minutes of newcomers */
+/** How full the cache is at most after `gc`: room for some minutes of newcomers */
 const LOW_WATER = 0.9
 
 /** Blocks after which a verification tells how far it is */

@@ -72,7 +72,7 @@ export async function openBlockCache (options: BlockCacheOptions): Promise<Block
     const cache = await composeCache({ disk, shared, verifier, clock, random, log }, params)
 
     if (options.metrics != null) {
-      cacheMetrics(options.metrics, () => cache.stats())
+      cacheMetrics(options.metrics, cache)
     }
     log('%d blocks are in the cache in %s', blocks, path)
     return cache

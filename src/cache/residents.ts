@@ -188,10 +188,10 @@ export class Residents {
     this.#forgotten(slot)
   }
 
-  /** Gives up so much that the share of the capacity is in use, and then goes on as before */
+  /** Gives up what is beyond that share of the capacity, if anything, and then goes on as before */
   shrink (share: number): void {
     const before = this.#policy.capacity
-    this.#condemn(this.#policy.resize(Math.floor(Math.min(before, this.#policy.used) * share)))
+    this.#condemn(this.#policy.resize(Math.floor(before * share)))
     this.#condemn(this.#policy.resize(before))
   }
 

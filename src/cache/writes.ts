@@ -76,15 +76,14 @@ export class Writes {
     return this.#disk.inTime(done, kind)
   }
 
-  /** What is here as fetched is the user's from now on; nothing happens when it is not here */
-  async claim (cid: CID, key: CacheKey): Promise<void> {
-    const { disk } = this.#parts
-
-    await this.#mutations.run(key, async () => {
-      const slot = disk.find(cid.multihash.bytes)
+  /** What is on disk as fetched is the user's from now on; false when it is not there any more */
+  async claim (cid: CID, key: CacheKey): Promise<boolean> {
+    return this.#mutations.run(key, async () => {
+      const slot = await this.#present(cid, key)
       if (slot !== -1) {
         await this.#promote(slot)
       }
+      return slot !== -1
     })
   }
 

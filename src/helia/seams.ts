@@ -1,4 +1,6 @@
 import { UnsupportedHeliaError } from '../interface/errors.ts'
+import { findCache } from './cache-seam.ts'
+import type { FetchedStore } from './cache-seam.ts'
 import type { BlockBroker, Blocks, Helia } from '@helia/interface'
 import type { Blockstore } from 'interface-blockstore'
 
@@ -17,6 +19,8 @@ export interface HeliaSeams {
   readonly networked: Blocks
   /** The user's store (behind identity CIDs): no network, no lock */
   readonly store: Blockstore
+  /** The user's store itself, if it tells fetched blocks from those that were put */
+  readonly cache?: FetchedStore
 }
 
 interface Unwrappable {
@@ -51,7 +55,7 @@ export function heliaSeams (helia: Helia): HeliaSeams {
     throw unsupported(helia, 'helia.blockstore.createSession is not a function')
   }
 
-  return { brokers, networked: networked as Blocks, store: store as Blockstore }
+  return { brokers, networked: networked as Blocks, store: store as Blockstore, cache: findCache(store as Blockstore) }
 
   function unwrap (from: Unwrappable, path: string): Unwrappable {
     const inner = from?.unwrap?.()

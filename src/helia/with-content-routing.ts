@@ -2,6 +2,7 @@ import { InvalidOptionError } from '../interface/errors.ts'
 import { AdoptedBrokers } from './adopted-brokers.ts'
 import { BitswapTakeover } from './bitswap-takeover.ts'
 import { BrokerTakeover } from './broker-takeover.ts'
+import { tellPuts } from './cache-seam.ts'
 import { HeliaRouting } from './helia-routing.ts'
 import { Lifecycle } from './lifecycle.ts'
 import { override } from './override.ts'
@@ -59,6 +60,9 @@ export function withContentRouting<H extends Helia> (helia: H, init: WithContent
     log.error('%s %s is outside the range that is tested, %s: look out for a newer portolan', helia.info.name, helia.info.version, SUPPORTED_HELIA)
   }
 
+  if (seams.cache != null) {
+    tellPuts(seams, seams.cache)
+  }
   const { exchange, unasked = [] } = parts
   let up = false
   const lifecycle = new Lifecycle(parts.routing)

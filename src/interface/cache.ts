@@ -31,8 +31,13 @@ export interface LocalStore {
    * not the user's. Holds for one `put`.
    */
   fetched? (bytes: Uint8Array): void
-  /** A user put this block: if it is here as fetched, it is his from now on */
-  claim? (cid: CID, options?: AbortOptions): Promise<void>
+  /**
+   * A user put this block, and Helia did not pass it on because `has` was true: if it is here as fetched, it is the
+   * user's from now on.
+   *
+   * @returns whether it is here and the user's
+   */
+  claim? (cid: CID, options?: AbortOptions): boolean | Promise<boolean>
 }
 
 /** `authored` is the user's, and stays until it is deleted; `fetched` can be had again */
