@@ -1,10 +1,6 @@
-import { createHash } from 'node:crypto'
+import { KEY_BYTES, writeKey } from './block-key.ts'
 import { KeyHash } from './key-hash.ts'
 import type { CacheKind } from '../../interface/cache.ts'
-
-/** A sha2-256 multihash has 34 bytes, in 4-byte words 36. Longer ones are known by their sha2-256 */
-export const KEY_BYTES = 36
-const DIGEST_BYTES = 32
 
 /** Slots that are made at once: 0.6 MB */
 const CHUNK_BITS = 13
@@ -211,16 +207,8 @@ export class BlockIndex {
 
   /** Makes the probe and hashes it */
   #load (multihash: Uint8Array): number {
-    const probe = this.#probe
-
-    if (multihash.byteLength > KEY_BYTES) {
-      probe.set(createHash('sha256').update(multihash).digest())
-      probe.fill(0, DIGEST_BYTES)
-    } else {
-      probe.set(multihash)
-      probe.fill(0, multihash.byteLength)
-    }
-    return this.#hash.of(probe, 0, KEY_BYTES)
+    writeKey(this.#probe, multihash)
+    return this.#hash.of(this.#probe, 0, KEY_BYTES)
   }
 
   #search (hash: number, multihashBytes: number): number {

@@ -4,6 +4,7 @@ import { countNotes, newSegment, parseName, segmentName, sidecarName } from './s
 import { scanSegment } from './segment-scan.ts'
 import { decodeSidecar, maxSidecarBytes } from './sidecar.ts'
 import type { CacheKind } from '../../interface/cache.ts'
+import type { BlockList } from './block-list.ts'
 import type { CacheFiles } from './files.ts'
 import type { RecordPlace } from './record.ts'
 import type { Segment } from './segment.ts'
@@ -228,32 +229,22 @@ function keepNotes (segment: Segment, sources: ReadonlyArray<Sidecar | SegmentSc
 function enter (blocks: StoredBlocks, segment: Segment, sidecar: Sidecar | undefined, scan: SegmentScan | undefined, marks: Marks, duplicates: Duplicate[]): void {
   const { index } = blocks
   const { removed, kinds } = marks.take(segment.id)
-  const count = sidecar?.blocks.count ?? 0
 
-  index.reserve(index.size + count + (scan?.blocks.length ?? 0))
-
-  const met = (slot: number, offset: number, kind: CacheKind): void => {
-    duplicates.push({ slot, place: { segment: segment.id, offset }, kind })
-  }
-  // within a segment the later record counts
-  for (const { multihash, offset, length, kind } of scan?.blocks.toReversed() ?? []) {
-    if (!removed.has(offset)) {
-      const slot = index.find(multihash)
-      if (slot === -1) {
-        blocks.add(multihash, segment, offset, length, kinds.get(offset) ?? kind)
-      } else {
-        met(slot, offset, kinds.get(offset) ?? kind)
+  // of two records of a block the later one counts
+  for (const list of [scan?.blocks, sidecar?.blocks]) {
+    index.reserve(index.size + (list?.count ?? 0))
+    for (let i = (list?.count ?? 0) - 1; i >= 0; i--) {
+      const { key, multihashBytes, offset, length, kind: first } = (list as BlockList).at(i)
+      if (removed.has(offset)) {
+        continue
       }
-    }
-  }
-  for (let i = 0; i < count; i++) {
-    const { key, multihashBytes, offset, length, kind } = (sidecar as Sidecar).blocks.at(i)
-    if (!removed.has(offset)) {
+      const kind = kinds.get(offset) ?? first
       const slot = index.findKey(key, multihashBytes)
+
       if (slot === -1) {
-        blocks.addKey(key, multihashBytes, segment, offset, length, kinds.get(offset) ?? kind)
+        blocks.addKey(key, multihashBytes, segment, offset, length, kind)
       } else {
-        met(slot, offset, kinds.get(offset) ?? kind)
+        duplicates.push({ slot, place: { segment: segment.id, offset }, kind })
       }
     }
   }

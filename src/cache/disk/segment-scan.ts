@@ -1,6 +1,6 @@
+import { BlockList } from './block-list.ts'
 import { readFully } from './files.ts'
 import { MAX_HEADER_BYTES, RECORD_ALIGNMENT, checksum, readHeader, readPlaces, recordMark } from './record.ts'
-import type { CacheKind } from '../../interface/cache.ts'
 import type { CacheFile } from './files.ts'
 import type { RecordHeader } from './record.ts'
 import type { SegmentNotes } from './segment.ts'
@@ -8,15 +8,9 @@ import type { SegmentNotes } from './segment.ts'
 /** Read at once: small blocks come by the thousand */
 const WINDOW_BYTES = 1_048_576
 
-export interface ScannedBlock {
-  readonly multihash: Uint8Array
-  readonly offset: number
-  readonly length: number
-  readonly kind: CacheKind
-}
-
 export interface SegmentScan extends SegmentNotes {
-  readonly blocks: ScannedBlock[]
+  /** In the order of their offsets */
+  readonly blocks: BlockList
   /** Where the last whole record ends */
   readonly end: number
   /** Stretches before that end that hold no record that can be read */
@@ -31,7 +25,7 @@ export interface SegmentScan extends SegmentNotes {
 export async function scanSegment (file: CacheFile, from: number, size: number, nonce: Uint8Array): Promise<SegmentScan> {
   const window = new Window(file, size)
   const mark = recordMark(nonce)
-  const blocks: ScannedBlock[] = []
+  const blocks = new BlockList()
   const notes: SegmentNotes = { removals: [], kinds: [] }
   const damaged: Array<{ from: number, to: number }> = []
   let at = from
@@ -59,15 +53,15 @@ async function headerAt (window: Window, at: number, mark: Uint8Array): Promise<
 }
 
 /** @returns whether the record can be used */
-async function keep (window: Window, at: number, header: RecordHeader, blocks: ScannedBlock[], notes: SegmentNotes): Promise<boolean> {
+async function keep (window: Window, at: number, header: RecordHeader, blocks: BlockList, notes: SegmentNotes): Promise<boolean> {
   const { type, kind, payloadBytes } = header
-  // the window moves on, the header is a view of it
-  const multihash = Uint8Array.from(header.multihash)
 
   if (type === 'block') {
-    blocks.push({ multihash, offset: at, length: payloadBytes, kind })
+    blocks.push(header.multihash, at, payloadBytes, kind)
     return true
   }
+  // the window moves on, the header is a view of it
+  const multihash = Uint8Array.from(header.multihash)
   const payload = await window.at(at + header.headerBytes, payloadBytes)
   if (payload.byteLength < payloadBytes || checksum(payload.subarray(0, payloadBytes)) !== header.payloadCheck) {
     return false

@@ -1,7 +1,6 @@
 import { crc32 } from 'node:zlib'
-import { KEY_BYTES } from './block-index.ts'
+import { BlockList, ENTRY_BYTES, writeEntry } from './block-list.ts'
 import { NONCE_BYTES } from './record.ts'
-import type { CacheKind } from '../../interface/cache.ts'
 import type { BlockIndex } from './block-index.ts'
 import type { RecordPlace } from './record.ts'
 import type { KindNote, SegmentNotes } from './segment.ts'
@@ -17,20 +16,7 @@ export interface Sidecar extends SegmentNotes {
   readonly covered: number
   /** What follows is not to be looked at: the rest of a write that failed */
   readonly closed: boolean
-  readonly blocks: SidecarBlocks
-}
-
-export interface SidecarBlock {
-  readonly key: Uint8Array
-  readonly multihashBytes: number
-  readonly offset: number
-  readonly length: number
-  readonly kind: CacheKind
-}
-
-export interface SidecarBlocks {
-  readonly count: number
-  at (i: number): SidecarBlock
+  readonly blocks: BlockList
 }
 
 /** Records have 32 bytes at least, entries 48 */
@@ -40,7 +26,6 @@ export function maxSidecarBytes (segmentBytes: number): number {
 
 const MAGIC = 0x31494250 // PBI1
 const HEADER_BYTES = 40
-const BLOCK_BYTES = KEY_BYTES + 12
 const PLACE_BYTES = 8
 /** Magic, then the check over all that follows it */
 const CHECK_AT = 4
@@ -58,16 +43,13 @@ export interface SidecarInit {
 export function encodeSidecar (nonce: Uint8Array, index: BlockIndex, init: SidecarInit): Uint8Array {
   const { slots, notes: { removals, kinds } } = init
   const kindBytes = kinds.reduce((sum, { multihash }) => sum + PLACE_BYTES + 2 + multihash.byteLength, 0)
-  const bytes = Buffer.alloc(HEADER_BYTES + slots.length * BLOCK_BYTES + removals.length * PLACE_BYTES + kindBytes)
+  const bytes = Buffer.alloc(HEADER_BYTES + slots.length * ENTRY_BYTES + removals.length * PLACE_BYTES + kindBytes)
   let at = HEADER_BYTES
 
   for (const slot of slots) {
     bytes.set(index.key(slot), at)
-    bytes.writeUInt32LE(index.offset(slot), at + KEY_BYTES)
-    bytes.writeUInt32LE(index.length(slot), at + KEY_BYTES + 4)
-    bytes[at + KEY_BYTES + 8] = index.kind(slot) === 'authored' ? 1 : 0
-    bytes[at + KEY_BYTES + 9] = index.multihashBytes(slot)
-    at += BLOCK_BYTES
+    writeEntry(bytes, at, index.offset(slot), index.length(slot), index.kind(slot), index.multihashBytes(slot))
+    at += ENTRY_BYTES
   }
   for (const place of removals) {
     at = writePlace(bytes, at, place)
@@ -106,7 +88,7 @@ export function decodeSidecar (content: Uint8Array, nonce: Uint8Array, segment: 
     return undefined
   }
   const count = bytes.readUInt32LE(28)
-  const removalsAt = HEADER_BYTES + count * BLOCK_BYTES
+  const removalsAt = HEADER_BYTES + count * ENTRY_BYTES
   const removals = bytes.readUInt32LE(32)
   const kindsAt = removalsAt + removals * PLACE_BYTES
 
@@ -122,22 +104,12 @@ export function decodeSidecar (content: Uint8Array, nonce: Uint8Array, segment: 
         closed: bytes.readUInt32LE(24) === 1,
         removals: Array.from({ length: removals }, (_, i) => readPlace(bytes, removalsAt + i * PLACE_BYTES)),
         kinds,
-        blocks: { count, at: i => readBlock(bytes, HEADER_BYTES + i * BLOCK_BYTES) }
+        blocks: new BlockList(bytes.subarray(HEADER_BYTES, removalsAt))
       }
 }
 
 function readPlace (bytes: Buffer, at: number): RecordPlace {
   return { segment: bytes.readUInt32LE(at), offset: bytes.readUInt32LE(at + 4) }
-}
-
-function readBlock (bytes: Buffer, at: number): SidecarBlock {
-  return {
-    key: bytes.subarray(at, at + KEY_BYTES),
-    offset: bytes.readUInt32LE(at + KEY_BYTES),
-    length: bytes.readUInt32LE(at + KEY_BYTES + 4),
-    kind: bytes[at + KEY_BYTES + 8] === 1 ? 'authored' : 'fetched',
-    multihashBytes: bytes[at + KEY_BYTES + 9] ?? 0
-  }
 }
 
 function readKinds (bytes: Buffer, from: number, count: number): KindNote[] | undefined {
