@@ -3,7 +3,10 @@ import { withLibp2pLight } from '@helia/libp2p'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { createHeliaLight } from 'helia'
 import { blockVerifier } from './block/verify.ts'
-import { heliaMixin } from './compose.ts'
+import { cacheMetrics } from './cache/cache-metrics.ts'
+import { cacheParams } from './cache/params.ts'
+import { systemClock } from './clock/system-clock.ts'
+import { heliaMixin, unroutedRequests } from './compose.ts'
 import { contentRoutingOptions } from './config/content-routing-options.ts'
 import { loadIdentity } from './config/identity.ts'
 import { libp2pOptions } from './config/libp2p-options.ts'
@@ -13,12 +16,14 @@ import { undiciTransport } from './exchange/http/undici-egress.ts'
 import { systemResolveText } from './exchange/lease/dns-egress.ts'
 import { InvalidOptionError } from './interface/errors.ts'
 import { toListenProblem } from './listen-problem.ts'
+import { nullLedger } from './privacy/null-ledger.ts'
 import type { BlockVerifier } from './block/verify.ts'
+import type { SharedTierFactory } from './cache/shared/shared-tier.ts'
 import type { ContentRoutingOptions } from './config/content-routing-options.ts'
 import type { Libp2pInit } from './config/libp2p-options.ts'
 import type { NodeStore } from './config/store.ts'
 import type { HeliaContentRouting } from './helia/helia-routing.ts'
-import type { LocalStore } from './interface/cache.ts'
+import type { BlockCache, LocalStore } from './interface/cache.ts'
 import type { Helia } from '@helia/interface'
 import type { HeliaWithLibp2p } from '@helia/libp2p'
 import type { ComponentLogger, Libp2p, Metrics, ServiceMap } from '@libp2p/interface'
@@ -29,11 +34,17 @@ export interface PortolanInit extends Omit<ContentRoutingOptions, 'enabled' | 't
   bitswap?: 'own' | 'off'
   /**
    * Directory for blocks, records and the identity, or `memory` for a node that
-   * leaves nothing behind. The store is unbounded: it keeps whatever was read.
+   * leaves nothing behind, and that keeps whatever was read as long as it runs.
    *
    * @default 'memory'
    */
   store?: string
+  /** What the blocks in the directory may take, in bytes: what is put stays, what was fetched makes room. @default 10 GiB, or half of what is free there if that is less */
+  maxBytes?: number
+  /** Blocks of the directory that are kept in memory besides, overhead included, in bytes. @default 64 MiB */
+  memoryBytes?: number
+  /** A second level of the cache, shared with other nodes: `redisTier({ url })`. Only with a directory. @default none */
+  sharedCache?: SharedTierFactory
   /** `false`: call `start()` yourself. @default true */
   start?: boolean
   logger?: ComponentLogger
@@ -48,6 +59,8 @@ export interface Portolan extends AsyncDisposable {
   readonly contentRouting: HeliaContentRouting
   /** The raw store under Helia */
   readonly store: LocalStore
+  /** The same, where the blocks are in a directory; absent in memory. Open while the node runs */
+  readonly cache?: BlockCache
   readonly verifier: BlockVerifier
   /** Everybody whom the configuration names, and so everybody who may be contacted without a request that names more */
   readonly contacts: readonly string[]
@@ -67,7 +80,7 @@ class Node implements Portolan {
   #turn: Promise<void> = Promise.resolve()
 
   constructor (init: PortolanInit) {
-    const { store = 'memory', start, listen, bootstrap, maxConnections, logger, metrics, mode = 'balanced', ...routing } = init
+    const { store = 'memory', maxBytes, memoryBytes, sharedCache, start, listen, bootstrap, maxConnections, logger, metrics, mode = 'balanced', ...routing } = init
 
     if (typeof store !== 'string' || store === '') {
       throw new InvalidOptionError(`store must be a directory or "memory", got ${JSON.stringify(store)}`)
@@ -75,17 +88,33 @@ class Node implements Portolan {
     // checked here, before anything is opened
     const { operators, siblings, policy: addresses } = contentRoutingOptions({ ...routing, mode })
     this.#libp2p = libp2pOptions({ listen, bootstrap, maxConnections }, { policy: addresses })
-    this.#storage = store === 'memory' ? memoryStore() : directoryStore(resolve(store))
+    cacheParams({ maxBytes, memoryBytes })
     this.verifier = blockVerifier({ maxBlockSize: init.maxBlockSize, allowSha1: init.allowSha1 })
+    this.#storage = store === 'memory'
+      ? memoryStore()
+      : directoryStore(resolve(store), {
+        maxBytes,
+        memoryBytes,
+        logger,
+        verifier: this.verifier,
+        shared: sharedCache,
+        request: unroutedRequests({ clock: systemClock, ledger: nullLedger }, mode, 'cache')
+      })
     this.contacts = [...[...operators, ...siblings].map(({ id, addresses }) => addresses[0] ?? id), ...bootstrap ?? []]
 
     const { blockstore, datastore } = this.#storage
     const mixin = heliaMixin(({ policy, clock }) => undiciTransport({ policy, clock }), {
       verifier: this.verifier,
+      ledger: nullLedger,
       names: { resolve: systemResolve, resolveText: systemResolveText, pinned: true }
     })
     const light = createHeliaLight({ blockstore, datastore, logger, metrics, hashers: this.verifier.hashers() })
     this.helia = mixin(withLibp2pLight(light, this.#libp2p), { ...routing, mode })
+    this.cache?.attachPins(async cid => this.helia.pins.isPinned(cid))
+
+    if (metrics != null && this.cache != null) {
+      cacheMetrics(metrics, this.cache)
+    }
   }
 
   get libp2p (): Libp2p {
@@ -98,6 +127,10 @@ class Node implements Portolan {
 
   get store (): LocalStore {
     return this.#storage.blockstore as unknown as LocalStore
+  }
+
+  get cache (): BlockCache | undefined {
+    return this.#storage.cache
   }
 
   get status (): Helia['status'] {

@@ -10,6 +10,8 @@ export function nodeInit (config: ReadConfig, environment: Readonly<Record<strin
 
   return {
     store: config.store,
+    maxBytes: values['cache.size'] === 0 ? undefined : values['cache.size'],
+    memoryBytes: values['cache.memory'],
     mode: values['routing.mode'] as PortolanInit['mode'],
     providers: values['routing.providers'],
     allowAddresses: values['routing.allowAddresses'],

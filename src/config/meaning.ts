@@ -1,5 +1,6 @@
 import { mayServe } from '../exchange/bitswap/server/policy.ts'
 import { multiaddr } from '@multiformats/multiaddr'
+import { cacheParams } from '../cache/params.ts'
 import { needsBitswap } from '../exchange/absent-bitswap.ts'
 import { foreignTransport } from '../exchange/lease/dial-address.ts'
 import { InvalidOptionError } from '../interface/errors.ts'
@@ -15,6 +16,7 @@ import type { Provider } from '../interface/provider.ts'
 type Config = Pick<LoadedConfig<typeof schema>, 'values' | 'sources'>
 
 const CHECKS: { readonly [K in ConfigKey]?: (values: Config['values']) => unknown } = {
+  'cache.size': values => values['cache.size'] === 0 || cacheParams({ maxBytes: values['cache.size'] }),
   'routing.providers': values => values['routing.providers'].map(reachable),
   'routing.allowAddresses': values => addressPolicy({ allow: values['routing.allowAddresses'] }),
   'exchange.serve': values => whomToServe(values),

@@ -72,11 +72,33 @@ export const schema = defineSchema({
     type: 'path',
     default: '',
     reason: 'empty means a directory of the user: `$XDG_DATA_HOME/portolan`, else `~/.portolan`; `serve` prints which',
-    description: 'Directory of the node: blocks, records, identity, control token. One process at a time. It keeps everything that is read, without a limit.',
+    description: 'Directory of the node: blocks, records, identity, control token. One process at a time.',
     env: 'PORTOLAN_STORE',
     flag: 'store',
     placeholder: 'DIR',
     maxLength: 4096
+  },
+  'cache.size': {
+    type: 'bytes',
+    default: 0,
+    reason: '0 means 10 GiB, a day of reading or the hot set of a small gateway, or half of what is free on the disk if that is less',
+    description: 'What the blocks may take on disk, everything included: at least 4 MiB. What was put here or is pinned stays, what was fetched makes room.',
+    env: 'PORTOLAN_CACHE_SIZE',
+    flag: 'cache-size',
+    placeholder: 'BYTES',
+    min: 0,
+    max: 1_125_899_906_842_624
+  },
+  'cache.memory': {
+    type: 'bytes',
+    default: 67_108_864,
+    reason: 'sixty large blocks, or all inner nodes of some terabytes of files; the page cache of the system is the next level',
+    description: 'Blocks that are kept in memory besides, overhead included; 0: none.',
+    env: 'PORTOLAN_CACHE_MEMORY',
+    flag: 'cache-memory',
+    placeholder: 'BYTES',
+    min: 0,
+    max: 1_099_511_627_776
   },
   'gateway.host': {
     type: 'string',

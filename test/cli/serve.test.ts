@@ -32,7 +32,7 @@ describe('portolan serve', () => {
     node.child.kill('SIGINT')
     const { code, stdout } = await node.finished
     expect([code, stdout]).toEqual([0, ''])
-    expect(readdirSync(store).sort()).toEqual(['blocks', 'data', 'identity.key'])
+    expect(readdirSync(store).sort()).toEqual(['cache', 'data', 'identity.key'])
   })
 
   it.each(['SIGINT', 'SIGTERM'] as const)('%s ends it within 5 s while a read is stalled', async signal => {

@@ -160,7 +160,7 @@ describe('the store', () => {
     await store.open()
     await store.close()
     writeFileSync(join(path, 'data', 'CURRENT'), 'garbage')
-    await expect(directoryStore(path).open()).rejects.toMatchObject({ name: 'StoreError', message: expect.stringMatching(/damaged.*blocks can be fetched again/) })
+    await expect(directoryStore(path).open()).rejects.toMatchObject({ name: 'StoreError', message: expect.stringMatching(/damaged.*records can be made anew/) })
 
     rmSync(join(path, 'data'), { recursive: true })
     mkdirSync(join(path, 'data'))
