@@ -102,10 +102,7 @@ class SegmentTier implements DiskTier {
 
     if (parts != null) {
       this.#parts = undefined
-      await parts.space.close()
-      await parts.store.log.idle()
-      await parts.store.segments.close()
-      await parts.unlock()
+      await inTime(this.#init.clock, finish(parts))
     }
   }
 
@@ -279,6 +276,31 @@ class SegmentTier implements DiskTier {
     return Uint8Array.from(header.multihash)
   }
 }
+
+/** What is under way first. The lock goes last: a write that hangs may still arrive, and must not meet another process there */
+async function finish ({ space, store, values, unlock }: Opened): Promise<void> {
+  await space.close()
+  await store.log.idle()
+  await values.idle()
+  await store.segments.close()
+  await unlock()
+}
+
+async function inTime (clock: Clock, finished: Promise<void>): Promise<void> {
+  const stop = new AbortController()
+  const late = clock.sleep(CLOSE_TIMEOUT, { signal: stop.signal }).then(() => {
+    throw Object.assign(new Error(`The disk did not answer within ${CLOSE_TIMEOUT} ms: what was under way is left to it, and the directory stays locked until the process ends`), { code: 'ETIMEDOUT' })
+  })
+  try {
+    await Promise.race([finished, late])
+  } finally {
+    stop.abort()
+    await Promise.allSettled([late])
+  }
+}
+
+/** Milliseconds: syncing a segment on a slow disk takes two or three seconds */
+const CLOSE_TIMEOUT = 10_000
 
 /** As it is now: the slot may be another block's before the bytes are there */
 function expected ({ index }: OpenedStore, slot: number): ExpectedBlock {

@@ -63,7 +63,7 @@ export class Space {
         }
       })
       await this.#store.segments.settled()
-      // each is looked at once, also when copying it gave back nothing
+      // each is looked at once, also when copying it gave back nothing, or failed a minute ago
       const tried = new Set<number>()
       for (let segment; !isEnough() && (segment = this.#next(WHEN_ASKED, tried)) != null;) {
         tried.add(segment.id)
@@ -131,17 +131,30 @@ export class Space {
   }
 
   /** The one with the most to give back */
-  #next (least: number, except: ReadonlySet<number> = new Set()): Segment | undefined {
-    const now = this.#store.clock.now()
+  #next (least: number, except: ReadonlySet<number> = this.#resting()): Segment | undefined {
     let best: Segment | undefined
 
     for (const segment of this.#store.blocks.segments.values()) {
-      if (segment.sealed && !segment.unreadable && !except.has(segment.id) && deadShare(segment) >= least && (best == null || deadShare(segment) > deadShare(best)) &&
-        (this.#failed.get(segment.id) ?? 0) <= now) {
+      if (segment.sealed && !segment.unreadable && !except.has(segment.id) && deadShare(segment) >= least && (best == null || deadShare(segment) > deadShare(best))) {
         best = segment
       }
     }
     return best
+  }
+
+  /** Those that failed lately */
+  #resting (): ReadonlySet<number> {
+    const now = this.#store.clock.now()
+    const resting = new Set<number>()
+
+    for (const [id, until] of this.#failed) {
+      if (until > now && this.#store.blocks.segments.has(id)) {
+        resting.add(id)
+      } else {
+        this.#failed.delete(id)
+      }
+    }
+    return resting
   }
 
   async #exclusive (run: () => Promise<void>): Promise<void> {

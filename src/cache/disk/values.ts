@@ -38,6 +38,11 @@ export class Values {
     }
   }
 
+  /** Resolves when nothing is being saved */
+  async idle (): Promise<void> {
+    await this.#saving.catch(() => {})
+  }
+
   async save (name: string, value: Uint8Array): Promise<void> {
     assertName(name)
     const bytes = Buffer.allocUnsafe(CHECK_BYTES + value.byteLength)

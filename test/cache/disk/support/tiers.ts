@@ -39,6 +39,6 @@ export function block (number: number, size: number): Block {
 
 export async function openTier (init: DiskTierInit, components: Partial<DiskTierComponents> = {}): Promise<{ tier: DiskTier, report: OpenReport }> {
   const tier = diskTier({ clock: systemClock, log: silentLogger.forComponent('portolan:cache:disk'), ...components }, init)
-  onTestFinished(async () => tier.close())
+  onTestFinished(async () => { await Promise.allSettled([tier.close()]) })
   return { tier, report: await tier.open() }
 }
