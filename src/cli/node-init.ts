@@ -1,5 +1,6 @@
 import { componentLogger } from './logger.ts'
 import { servePolicy } from '../config/meaning.ts'
+import { sharedCache } from '../config/shared-cache.ts'
 import type { LogLevel } from './logger.ts'
 import type { ReadConfig } from '../config/file.ts'
 import type { PortolanInit } from '../portolan.ts'
@@ -12,6 +13,7 @@ export function nodeInit (config: ReadConfig, environment: Readonly<Record<strin
     store: config.store,
     maxBytes: values['cache.size'] === 0 ? undefined : values['cache.size'],
     memoryBytes: values['cache.memory'],
+    sharedCache: sharedCache(config),
     mode: values['routing.mode'] as PortolanInit['mode'],
     providers: values['routing.providers'],
     allowAddresses: values['routing.allowAddresses'],

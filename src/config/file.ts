@@ -29,7 +29,8 @@ export function defaultStore (environment: Readonly<Record<string, string | unde
   return data != null && data.startsWith('/') ? join(data, 'portolan') : join(home, '.portolan')
 }
 
-function expand (path: string): string {
+/** A path of the configuration, absolute: `~` is the user's home */
+export function expand (path: string): string {
   return path === '~' || path.startsWith('~/') ? join(homedir(), path.slice(1)) : resolve(path)
 }
 

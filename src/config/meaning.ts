@@ -8,6 +8,7 @@ import { quote } from '../interface/quote.ts'
 import { addressPolicy } from '../provider/address.ts'
 import { toProvider } from '../provider/provider.ts'
 import { libp2pOptions } from './libp2p-options.ts'
+import { checkSharedCache } from './shared-cache.ts'
 import type { ServePolicy } from '../exchange/bitswap/server/policy.ts'
 import type { LoadedConfig } from './load.ts'
 import type { ConfigKey, schema } from './schema.ts'
@@ -15,7 +16,7 @@ import type { Provider } from '../interface/provider.ts'
 
 type Config = Pick<LoadedConfig<typeof schema>, 'values' | 'sources'>
 
-const CHECKS: { readonly [K in ConfigKey]?: (values: Config['values']) => unknown } = {
+const CHECKS: { readonly [K in ConfigKey]?: (values: Config['values'], source: string) => unknown } = {
   'cache.size': values => values['cache.size'] === 0 || cacheParams({ maxBytes: values['cache.size'] }),
   'routing.providers': values => values['routing.providers'].map(reachable),
   'routing.allowAddresses': values => addressPolicy({ allow: values['routing.allowAddresses'] }),
@@ -23,6 +24,7 @@ const CHECKS: { readonly [K in ConfigKey]?: (values: Config['values']) => unknow
   'exchange.allowPeers': values => servePolicy(values),
   'exchange.askConnected': values => { whomToAsk(values) },
   'exchange.siblings': values => values['exchange.siblings'].map(reachable),
+  'sharedCache.url': checkSharedCache,
   'libp2p.listen': values => libp2pOptions({ listen: values['libp2p.listen'] }),
   'libp2p.bootstrap': values => libp2pOptions({ bootstrap: values['libp2p.bootstrap'] })
 }
@@ -70,9 +72,9 @@ export function servePolicy (values: Config['values']): ServePolicy {
  * schema do. Apart from it because these rooms take a while to load.
  */
 export function checkMeaning (config: Config): void {
-  for (const [key, check] of Object.entries(CHECKS) as Array<[ConfigKey, (values: Config['values']) => unknown]>) {
+  for (const [key, check] of Object.entries(CHECKS) as Array<[ConfigKey, (values: Config['values'], source: string) => unknown]>) {
     try {
-      check(config.values)
+      check(config.values, config.sources[key])
     } catch (err) {
       throw new InvalidOptionError(`${key} (from ${config.sources[key]}): ${(err as Error).message}`, { cause: err })
     }

@@ -1,5 +1,6 @@
 import { InvalidOptionError } from '../interface/errors.ts'
 import { exchangeOptions } from './exchange-options.ts'
+import { sharedCacheOptions } from './shared-cache-options.ts'
 
 /**
  * How a value is written:
@@ -286,6 +287,7 @@ export const schema = defineSchema({
     flag: 'allow-sha1'
   },
   ...exchangeOptions,
+  ...sharedCacheOptions,
   'libp2p.listen': {
     type: 'list',
     default: [],
