@@ -1,46 +1,62 @@
 import { FrequencySketch } from './frequency-sketch.ts'
-import { grown, NONE, SlotLists } from './slot-lists.ts'
+import { EXPERTS, Panel, VOTES } from './panel.ts'
+import { Residents } from './residents.ts'
+import { NONE, SlotLists } from './slot-lists.ts'
 import type { EvictionPolicy } from './eviction-policy.ts'
+import type { ExpertName } from './panel.ts'
 import type { Random } from '../../interface/clock.ts'
 
 export interface AdaptivePolicyInit {
   /** In bytes */
   readonly capacity: number
   readonly random: Random
-  /** The share for newcomers to begin with, in [0, 1]. @default 0.01 */
-  readonly windowShare?: number
+  /** Keys that are watched to learn whom to follow; with more than that, a sample of them. @default 131072 */
+  readonly maxEntries?: number
 }
 
-/** One hundredth is the best fixed window for traffic with a stable popularity, which is the most common */
-const DEFAULT_WINDOW_SHARE = 0.01
-/** Of the main part, for what was asked for again while in it: the share of segmented LRU */
-const PROTECTED_SHARE = 0.8
-
-const ABSENT = 0
-const WINDOW = 1
-const PROBATION = 2
-const PROTECTED = 3
-const FIRST_SLOTS = 64
-
-export function adaptivePolicy (init: AdaptivePolicyInit): EvictionPolicy {
-  return new AdaptivePolicy(init)
+export interface AdaptivePolicy extends EvictionPolicy {
+  /** The expert that is followed */
+  readonly leader: ExpertName
 }
 
-class AdaptivePolicy implements EvictionPolicy {
-  #capacity: number
-  #used = 0
-  #count = 0
-  #windowShare: number
-  readonly #bytes = [0, 0, 0, 0]
-  readonly #lists = new SlotLists(4)
+/** "PEP" and the version of what follows: the leader, then the sketch */
+const MAGIC = [0x50, 0x45, 0x50, 1] as const
+const HEADER_BYTES = MAGIC.length + 1
+
+/**
+ * Follows the best of four policies, and changes over when another is better: keeps what is recent, what
+ * is worth its bytes, what is frequent, or what comes again at short intervals. While there are
+ * few enough blocks, those go first that the leader would not have kept (and of these, those that the
+ * others would not either); with more, the leader's rule is applied to some drawn by lot.
+ */
+export function adaptivePolicy (init: AdaptivePolicyInit): AdaptivePolicy {
+  return new PanelPolicy(init)
+}
+
+class PanelPolicy implements AdaptivePolicy {
+  readonly #requests = { now: 0, halfLife: 1 }
   readonly #sketch = new FrequencySketch()
-  #place = new Uint8Array(FIRST_SLOTS)
-  #size = new Uint32Array(FIRST_SLOTS)
-  #hash = new Uint32Array(FIRST_SLOTS)
+  readonly #residents: Residents
+  readonly #panel: Panel
+  /** A list for each set of experts, of the blocks that just they would have kept; none while only a sample is watched */
+  #votes: SlotLists | undefined = new SlotLists(VOTES)
+  /** The sets of experts, those with least to say first */
+  #order: number[] = []
+  #capacity: number
 
-  constructor (init: AdaptivePolicyInit) {
-    this.#capacity = init.capacity
-    this.#windowShare = init.windowShare ?? DEFAULT_WINDOW_SHARE
+  constructor ({ capacity, random, maxEntries }: AdaptivePolicyInit) {
+    this.#capacity = capacity
+    this.#residents = new Residents({ random, requests: this.#requests, sketch: this.#sketch })
+    this.#panel = new Panel({
+      capacity,
+      random,
+      sketch: this.#sketch,
+      requests: this.#requests,
+      maxEntries,
+      moved: (slot, votes) => this.#votes?.push(votes, slot),
+      led: () => this.#led()
+    })
+    this.#led()
   }
 
   get capacity (): number {
@@ -48,31 +64,30 @@ class AdaptivePolicy implements EvictionPolicy {
   }
 
   get used (): number {
-    return this.#used
+    return this.#residents.used
   }
 
   get windowBytes (): number {
-    return Math.floor(this.#capacity * this.#windowShare)
+    return Math.floor(this.#capacity * this.#panel.windowShare)
+  }
+
+  get leader (): ExpertName {
+    return this.#panel.leader
   }
 
   hit (slot: number): void {
-    const place = this.#placeOf(slot)
-
-    if (place === ABSENT) {
+    if (!this.#residents.has(slot)) {
       return
     }
 
-    this.#sketch.add(this.#hash[slot] as number)
-    this.#move(slot, place === WINDOW ? WINDOW : PROTECTED)
-
-    const most = (this.#capacity - this.windowBytes) * PROTECTED_SHARE
-    while ((this.#bytes[PROTECTED] as number) > most) {
-      this.#move(this.#lists.oldest(PROTECTED), PROBATION)
-    }
+    const hash = this.#residents.hash(slot)
+    this.#ask(hash)
+    this.#residents.touch(slot)
+    this.#votes?.push(this.#panel.votes(hash), slot)
   }
 
   miss (hash: number): void {
-    this.#sketch.add(hash >>> 0)
+    this.#ask(hash >>> 0)
   }
 
   insert (slot: number, hash: number, size: number): number[] {
@@ -82,132 +97,89 @@ class AdaptivePolicy implements EvictionPolicy {
       return [slot]
     }
 
-    this.#reserve(slot + 1)
-    this.#hash[slot] = hash
-    this.#size[slot] = size
-    this.#used += size
-    this.#count++
-    this.#sketch.fit(this.#count)
-    this.#enter(slot, WINDOW)
-    return this.#shrink()
+    this.#residents.add(slot, hash >>> 0, size)
+    this.#sketch.fit(this.#residents.count)
+    this.#panel.arrive(slot, hash >>> 0, size)
+    this.#votes?.push(this.#panel.votes(hash >>> 0), slot)
+    return this.#shrink(slot)
   }
 
   remove (slot: number): void {
-    const place = this.#placeOf(slot)
-
-    if (place !== ABSENT) {
-      this.#leave(slot, place)
-      this.#place[slot] = ABSENT
-      this.#used -= this.#size[slot] as number
-      this.#count--
+    if (this.#residents.has(slot)) {
+      this.#panel.removed(slot, this.#residents.hash(slot))
+      this.#drop(slot)
     }
   }
 
   resize (capacity: number): number[] {
     this.#capacity = capacity
-    return this.#shrink()
+    this.#panel.resize(capacity)
+    return this.#shrink(NONE)
   }
 
-  /** Newcomers beyond the window's share go on to the main part, if they are worth what has to go for them */
-  #shrink (): number[] {
+  save (): Uint8Array {
+    const sketch = this.#sketch.save()
+    const saved = new Uint8Array(HEADER_BYTES + sketch.length)
+    saved.set([...MAGIC, EXPERTS.indexOf(this.leader)])
+    saved.set(sketch, HEADER_BYTES)
+    return saved
+  }
+
+  restore (saved: Uint8Array): void {
+    const leader = EXPERTS[saved[MAGIC.length] ?? NONE]
+
+    if (leader !== undefined && MAGIC.every((byte, i) => saved[i] === byte) && this.#sketch.restore(saved.subarray(HEADER_BYTES))) {
+      this.#panel.lead(leader)
+    }
+  }
+
+  #ask (hash: number): void {
+    this.#requests.now = (this.#requests.now + 1) >>> 0
+    this.#sketch.add(hash)
+    this.#panel.ask(hash, this.#residents.count)
+  }
+
+  #shrink (newcomer: number): number[] {
     const evicted: number[] = []
 
-    while ((this.#bytes[WINDOW] as number) > this.windowBytes) {
-      const candidate = this.#lists.oldest(WINDOW)
-
-      if (this.#used <= this.#capacity) {
-        this.#move(candidate, PROBATION)
-      } else {
-        this.#compete(candidate, evicted)
-      }
-    }
-
-    while (this.#used > this.#capacity) {
-      this.#evict(this.#oldest(), evicted)
+    while (this.#residents.used > this.#capacity) {
+      const slot = this.#victim(newcomer)
+      this.#panel.evicted(slot, this.#residents.hash(slot))
+      this.#drop(slot)
+      evicted.push(slot)
     }
 
     return evicted
   }
 
-  /** A candidate stays if it is asked for more often than all its victims together */
-  #compete (candidate: number, evicted: number[]): void {
-    const frequency = this.#sketch.estimate(this.#hash[candidate] as number)
-    const excess = this.#used - this.#capacity
-    const victims: number[] = []
-    let freed = 0
-    let theirs = 0
-    let victim = this.#lists.oldest(PROBATION)
-    let inProtected = false
+  #victim (newcomer: number): number {
+    if (this.#votes !== undefined) {
+      for (const votes of this.#order) {
+        const slot = this.#votes.oldest(votes)
 
-    while (freed < excess && theirs < frequency) {
-      if (victim === NONE && !inProtected) {
-        inProtected = true
-        victim = this.#lists.oldest(PROTECTED)
-      }
-
-      if (victim === NONE) {
-        break
-      }
-
-      theirs += this.#sketch.estimate(this.#hash[victim] as number)
-      freed += this.#size[victim] as number
-      victims.push(victim)
-      victim = this.#lists.newer(victim)
-    }
-
-    if (freed < excess || theirs >= frequency) {
-      this.#evict(candidate, evicted)
-      return
-    }
-
-    for (const loser of victims) {
-      this.#evict(loser, evicted)
-    }
-
-    this.#move(candidate, PROBATION)
-  }
-
-  #oldest (): number {
-    for (const place of [PROBATION, PROTECTED, WINDOW]) {
-      const slot = this.#lists.oldest(place)
-
-      if (slot !== NONE) {
-        return slot
+        if (slot !== NONE) {
+          return slot
+        }
       }
     }
 
-    throw new Error('bytes are in use, but no slot is')
+    switch (this.leader) {
+      case 'worthy': return this.#residents.leastWorthy()
+      case 'frequent': return this.#residents.leastFrequent(newcomer)
+      default: return this.#residents.longestUnasked()
+    }
   }
 
-  #evict (slot: number, evicted: number[]): void {
-    this.remove(slot)
-    evicted.push(slot)
+  #drop (slot: number): void {
+    this.#votes?.unlink(slot)
+    this.#residents.delete(slot)
   }
 
-  #placeOf (slot: number): number {
-    return this.#place[slot] ?? ABSENT
-  }
+  #led (): void {
+    this.#order = this.#panel.order()
 
-  #move (slot: number, place: number): void {
-    this.#leave(slot, this.#placeOf(slot))
-    this.#enter(slot, place)
-  }
-
-  #enter (slot: number, place: number): void {
-    this.#place[slot] = place
-    this.#lists.push(place, slot)
-    this.#bytes[place] = (this.#bytes[place] as number) + (this.#size[slot] as number)
-  }
-
-  #leave (slot: number, place: number): void {
-    this.#lists.unlink(place, slot)
-    this.#bytes[place] = (this.#bytes[place] as number) - (this.#size[slot] as number)
-  }
-
-  #reserve (slots: number): void {
-    this.#lists.reserve(slots)
-    this.#place = grown(this.#place, slots)
-    this.#size = grown(this.#size, slots)
-    this.#hash = grown(this.#hash, slots)
+    if (this.#panel.sampled) {
+      this.#votes = undefined
+    }
   }
 }

@@ -2,14 +2,16 @@
 export const NONE = -1
 
 const FIRST_SLOTS = 64
+const NOWHERE = 255
 
 /**
- * Several doubly linked lists over slots, in typed arrays: eight bytes a slot and no
+ * Several doubly linked lists over slots, in typed arrays: nine bytes a slot and no
  * object. A slot is in at most one list. The newest is at the front.
  */
 export class SlotLists {
-  #newer = new Int32Array(FIRST_SLOTS).fill(NONE)
-  #older = new Int32Array(FIRST_SLOTS).fill(NONE)
+  #newer = new Int32Array(FIRST_SLOTS)
+  #older = new Int32Array(FIRST_SLOTS)
+  #list = new Uint8Array(FIRST_SLOTS).fill(NOWHERE)
   readonly #front: Int32Array
   readonly #back: Int32Array
 
@@ -18,13 +20,13 @@ export class SlotLists {
     this.#back = new Int32Array(lists).fill(NONE)
   }
 
-  /** Makes room for slots below this number */
-  reserve (slots: number): void {
-    this.#newer = grown(this.#newer, slots)
-    this.#older = grown(this.#older, slots)
+  /** @returns the list that the slot is in, or NONE */
+  of (slot: number): number {
+    const list = this.#list[slot] ?? NOWHERE
+    return list === NOWHERE ? NONE : list
   }
 
-  /** @returns the slot that has been in the list longest, or NONE */
+  /** @returns the slot that came into the list first, or NONE */
   oldest (list: number): number {
     return this.#back[list] as number
   }
@@ -34,8 +36,12 @@ export class SlotLists {
     return this.#newer[slot] as number
   }
 
+  /** To the front of a list, from wherever it was */
   push (list: number, slot: number): void {
+    this.unlink(slot)
+    this.#reserve(slot + 1)
     const front = this.#front[list] as number
+    this.#list[slot] = list
     this.#newer[slot] = NONE
     this.#older[slot] = front
 
@@ -48,9 +54,16 @@ export class SlotLists {
     this.#front[list] = slot
   }
 
-  unlink (list: number, slot: number): void {
+  unlink (slot: number): void {
+    const list = this.of(slot)
+
+    if (list === NONE) {
+      return
+    }
+
     const newer = this.#newer[slot] as number
     const older = this.#older[slot] as number
+    this.#list[slot] = NOWHERE
 
     if (newer === NONE) {
       this.#front[list] = older
@@ -64,10 +77,22 @@ export class SlotLists {
       this.#newer[older] = newer
     }
   }
+
+  #reserve (slots: number): void {
+    if (slots > this.#list.length) {
+      const before = this.#list.length
+      this.#newer = grown(this.#newer, slots)
+      this.#older = grown(this.#older, slots)
+      this.#list = grown(this.#list, slots)
+      this.#list.fill(NOWHERE, before)
+    }
+  }
 }
 
+type SlotArray = Int32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Uint8Array<ArrayBuffer> | Float32Array<ArrayBuffer>
+
 /** Doubling keeps growth O(1) amortised */
-export function grown<T extends Int32Array | Uint32Array | Uint8Array> (array: T, slots: number): T {
+export function grown<T extends SlotArray> (array: T, slots: number): T {
   if (slots <= array.length) {
     return array
   }

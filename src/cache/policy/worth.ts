@@ -1,0 +1,31 @@
+/**
+ * What a block is worth: (requests)^1.5 / (size x (requests since the last one)^0.6).
+ *
+ * Hits per byte and time, were it 1, 1 and 1 (hyperbolic caching). That the frequency counts more and the age
+ * less is what the gaps of skewed traffic say, where a block that was asked for again is a
+ * popular one; either spares bytes hit without costing objects hit.
+ */
+const FREQUENCY_EXPONENT = 1.5
+const AGE_EXPONENT = 0.6
+
+/** The part of the worth that does not change while nobody asks, as a logarithm */
+export function worth (frequency: number, size: number): number {
+  return FREQUENCY_EXPONENT * Math.log2(frequency) - Math.log2(Math.max(1, size))
+}
+
+/** What the age takes from it: how long nobody asked, and the fading of the frequency meanwhile */
+export function fading (age: number, halfLife: number): number {
+  return AGE_EXPONENT * roughLog2(age + 1) + FREQUENCY_EXPONENT * age / halfLife
+}
+
+export function faded (frequency: number, age: number, halfLife: number): number {
+  return frequency * Math.pow(0.5, age / halfLife)
+}
+
+const POWERS = Float64Array.from({ length: 32 }, (_, i) => 1 / Math.pow(2, i))
+
+/** Within 0.09, in a tenth of the time of Math.log2: an eviction takes dozens */
+function roughLog2 (n: number): number {
+  const exponent = 31 - Math.clz32(n)
+  return exponent - 1 + n * (POWERS[exponent] as number)
+}
