@@ -11,6 +11,7 @@ import { DiskReads } from './disk-reads.ts'
 import { cacheKey } from './key.ts'
 import { Maintenance } from './maintenance.ts'
 import { OneChunk } from './one-chunk.ts'
+import { shareHit } from './shared/share.ts'
 import { Writes } from './writes.ts'
 import type { CacheParts } from './cache-parts.ts'
 import type { CacheKey } from './key.ts'
@@ -90,6 +91,7 @@ export class TieredCache implements BlockCache {
     if (held != null) {
       residents.hit(held.slot)
       counts.hit('memory', held.bytes.byteLength)
+      shareHit(this.#init.shared, this.#parts.disk, held.slot, cid, held.bytes)
       return new OneChunk(held.bytes)
     }
     const bytes = transit.get(key)
@@ -189,11 +191,12 @@ export class TieredCache implements BlockCache {
   }
 
   stats (): CacheStats {
-    return cacheStats(this.#parts, this.#init.maxBytes)
+    return cacheStats(this.#parts, this.#init)
   }
 
   health (): CacheHealth {
-    return this.#parts.health.health
+    const { health } = this.#parts.health
+    return health.state === 'ok' ? this.#init.shared?.health() ?? health : health
   }
 
   async * verify (options?: AbortOptions): AsyncGenerator<CacheVerifyProgress> {
@@ -287,8 +290,12 @@ export class TieredCache implements BlockCache {
       const bytes = await this.#reads.read(cid, key, slot)
 
       if (bytes != null) {
-        residents.hit(slot)
+        // not if it was evicted while it was read
+        if (disk.find(cid.multihash.bytes) === slot) {
+          residents.hit(slot)
+        }
         counts.hit('disk', bytes.byteLength)
+        shareHit(this.#init.shared, disk, slot, cid, bytes)
         return bytes
       }
     }

@@ -1,7 +1,8 @@
 import type { CacheParts } from './cache-parts.ts'
+import type { SharedTier } from './shared/shared-tier.ts'
 import type { CacheStats } from '../interface/cache.ts'
 
-export function cacheStats ({ disk, memory, transit, residents, counts }: CacheParts, maxBytes: number): CacheStats {
+export function cacheStats ({ disk, memory, transit, residents, counts }: CacheParts, { maxBytes, shared }: { maxBytes: number, shared?: Pick<SharedTier, 'stats'> }): CacheStats {
   const { files, blocks, authoredBlocks, authoredBytes, fetchedBytes } = disk.usage()
   const { hits, hitBytes, misses, admitted, declined, joined, evicted, evictedBytes, deleted, quarantined, skippedWrites, slowedWrites } = counts
 
@@ -26,6 +27,7 @@ export function cacheStats ({ disk, memory, transit, residents, counts }: CacheP
     quarantined,
     skippedWrites,
     slowedWrites,
-    windowBytes: residents.windowBytes
+    windowBytes: residents.windowBytes,
+    ...shared != null && { shared: shared.stats() }
   }
 }

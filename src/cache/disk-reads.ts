@@ -55,9 +55,11 @@ export class DiskReads {
   }
 
   async #read (cid: CID, key: CacheKey, slot: number, { keep, rate }: { keep: () => boolean, rate: number }): Promise<Uint8Array | undefined> {
-    const { disk, memory, health, log } = this.#parts
+    const { disk, memory, health, random, log } = this.#parts
     const multihash = cid.multihash.bytes
     const there = (): boolean => disk.find(multihash) === slot
+    // the slot may be another block's when the bytes are there
+    const trusted = disk.checked(slot) && random.next() >= rate
     let bytes: Uint8Array | undefined
 
     try {
@@ -78,7 +80,7 @@ export class DiskReads {
       return undefined
     }
 
-    if (!await this.#isRight(cid, bytes, slot, rate)) {
+    if (!await this.#isRight(cid, bytes, trusted)) {
       await this.#quarantine(multihash, slot, `its bytes are not those of ${cid}`)
       return undefined
     }
@@ -93,10 +95,10 @@ export class DiskReads {
     return bytes
   }
 
-  async #isRight (cid: CID, bytes: Uint8Array, slot: number, rate: number): Promise<boolean> {
-    const { disk, verifier, random, log } = this.#parts
+  async #isRight (cid: CID, bytes: Uint8Array, trusted: boolean): Promise<boolean> {
+    const { verifier, log } = this.#parts
 
-    if (disk.checked(slot) && random.next() >= rate) {
+    if (trusted) {
       verifier.vouch(cid, bytes)
       return true
     }

@@ -1,0 +1,167 @@
+import { describe, expect, it } from 'vitest'
+import { block, blocks, failure, read } from './support/blocks.ts'
+import { smallCache } from './support/small-cache.ts'
+import type { TestBlock } from './support/blocks.ts'
+
+const ORIGIN = { origin: 'test' }
+
+describe('what the user put', () => {
+  it('is never evicted, however much is fetched', async () => {
+    const { cache, clock } = await smallCache()
+    const own = await blocks(5)
+    for (const { cid, bytes } of own) {
+      await cache.put(cid, bytes)
+    }
+    for (const { cid, bytes } of await blocks(60)) {
+      await clock.run(cache.admit(cid, bytes, ORIGIN))
+      await clock.run(clock.sleep(1_000))
+    }
+    await clock.run(cache.gc())
+    expect(cache.stats().blocks.authored).toBe(5)
+    expect(cache.stats().diskBytes).toBeLessThanOrEqual(20_000)
+    for (const { cid, bytes } of own) {
+      expect(await read(cache.get(cid))).toEqual(Buffer.from(bytes))
+    }
+  })
+
+  it('takes the place of what was fetched', async () => {
+    const { cache, clock } = await smallCache()
+    for (const { cid, bytes } of await blocks(10)) {
+      await clock.run(cache.admit(cid, bytes, ORIGIN))
+    }
+    const own = await blocks(10)
+    for (const { cid, bytes } of own) {
+      await clock.run(cache.put(cid, bytes) as Promise<unknown>)
+    }
+    expect(cache.stats().blocks.authored).toBe(10)
+    expect(cache.stats().diskBytes).toBeLessThanOrEqual(20_000)
+    await clock.run(clock.sleep(20_000))
+    await clock.run(cache.gc())
+    expect(cache.stats().blocks).toEqual({ authored: 10, fetched: 0 })
+  })
+
+  it('for which there is no room is an error that says how much there is, and what is there stays', async () => {
+    const { cache } = await smallCache()
+    const own = await blocks(10)
+    for (const { cid, bytes } of own) {
+      await cache.put(cid, bytes)
+    }
+    const more = await block()
+    await expect(cache.put(more.cid, more.bytes)).rejects.toMatchObject({ name: 'CacheFullError', message: expect.stringMatching(/takes 1048 bytes.*leave 520/) as string })
+    for (const { cid, bytes } of own) {
+      expect(await read(cache.get(cid))).toEqual(Buffer.from(bytes))
+    }
+    expect(await cache.has(more.cid)).toBe(false)
+
+    await cache.delete((own[0] as TestBlock).cid)
+    await cache.put(more.cid, more.bytes)
+    expect(await cache.has(more.cid)).toBe(true)
+  })
+
+  it('that does not match its CID is an error, and nothing is stored', async () => {
+    const { cache, disk } = await smallCache()
+    const [one, other] = await blocks(2) as [TestBlock, TestBlock]
+    expect(await failure(async () => cache.put(one.cid, other.bytes))).toBe('HashMismatchError')
+    expect(await failure(async () => cache.admit(one.cid, other.bytes, ORIGIN))).toBe('HashMismatchError')
+    expect([await cache.has(one.cid), disk.writes]).toEqual([false, []])
+  })
+
+  it('that is too large, in one piece or many, is an error', async () => {
+    const { cache } = await smallCache()
+    const { cid } = await block()
+    const huge = new Uint8Array(2_097_153)
+    expect(await failure(async () => cache.put(cid, huge))).toBe('BlockTooLargeError')
+    expect(await failure(async () => cache.put(cid, (function * () { for (;;) { yield huge.subarray(0, 100_000) } })()))).toBe('BlockTooLargeError')
+  })
+
+  it('at once by many is one write', async () => {
+    const { cache, disk } = await smallCache()
+    const { cid, bytes } = await block()
+    await Promise.all(Array.from({ length: 20 }, async () => cache.put(cid, bytes)))
+    expect([disk.writes.length, cache.stats().joined]).toEqual([1, 19])
+  })
+
+  it('is the user\'s when it was fetched before, without another write', async () => {
+    const { cache, disk } = await smallCache()
+    const { cid, bytes } = await block()
+    await cache.admit(cid, bytes, ORIGIN)
+    await cache.put(cid, new Uint8Array(bytes))
+    expect([disk.writes.length, cache.stats().blocks]).toEqual([1, { authored: 1, fetched: 0 }])
+  })
+
+  it('is the user\'s when it is put while it is fetched', async () => {
+    const { cache, disk } = await smallCache()
+    const { cid, bytes } = await block()
+    let go = (): void => {}
+    disk.writeGate = new Promise(resolve => { go = resolve })
+    const all = [cache.admit(cid, bytes, ORIGIN), cache.put(cid, new Uint8Array(bytes)), cache.admit(cid, bytes, ORIGIN)]
+    go()
+    await Promise.all(all)
+    expect([disk.writes.length, cache.stats().blocks]).toEqual([1, { authored: 1, fetched: 0 }])
+  })
+
+  it('that was declined a moment ago is written when it is claimed', async () => {
+    const { cache, disk, clock } = await smallCache({ capacity: 500, maxBytes: 20_000 })
+    const { cid, bytes } = await block(400)
+    const large = await block(600)
+    expect(await cache.admit(large.cid, large.bytes, ORIGIN)).toBe(false)
+    expect(await cache.claim(cid)).toBe(false)
+    expect(await failure(async () => cache.claim(large.cid))).toBe('CacheFullError')
+    await cache.admit(cid, bytes, ORIGIN)
+    expect(await cache.claim(cid)).toBe(true)
+    await clock.run(clock.sleep(30_000))
+    expect([await read(cache.get(cid)), disk.usage().authoredBlocks]).toEqual([Buffer.from(bytes), 1])
+  })
+})
+
+describe('what is marked as fetched', () => {
+  it('is fetched when it is put, once for each mark, and the user\'s after that', async () => {
+    const { cache } = await smallCache()
+    const { cid, bytes } = await block()
+    cache.fetched(bytes)
+    cache.fetched(bytes)
+    await Promise.all([cache.put(cid, bytes), cache.put(cid, bytes)])
+    expect(cache.stats()).toMatchObject({ blocks: { authored: 0, fetched: 1 }, joined: 1 })
+    await cache.put(cid, bytes)
+    expect(cache.stats().blocks).toEqual({ authored: 1, fetched: 0 })
+  })
+
+  it('joins what was admitted', async () => {
+    const { cache, disk } = await smallCache()
+    const { cid, bytes } = await block()
+    const admitted = cache.admit(cid, bytes, ORIGIN)
+    cache.fetched(bytes)
+    await cache.put(cid, bytes)
+    expect([await admitted, disk.writes.length, cache.stats().joined, cache.stats().blocks.authored]).toEqual([true, 1, 1, 0])
+  })
+
+  it('needs no mark where puts are fetched', async () => {
+    const { cache } = await smallCache({ puts: 'fetched' })
+    const { cid, bytes } = await block()
+    await cache.put(cid, bytes)
+    expect(cache.stats().blocks).toEqual({ authored: 0, fetched: 1 })
+  })
+})
+
+describe('bytes that were verified in this process', () => {
+  it('are hashed once from the network to the reader, through memory and disk', async () => {
+    const { cache, verifier } = await smallCache({ memoryBytes: 100_000 })
+    const { cid, bytes } = await block()
+    await verifier.verify(cid, bytes)
+    await cache.admit(cid, bytes, ORIGIN)
+    cache.fetched(bytes)
+    await cache.put(cid, bytes)
+    await verifier.verify(cid, await read(cache.get(cid)).then(() => [...cache.get(cid) as Generator<Uint8Array>][0] as Uint8Array))
+    expect(verifier.hashed).toBe(1)
+  })
+
+  it('are not hashed again when they come from disk', async () => {
+    const { cache, verifier } = await smallCache()
+    const { cid, bytes } = await block()
+    await cache.put(cid, bytes)
+    for await (const chunk of cache.get(cid)) {
+      await verifier.verify(cid, chunk)
+    }
+    expect(verifier.hashed).toBe(1)
+  })
+})

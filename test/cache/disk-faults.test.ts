@@ -1,0 +1,193 @@
+import { describe, expect, it } from 'vitest'
+import { DamagedBlockError } from '../../src/interface/errors.ts'
+import { block, blocks, failure, read } from './support/blocks.ts'
+import { MemoryDisk } from './support/memory-disk.ts'
+import { smallCache } from './support/small-cache.ts'
+import type { TestBlock } from './support/blocks.ts'
+
+const ORIGIN = { origin: 'test' }
+const fault = (code: string): Error => Object.assign(new Error(`${code}: the disk says so, write`), { code })
+
+/** Blocks that were on disk before the cache was opened, so that nobody has hashed them yet */
+async function stocked (held: readonly TestBlock[]): Promise<MemoryDisk> {
+  const disk = new MemoryDisk()
+  for (const { cid, bytes } of held) {
+    await disk.write(cid.multihash.bytes, bytes, 'authored')
+  }
+  return disk
+}
+
+function flip (disk: MemoryDisk, slot = 0): void {
+  const bytes = disk.rows[slot]?.bytes as Uint8Array
+  bytes[7] = (bytes[7] as number) ^ 1
+}
+
+describe('a block that is damaged on disk', () => {
+  it('is not said to be here, and put aside', async () => {
+    const one = await block()
+    const disk = await stocked([one])
+    flip(disk)
+    const { cache } = await smallCache({ disk })
+    expect(await cache.has(one.cid)).toBe(false)
+    expect([cache.stats().quarantined, cache.stats().blocks.authored]).toEqual([1, 0])
+  })
+
+  it('reads as a miss at the first read, and can be put anew', async () => {
+    const one = await block()
+    const disk = await stocked([one])
+    flip(disk)
+    const { cache } = await smallCache({ disk })
+    expect(await failure(read(cache.get(one.cid)))).toBe('NotFoundError')
+    await cache.put(one.cid, one.bytes)
+    expect(await read(cache.get(one.cid))).toEqual(Buffer.from(one.bytes))
+  })
+
+  it('is found by the tier itself, too', async () => {
+    const one = await block()
+    const { cache, disk } = await smallCache()
+    await cache.put(one.cid, one.bytes)
+    disk.readFault = new DamagedBlockError('the checksum does not match')
+    expect(await failure(read(cache.get(one.cid)))).toBe('NotFoundError')
+    expect([cache.stats().quarantined, await cache.has(one.cid)]).toEqual([1, false])
+  })
+
+  it('is found later at the rate that was set', async () => {
+    const one = await block()
+    for (const [verifyRate, name] of [[0, 'none'], [1, 'NotFoundError']] as const) {
+      const { cache, disk } = await smallCache({ verifyRate })
+      await cache.put(one.cid, one.bytes)
+      flip(disk)
+      expect(await failure(read(cache.get(one.cid)))).toBe(name)
+    }
+  })
+
+  it('is found by verify, which names it and leaves its neighbours', async () => {
+    const held = await blocks(5)
+    const { cache, disk } = await smallCache()
+    for (const { cid, bytes } of held) {
+      await cache.put(cid, bytes)
+    }
+    flip(disk, 2)
+    let last
+    for await (const progress of cache.verify()) {
+      last = progress
+    }
+    expect(last).toMatchObject({ blocks: 5, bytes: 4_000, totalBlocks: 5 })
+    expect(last?.damaged.map(cid => cid.toString())).toEqual([held[2]?.cid.toString()])
+    expect(cache.stats().blocks.authored).toBe(4)
+  })
+})
+
+describe.each(['ENOSPC', 'EIO', 'EMFILE', 'EROFS'])('a disk that says %s', code => {
+  it('costs what was fetched its place and nobody his read, and is used again when it works', async () => {
+    const { cache, disk, clock } = await smallCache({ memoryBytes: 50_000 })
+    const [before, during, later] = await blocks(3) as [TestBlock, TestBlock, TestBlock]
+    await cache.admit(before.cid, before.bytes, ORIGIN)
+
+    disk.writeFault = fault(code)
+    expect(await cache.admit(during.cid, during.bytes, ORIGIN)).toBe(false)
+    expect(await read(cache.get(during.cid))).toEqual(Buffer.from(during.bytes))
+    expect(await read(cache.get(before.cid))).toEqual(Buffer.from(before.bytes))
+    expect(cache.health()).toMatchObject({ state: 'degraded', reason: expect.stringContaining(code) as string })
+    const tried = disk.writes.length
+    expect(await cache.admit(later.cid, later.bytes, ORIGIN)).toBe(false)
+    expect([disk.writes.length, cache.stats().skippedWrites]).toEqual([tried, 2])
+
+    disk.writeFault = undefined
+    await clock.advance(60_000)
+    expect(cache.health()).toEqual({ state: 'ok' })
+    expect(await cache.admit(later.cid, later.bytes, ORIGIN)).toBe(true)
+    await cache.close()
+    expect(clock.pending).toBe(0)
+  })
+
+  it('is what a user hears who puts a block', async () => {
+    const { cache, disk } = await smallCache()
+    const [one, other] = await blocks(2) as [TestBlock, TestBlock]
+    await cache.put(one.cid, one.bytes)
+    disk.writeFault = fault(code)
+    await expect(cache.put(other.cid, other.bytes)).rejects.toMatchObject({ name: 'CacheDiskError', message: expect.stringContaining(code) as string, cause: disk.writeFault })
+    expect([await cache.has(other.cid), await cache.has(one.cid)]).toEqual([false, true])
+
+    // the disk works again, and the user's own try finds out before any probe
+    disk.writeFault = undefined
+    await cache.put(other.cid, other.bytes)
+    expect([await cache.has(other.cid), cache.health().state]).toEqual([true, 'ok'])
+  })
+
+  it('reads as a miss, and is not said to have the block until it was read', async () => {
+    const { cache, disk, clock } = await smallCache()
+    const one = await block()
+    await cache.put(one.cid, one.bytes)
+    disk.readFault = fault(code)
+    expect(await failure(read(cache.get(one.cid)))).toBe('NotFoundError')
+    expect([await cache.has(one.cid), cache.health().state]).toEqual([false, 'degraded'])
+    disk.readFault = undefined
+    expect([await cache.has(one.cid), await read(cache.get(one.cid))]).toEqual([true, Buffer.from(one.bytes)])
+    await clock.advance(60_000)
+    expect(cache.health().state).toBe('ok')
+  })
+})
+
+describe('a disk that hangs', () => {
+  it('keeps nobody waiting for a read, or for the write of what was fetched', async () => {
+    const { cache, disk, clock } = await smallCache()
+    const [one, other] = await blocks(2) as [TestBlock, TestBlock]
+    await cache.put(one.cid, one.bytes)
+    let go = (): void => {}
+    disk.readGate = new Promise(resolve => { go = resolve })
+    const began = clock.now()
+    expect(await clock.run(failure(read(cache.get(one.cid))))).toBe('NotFoundError')
+    expect(clock.now() - began).toBeLessThanOrEqual(5_000)
+    go()
+    await clock.advance(0)
+    expect(cache.health().state).toBe('ok')
+
+    disk.writeGate = new Promise(resolve => { go = resolve })
+    const writing = cache.admit(other.cid, other.bytes, ORIGIN)
+    expect(await read(cache.get(other.cid))).toEqual(Buffer.from(other.bytes))
+    expect(await clock.run(writing)).toBe(false)
+    expect(cache.health().reason).toMatch(/a write takes longer/)
+    go()
+    await clock.advance(10_000)
+    expect([cache.health().state, await cache.has(other.cid)]).toEqual(['ok', true])
+  })
+})
+
+describe('many readers', () => {
+  it('of one block are one read of the disk', async () => {
+    const { cache, disk } = await smallCache()
+    const one = await block()
+    await cache.put(one.cid, one.bytes)
+    await Promise.all(Array.from({ length: 30 }, async () => read(cache.get(one.cid))))
+    expect(disk.reads).toBe(1)
+  })
+
+  it('of a block that is being put wait for it', async () => {
+    const { cache, disk } = await smallCache()
+    const one = await block()
+    let go = (): void => {}
+    disk.writeGate = new Promise(resolve => { go = resolve })
+    const put = cache.put(one.cid, one.bytes)
+    const readers = Promise.all(Array.from({ length: 10 }, async () => read(cache.get(one.cid))))
+    const has = cache.has(one.cid)
+    go()
+    await put
+    expect([await has, new Set((await readers).map(String)).size]).toEqual([true, 1])
+  })
+
+  it('leave one by one', async () => {
+    const { cache, disk } = await smallCache()
+    const one = await block()
+    await cache.put(one.cid, one.bytes)
+    let go = (): void => {}
+    disk.readGate = new Promise(resolve => { go = resolve })
+    const leaver = new AbortController()
+    const leaving = failure(read(cache.get(one.cid, { signal: leaver.signal })))
+    const staying = read(cache.get(one.cid))
+    leaver.abort()
+    expect(await leaving).toBe('AbortError')
+    go()
+    expect(await staying).toEqual(Buffer.from(one.bytes))
+  })
+})
