@@ -40,7 +40,7 @@ export async function openStore (init: OpenStoreInit): Promise<StoreOpening> {
   const reserve = new Reserve(files, path, logger)
 
   await assertOurs(files, path)
-  await files.makeDirectory(path)
+  await files.makeDirectory(join(path, LOCK))
   const unlock = await reserve.spend(async () => files.lock(join(path, LOCK)))
   try {
     const { nonce, repairs } = await reserve.spend(async () => openFormat(files, path))

@@ -1,0 +1,134 @@
+import { spawn } from 'node:child_process'
+import { chmod, mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
+import { describe, expect, it } from 'vitest'
+import { assertOurs, openFormat } from '../../../src/cache/disk/store-format.ts'
+import { MemoryFiles } from './support/memory-files.ts'
+import { block, openTier, temporaryDirectory } from './support/tiers.ts'
+
+async function contents (path: string): Promise<Record<string, string>> {
+  const found: Record<string, string> = {}
+  for (const name of await readdir(path, { recursive: true })) {
+    found[name] = (await stat(join(path, name))).isFile() ? await readFile(join(path, name), 'latin1') : ''
+  }
+  return found
+}
+
+describe('a directory', () => {
+  it.each([
+    ['that holds something else', { 'photo.jpg': 'x', deep: undefined }, /is not a block cache, and not empty \("deep", "photo\.jpg"\)/],
+    ['of another program', { 'format.json': '{"format":"somebody-elses","version":3}' }, /holds "somebody-elses" and no block cache/],
+    ['of a newer version', { 'format.json': `{"format":"portolan-block-cache","version":2,"nonce":"0011223344556677","check":${crc32('portolan-block-cache 2 0011223344556677')}}` }, /version 2, made by a newer release/],
+    ['whose format is broken, and there is no block', { 'format.json': '{"for' }, /is not that of a block cache, and there is no block to tell by/],
+    ['whose format is a list', { 'format.json': '[]' }, /is not that of a block cache/]
+  ])('%s is refused by name, and stays as it is', async (_, names, message) => {
+    const path = await temporaryDirectory()
+    for (const [name, text] of Object.entries(names)) {
+      if (text == null) {
+        await mkdir(join(path, name))
+      } else {
+        await writeFile(join(path, name), text)
+      }
+    }
+    const before = await contents(path)
+    await expect(openTier({ path })).rejects.toThrow(expect.objectContaining({ name: 'CacheFormatError', message: expect.stringMatching(message) }))
+    expect(await contents(path)).toEqual(before)
+  })
+
+  it('that is a file is refused by name', async () => {
+    const path = join(await temporaryDirectory(), 'file')
+    await writeFile(path, 'x')
+    await expect(openTier({ path })).rejects.toThrow(expect.objectContaining({ name: 'CacheFormatError', message: expect.stringMatching(/is a file and not a directory/) }))
+  })
+
+  it('that is a fresh file system is taken', async () => {
+    const path = await temporaryDirectory()
+    await mkdir(join(path, 'lost+found'))
+    await openTier({ path })
+  })
+
+  it('is for its owner alone, whatever the process lets others do', async () => {
+    const path = join(await temporaryDirectory(), 'a', 'b')
+    const { tier } = await openTier({ path })
+    const { multihash, bytes } = block(1, 10)
+    await tier.quarantine(await tier.write(multihash, bytes, 'fetched'), 'a test')
+    await tier.saveNote('policy', bytes)
+    await tier.close()
+    for (const name of ['', '..', ...await readdir(path, { recursive: true })]) {
+      // what LevelDB makes is behind a door that is shut
+      if (!name.startsWith(`lock${'/'}`)) {
+        expect((await stat(join(path, name))).mode & 0o077, name).toBe(0)
+      }
+    }
+  })
+
+  it('that may not be written to says so', async () => {
+    if (process.getuid?.() === 0) {
+      // root may write anywhere
+      return
+    }
+    const path = await temporaryDirectory()
+    await chmod(path, 0o500)
+    await expect(openTier({ path })).rejects.toThrow(expect.objectContaining({ code: 'EACCES' }))
+    await chmod(path, 0o700)
+  })
+
+  it('that another process has open is refused by name, and free when that one is killed', async () => {
+    const path = await temporaryDirectory()
+    const tier = new URL('../../../src/cache/disk/segment-tier.ts', import.meta.url)
+    const clock = new URL('../../../src/clock/system-clock.ts', import.meta.url)
+    const child = spawn(process.execPath, ['--input-type=module', '-e', `
+      const { diskTier } = await import(${JSON.stringify(tier.href)})
+      const { systemClock } = await import(${JSON.stringify(clock.href)})
+      await diskTier({ clock: systemClock, log: Object.assign(() => {}, { error () {}, trace () {} }) }, { path: ${JSON.stringify(path)} }).open()
+      console.log('open')
+      setInterval(() => {}, 1000)
+    `], { stdio: ['ignore', 'pipe', 'inherit'] })
+    await new Promise(resolve => child.stdout.once('data', resolve))
+
+    await expect(openTier({ path })).rejects.toThrow(expect.objectContaining({ name: 'CacheLockedError', message: expect.stringContaining(path) }))
+    const ended = new Promise(resolve => child.once('exit', resolve))
+    child.kill('SIGKILL')
+    await ended
+    await openTier({ path })
+  })
+})
+
+describe('an older version', () => {
+  const PATH = '/cache'
+
+  it('is migrated step by step, and again when a crash came in between', async () => {
+    const files = new MemoryFiles()
+    await files.makeDirectory(PATH)
+    const { nonce } = await openFormat(files, PATH)
+    const done: number[] = []
+    let broken = true
+    const rules = {
+      version: 3,
+      migrations: {
+        1: async () => { done.push(1) },
+        2: async () => {
+          done.push(2)
+          if (broken) {
+            throw new Error('the power went')
+          }
+        }
+      }
+    }
+    await assertOurs(files, PATH, rules)
+    await expect(openFormat(files, PATH, rules)).rejects.toThrow('the power went')
+    broken = false
+    expect(await openFormat(files, PATH, rules)).toEqual({ nonce, repairs: ['migrated from version 2 to 3'] })
+    expect(await openFormat(files, PATH, rules)).toEqual({ nonce, repairs: [] })
+    expect(done).toEqual([1, 2, 2])
+    await expect(assertOurs(files, PATH)).rejects.toThrow(expect.objectContaining({ name: 'CacheFormatError' }))
+  })
+
+  it('without a way from there is refused', async () => {
+    const files = new MemoryFiles()
+    await files.makeDirectory(PATH)
+    await openFormat(files, PATH)
+    await expect(assertOurs(files, PATH, { version: 3, migrations: { 2: async () => {} } })).rejects.toThrow(/there is no way from there to version 3/)
+  })
+})
