@@ -59,17 +59,17 @@ export async function isOwnNode (node: RunningNode, options: { signal: AbortSign
  *
  * @returns undefined when nobody answers there: the node has just gone
  */
-export async function askNode (node: RunningNode, path: string, query: Record<string, string>, disclosure: Disclosure, options: { signal: AbortSignal }): Promise<Response | undefined> {
+export async function askNode (node: RunningNode, path: string, query: Record<string, string>, disclosure: Disclosure, { signal, method = 'GET' }: { signal: AbortSignal, method?: 'GET' | 'POST' }): Promise<Response | undefined> {
   const url = new URL(path, node.record.url)
   url.search = new URLSearchParams(query).toString()
   let response: Response
 
   try {
-    response = await fetch(url, { headers: { authorization: `Bearer ${node.token}` }, redirect: 'error', signal: options.signal })
+    response = await fetch(url, { method, headers: { authorization: `Bearer ${node.token}` }, redirect: 'error', signal })
     disclosure.sent()
   } catch (err) {
     disclosure.unknown()
-    options.signal.throwIfAborted()
+    signal.throwIfAborted()
     const code = (err as { cause?: { code?: string } }).cause?.code
     if (code === 'ECONNREFUSED' || code === 'ECONNRESET' || code === 'UND_ERR_SOCKET') {
       return undefined

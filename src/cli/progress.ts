@@ -46,7 +46,12 @@ export function transferLine (done: number, total: number | undefined, milliseco
   if (total == null || total === 0) {
     return `${formatBytes(done)}${speed}`
   }
-  const share = Math.min(1, done / total)
+  return `${bar(done, total)}  ${formatBytes(done)} of ${formatBytes(total)}${speed}`
+}
+
+/** `[########----] 42%`; of nothing all is done */
+export function bar (done: number, total: number): string {
+  const share = total > 0 ? Math.min(1, done / total) : 1
   const filled = Math.floor(share * WIDTH)
-  return `[${'#'.repeat(filled)}${'-'.repeat(WIDTH - filled)}] ${Math.floor(share * 100)}%  ${formatBytes(done)} of ${formatBytes(total)}${speed}`
+  return `[${'#'.repeat(filled)}${'-'.repeat(WIDTH - filled)}] ${Math.floor(share * 100)}%`
 }

@@ -5,9 +5,13 @@ import type { RunningNode } from './control-egress.ts'
 import type { Explained, OpenFile, ReadOptions, Reader, Target } from './reader.ts'
 
 /** The node that answered a moment ago does not any more */
-class NodeGoneError extends Error {
+export class NodeGoneError extends Error {
   static override name = 'NodeGoneError'
   override name = 'NodeGoneError'
+
+  constructor ({ record }: RunningNode) {
+    super(`nobody answers at ${record.url} any more: the node has just stopped; try again`)
+  }
 }
 
 /** Reads through the node that `portolan serve` runs on the same store, once that has shown who it is */
@@ -40,7 +44,7 @@ export class RemoteReader implements Reader {
   async #ask (path: string, target: Target, signal: AbortSignal): Promise<Response> {
     const response = await askNode(this.#node, path, { cid: targetText(target) }, ownNodeDisclosure(signal), { signal })
     if (response == null) {
-      throw new NodeGoneError(`nobody answers at ${this.#node.record.url} any more: the node has just stopped; try again`)
+      throw new NodeGoneError(this.#node)
     }
     return response
   }

@@ -1,8 +1,6 @@
-import { raceSignal } from '../clock/race-signal.ts'
 import { StoreLockedError } from '../config/errors.ts'
-import { isOwnNode } from './control-egress.ts'
-import { readControl } from './control-file.ts'
 import { RemoteReader } from './remote-reader.ts'
+import { runningNode, storeIsTaken } from './running-node.ts'
 import type { CommandContext } from './command.ts'
 import type { ConfigKey } from '../config/schema.ts'
 import type { Reader } from './reader.ts'
@@ -24,11 +22,9 @@ export async function withReader<T> (context: CommandContext, use: (reader: Read
 }
 
 async function openReader (context: CommandContext): Promise<Reader> {
-  const { config, stderr, signal, clock } = context
-  const { isStoreLocked } = await import('../config/store.ts')
+  const { config, stderr } = context
 
-  // what a node wrote down is believed only while somebody has the store: a node that was killed left it behind
-  if (!await raceSignal(isStoreLocked(config.store), signal)) {
+  if (!await storeIsTaken(context)) {
     try {
       return await ownReader(context)
     } catch (err) {
@@ -42,11 +38,7 @@ async function openReader (context: CommandContext): Promise<Reader> {
     stderr.write('note: the running node has options of its own; with these flags the read goes past it, and nothing is kept\n')
     return await ownReader(context, 'memory')
   }
-  const running = await readControl(config.store)
-  if (running != null && await isOwnNode(running, { signal, clock })) {
-    return new RemoteReader(running)
-  }
-  throw new StoreLockedError(`the store ${config.store} is in use by another process, and no node that runs on it answers: another command has it, or a node that starts or stops; try again in a moment, or choose another directory with --store DIR`)
+  return new RemoteReader(await runningNode(context))
 }
 
 async function ownReader (context: CommandContext, store?: 'memory'): Promise<Reader> {

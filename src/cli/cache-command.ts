@@ -1,0 +1,127 @@
+import { didYouMean } from '../config/suggest.ts'
+import { formatBytes } from '../gateway/html.ts'
+import { EXIT_FAILURE, EXIT_OK, UsageError } from './exit-code.ts'
+import { streamSink } from './output-file.ts'
+import { ProgressLine, bar } from './progress.ts'
+import { painter } from './style.ts'
+import { terminalJson } from './terminal-text.ts'
+import { withCache } from './with-cache.ts'
+import type { CacheTools, Checked, ReportedStats } from './cache-tools.ts'
+import type { Command, CommandContext } from './command.ts'
+
+type Action = (context: CommandContext, cache: CacheTools) => Promise<number>
+
+const ACTIONS: ReadonlyMap<string, Action> = new Map<string, Action>([['stats', stats], ['verify', verify], ['ls', ls], ['gc', gc], ['clear', clear]])
+
+/** `portolan cache stats|verify|ls|gc|clear` */
+export const cacheCommand: Command = {
+  name: 'cache',
+  summary: 'Look at the cache, check it, make room in it',
+  arguments: [...ACTIONS.keys()].join('|'),
+  minArguments: 1,
+  maxArguments: 1,
+  description: `stats tells what is in the cache and how often it helped; verify reads and hashes every block and
+drops the damaged ones; ls lists the blocks; gc gives back the space of what is gone; clear drops
+what was fetched, and never what was put here or is pinned. Beside a running \`portolan serve\` on the
+same store it asks that node, otherwise it opens the cache itself. Exits with 1 when verify found
+damage.`,
+  examples: ['portolan cache stats', 'portolan cache ls --json | jq -r .cid', 'portolan cache clear --store ./store'],
+  own: {
+    json: { type: 'boolean', description: 'Print JSON; ls prints one object a line.' },
+    authored: { type: 'boolean', description: 'With clear: also what was put here. It is gone for good, where nobody else has it.' }
+  },
+  options: ['store.path', 'log.level'],
+
+  async run (context) {
+    const name = context.positionals[0] ?? ''
+    const action = ACTIONS.get(name)
+
+    if (action == null) {
+      throw new UsageError(`portolan cache knows no ${JSON.stringify(name)}${didYouMean(name, [...ACTIONS.keys()], 'portolan cache ')}; it knows ${[...ACTIONS.keys()].join(', ')}`)
+    }
+    if (context.flags.authored === true && name !== 'clear') {
+      throw new UsageError('--authored is for portolan cache clear')
+    }
+    return await withCache(context, async cache => await action(context, cache))
+  }
+}
+
+async function stats ({ stdout, signal, flags, environment }: CommandContext, cache: CacheTools): Promise<number> {
+  const found = await cache.stats({ signal })
+  stdout.write(flags.json === true ? `${terminalJson(found)}\n` : statsText(found, painter(stdout, environment)))
+  return EXIT_OK
+}
+
+async function ls ({ stdout, signal, flags }: CommandContext, cache: CacheTools): Promise<number> {
+  const sink = streamSink(stdout, signal)
+  const encoder = new TextEncoder()
+
+  for await (const block of cache.ls({ signal })) {
+    await sink.write(encoder.encode(flags.json === true ? `${JSON.stringify(block)}\n` : `${block.cid}  ${block.kind.padEnd(8)}  ${formatBytes(block.size)}\n`))
+  }
+  await sink.commit()
+  return EXIT_OK
+}
+
+async function verify ({ stdout, stderr, signal, flags, clock }: CommandContext, cache: CacheTools): Promise<number> {
+  const progress = new ProgressLine(stderr, clock)
+  const began = clock.now()
+  let last: Checked = { blocks: 0, bytes: 0, totalBlocks: 0, damaged: [] }
+
+  try {
+    for await (const checked of cache.verify({ signal })) {
+      last = checked
+      progress.show(() => `${bar(checked.blocks, checked.totalBlocks)}  ${checked.blocks} of ${checked.totalBlocks} blocks  ${formatBytes(checked.bytes / Math.max(1, clock.now() - began) * 1_000)}/s`)
+    }
+  } finally {
+    progress.clear()
+  }
+  const { blocks, bytes, damaged } = last
+  stdout.write(flags.json === true
+    ? `${terminalJson({ blocks, bytes, damaged })}\n`
+    : `${blocks} ${blocks === 1 ? 'block' : 'blocks'}, ${formatBytes(bytes)}: ${damaged.length === 0 ? 'all are what their CIDs say' : `${damaged.length} damaged and set aside:\n${damaged.map(cid => `  ${cid}`).join('\n')}`}\n`)
+  return damaged.length === 0 ? EXIT_OK : EXIT_FAILURE
+}
+
+async function gc ({ stdout, stderr, signal, flags, clock }: CommandContext, cache: CacheTools): Promise<number> {
+  const done = await working(stderr, clock, 'giving back space ...', async () => await cache.gc({ signal }))
+  stdout.write(flags.json === true ? `${terminalJson(done)}\n` : `${formatBytes(done.freedBytes)} given back, ${done.evicted} ${done.evicted === 1 ? 'block' : 'blocks'} evicted\n`)
+  return EXIT_OK
+}
+
+async function clear ({ stdout, stderr, signal, flags, clock }: CommandContext, cache: CacheTools): Promise<number> {
+  const done = await working(stderr, clock, 'dropping blocks ...', async () => await cache.clear({ signal, authored: flags.authored === true }))
+  stdout.write(flags.json === true ? `${terminalJson(done)}\n` : `${done.removed} ${done.removed === 1 ? 'block' : 'blocks'} dropped, ${formatBytes(done.freedBytes)} given back\n`)
+  return EXIT_OK
+}
+
+async function working<T> (stderr: NodeJS.WriteStream, clock: CommandContext['clock'], text: string, work: () => Promise<T>): Promise<T> {
+  const progress = new ProgressLine(stderr, clock)
+  progress.show(() => text)
+  try {
+    return await work()
+  } finally {
+    progress.clear()
+  }
+}
+
+function percent (share: number | undefined): string {
+  return share == null ? 'nothing was read yet' : `${(share * 100).toFixed(1)} %`
+}
+
+function statsText (stats: ReportedStats, paint: ReturnType<typeof painter>): string {
+  const { health, blocks, bytes, hits, misses } = stats
+  const rows: ReadonlyArray<readonly [string, string]> = [
+    ['state', health.state === 'ok' ? paint('green', 'ok') : paint('red', `degraded: ${health.reason}`)],
+    ['on disk', `${bar(stats.diskBytes, stats.maxBytes)}  ${formatBytes(stats.diskBytes)} of ${formatBytes(stats.maxBytes)}`],
+    ['in memory', `${formatBytes(stats.memoryBytes)}, and ${formatBytes(stats.transitBytes)} in transit`],
+    ['put here', `${blocks.authored} blocks, ${formatBytes(bytes.authored)}`],
+    ['fetched', `${blocks.fetched} blocks, ${formatBytes(bytes.fetched)}; ${formatBytes(stats.pinnedBytes)} of all are pinned`],
+    ['hits', `${percent(stats.hitRatio)}, of bytes ${percent(stats.byteHitRatio)}: memory ${hits.memory}, transit ${hits.transit}, disk ${hits.disk}, shared ${hits.shared}, missed ${misses}`],
+    ['admitted', `${stats.admitted}, declined ${stats.declined}, joined ${stats.joined}`],
+    ['evicted', `${stats.evicted}, ${formatBytes(stats.evictedBytes)}; deleted ${stats.deleted}`],
+    ['window', `${formatBytes(stats.windowBytes)} for newcomers`],
+    ['faults', `${stats.quarantined} quarantined, ${stats.skippedWrites} writes skipped, ${stats.slowedWrites} slowed`]
+  ]
+  return `${rows.map(([name, text]) => `${paint('bold', name.padEnd(10))}  ${text}`).join('\n')}\n`
+}

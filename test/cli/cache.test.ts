@@ -1,0 +1,109 @@
+import { openSync, readdirSync, readFileSync, closeSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { welcomeSite } from '../../src/gateway/welcome/site.ts'
+import { loopbackProvider } from '../../src/testing/loopback-provider.ts'
+import { sampleFile } from '../../src/testing/sample-file.ts'
+import { Scope, run } from './fixture.ts'
+import type { CacheHealth, CacheStats } from '../../src/interface/cache.ts'
+import type { LoopbackProvider } from '../../src/testing/loopback-provider.ts'
+import type { SampleFile } from '../../src/testing/sample-file.ts'
+import type { Serving } from './fixture.ts'
+
+const shared = new Scope()
+const scope = new Scope()
+const site = await welcomeSite()
+let file: SampleFile
+let provider: LoopbackProvider
+let node: Serving
+
+const cache = (store: string, ...args: string[]): ReturnType<typeof run> => run(['cache', ...args, '--store', store])
+const statsOf = async (store: string): Promise<CacheStats & { health: CacheHealth }> => JSON.parse((await cache(store, 'stats', '--json')).stdout) as CacheStats & { health: CacheHealth }
+
+async function readFile ({ gateway }: Serving): Promise<void> {
+  const answer = await fetch(`${gateway}/ipfs/${file.root}`)
+  expect((await answer.arrayBuffer()).byteLength).toBe(file.bytes.byteLength)
+}
+
+beforeAll(async () => {
+  file = await sampleFile({ size: 700_000 })
+  provider = await loopbackProvider({ blocks: file.blocks })
+  shared.add(() => provider.close())
+  node = await shared.serve(shared.directory(), ['--provider', provider.url])
+  await readFile(node)
+})
+afterAll(async () => { await shared.close() })
+afterEach(async () => { await scope.close() })
+
+describe('portolan cache beside a running node', () => {
+  it('stats tells how it is, for people and for programs', async () => {
+    const { code, stdout, stderr } = await cache(node.store, 'stats')
+    expect([code, stderr]).toEqual([0, ''])
+    expect(stdout).toMatch(/^state {7}ok\non disk {5}\[-+\] 0% {2}[\d.]+ [kM]B of \d/)
+    const stats = await statsOf(node.store)
+    expect(stats).toMatchObject({ health: { state: 'ok' }, blocks: { authored: site.blocks.length, fetched: file.blocks.size }, quarantined: 0 })
+    expect(stats.bytes.fetched).toBeGreaterThan(700_000)
+  })
+
+  it('ls lists every block, with its kind', async () => {
+    const { code, stdout } = await cache(node.store, 'ls', '--json')
+    const listed = stdout.trim().split('\n').map(line => JSON.parse(line) as { cid: string, size: number, kind: string })
+    expect([code, listed.filter(({ kind }) => kind === 'fetched').length, listed.length]).toEqual([0, file.blocks.size, file.blocks.size + site.blocks.length])
+    expect((await cache(node.store, 'ls')).stdout.split('\n')[0]).toMatch(/^baf\w+ {2}(authored|fetched ) {2}\d/)
+  })
+
+  it('verify, gc and clear go through it; what was put here stays', async () => {
+    const verified = await cache(node.store, 'verify')
+    expect(verified).toEqual({ code: 0, stderr: '', stdout: expect.stringMatching(/^\d+ blocks, \d+ kB: all are what their CIDs say\n$/) as string })
+    expect((await cache(node.store, 'gc')).code).toBe(0)
+    expect((await cache(node.store, 'clear')).stdout).toMatch(new RegExp(`^${file.blocks.size} blocks dropped, \\d+ kB given back\\n$`))
+    expect((await statsOf(node.store)).blocks).toEqual({ authored: site.blocks.length, fetched: 0 })
+    // and it goes on as before
+    await readFile(node)
+    expect((await statsOf(node.store)).blocks.fetched).toBe(file.blocks.size)
+  })
+})
+
+describe('portolan cache without a node', () => {
+  it('opens the cache itself, and finds what is damaged', async () => {
+    const store = scope.directory()
+    const serving = await scope.serve(store, ['--provider', provider.url])
+    await readFile(serving)
+    serving.child.kill('SIGINT')
+    await serving.finished
+
+    expect((await statsOf(store)).blocks.fetched).toBe(file.blocks.size)
+    damage(store, Buffer.from(file.bytes.subarray(300_000, 300_064)))
+    const { code, stdout } = await cache(store, 'verify')
+    expect([code, stdout]).toEqual([1, expect.stringMatching(/: 1 damaged and set aside:\n {2}baf\w+\n$/)])
+    expect((await cache(store, 'verify')).code).toBe(0)
+    expect((await statsOf(store)).blocks.fetched).toBe(file.blocks.size - 1)
+
+    expect((await cache(store, 'clear', '--authored')).code).toBe(0)
+    expect((await statsOf(store)).blocks).toEqual({ authored: 0, fetched: 0 })
+  })
+
+  it('what is wrong is said, and nothing is made', async () => {
+    const directory = scope.directory()
+    const missing = join(directory, 'none')
+    expect(await cache(missing, 'stats')).toMatchObject({ code: 2, stderr: expect.stringContaining(`there is no store at ${missing}`) as string })
+    expect(readdirSync(directory)).toEqual([])
+    expect(await cache(directory, 'stat')).toMatchObject({ code: 2, stderr: expect.stringContaining('did you mean portolan cache stats') as string })
+    expect(await cache(directory, 'gc', '--authored')).toMatchObject({ code: 2, stderr: expect.stringContaining('--authored is for portolan cache clear') as string })
+    expect((await cache(directory)).code).toBe(2)
+  })
+})
+
+/** Turns a bit of the block whose bytes these are a part of */
+function damage (store: string, part: Buffer): void {
+  const folder = join(store, 'cache')
+  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(name => name.endsWith('.seg'))
+  const places = names.map(name => ({ name, at: readFileSync(join(folder, name)).indexOf(part) })).filter(({ at }) => at >= 0)
+  expect(places.length).toBe(1)
+
+  for (const { name, at } of places) {
+    const file = openSync(join(folder, name), 'r+')
+    writeSync(file, Buffer.from([(part[0] ?? 0) ^ 1]), 0, 1, at)
+    closeSync(file)
+  }
+}
