@@ -5,8 +5,8 @@ import * as Digest from 'multiformats/hashes/digest'
 import { raceSignal } from '../clock/race-signal.ts'
 import { CacheClosedError } from '../interface/errors.ts'
 import { PROMISE_TIME } from './cache-parts.ts'
-import { cacheStats } from './cache-stats.ts'
-import { collect } from './collect.ts'
+import { cacheHealth, cacheStats } from './cache-stats.ts'
+import { collect, lazily } from './collect.ts'
 import { DiskReads } from './disk-reads.ts'
 import { cacheKey } from './key.ts'
 import { Maintenance } from './maintenance.ts'
@@ -92,13 +92,13 @@ export class TieredCache implements BlockCache {
       residents.hit(held.slot)
       counts.hit('memory', held.bytes.byteLength)
       shareHit(this.#init.shared, this.#parts.disk, held.slot, cid, held.bytes)
-      return new OneChunk(held.bytes)
+      return OneChunk.of(held.bytes)
     }
     const bytes = transit.get(key)
 
     if (bytes != null) {
       counts.hit('transit', bytes.byteLength)
-      return new OneChunk(bytes)
+      return OneChunk.of(bytes)
     }
     return this.#get(cid, key, options?.signal)
   }
@@ -167,7 +167,7 @@ export class TieredCache implements BlockCache {
 
   async * getAll (options?: AbortOptions): AsyncGenerator<Pair> {
     for await (const { cid } of this.ls(options)) {
-      yield { cid, bytes: this.#lazily(cid, options) }
+      yield { cid, bytes: lazily(() => this.get(cid, options)) }
     }
   }
 
@@ -195,8 +195,7 @@ export class TieredCache implements BlockCache {
   }
 
   health (): CacheHealth {
-    const { health } = this.#parts.health
-    return health.state === 'ok' ? this.#init.shared?.health() ?? health : health
+    return cacheHealth(this.#parts, this.#init)
   }
 
   async * verify (options?: AbortOptions): AsyncGenerator<CacheVerifyProgress> {
@@ -342,10 +341,6 @@ export class TieredCache implements BlockCache {
       return true
     }
     return false
-  }
-
-  async * #lazily (cid: CID, options?: AbortOptions): AsyncGenerator<Uint8Array> {
-    yield * this.get(cid, options)
   }
 
   #promise (slot: number): void {

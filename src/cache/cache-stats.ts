@@ -1,6 +1,6 @@
 import type { CacheParts } from './cache-parts.ts'
 import type { SharedTier } from './shared/shared-tier.ts'
-import type { CacheStats } from '../interface/cache.ts'
+import type { CacheHealth, CacheStats } from '../interface/cache.ts'
 
 export function cacheStats ({ disk, memory, transit, residents, counts }: CacheParts, { maxBytes, shared }: { maxBytes: number, shared?: Pick<SharedTier, 'stats'> }): CacheStats {
   const { files, blocks, authoredBlocks, authoredBytes, fetchedBytes } = disk.usage()
@@ -30,4 +30,9 @@ export function cacheStats ({ disk, memory, transit, residents, counts }: CacheP
     windowBytes: residents.windowBytes,
     ...shared != null && { shared: shared.stats() }
   }
+}
+
+/** Of the disk, and of the shared level where the disk is well */
+export function cacheHealth ({ health: { health } }: CacheParts, { shared }: { shared?: Pick<SharedTier, 'health'> }): CacheHealth {
+  return health.state === 'ok' ? shared?.health() ?? health : health
 }

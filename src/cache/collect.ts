@@ -22,3 +22,8 @@ export async function collect (cid: CID, chunks: Iterable<Uint8Array> | AsyncIte
   }
   return whole
 }
+
+/** Begins to read when it is read */
+export async function * lazily (read: () => Iterable<Uint8Array> | AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield * read()
+}

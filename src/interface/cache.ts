@@ -51,6 +51,25 @@ export interface CacheEntry {
   readonly kind: CacheKind
 }
 
+/** Counters of a cache that several nodes share, since it was opened */
+export interface SharedStats {
+  /** Commands that named a block and were sent, or may have been */
+  readonly asked: number
+  readonly hits: number
+  readonly misses: number
+  /** Reads that did not ask: it was slow, down, or had too many of ours already */
+  readonly bypassed: number
+  /** Reads that asked and went on without an answer */
+  readonly late: number
+  readonly written: number
+  /** Hot blocks that were not written: no room in the queue, or it did not take them */
+  readonly dropped: number
+  /** Values that were not their block: deleted there, and read as a miss */
+  readonly damaged: number
+  /** Times that it was given up for a while */
+  readonly outages: number
+}
+
 /** Counters since the cache was opened, and how things are now */
 export interface CacheStats {
   readonly maxBytes: number
@@ -84,9 +103,11 @@ export interface CacheStats {
   readonly slowedWrites: number
   /** The policy's share for newcomers, in bytes */
   readonly windowBytes: number
+  /** Absent without a shared level */
+  readonly shared?: SharedStats
 }
 
-/** `ok`; `degraded`: reads go on, and what is fetched is not kept, because of `reason` */
+/** `ok`; `degraded`: reads go on, and what is fetched is not kept, or not shared, because of `reason` */
 export interface CacheHealth {
   readonly state: 'ok' | 'degraded'
   readonly reason?: string

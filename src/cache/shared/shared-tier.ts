@@ -1,29 +1,10 @@
 import type { BlockVerifier } from '../../block/verify.ts'
-import type { CacheHealth } from '../../interface/cache.ts'
+import type { CacheHealth, SharedStats } from '../../interface/cache.ts'
 import type { Clock, Random } from '../../interface/clock.ts'
 import type { ComponentLogger } from '../../interface/logger.ts'
 import type { Purpose, Request } from '../../interface/request.ts'
 import type { AbortOptions } from '@libp2p/interface'
 import type { CID } from 'multiformats/cid'
-
-/** Counters since it was opened */
-export interface SharedStats {
-  /** Commands that named a block and were sent, or may have been */
-  readonly asked: number
-  readonly hits: number
-  readonly misses: number
-  /** Reads that did not ask: it was slow, down, or had too many of ours already */
-  readonly bypassed: number
-  /** Reads that asked and went on without an answer */
-  readonly late: number
-  readonly written: number
-  /** Hot blocks that were not written: no room in the queue, or it did not take them */
-  readonly dropped: number
-  /** Values that were not their block: deleted there, and read as a miss */
-  readonly damaged: number
-  /** Times that it was given up for a while */
-  readonly outages: number
-}
 
 /**
  * A cache that several nodes share. It is somebody else's: nothing that comes from

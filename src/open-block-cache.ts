@@ -1,0 +1,34 @@
+import { openBlockCache as open } from './cache/open-block-cache.ts'
+import { systemClock } from './clock/system-clock.ts'
+import { unroutedRequests } from './compose.ts'
+import { nullLedger } from './privacy/null-ledger.ts'
+import type { BlockCacheOptions } from './cache/open-block-cache.ts'
+import type { BlockCache } from './interface/cache.ts'
+import type { Ledger } from './interface/disclosure.ts'
+
+export interface OpenBlockCacheOptions extends Omit<BlockCacheOptions, 'request'> {
+  /** Where it is written down what a shared level was told. @default nowhere */
+  ledger?: Ledger
+}
+
+/**
+ * Opens a cache of blocks in a directory, for this process alone. It is a blockstore for Helia that stays within
+ * `maxBytes`, survives a crash and a full disk, and hashes what it serves. What is `put` is the user's and stays until
+ * it is deleted; what content routing has fetched may go when room is needed. Whoever opens it closes it.
+ *
+ * @example
+ *
+ * ```ts
+ * import { createHeliaLight } from 'helia'
+ * import { openBlockCache, withContentRouting } from 'portolan'
+ *
+ * const cache = await openBlockCache({ path: './cache', maxBytes: 10_000_000_000 })
+ * const helia = await withContentRouting(createHeliaLight({ blockstore: cache }), { providers: [] }).start()
+ *
+ * await helia.stop()
+ * await cache.close()
+ * ```
+ */
+export async function openBlockCache ({ ledger = nullLedger, ...options }: OpenBlockCacheOptions): Promise<BlockCache> {
+  return open({ ...options, request: unroutedRequests({ clock: options.clock ?? systemClock, ledger }, 'open', 'cache') })
+}
