@@ -41,7 +41,7 @@ export async function composeCache (components: CacheComponents, params: CachePa
   const counts = new CacheCounts()
   const memory = new MemoryTier(memoryBytes)
   const transit = new Transit({ clock, maxBytes: transitBytes, time: PROMISE_TIME })
-  const residents = new Residents({ disk, policy: adaptivePolicy({ capacity, random }), capacity })
+  const residents = new Residents({ disk, policy: adaptivePolicy({ capacity, random }), clock, capacity })
   const shares = maxShare == null ? undefined : new Shares(() => residents.fetchable * maxShare)
   const health = new DiskHealth({
     clock,
@@ -113,6 +113,7 @@ export async function composeCache (components: CacheComponents, params: CachePa
     shared,
     close: async () => {
       cancel()
+      residents.close()
       try {
         await save()
       } catch (err) {

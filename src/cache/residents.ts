@@ -1,5 +1,6 @@
 import type { DiskTier } from './disk/disk-tier.ts'
 import type { EvictionPolicy } from './policy/eviction-policy.ts'
+import type { Clock } from '../interface/clock.ts'
 
 /** Not on disk yet: the policy was asked before it was written */
 const COMING = -1
@@ -8,9 +9,15 @@ const DOOMED = -2
 const NONE = -1
 const FIRST_TICKETS = 1_024
 
+/** Requests that wait to be told to the policy: half a millisecond of its work */
+const MAX_HEARD = 1_024
+/** For how long, in ms: at a hundred thousand requests a second none is lost */
+const HEARING_INTERVAL = 10
+
 export interface ResidentsInit {
   readonly disk: DiskTier
   readonly policy: EvictionPolicy
+  readonly clock: Clock
   /** For everything: what the policy may fill, what is authored and what is pinned */
   readonly capacity: number
 }
@@ -32,11 +39,16 @@ export class Residents {
   readonly #pinned = new Map<number, number>()
   /** Of authored blocks, by slot; 0 for all others */
   #authoredCost = new Int32Array(FIRST_TICKETS)
+  readonly #clock: Clock
+  readonly #hits = new Int32Array(MAX_HEARD)
+  #heard = 0
+  #cancel?: () => void
   #condemnedBytes = 0
   #pinnedBytes = 0
   #authoredBytes = 0
 
-  constructor ({ disk, policy, capacity }: ResidentsInit) {
+  constructor ({ disk, policy, clock, capacity }: ResidentsInit) {
+    this.#clock = clock
     this.#disk = disk
     this.#policy = policy
     this.#capacity = capacity
@@ -74,7 +86,37 @@ export class Residents {
     return this.#policy.capacity
   }
 
+  /**
+   * Somebody asked for a block that is there. The policy hears of it when it decides something, or soon: what it does
+   * with a request takes longer than the whole rest of a hit in memory. Of requests that come faster than that, some
+   * are not counted.
+   */
   hit (slot: number): void {
+    if (this.#heard === 0) {
+      this.#cancel = this.#clock.schedule(HEARING_INTERVAL, () => { this.#hear() })
+    }
+    if (this.#heard < MAX_HEARD) {
+      this.#hits[this.#heard++] = slot
+    }
+  }
+
+  close (): void {
+    this.#cancel?.()
+    this.#hear()
+  }
+
+  #hear (): void {
+    const heard = this.#heard
+    this.#cancel?.()
+    this.#cancel = undefined
+
+    for (let i = 0; i < heard; i++) {
+      this.#hit(this.#hits[i] as number)
+    }
+    this.#heard = 0
+  }
+
+  #hit (slot: number): void {
     const ticket = this.#ticketOf[slot] ?? NONE
 
     if (ticket !== NONE) {
@@ -82,7 +124,7 @@ export class Residents {
     } else if (this.#condemned.has(slot)) {
       // given up, and asked for again before it was gone
       this.#policy.miss(this.#disk.hash(slot))
-      this.add(slot)
+      this.#add(slot)
     }
   }
 
@@ -92,6 +134,7 @@ export class Residents {
 
   /** @returns a ticket for a block that may be written; undefined when it is not worth what it would displace */
   enter (hash: number, cost: number): number | undefined {
+    this.#hear()
     const ticket = this.#take()
     this.#slotOf[ticket] = COMING
     const victims = this.#policy.insert(ticket, hash, cost)
@@ -126,6 +169,11 @@ export class Residents {
 
   /** A fetched block that is there: at the start, or taken back */
   add (slot: number): void {
+    this.#hear()
+    this.#add(slot)
+  }
+
+  #add (slot: number): void {
     this.forget(slot)
     const ticket = this.#take()
     this.#bind(ticket, slot)
@@ -190,12 +238,14 @@ export class Residents {
 
   /** Gives up what is beyond that share of the capacity, if anything, and then goes on as before */
   shrink (share: number): void {
+    this.#hear()
     const before = this.#policy.capacity
     this.#condemn(this.#policy.resize(Math.floor(before * share)))
     this.#condemn(this.#policy.resize(before))
   }
 
   save (): Uint8Array | undefined {
+    this.#hear()
     return this.#policy.save?.()
   }
 
