@@ -1,15 +1,6 @@
 import { createPortolan } from '../../src/portolan.ts'
 import type { Portolan, PortolanInit } from '../../src/portolan.ts'
-import type { LevelBlockstore } from 'blockstore-level'
-
-/** What the LevelDB under the blockstore can do that a blockstore cannot */
-interface Database {
-  keys (): { all (): Promise<string[]> }
-  clear (): Promise<void>
-  compactRange (from: string, to: string): Promise<void>
-}
-
-export type OwnStore = LevelBlockstore & { readonly db: Database }
+import type { BlockCache } from '../../src/interface/cache.ts'
 
 /** A node as users get it, its store below `folder`, listening on loopback and serving everybody there */
 export async function ownNode (folder: string, init: PortolanInit = {}): Promise<Portolan> {
@@ -22,6 +13,9 @@ export async function ownNode (folder: string, init: PortolanInit = {}): Promise
   })
 }
 
-export function ownStore (node: Portolan): OwnStore {
-  return node.store as unknown as OwnStore
+export function ownStore (node: Portolan): BlockCache {
+  if (node.cache == null) {
+    throw new Error('the node has no directory')
+  }
+  return node.cache
 }
