@@ -11,7 +11,9 @@ export interface OpenReport {
 export interface DiskUsage {
   /** All files of the tier, in bytes: what is bounded */
   readonly files: number
-  /** Of those, records that can be read */
+  /** What giving back space may take besides, for a moment: whoever bounds `files` leaves that much free */
+  readonly headroom: number
+  /** Of the files, records that can be read */
   readonly live: number
   readonly blocks: number
   readonly authoredBlocks: number

@@ -37,7 +37,7 @@ export interface StoreOpening {
 /** Takes the lock, reads or makes the format, and fills the index; or changes nothing and throws */
 export async function openStore (init: OpenStoreInit): Promise<StoreOpening> {
   const { path, files, segmentBytes, clock, logger } = init
-  const reserve = new Reserve(files, path, logger)
+  const reserve = new Reserve(files, path, segmentBytes, logger)
 
   await assertOurs(files, path)
   await files.makeDirectory(join(path, LOCK))

@@ -3,9 +3,13 @@ import { errorCode, writeWhole } from './files.ts'
 import type { Logger } from '../../interface/logger.ts'
 import type { CacheFiles } from './files.ts'
 
-export const RESERVE = 'reserve'
-/** The lock needs some 20 KB to be taken, a removal some 40 bytes, and segments with less than this alive can be given back */
-export const RESERVE_BYTES = 1_048_576
+const RESERVE = 'reserve'
+/** The lock needs some 20 KB to be taken, a removal some 40 bytes */
+const MIN_RESERVE_BYTES = 65_536
+/** Segments with less than this alive can be given back on a full disk, and make room for the others */
+const MAX_RESERVE_BYTES = 1_048_576
+/** Of a segment */
+const RESERVE_SHARE = 1 / 16
 
 /**
  * Space that is given up when the disk is full: to take the lock, to write down
@@ -16,16 +20,18 @@ export class Reserve {
   readonly #files: CacheFiles
   readonly #path: string
   readonly #log: Logger
+  readonly #bytes: number
   #held = false
 
-  constructor (files: CacheFiles, path: string, log: Logger) {
+  constructor (files: CacheFiles, path: string, segmentBytes: number, log: Logger) {
+    this.#bytes = Math.min(Math.max(Math.floor(segmentBytes * RESERVE_SHARE), MIN_RESERVE_BYTES), MAX_RESERVE_BYTES)
     this.#files = files
     this.#path = path
     this.#log = log
   }
 
   get size (): number {
-    return this.#held ? RESERVE_BYTES : 0
+    return this.#held ? this.#bytes : 0
   }
 
   /** As long as there is room for it */
@@ -34,8 +40,8 @@ export class Reserve {
       this.#held = (await this.#files.list(this.#path)).includes(RESERVE)
       if (!this.#held) {
         // bytes of no pattern, for file systems that keep none for zeros
-        const bytes = Buffer.alloc(RESERVE_BYTES)
-        for (let i = 0; i < RESERVE_BYTES; i += 4) {
+        const bytes = Buffer.alloc(this.#bytes - this.#bytes % 4)
+        for (let i = 0; i < bytes.byteLength; i += 4) {
           bytes.writeInt32LE(Math.imul(i, 0x9e3779b1), i)
         }
         await writeWhole(this.#files, this.#path, RESERVE, bytes)

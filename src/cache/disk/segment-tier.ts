@@ -23,7 +23,7 @@ export interface DiskTierInit {
   readonly path: string
   /** Sizes the segments. @default 10 GB */
   readonly maxBytes?: number
-  /** @default a 64th of `maxBytes`, within 1 and 64 MiB */
+  /** @default a 64th of `maxBytes`, within 256 KiB and 64 MiB */
   readonly segmentBytes?: number
   /** @default the machine's */
   readonly files?: CacheFiles
@@ -37,7 +37,8 @@ export interface DiskTierComponents {
 const DEFAULT_MAX_BYTES = 10_000_000_000
 /** A compaction copies one segment at most, and the files may be larger by that much meanwhile */
 const SEGMENTS_PER_STORE = 64
-const MIN_SEGMENT_BYTES = 1_048_576
+/** Four blocks of 64 KiB: smaller ones would be as many files as blocks */
+const MIN_SEGMENT_BYTES = 262_144
 /** Scanned in some 50 ms after a crash */
 const MAX_SEGMENT_BYTES = 67_108_864
 
@@ -230,6 +231,7 @@ class SegmentTier implements DiskTier {
     const { blocks } = this.#open.store
     return {
       files: this.#bytesOfFiles(),
+      headroom: this.#init.segmentBytes,
       live: blocks.live,
       blocks: blocks.index.size,
       authoredBlocks: blocks.authoredBlocks,

@@ -166,6 +166,7 @@ describe('a file that was cut or overwritten', () => {
     const { tier: again, report } = await openTier({ path: PATH, files: image, segmentBytes: SEGMENT_BYTES })
     expect(report).toMatchObject({ blocks: 0, repairs: [expect.stringMatching(/the last \d+ bytes were no whole record and have been cut off/)] })
     expect(again.find(multihash)).toBe(-1)
+    expect(image.inodes.get(image.paths('.seg')[0] as string)?.bytes).toHaveLength(0)
   })
 })
 

@@ -123,7 +123,7 @@ describe('a full disk', () => {
 
   it('can be emptied: what is removed is written down and given back, and there is room again', async () => {
     const files = new MemoryFiles()
-    limited(files, () => 1_048_576 + 20_000)
+    limited(files, () => 65_536 + 20_000)
     const tier = await open(files)
     expect(files.paths('/reserve')).toHaveLength(1)
     const there: Block[] = []

@@ -149,7 +149,7 @@ export class MemoryDisk implements DiskTier {
     const live = rows.reduce((sum, { bytes }) => sum + this.costOf(bytes.byteLength), 0)
     const authored = rows.filter(({ kind }) => kind === 'authored')
     const size = (of: readonly Row[]): number => of.reduce((sum, { bytes }) => sum + bytes.byteLength, 0)
-    return { files: live + this.garbage, live, blocks: rows.length, authoredBlocks: authored.length, authoredBytes: size(authored), fetchedBytes: size(rows) - size(authored) }
+    return { files: live + this.garbage, headroom: 0, live, blocks: rows.length, authoredBlocks: authored.length, authoredBytes: size(authored), fetchedBytes: size(rows) - size(authored) }
   }
 
   async saveNote (name: string, value: Uint8Array): Promise<void> {
