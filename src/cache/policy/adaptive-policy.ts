@@ -10,7 +10,7 @@ export interface AdaptivePolicyInit {
   /** In bytes */
   readonly capacity: number
   readonly random: Random
-  /** Keys that are watched to learn whom to follow; with more than that, a sample of them. @default 131072 */
+  /** Keys that are watched to learn whom to follow; with more than that, a sample of them. @default 65536 */
   readonly maxEntries?: number
 }
 

@@ -25,10 +25,10 @@ const FASHION = 100
 const MIN_POPULATION = 100
 /** Requests between two looks at the scores */
 const INTERVAL_OF_LOOKS = 16
-/** Sampled, the panel is kept this small: four times above it costs memory and tells no more */
+/** Sampled, the panel is kept this small: more costs memory and tells no more */
 const SAMPLED_ENTRIES = 1 << 15
-/** Above it, only a sample is watched: 9 MB */
-export const DEFAULT_MAX_ENTRIES = 1 << 17
+/** Above it, only a sample is watched: 5 MB */
+const DEFAULT_MAX_ENTRIES = 1 << 16
 
 export interface PanelInit {
   readonly capacity: number

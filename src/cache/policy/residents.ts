@@ -5,11 +5,19 @@ import type { FrequencySketch } from './frequency-sketch.ts'
 import type { Random } from '../../interface/clock.ts'
 
 const FIRST_SLOTS = 64
-/** Steps of a frequency, which is kept in 16 bits */
-const STEPS = 16
-const MAX_STEPS = 0xffff
-/** For an eviction; half of what an expert draws, since a million blocks are in no processor's cache */
-const DRAWN = 32
+/** The facts of a slot stand together: of a million, each that is drawn is a line of memory that no cache holds */
+const FACTS = 4
+const HASH = 0
+const SIZE = 1
+const LAST = 2
+/** Zero: nothing is here */
+const FREQUENCY = 3
+/** Of a frequency, which is a fraction */
+const STEPS = 256
+const MAX_STEPS = 0xffffff
+
+/** For an eviction */
+const DRAWN = 48
 /** Slots that are free cost a draw: after so many for one that is needed, those that are there are searched in turn */
 const TRIES = 8
 
@@ -19,14 +27,10 @@ export interface ResidentsComponents {
   readonly sketch: FrequencySketch
 }
 
-/** The blocks that are here, at 14 bytes each, and which of them a rule would let go */
+/** The blocks that are here, at 16 bytes each, and which of them a rule would let go */
 export class Residents {
   readonly #components: ResidentsComponents
-  #hash = new Uint32Array(FIRST_SLOTS)
-  #size = new Uint32Array(FIRST_SLOTS)
-  #last = new Uint32Array(FIRST_SLOTS)
-  /** Zero: nothing is here */
-  #frequency = new Uint16Array(FIRST_SLOTS)
+  #facts = new Uint32Array(FIRST_SLOTS * FACTS)
   #end = 0
   #count = 0
   #used = 0
@@ -45,37 +49,37 @@ export class Residents {
   }
 
   has (slot: number): boolean {
-    return (this.#frequency[slot] ?? 0) > 0
+    return (this.#facts[slot * FACTS + FREQUENCY] ?? 0) > 0
   }
 
   hash (slot: number): number {
-    return this.#hash[slot] as number
+    return this.#facts[slot * FACTS + HASH] as number
   }
 
   touch (slot: number): void {
     const { now, halfLife } = this.#components.requests
-    const frequency = faded(this.#frequency[slot] as number, (now - (this.#last[slot] as number)) >>> 0, halfLife) + STEPS
-    this.#frequency[slot] = Math.min(MAX_STEPS, Math.round(frequency))
-    this.#last[slot] = now
+    const at = slot * FACTS
+    const frequency = faded(this.#facts[at + FREQUENCY] as number, this.#age(slot), halfLife) + STEPS
+    this.#facts[at + FREQUENCY] = Math.min(MAX_STEPS, Math.round(frequency))
+    this.#facts[at + LAST] = now
   }
 
   add (slot: number, hash: number, size: number): void {
-    this.#hash = grown(this.#hash, slot + 1)
-    this.#size = grown(this.#size, slot + 1)
-    this.#last = grown(this.#last, slot + 1)
-    this.#frequency = grown(this.#frequency, slot + 1)
-    this.#hash[slot] = hash
-    this.#size[slot] = size
-    this.#last[slot] = this.#components.requests.now
-    this.#frequency[slot] = Math.max(1, this.#components.sketch.estimate(hash)) * STEPS
+    const { requests, sketch } = this.#components
+    const at = slot * FACTS
+    this.#facts = grown(this.#facts, at + FACTS)
+    this.#facts[at + HASH] = hash
+    this.#facts[at + SIZE] = size
+    this.#facts[at + LAST] = requests.now
+    this.#facts[at + FREQUENCY] = Math.max(1, sketch.estimate(hash)) * STEPS
     this.#end = Math.max(this.#end, slot + 1)
     this.#used += size
     this.#count++
   }
 
   delete (slot: number): void {
-    this.#frequency[slot] = 0
-    this.#used -= this.#size[slot] as number
+    this.#facts[slot * FACTS + FREQUENCY] = 0
+    this.#used -= this.#facts[slot * FACTS + SIZE] as number
     this.#count--
   }
 
@@ -85,13 +89,17 @@ export class Residents {
 
   leastWorthy (): number {
     const { halfLife } = this.#components.requests
-    return this.#draw(slot => worth((this.#frequency[slot] as number) / STEPS, this.#size[slot] as number) - fading(this.#age(slot), halfLife))
+
+    return this.#draw(slot => {
+      const at = slot * FACTS
+      return worth(this.#facts[at + FREQUENCY] as number, this.#facts[at + SIZE] as number) - fading(this.#age(slot), halfLife)
+    })
   }
 
   /** @returns the newcomer, if no other is asked for less often */
   leastFrequent (newcomer: number): number {
     const { sketch } = this.#components
-    const frequency = (slot: number): number => sketch.estimate(this.#hash[slot] as number)
+    const frequency = (slot: number): number => sketch.estimate(this.hash(slot))
     const found = this.#draw(slot => frequency(slot) - this.#age(slot) / 0x100000000)
     return this.has(newcomer) && frequency(found) >= frequency(newcomer) ? newcomer : found
   }
@@ -133,6 +141,6 @@ export class Residents {
   }
 
   #age (slot: number): number {
-    return (this.#components.requests.now - (this.#last[slot] as number)) >>> 0
+    return (this.#components.requests.now - (this.#facts[slot * FACTS + LAST] as number)) >>> 0
   }
 }

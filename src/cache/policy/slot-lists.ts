@@ -89,7 +89,7 @@ export class SlotLists {
   }
 }
 
-type SlotArray = Int32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Uint8Array<ArrayBuffer> | Float32Array<ArrayBuffer>
+type SlotArray = Int32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Uint8Array<ArrayBuffer> | Float32Array<ArrayBuffer>
 
 /** Doubling keeps growth O(1) amortised */
 export function grown<T extends SlotArray> (array: T, slots: number): T {

@@ -10,12 +10,12 @@ const AGE_EXPONENT = 0.6
 
 /** The part of the worth that does not change while nobody asks, as a logarithm */
 export function worth (frequency: number, size: number): number {
-  return FREQUENCY_EXPONENT * Math.log2(frequency) - Math.log2(Math.max(1, size))
+  return FREQUENCY_EXPONENT * log2(frequency) - log2(Math.max(1, size))
 }
 
 /** What the age takes from it: how long nobody asked, and the fading of the frequency meanwhile */
 export function fading (age: number, halfLife: number): number {
-  return AGE_EXPONENT * roughLog2(age + 1) + FREQUENCY_EXPONENT * age / halfLife
+  return AGE_EXPONENT * log2(age + 1) + FREQUENCY_EXPONENT * age / halfLife
 }
 
 export function faded (frequency: number, age: number, halfLife: number): number {
@@ -24,8 +24,9 @@ export function faded (frequency: number, age: number, halfLife: number): number
 
 const POWERS = Float64Array.from({ length: 32 }, (_, i) => 1 / Math.pow(2, i))
 
-/** Within 0.09, in a tenth of the time of Math.log2: an eviction takes dozens */
-function roughLog2 (n: number): number {
+/** Of a number from 1 to 2^32, within 0.01, in a fraction of the time of Math.log2: an eviction takes dozens */
+function log2 (n: number): number {
   const exponent = 31 - Math.clz32(n)
-  return exponent - 1 + n * (POWERS[exponent] as number)
+  const rest = n * (POWERS[exponent] as number) - 1
+  return exponent + rest * (4 - rest) / 3
 }

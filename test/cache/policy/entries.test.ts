@@ -1,0 +1,35 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { Entries } from '../../../src/cache/policy/entries.ts'
+import { NONE } from '../../../src/cache/policy/slot-lists.ts'
+
+describe('entries', () => {
+  it('are found by their hash as long as they are there, and told apart', () => {
+    fc.assert(fc.property(fc.array(fc.record({ add: fc.boolean(), key: fc.nat(200) }), { maxLength: 500 }), steps => {
+      const entries = new Entries()
+      const model = new Map<number, number>()
+
+      for (const { add, key } of steps) {
+        const hash = Math.imul(key, 0x10001) >>> 0
+        const known = model.get(hash)
+
+        if (add && known == null) {
+          model.set(hash, entries.add(hash, key))
+        } else if (!add && known != null) {
+          entries.delete(known)
+          model.delete(hash)
+        }
+
+        expect(entries.find(hash)).toBe(model.get(hash) ?? NONE)
+        expect(entries.count).toBe(model.size)
+      }
+
+      for (const [hash, entry] of model) {
+        expect([entries.find(hash), entries.hash[entry], entries.slot[entry], entries.holders[entry]]).toEqual([entry, hash, NONE, 0])
+      }
+
+      expect(entries.end).toBeGreaterThanOrEqual(model.size)
+      expect(new Set(model.values()).size).toBe(model.size)
+    }))
+  })
+})
