@@ -26,7 +26,7 @@ export function watchStore ({ directory, clock, failures, warn }: StoreWatchInit
 
   const tell = async (): Promise<void> => {
     const why = await problemOf(directory)
-    warn(`a block that was read could not be stored in ${directory}: ${why}. Reads go on, and fetch such blocks again next time; portolan_routing_store_failures_total counts them. This is said once`)
+    warn(`a block that was read could not be stored in ${directory}: ${why}. Reads go on, and fetch such blocks again next time; portolan_cache_skipped_writes_total counts them. This is said once`)
   }
   const look = (): void => {
     if (failures() > 0) {
@@ -44,7 +44,7 @@ async function problemOf (directory: string): Promise<string> {
   const path = join(directory, PROBE)
   try {
     await writePrivateFile(path, 'can this be written?\n')
-    return 'its database does not take it, though files can be written there; if new reads still fail, restart the node'
+    return 'it is well again, or too slow'
   } catch (err) {
     return (err as Error).message
   } finally {

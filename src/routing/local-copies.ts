@@ -23,6 +23,10 @@ export interface LocalReadOptions {
   /** The read's own limit in ms */
   readonly timeout: number
   readonly maxBlockSize?: number
+  /** Whether what is here is read; who has looked says `false`. @default true */
+  readonly here?: boolean
+  /** Whether a level that others share may be asked. @default true */
+  readonly shared?: boolean
   /** The same session has it already: it is spared nothing by reading it once more. @default false */
   readonly again?: boolean
 }
@@ -47,14 +51,15 @@ export class LocalCopies {
   /** The block, when it is there and right; wrong bytes read as a miss */
   async read (cid: CID, key: BlockKey, options: LocalReadOptions): Promise<Uint8Array | undefined> {
     const { stats, clock, verifier, log } = this.#env
-    const arriving = this.#storing.get(key)
+    const { here = true, shared = true } = options
+    const arriving = here ? this.#storing.get(key) : undefined
 
-    if (arriving != null) {
+    if (arriving != null || (!here && this.#store.getShared == null)) {
       return arriving
     }
 
     try {
-      const bytes = await within(readLocal(this.#store, cid, options.signal), Math.min(STORE_TIMEOUT, options.timeout / 2), clock, options.signal)
+      const bytes = await within(readLocal(this.#store, cid, { here, shared, signal: options.signal }), Math.min(STORE_TIMEOUT, options.timeout / 2), clock, options.signal)
 
       if (bytes == null) {
         return undefined
@@ -79,9 +84,10 @@ export class LocalCopies {
    * Callers that share the bytes share the write; a full or hanging disk costs the copy, not the read.
    *
    * @param behind - the caller's name, when it has more to read and calls `settled` at the end: it waits only when much waits already
+   * @param client - whose share of a cache it takes up
    */
-  async write (cid: CID, key: BlockKey, bytes: Uint8Array, behind?: string): Promise<void> {
-    const writing = this.#writes.get(bytes) ?? this.#begin(cid, key, bytes)
+  async write (cid: CID, key: BlockKey, bytes: Uint8Array, behind?: string, client?: string): Promise<void> {
+    const writing = this.#writes.get(bytes) ?? this.#begin(cid, key, bytes, client)
 
     if (behind != null && this.#pending.has(writing)) {
       this.#follow(behind, writing)
@@ -112,10 +118,10 @@ export class LocalCopies {
     })
   }
 
-  #begin (cid: CID, key: BlockKey, bytes: Uint8Array): Promise<void> {
+  #begin (cid: CID, key: BlockKey, bytes: Uint8Array, client: string | undefined): Promise<void> {
     this.#storing.set(key, bytes)
     this.#backlog += bytes.byteLength
-    const writing = this.#put(cid, bytes).finally(() => {
+    const writing = this.#put(cid, bytes, client).finally(() => {
       this.#backlog -= bytes.byteLength
       this.#pending.delete(writing)
       this.#storing.delete(key)
@@ -125,14 +131,14 @@ export class LocalCopies {
     return writing
   }
 
-  async #put (cid: CID, bytes: Uint8Array): Promise<void> {
+  async #put (cid: CID, bytes: Uint8Array, client: string | undefined): Promise<void> {
     const { clock, stats, log } = this.#env
     using timeout = clock.timeout(STORE_TIMEOUT)
 
     try {
       const { signal } = timeout
       await raceSignal((async () => {
-        await (this.#store.admit == null ? this.#store.put(cid, bytes, { signal }) : this.#store.admit(cid, bytes, { origin: 'retrieval' }))
+        await (this.#store.admit == null ? this.#store.put(cid, bytes, { signal }) : this.#store.admit(cid, bytes, { origin: 'retrieval', client }))
       })(), signal)
     } catch (err) {
       stats.storeFailures++

@@ -178,7 +178,7 @@ export class ContentRoutingManager implements ContentRouting {
     options.signal?.throwIfAborted()
     const key = blockKey(cid)
     const deadline = clock.now() + (options.timeout ?? this.#params.timeout)
-    const local = options.store === false ? undefined : await this.#local(cid, key, options, session)
+    const local = await this.#local(cid, key, options, session)
 
     if (local != null) {
       // of a whole DAG what is here was most often wanted ahead by the reader himself
@@ -258,7 +258,7 @@ export class ContentRoutingManager implements ContentRouting {
     }
 
     if (options.store !== false) {
-      await this.#copies?.write(cid, key, bytes, options.part == null || options.part.whole === true ? undefined : session?.id)
+      await this.#copies?.write(cid, key, bytes, options.part == null || options.part.whole === true ? undefined : session?.id, options.client)
     }
 
     return bytes
@@ -298,8 +298,8 @@ export class ContentRoutingManager implements ContentRouting {
   }
 
   async #local (cid: CID, key: BlockKey, options: RetrieveOptions, session?: SessionReads): Promise<Uint8Array | undefined> {
-    const { signal, maxBlockSize, timeout = this.#params.timeout } = options
-    const bytes = await this.#copies?.read(cid, key, { signal, maxBlockSize, timeout, again: session?.again(key) })
+    const { signal, maxBlockSize, timeout = this.#params.timeout, store, offline } = options
+    const bytes = await this.#copies?.read(cid, key, { signal, maxBlockSize, timeout, here: store, shared: offline !== true, again: session?.again(key) })
 
     if (bytes == null) {
       return undefined
