@@ -1,6 +1,6 @@
 import { DamagedBlockError } from '../../interface/errors.ts'
 import { readFully } from './files.ts'
-import { checksum, headerBytes, readHeader } from './record.ts'
+import { headerBytes, isIntact, readHeader } from './record.ts'
 import type { OpenedStore } from './opened-store.ts'
 import type { RecordHeader, RecordPlace } from './record.ts'
 
@@ -56,7 +56,7 @@ export async function readRecord (store: OpenedStore, place: RecordPlace, expect
   if (header == null) {
     throw new DamagedBlockError(`The record at ${place.offset} of segment ${place.segment} is not that of the block`)
   }
-  if (bytes.byteLength < header.headerBytes + expected.length || checksum(bytes.subarray(header.headerBytes)) !== header.payloadCheck) {
+  if (!isIntact(store.nonce, header, bytes.subarray(header.headerBytes))) {
     throw new DamagedBlockError(`The bytes at ${place.offset} of segment ${place.segment} do not match their checksum`)
   }
   return { bytes, header }

@@ -1,3 +1,4 @@
+import { createCipheriv } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import type { CacheKind } from '../../interface/cache.ts'
 
@@ -11,9 +12,9 @@ import type { CacheKind } from '../../interface/cache.ts'
  * | 12 | 1 | type: a block, a removal, a change of kind |
  * | 13 | 1 | kind |
  * | 14 | 1 | length of the multihash |
- * | 15 | 1 | 0 |
+ * | 15 | 1 | how the payload is checked: 0 CRC-32, 1 GMAC |
  * | 16 | 4 | length of the payload |
- * | 20 | 4 | CRC-32 of the payload |
+ * | 20 | 4 | check of the payload |
  * | 24 | 4 | CRC-32 of the 24 bytes before, and of the multihash |
  * | 28 | n | multihash, then zeros up to the alignment |
  * | | | payload, then zeros up to the alignment |
@@ -26,6 +27,7 @@ export interface RecordHeader {
   readonly kind: CacheKind
   readonly multihash: Uint8Array
   readonly payloadBytes: number
+  readonly checkType: CheckType
   readonly payloadCheck: number
   /** Multihash and padding included: where the payload begins */
   readonly headerBytes: number
@@ -66,8 +68,37 @@ export function recordBytes (multihashBytes: number, payloadBytes: number): numb
   return headerBytes(multihashBytes) + align(payloadBytes)
 }
 
-export function checksum (bytes: Uint8Array): number {
-  return crc32(bytes)
+type CheckType = 'crc32' | 'gmac'
+
+const CHECK_TYPES: readonly CheckType[] = ['crc32', 'gmac']
+
+/**
+ * From here on GMAC costs less than CRC-32 does: a third at 1 MiB (52 to 155 us), as
+ * much at 100 KiB, where creating it takes as long as the work. Of a megabyte read
+ * from the page cache CRC-32 is half the time.
+ */
+const GMAC_FROM = 262_144
+
+/** Against damage and not against people: 32 bits of either will do, and a fixed vector */
+function checkOf (type: CheckType, nonce: Uint8Array, bytes: Uint8Array): number {
+  if (type === 'crc32') {
+    return crc32(bytes)
+  }
+  const gmac = createCipheriv('aes-128-gcm', Buffer.concat([nonce, nonce]), GMAC_VECTOR).setAAD(bytes)
+  gmac.final()
+  return gmac.getAuthTag().readUInt32LE(0)
+}
+
+const GMAC_VECTOR = new Uint8Array(12)
+
+function payloadCheck (nonce: Uint8Array, bytes: Uint8Array): Pick<RecordHeader, 'checkType' | 'payloadBytes' | 'payloadCheck'> {
+  const checkType = bytes.byteLength < GMAC_FROM ? 'crc32' : 'gmac'
+  return { checkType, payloadBytes: bytes.byteLength, payloadCheck: checkOf(checkType, nonce, bytes) }
+}
+
+/** Whether these are the bytes that were written behind this header */
+export function isIntact (nonce: Uint8Array, header: RecordHeader, payload: Uint8Array): boolean {
+  return payload.byteLength === header.payloadBytes && checkOf(header.checkType, nonce, payload) === header.payloadCheck
 }
 
 /** What every record of this store begins with, for the search after damage */
@@ -78,13 +109,7 @@ export function recordMark (nonce: Uint8Array): Uint8Array {
   return mark
 }
 
-export interface HeaderInit {
-  readonly type: RecordType
-  readonly kind: CacheKind
-  readonly multihash: Uint8Array
-  readonly payloadBytes: number
-  readonly payloadCheck: number
-}
+export type HeaderInit = Omit<RecordHeader, 'headerBytes' | 'recordBytes'>
 
 /** Into the beginning of `target`, padding included */
 export function writeHeader (target: Buffer, nonce: Uint8Array, init: HeaderInit): void {
@@ -95,7 +120,7 @@ export function writeHeader (target: Buffer, nonce: Uint8Array, init: HeaderInit
   target[12] = TYPES.indexOf(init.type) + 1
   target[13] = init.kind === 'authored' ? 1 : 0
   target[14] = multihash.byteLength
-  target[15] = 0
+  target[15] = CHECK_TYPES.indexOf(init.checkType)
   target.writeUInt32LE(init.payloadBytes, 16)
   target.writeUInt32LE(init.payloadCheck, 20)
   target.writeUInt32LE(crc32(multihash, crc32(target.subarray(0, 24))), 24)
@@ -111,9 +136,10 @@ export function readHeader (buffer: Buffer, at: number, mark: Uint8Array): Recor
   const type = TYPES[(buffer[at + 12] ?? 0) - 1]
   const kind = buffer[at + 13] ?? 0
   const multihashBytes = buffer[at + 14] ?? 0
+  const checkType = CHECK_TYPES[buffer[at + 15] ?? 0]
   const end = at + FIXED_BYTES + multihashBytes
 
-  if (type == null || kind > 1 || buffer[at + 15] !== 0 || end > buffer.byteLength) {
+  if (type == null || kind > 1 || checkType == null || end > buffer.byteLength) {
     return undefined
   }
   const multihash = buffer.subarray(at + FIXED_BYTES, end)
@@ -128,6 +154,7 @@ export function readHeader (buffer: Buffer, at: number, mark: Uint8Array): Recor
     kind: kind === 1 ? 'authored' : 'fetched',
     multihash,
     payloadBytes,
+    checkType,
     payloadCheck: buffer.readUInt32LE(at + 20),
     headerBytes: headerBytes(multihashBytes),
     recordBytes: recordBytes(multihashBytes, payloadBytes)
@@ -139,7 +166,7 @@ export function readHeader (buffer: Buffer, at: number, mark: Uint8Array): Recor
  * which costs less than three entries of a vectored write; longer ones are not.
  */
 export function blockRecord (nonce: Uint8Array, multihash: Uint8Array, bytes: Uint8Array, kind: CacheKind): Uint8Array[] {
-  const init: HeaderInit = { type: 'block', kind, multihash, payloadBytes: bytes.byteLength, payloadCheck: checksum(bytes) }
+  const init: HeaderInit = { type: 'block', kind, multihash, ...payloadCheck(nonce, bytes) }
   const head = headerBytes(multihash.byteLength)
 
   if (bytes.byteLength < COPY_BELOW) {
@@ -178,7 +205,7 @@ function noteRecord (nonce: Uint8Array, type: RecordType, kind: CacheKind, multi
     record.writeUInt32LE(place.offset, head + i * PLACE_BYTES + 4)
   })
   const payload = record.subarray(head)
-  writeHeader(record, nonce, { type, kind, multihash, payloadBytes: payload.byteLength, payloadCheck: checksum(payload) })
+  writeHeader(record, nonce, { type, kind, multihash, ...payloadCheck(nonce, payload) })
   return record
 }
 

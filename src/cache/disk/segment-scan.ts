@@ -1,6 +1,6 @@
 import { BlockList } from './block-list.ts'
 import { readFully } from './files.ts'
-import { MAX_HEADER_BYTES, RECORD_ALIGNMENT, checksum, readHeader, readPlaces, recordMark } from './record.ts'
+import { MAX_HEADER_BYTES, RECORD_ALIGNMENT, isIntact, readHeader, readPlaces, recordMark } from './record.ts'
 import type { CacheFile } from './files.ts'
 import type { RecordHeader } from './record.ts'
 import type { SegmentNotes } from './segment.ts'
@@ -34,7 +34,7 @@ export async function scanSegment (file: CacheFile, from: number, size: number, 
   while (at < size) {
     const header = await headerAt(window, at, mark)
 
-    if (header == null || at + header.recordBytes > size || !(await keep(window, at, header, blocks, notes))) {
+    if (header == null || at + header.recordBytes > size || !(await keep(window, at, header, nonce, blocks, notes))) {
       at = await nextMark(window, at + RECORD_ALIGNMENT, mark)
       continue
     }
@@ -53,7 +53,7 @@ async function headerAt (window: Window, at: number, mark: Uint8Array): Promise<
 }
 
 /** @returns whether the record can be used */
-async function keep (window: Window, at: number, header: RecordHeader, blocks: BlockList, notes: SegmentNotes): Promise<boolean> {
+async function keep (window: Window, at: number, header: RecordHeader, nonce: Uint8Array, blocks: BlockList, notes: SegmentNotes): Promise<boolean> {
   const { type, kind, payloadBytes } = header
 
   if (type === 'block') {
@@ -62,11 +62,11 @@ async function keep (window: Window, at: number, header: RecordHeader, blocks: B
   }
   // the window moves on, the header is a view of it
   const multihash = Uint8Array.from(header.multihash)
-  const payload = await window.at(at + header.headerBytes, payloadBytes)
-  if (payload.byteLength < payloadBytes || checksum(payload.subarray(0, payloadBytes)) !== header.payloadCheck) {
+  const payload = (await window.at(at + header.headerBytes, payloadBytes)).subarray(0, payloadBytes)
+  if (!isIntact(nonce, { ...header, multihash }, payload)) {
     return false
   }
-  for (const place of readPlaces(payload.subarray(0, payloadBytes))) {
+  for (const place of readPlaces(payload)) {
     if (type === 'removal') {
       notes.removals.push(place)
     } else {

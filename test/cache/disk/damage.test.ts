@@ -120,6 +120,24 @@ describe('a flipped bit', () => {
   })
 })
 
+describe('a flipped bit in a large block', () => {
+  it.each([262_143, 262_144, 1_048_576])('of %d bytes is found, wherever it is', async size => {
+    const files = new MemoryFiles()
+    const { tier } = await openTier({ path: PATH, files })
+    const { multihash, bytes } = block(1, size)
+    const slot = await tier.write(multihash, bytes, 'fetched')
+    const segment = files.inodes.get(files.paths('.seg')[0] as string)?.bytes as Buffer
+    const head = tier.cost(slot) - Math.ceil(size / 8) * 8
+
+    for (const at of [0, 1, size >> 1, size - 1]) {
+      segment[head + at] = (segment[head + at] as number) ^ 16
+      await expect(tier.read(slot)).rejects.toThrow(expect.objectContaining({ name: 'DamagedBlockError' }))
+      segment[head + at] = (segment[head + at] as number) ^ 16
+      expect(Buffer.compare(await tier.read(slot), bytes)).toBe(0)
+    }
+  })
+})
+
 describe('a file that was cut or overwritten', () => {
   it('costs what was in that part, whatever it was overwritten with', async () => {
     const files = await filled()

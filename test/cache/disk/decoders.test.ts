@@ -28,7 +28,7 @@ function fileOf (bytes: Uint8Array): CacheFile {
 describe('records', () => {
   it('are found as they were written, one after the other, by a scan', async () => {
     const record = fc.oneof(
-      fc.record({ type: fc.constant('block' as const), multihash, bytes: fc.uint8Array({ maxLength: 20_000 }), kind }),
+      fc.record({ type: fc.constant('block' as const), multihash, bytes: fc.oneof(fc.uint8Array({ maxLength: 20_000 }), fc.nat(255).map(byte => new Uint8Array(270_000).fill(byte))), kind }),
       fc.record({ type: fc.constant('removal' as const), places: fc.array(place, { minLength: 1, maxLength: 20 }) }),
       fc.record({ type: fc.constant('kind' as const), multihash, places: fc.array(place, { minLength: 1, maxLength: 2 }), kind })
     )
