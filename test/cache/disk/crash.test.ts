@@ -190,6 +190,14 @@ describe('a process that is killed', () => {
           await second.close()
           opened++
         }
+        // and whatever is removed after a repair has no second record left
+        const { tier: third } = await openTier({ path: PATH, files: again, segmentBytes: SEGMENT_BYTES })
+        await third.remove([...third.slots()])
+        const { report } = await openTier({ path: PATH, files: again.image(), segmentBytes: SEGMENT_BYTES })
+        await third.close()
+        if (report.blocks > 0) {
+          throw new Error(`${report.blocks} blocks came back`)
+        }
       }
     }), { numRuns: Number(process.env.RUNS ?? 30), ...(process.env.SEED == null ? {} : { seed: Number(process.env.SEED) }) })
     expect(opened).toBeGreaterThan(100)
