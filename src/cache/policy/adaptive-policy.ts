@@ -19,15 +19,16 @@ export interface AdaptivePolicy extends EvictionPolicy {
   readonly leader: ExpertName
 }
 
-/** "PEP" and the version of what follows: the leader, then the sketch */
+/** "PEP" and the version of what follows: the leader, the salt, then the sketch */
 const MAGIC = [0x50, 0x45, 0x50, 1] as const
-const HEADER_BYTES = MAGIC.length + 1
+const SALT_AT = MAGIC.length + 1
+const HEADER_BYTES = SALT_AT + 4
 
 /**
  * Follows the best of four policies, and changes over when another is better: keeps what is recent, what
  * is worth its bytes, what is frequent, or what comes again at short intervals. While there are
  * few enough blocks, those go first that the leader would not have kept (and of these, those that the
- * others would not either); with more, the leader's rule is applied to some drawn by lot.
+ * others would not either); with more, the leader's rule is applied to the blocks themselves.
  */
 export function adaptivePolicy (init: AdaptivePolicyInit): AdaptivePolicy {
   return new PanelPolicy(init)
@@ -43,13 +44,15 @@ class PanelPolicy implements AdaptivePolicy {
   /** The sets of experts, those with least to say first */
   #order: number[] = []
   #capacity: number
+  /** Nobody is to know whose counters a key shares */
+  #salt: number
 
   constructor ({ capacity, random, maxEntries }: AdaptivePolicyInit) {
     this.#capacity = capacity
-    this.#residents = new Residents({ random, requests: this.#requests, sketch: this.#sketch })
+    this.#salt = Math.floor(random.next() * 0x100000000)
+    this.#residents = new Residents({ requests: this.#requests, sketch: this.#sketch })
     this.#panel = new Panel({
       capacity,
-      random,
       sketch: this.#sketch,
       requests: this.#requests,
       maxEntries,
@@ -87,20 +90,21 @@ class PanelPolicy implements AdaptivePolicy {
   }
 
   miss (hash: number): void {
-    this.#ask(hash >>> 0)
+    this.#ask((hash ^ this.#salt) >>> 0)
   }
 
-  insert (slot: number, hash: number, size: number): number[] {
+  insert (slot: number, keyHash: number, size: number): number[] {
+    const hash = (keyHash ^ this.#salt) >>> 0
     this.remove(slot)
 
     if (size > this.#capacity) {
       return [slot]
     }
 
-    this.#residents.add(slot, hash >>> 0, size)
+    this.#residents.add(slot, hash, size)
     this.#sketch.fit(this.#residents.count)
-    this.#panel.arrive(slot, hash >>> 0, size)
-    this.#votes?.push(this.#panel.votes(hash >>> 0), slot)
+    this.#panel.arrive(slot, hash, size)
+    this.#votes?.push(this.#panel.votes(hash), slot)
     return this.#shrink(slot)
   }
 
@@ -121,14 +125,21 @@ class PanelPolicy implements AdaptivePolicy {
     const sketch = this.#sketch.save()
     const saved = new Uint8Array(HEADER_BYTES + sketch.length)
     saved.set([...MAGIC, EXPERTS.indexOf(this.leader)])
+    new DataView(saved.buffer).setUint32(SALT_AT, this.#salt)
     saved.set(sketch, HEADER_BYTES)
     return saved
   }
 
   restore (saved: Uint8Array): void {
+    if (this.#residents.count > 0) {
+      // These are known by the salt of now
+      return
+    }
+
     const leader = EXPERTS[saved[MAGIC.length] ?? NONE]
 
     if (leader !== undefined && MAGIC.every((byte, i) => saved[i] === byte) && this.#sketch.restore(saved.subarray(HEADER_BYTES))) {
+      this.#salt = new DataView(saved.buffer, saved.byteOffset).getUint32(SALT_AT)
       this.#panel.lead(leader)
     }
   }
@@ -180,6 +191,7 @@ class PanelPolicy implements AdaptivePolicy {
 
     if (this.#panel.sampled) {
       this.#votes = undefined
+      this.#residents.rank()
     }
   }
 }

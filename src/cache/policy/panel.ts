@@ -8,7 +8,6 @@ import { NONE } from './slot-lists.ts'
 import { faded, worth } from './worth.ts'
 import type { Expert, ExpertComponents, Requests } from './experts/expert.ts'
 import type { FrequencySketch } from './frequency-sketch.ts'
-import type { Random } from '../../interface/clock.ts'
 
 /** In the order of their bits. The first is the one to start with. */
 export const EXPERTS = ['recent', 'worthy', 'frequent', 'interval'] as const
@@ -32,7 +31,6 @@ const DEFAULT_MAX_ENTRIES = 1 << 16
 
 export interface PanelInit {
   readonly capacity: number
-  readonly random: Random
   readonly sketch: FrequencySketch
   readonly requests: Requests
   readonly maxEntries?: number
@@ -181,14 +179,13 @@ export class Panel {
 
   #components (i: number): ExpertComponents {
     const entries = this.#entries
-    const { sketch, random, requests } = this.#init
+    const { sketch, requests } = this.#init
     const mine = 1 << i
     const remembered = mine << COUNT
 
     return {
       entries,
       sketch,
-      random,
       requests,
       hold: entry => {
         entries.holders[entry] = ((entries.holders[entry] as number) | mine) & ~remembered

@@ -10,7 +10,7 @@ const AGE_EXPONENT = 0.6
 
 /** The part of the worth that does not change while nobody asks, as a logarithm */
 export function worth (frequency: number, size: number): number {
-  return FREQUENCY_EXPONENT * log2(frequency) - log2(Math.max(1, size))
+  return FREQUENCY_EXPONENT * log2(Math.max(1, frequency)) - log2(Math.max(1, size))
 }
 
 /** What the age takes from it: how long nobody asked, and the fading of the frequency meanwhile */

@@ -147,7 +147,7 @@ describe('adaptive policy', () => {
       const garbage = fc.oneof(
         fc.uint8Array({ maxLength: 64 }),
         fc.nat(saved.length - 1).map(length => saved.slice(0, length)),
-        fc.nat(12).filter(at => at < 9).chain(at => fc.integer({ min: 1, max: 255 }).map(flip => saved.map((byte, i) => i === at ? byte ^ flip : byte)))
+        fc.nat(12).filter(at => at < 5 || (at > 8 && at < 13)).chain(at => fc.integer({ min: 1, max: 255 }).map(flip => saved.map((byte, i) => i === at ? byte ^ flip : byte)))
       )
 
       fc.assert(fc.property(garbage, bytes => {

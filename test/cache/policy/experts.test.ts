@@ -8,7 +8,6 @@ import { Worthy } from '../../../src/cache/policy/experts/worthy.ts'
 import { FrequencySketch } from '../../../src/cache/policy/frequency-sketch.ts'
 import { NONE } from '../../../src/cache/policy/slot-lists.ts'
 import { faded, worth } from '../../../src/cache/policy/worth.ts'
-import { seededRandom } from '../../../src/clock/random.ts'
 import { mixHash } from './requests.ts'
 import type { Expert, ExpertComponents } from '../../../src/cache/policy/experts/expert.ts'
 
@@ -25,7 +24,6 @@ class Imagined {
     this.expert = new Kind({
       entries: this.#entries,
       sketch: this.#sketch,
-      random: seededRandom(1),
       requests: this.#requests,
       hold: entry => {
         expect(this.kept.has(this.#keys[entry] ?? NONE)).toBe(false)

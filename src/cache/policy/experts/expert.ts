@@ -1,6 +1,5 @@
 import type { Entries } from '../entries.ts'
 import type { FrequencySketch } from '../frequency-sketch.ts'
-import type { Random } from '../../../interface/clock.ts'
 
 /**
  * A policy that is only imagined: it decides over entries what it would keep, and the
@@ -22,7 +21,6 @@ export interface Expert {
 export interface ExpertComponents {
   readonly entries: Entries
   readonly sketch: FrequencySketch
-  readonly random: Random
   readonly requests: Requests
   /** From now on it keeps the entry */
   hold (entry: number): void

@@ -1,20 +1,12 @@
-import { grown } from '../slot-lists.ts'
 import { fading } from '../worth.ts'
+import { WorthLists } from '../worth-lists.ts'
 import type { Expert, ExpertComponents } from './expert.ts'
-
-const FIRST_ENTRIES = 64
-
-/** Drawn for an eviction, of which the least worthy goes: 32 lost 1 % of the hits of 64, 128 won 0.3 % */
-const DRAWN = 64
 
 /** Keeps what is worth most for the bytes it takes, as GDSF does; of blocks of one size, those asked for often and of late */
 export class Worthy implements Expert {
   readonly windowShare = 1
   readonly #components: ExpertComponents
-  /** Those kept, in no order, and where in it each is */
-  #kept = new Int32Array(FIRST_ENTRIES)
-  #place = new Int32Array(FIRST_ENTRIES)
-  #count = 0
+  readonly #lists = new WorthLists()
   #capacity = 0
   #used = 0
 
@@ -22,7 +14,9 @@ export class Worthy implements Expert {
     this.#components = components
   }
 
-  touch (): void {}
+  touch (entry: number): void {
+    this.#lists.push(entry, this.#components.entries.worth[entry] as number)
+  }
 
   enter (entry: number): void {
     const size = this.#components.entries.size[entry] as number
@@ -31,24 +25,15 @@ export class Worthy implements Expert {
       return
     }
 
-    this.#kept = grown(this.#kept, this.#count + 1)
-    this.#place = grown(this.#place, entry + 1)
-    this.#kept[this.#count] = entry
-    this.#place[entry] = this.#count
-    this.#count++
+    this.touch(entry)
     this.#used += size
     this.#components.hold(entry)
     this.#shrink()
   }
 
   forget (entry: number): void {
-    const place = this.#place[entry] ?? 0
-
-    if (place < this.#count && this.#kept[place] === entry) {
-      this.#count--
-      const last = this.#kept[this.#count] as number
-      this.#kept[place] = last
-      this.#place[last] = place
+    if (this.#lists.has(entry)) {
+      this.#lists.unlink(entry)
       this.#used -= this.#components.entries.size[entry] as number
       this.#components.release(entry)
     }
@@ -60,29 +45,13 @@ export class Worthy implements Expert {
   }
 
   #shrink (): void {
+    const { entries, requests } = this.#components
+
     while (this.#used > this.#capacity) {
-      this.forget(this.#leastWorthy())
+      const { worth, last } = entries
+      this.forget(this.#lists.least(entry => {
+        return (worth[entry] as number) - fading((requests.now - (last[entry] as number)) >>> 0, requests.halfLife)
+      }))
     }
-  }
-
-  #leastWorthy (): number {
-    const { entries, random, requests } = this.#components
-    const { worth, last } = entries
-    const all = this.#count <= DRAWN
-    const draws = all ? this.#count : DRAWN
-    let least = Infinity
-    let found = 0
-
-    for (let i = 0; i < draws; i++) {
-      const entry = this.#kept[all ? i : Math.floor(random.next() * this.#count)] as number
-      const value = (worth[entry] as number) - fading((requests.now - (last[entry] as number)) >>> 0, requests.halfLife)
-
-      if (value < least) {
-        least = value
-        found = entry
-      }
-    }
-
-    return found
   }
 }
