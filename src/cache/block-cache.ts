@@ -11,7 +11,7 @@ import { DiskReads } from './disk-reads.ts'
 import { cacheKey } from './key.ts'
 import { Maintenance } from './maintenance.ts'
 import { OneChunk } from './one-chunk.ts'
-import { shareHit } from './shared/share.ts'
+import { readShared, shareHit } from './shared/share.ts'
 import { Writes } from './writes.ts'
 import type { CacheParts } from './cache-parts.ts'
 import type { CacheKey } from './key.ts'
@@ -76,7 +76,7 @@ export class TieredCache implements BlockCache {
     if (this.#parts.verifier.identity(cid) != null) {
       return true
     }
-    if (slot === -1 && this.#init.shared == null && this.#writes.arriving(key) == null) {
+    if (slot === -1 && this.#writes.arriving(key) == null) {
       return false
     }
     return raceSignal(this.#look(cid, key), options?.signal)
@@ -138,6 +138,11 @@ export class TieredCache implements BlockCache {
     // declined, and readable for a few seconds more
     const bytes = transit.get(key) ?? memory.peek(key)?.bytes ?? this.#writes.arriving(key)
     return bytes instanceof Uint8Array && raceSignal(this.#writes.put({ cid, key, bytes }, 'authored'), options?.signal)
+  }
+
+  async getShared (cid: CID, options?: AbortOptions): Promise<Uint8Array | undefined> {
+    this.#begin(options)
+    return readShared(this.#init.shared, this.#parts, cid, options)
   }
 
   async delete (cid: CID, options?: AbortOptions): Promise<void> {
@@ -305,13 +310,7 @@ export class TieredCache implements BlockCache {
       counts.hit('memory', held.byteLength)
       return held
     }
-    const bytes = await this.#init.shared?.get(cid.multihash.bytes)
-
-    if (bytes != null) {
-      counts.hit('shared', bytes.byteLength)
-      memory.set(key, bytes, disk.find(cid.multihash.bytes))
-    }
-    return bytes
+    return this.getShared(cid)
   }
 
   /** Whether a block is here that nobody has looked at yet: it is read to find out */
@@ -334,13 +333,12 @@ export class TieredCache implements BlockCache {
         return true
       }
     }
-    const bytes = transit.get(key) ?? await this.#init.shared?.get(cid.multihash.bytes)
+    const bytes = transit.get(key)
 
-    if (bytes != null && (transit.get(key) != null || transit.fits(bytes.byteLength))) {
+    if (bytes != null) {
       transit.hold(key, bytes)
-      return true
     }
-    return false
+    return bytes != null
   }
 
   #promise (slot: number): void {

@@ -85,6 +85,10 @@ export class NodeCache implements BlockCache {
     return this.#use.claim(cid, options)
   }
 
+  async getShared (cid: CID, options?: AbortOptions): Promise<Uint8Array | undefined> {
+    return this.#use.getShared(cid, options)
+  }
+
   delete (cid: CID, options?: AbortOptions): void | Promise<void> {
     return this.#use.delete(cid, options)
   }

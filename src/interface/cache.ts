@@ -32,6 +32,11 @@ export interface LocalStore {
    */
   fetched? (bytes: Uint8Array): void
   /**
+   * The block from a level that is shared with other nodes, which learns of the question: for reads. `has` and what
+   * hangs on it (puts, answers to peers) know only what is here. Undefined: it is not there, or cannot be asked now.
+   */
+  getShared? (cid: CID, options?: AbortOptions): Promise<Uint8Array | undefined>
+  /**
    * A user put this block, and Helia did not pass it on because `has` was true: if it is here as fetched, it is the
    * user's from now on.
    *
@@ -122,7 +127,7 @@ export interface CacheVerifyProgress {
 }
 
 /** What the commands, the control endpoint and whoever composes a node need of a cache, besides the blockstore that it is */
-export interface BlockCache extends Blockstore, Required<Pick<LocalStore, 'admit' | 'fetched' | 'claim'>> {
+export interface BlockCache extends Blockstore, Required<Pick<LocalStore, 'admit' | 'fetched' | 'claim' | 'getShared'>> {
   /** Blocks that must not be evicted, though nobody authored them here: asked before an eviction */
   attachPins (isPinned: (cid: CID) => boolean | Promise<boolean>): void
   stats (): CacheStats

@@ -1,12 +1,18 @@
 import type { LocalStore } from '../interface/cache.ts'
 import type { CID } from 'multiformats/cid'
 
-/** The bytes of a block in the store, whole; undefined when it is not there */
-export async function readLocal (store: LocalStore, cid: CID, signal?: AbortSignal): Promise<Uint8Array | undefined> {
+export interface ReadLocalOptions {
+  readonly here: boolean
+  readonly shared: boolean
+  readonly signal?: AbortSignal
+}
+
+/** The bytes of a block in the store, whole, or in a level of it that others share; undefined when it is in neither */
+export async function readLocal (store: LocalStore, cid: CID, { here, shared, signal }: ReadLocalOptions): Promise<Uint8Array | undefined> {
   const options = signal == null ? {} : { signal }
 
-  if (!await store.has(cid, options)) {
-    return undefined
+  if (!here || !await store.has(cid, options)) {
+    return shared ? store.getShared?.(cid, options) : undefined
   }
 
   let first: Uint8Array | undefined

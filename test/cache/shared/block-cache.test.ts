@@ -1,11 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createHeliaLight } from 'helia'
 import { CID } from 'multiformats/cid'
 import * as raw from 'multiformats/codecs/raw'
 import * as Digest from 'multiformats/hashes/digest'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { openBlockCache, redisTier } from '../../../src/index.ts'
+import { openBlockCache, redisTier, withContentRouting } from '../../../src/index.ts'
 import { respServer } from './resp-server.ts'
 import { smallBlock, until } from './tier.ts'
 import type { RespServer } from './resp-server.ts'
@@ -72,6 +73,40 @@ describe('a cache with a shared level', () => {
     }
     expect(cache.stats().shared).toMatchObject({ asked: 0, written: 0, dropped: 0 })
     expect(disclosed).toEqual([])
+  })
+
+  it('does not ask it for what is only looked for here', async () => {
+    const block = smallBlock(1)
+    server.values.set(block.key, Buffer.from(block.bytes))
+    expect(await cache.has(cidOf(block))).toBe(false)
+    expect(disclosed).toEqual([])
+  })
+
+  it('under a node: a put tells it nothing, a read asks it before anybody else, an offline read does not', async () => {
+    const helia = await withContentRouting(createHeliaLight({ blockstore: cache }), { providers: [] }).start()
+    try {
+      const [own, shared] = [smallBlock(1), smallBlock(2)]
+      await helia.blockstore.put(cidOf(own), own.bytes)
+      await helia.blockstore.has(cidOf(shared))
+      server.values.set(shared.key, Buffer.from(shared.bytes))
+      await expect(helia.contentRouting.retrieve(cidOf(shared), { offline: true })).rejects.toMatchObject({ name: 'OfflineError' })
+      expect(disclosed).toEqual([])
+
+      const chunks = []
+      for await (const chunk of helia.blockstore.get(cidOf(shared))) {
+        chunks.push(chunk)
+      }
+      expect(Uint8Array.from(Buffer.concat(chunks))).toEqual(shared.bytes)
+      expect(disclosed).toHaveLength(1)
+      expect(cache.stats().hits.shared).toBe(1)
+      expect(String(helia.contentRouting.explain(cidOf(shared)))).toContain('nobody was asked')
+
+      const another = smallBlock(3)
+      server.values.set(another.key, Buffer.from(another.bytes))
+      expect(await helia.contentRouting.retrieve(cidOf(another))).toEqual(another.bytes)
+    } finally {
+      await helia.stop()
+    }
   })
 
   it('says when it is down, and goes on without it', async () => {
