@@ -14,6 +14,8 @@ import type { Logger } from '../../interface/logger.ts'
 /** In ms. How long nothing is written after it did not take a block, or after its policy was last looked at */
 export const WRITE_PAUSE = 60_000
 
+const IN_USE = 'is in use'
+
 export interface RedisLinkInit {
   readonly library: RedisLibrary
   readonly options: RedisOptions
@@ -158,7 +160,7 @@ export class RedisLink {
     }
     this.#become(afterProbe(this.#breaker, ok, clock.now(), random.next()))
     if (this.writable) {
-      this.#say('is in use')
+      this.#say(IN_USE)
     }
   }
 
@@ -232,7 +234,9 @@ export class RedisLink {
   #say (what: string): void {
     if (what !== this.#logged) {
       this.#logged = what
-      this.#init.log(`the shared cache ${this.#init.options.name} ${what}`)
+      const { log, options } = this.#init
+      const say = what === IN_USE ? log : log.error
+      say('the shared cache %s %s', options.name, what)
     }
   }
 }

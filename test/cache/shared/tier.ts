@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { format } from 'node:util'
 import { create } from 'multiformats/hashes/digest'
 import { vi } from 'vitest'
 import { blockVerifier } from '../../../src/block/verify.ts'
@@ -23,7 +24,7 @@ export interface TestTier {
 export async function testTier (init: RedisTierInit, components: Partial<SharedTierComponents> = {}): Promise<TestTier> {
   const said: string[] = []
   const disclosed: DisclosureEntry[] = []
-  const log = ((...args: unknown[]) => { said.push(args.map(String).join(' ')) }) as unknown as Logger
+  const log = ((...args: unknown[]) => { said.push(format(...args)) }) as unknown as Logger
   log.error = log
   log.trace = log
   const ledger = { intended: (entry: DisclosureEntry) => { disclosed.push(entry) }, settled: () => {} }
