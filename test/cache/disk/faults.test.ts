@@ -270,6 +270,28 @@ describe('what cannot be synced', () => {
   })
 })
 
+describe('a segment that cannot be unlinked', () => {
+  it('brings nothing back, though all in it is there twice', async () => {
+    const files = new MemoryFiles()
+    const noUnlinking = (operation: FileOperation, path: string): Error | undefined => operation === 'remove' && path.endsWith('.seg') ? systemError('EIO') : undefined
+    const tier = await open(files)
+    for (const each of blocks.slice(0, 14)) {
+      await put(tier, each)
+    }
+    await tier.remove([tier.find((blocks[0] as Block).multihash)])
+    files.fault = noUnlinking
+    await expect(tier.compact()).rejects.toThrow(expect.objectContaining({ code: 'EIO' }))
+
+    const killed = files.image()
+    killed.fault = noUnlinking
+    const { tier: again, report } = await openTier({ path: PATH, files: killed, segmentBytes: 4_096 })
+    expect(report.repairs).toContainEqual(expect.stringMatching(/^\d+ blocks were there twice/))
+    await expectExactly(again, blocks.slice(1, 14))
+    await again.remove(blocks.slice(1, 5).map(({ multihash }) => again.find(multihash)))
+    await expectAfterCrash(killed, blocks.slice(5, 14))
+  })
+})
+
 describe('a fault while it is opened', () => {
   it.each<FileOperation>(['list', 'open', 'read', 'size', 'lock'])('of %s is said, and harms nothing', async operation => {
     const files = new MemoryFiles()
