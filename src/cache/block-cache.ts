@@ -1,9 +1,8 @@
-import { NotFoundError } from 'interface-store'
 import { CID } from 'multiformats/cid'
 import * as raw from 'multiformats/codecs/raw'
 import * as Digest from 'multiformats/hashes/digest'
 import { raceSignal } from '../clock/race-signal.ts'
-import { CacheClosedError } from '../interface/errors.ts'
+import { CacheClosedError, NotFoundError } from '../interface/errors.ts'
 import { PROMISE_TIME } from './cache-parts.ts'
 import { cacheHealth, cacheStats } from './cache-stats.ts'
 import { collect, lazily } from './collect.ts'
@@ -279,7 +278,7 @@ export class TieredCache implements BlockCache {
       const hash = disk.hashOf(cid.multihash.bytes)
       counts.miss(hash)
       residents.miss(hash)
-      throw new NotFoundError(`the block ${cid} is not in the cache`)
+      throw new NotFoundError([], `the block ${cid} is not in the cache`)
     }
     yield bytes
   }
