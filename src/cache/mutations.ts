@@ -4,10 +4,6 @@ import type { CacheKey } from './key.ts'
 export class Mutations {
   readonly #last = new Map<CacheKey, Promise<unknown>>()
 
-  get size (): number {
-    return this.#last.size
-  }
-
   async run<T> (key: CacheKey, change: () => Promise<T>): Promise<T> {
     const before = this.#last.get(key)
     const turn = before == null ? change() : before.then(change, change)

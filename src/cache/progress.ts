@@ -1,3 +1,4 @@
+import { keepAlive } from '../clock/keep-alive.ts'
 import type { Clock } from '../interface/clock.ts'
 
 /** Tells whoever waits that something has changed; nobody waits longer than a given time */
@@ -9,10 +10,6 @@ export class Progress {
     this.#clock = clock
   }
 
-  get waiting (): number {
-    return this.#waiting.size
-  }
-
   notify (): void {
     for (const wake of [...this.#waiting]) {
       wake()
@@ -22,7 +19,10 @@ export class Progress {
   /** Resolves at the next change, or after `ms` */
   async next (ms: number): Promise<void> {
     return new Promise(resolve => {
+      // somebody's program may have nothing else to do than wait for this write
+      const release = keepAlive()
       const wake = (): void => {
+        release()
         cancel()
         this.#waiting.delete(wake)
         resolve()
