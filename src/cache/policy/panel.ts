@@ -61,7 +61,8 @@ export class Panel {
   constructor (init: PanelInit) {
     this.#init = init
     this.#capacity = init.capacity
-    this.#maxEntries = init.maxEntries ?? DEFAULT_MAX_ENTRIES
+    // Thinned to the end, one key is left
+    this.#maxEntries = Math.max(2, init.maxEntries ?? DEFAULT_MAX_ENTRIES)
     this.#experts = [LeastRecent, Worthy, Frequent, ShortInterval].map((Expert, i) => new Expert(this.#components(i)))
     this.resize(init.capacity)
   }
@@ -138,7 +139,8 @@ export class Panel {
     this.#enter(entry)
     entries.slot[entry] = slot
 
-    while (entries.count > this.#maxEntries) {
+    // At, not above: one more would double the arrays
+    while (entries.count >= this.#maxEntries) {
       this.#thin()
     }
   }

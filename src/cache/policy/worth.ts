@@ -1,12 +1,12 @@
 /**
- * What a block is worth: (requests)^1.5 / (size x (requests since the last one)^0.6).
+ * What a block is worth: (requests)^1.5 / (size x (requests since the last one)^0.65).
  *
  * Hits per byte and time, were it 1, 1 and 1 (hyperbolic caching). That the frequency counts more and the age
  * less is what the gaps of skewed traffic say, where a block that was asked for again is a
- * popular one; either spares bytes hit without costing objects hit.
+ * popular one; a smaller exponent of the age hits more small objects, and fewer bytes.
  */
 const FREQUENCY_EXPONENT = 1.5
-const AGE_EXPONENT = 0.6
+const AGE_EXPONENT = 0.65
 
 /** The part of the worth that does not change while nobody asks, as a logarithm */
 export function worth (frequency: number, size: number): number {

@@ -21,7 +21,7 @@ function policyOf (capacity: number, maxEntries?: number): AdaptivePolicy {
 describe('adaptive policy', () => {
   it('keeps to its capacity and says of each slot once that it has to go, whatever is done', () => {
     // Few entries: the change to a sample is crossed; few hashes: keys share them
-    const maxEntries = fc.constantFrom(undefined, 4, 20)
+    const maxEntries = fc.constantFrom(undefined, 1, 4, 20)
     const hashes = fc.constantFrom(7, 1000)
 
     fc.assert(fc.property(fc.array(step, { maxLength: 400 }), fc.nat(200), maxEntries, hashes, (steps, capacity, entries, spread) => {
