@@ -13,7 +13,7 @@ export interface DiskUsage {
   readonly files: number
   /** What giving back space may take besides, for a moment: whoever bounds `files` leaves that much free */
   readonly headroom: number
-  /** Of the files, records that can be read */
+  /** Of the files, what the blocks that can be read take */
   readonly live: number
   readonly blocks: number
   readonly authoredBlocks: number
@@ -45,7 +45,7 @@ export interface DiskTier {
   kind (slot: number): CacheKind
   /** Bytes of the block */
   size (slot: number): number
-  /** Bytes that it takes on disk, record included */
+  /** Bytes that it takes on disk: its record, and its entry in a sidecar */
   cost (slot: number): number
   /** What a block of `size` bytes would take */
   costOf (size: number): number

@@ -1,4 +1,5 @@
 import { CacheClosedError } from '../../interface/errors.ts'
+import { ENTRY_BYTES } from './block-list.ts'
 import { nodeFiles } from './files.ts'
 import { openStore } from './open-store.ts'
 import { placeOf } from './opened-store.ts'
@@ -132,11 +133,11 @@ class SegmentTier implements DiskTier {
   }
 
   cost (slot: number): number {
-    return this.#open.store.blocks.cost(slot)
+    return this.#open.store.blocks.cost(slot) + ENTRY_BYTES
   }
 
   costOf (size: number): number {
-    return recordBytes(USUAL_MULTIHASH_BYTES, size)
+    return recordBytes(USUAL_MULTIHASH_BYTES, size) + ENTRY_BYTES
   }
 
   checked (slot: number): boolean {
@@ -232,7 +233,7 @@ class SegmentTier implements DiskTier {
     return {
       files: this.#bytesOfFiles(),
       headroom: this.#init.segmentBytes,
-      live: blocks.live,
+      live: blocks.live + blocks.index.size * ENTRY_BYTES,
       blocks: blocks.index.size,
       authoredBlocks: blocks.authoredBlocks,
       authoredBytes: blocks.authoredBytes,

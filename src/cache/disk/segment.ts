@@ -21,6 +21,8 @@ export interface Segment {
   size: number
   /** Of those, what blocks take that can be read */
   live: number
+  /** How many those are */
+  blocks: number
   /** Bytes of its sidecar, 0 when it has none */
   sidecar: number
   /** Readers and writers that need the file to stay */
@@ -52,7 +54,7 @@ export const SEGMENTS = 'segments'
 const SEGMENT_NAME = /^(\d{8,15})\.(seg|idx)$/
 
 export function newSegment (id: number, limit: number): Segment {
-  return { id, size: 0, live: 0, sidecar: 0, users: 0, synced: true, sealed: false, unreadable: false, limit, noteBytes: new Map() }
+  return { id, size: 0, live: 0, blocks: 0, sidecar: 0, users: 0, synced: true, sealed: false, unreadable: false, limit, noteBytes: new Map() }
 }
 
 export function segmentName (id: number): string {

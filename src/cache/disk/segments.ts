@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { Descriptors } from './descriptors.ts'
 import { writeWhole } from './files.ts'
 import { newSegment, segmentName, sidecarName } from './segment.ts'
-import { encodeSidecar } from './sidecar.ts'
+import { encodeSidecar, sidecarBytes } from './sidecar.ts'
 import type { Clock } from '../../interface/clock.ts'
 import type { Logger } from '../../interface/logger.ts'
 import type { CacheFile, CacheFiles } from './files.ts'
@@ -40,11 +40,11 @@ export class Segments implements LogComponents {
     this.descriptors = new Descriptors(components.files, init.directory, err => { components.log.error('a segment did not close: %e', err) }, init.maxDescriptors)
   }
 
-  /** In bytes, sidecars included */
+  /** In bytes, sidecars included, those too that are to come: of small blocks they are nearly as large as the segments */
   get size (): number {
     let size = 0
     for (const segment of this.#components.blocks.segments.values()) {
-      size += segment.size + segment.sidecar
+      size += segment.size + (segment.sealed && segment.sidecar > 0 ? segment.sidecar : Math.max(segment.sidecar, sidecarBytes(segment)))
     }
     return size
   }

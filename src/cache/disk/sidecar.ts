@@ -3,7 +3,7 @@ import { BlockList, ENTRY_BYTES, writeEntry } from './block-list.ts'
 import { NONCE_BYTES } from './record.ts'
 import type { BlockIndex } from './block-index.ts'
 import type { RecordPlace } from './record.ts'
-import type { KindNote, SegmentNotes } from './segment.ts'
+import type { KindNote, Segment, SegmentNotes } from './segment.ts'
 
 /**
  * What a segment holds, so that it need not be read when the store is opened: the
@@ -27,6 +27,8 @@ export function maxSidecarBytes (segmentBytes: number): number {
 const MAGIC = 0x31494250 // PBI1
 const HEADER_BYTES = 40
 const PLACE_BYTES = 8
+/** Of a change of kind: place, kind and the multihash, a sha2-256 */
+const USUAL_KIND_BYTES = PLACE_BYTES + 36
 /** Magic, then the check over all that follows it */
 const CHECK_AT = 4
 const CHECKED_FROM = 8
@@ -38,6 +40,11 @@ export interface SidecarInit {
   /** Of the blocks, in the order of their offsets */
   readonly slots: readonly number[]
   readonly notes: SegmentNotes
+}
+
+/** What that of a segment will take, as the segment is now */
+export function sidecarBytes ({ blocks, notes }: Pick<Segment, 'blocks' | 'notes'>): number {
+  return HEADER_BYTES + blocks * ENTRY_BYTES + (notes?.removals.length ?? 0) * PLACE_BYTES + (notes?.kinds.length ?? 0) * USUAL_KIND_BYTES
 }
 
 export function encodeSidecar (nonce: Uint8Array, index: BlockIndex, init: SidecarInit): Uint8Array {

@@ -64,6 +64,7 @@ export class StoredBlocks {
     this.live += cost
     if (segment != null) {
       segment.live += cost
+      segment.blocks += sign
     }
     if (index.kind(slot) === 'authored') {
       this.authoredBlocks += sign

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { recordBytes } from '../../../src/cache/disk/record.ts'
 import { VirtualClock } from '../../../src/testing/virtual-clock.ts'
 import { MemoryFiles, systemError } from './support/memory-files.ts'
 import { block, openTier } from './support/tiers.ts'
@@ -53,7 +54,7 @@ describe('a write that fails', () => {
   it('half way leaves no half record, and keeps those of the same call that went in whole', async () => {
     const files = new MemoryFiles()
     const tier = await open(files, 1_000_000)
-    const cost = tier.costOf(500)
+    const cost = recordBytes(34, 500)
     let room = 3 * cost + 100
     files.fault = (operation, path, bytes) => {
       if (operation !== 'write' || !path.endsWith('.seg')) {
@@ -80,7 +81,7 @@ describe('a write that fails', () => {
     const tier = await open(files, 1_000_000)
     await put(tier, blocks[0] as Block)
     let sick = true
-    const cost = tier.costOf(500)
+    const cost = recordBytes(34, 500)
     let written = 0
     files.fault = (operation, path) => {
       if (!sick || !path.endsWith('.seg')) {

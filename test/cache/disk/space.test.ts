@@ -195,6 +195,30 @@ describe('what a segment says about another one', () => {
   })
 })
 
+describe('the smallest blocks', () => {
+  it('take no more than is said, with sidecars nearly as large as the segments', async () => {
+    const files = new MemoryFiles()
+    const segmentBytes = 65_536
+    const { tier } = await openTier({ path: PATH, files, segmentBytes })
+    const taken = (): number => [...files.inodes.values()].reduce((sum, { bytes }) => sum + bytes.byteLength, 0)
+    let costs = 0
+
+    for (let i = 0; i < 4_000; i++) {
+      const { multihash, bytes } = block(i, 8)
+      costs += tier.cost(await tier.write(multihash, bytes, 'fetched'))
+      expect(taken()).toBeLessThanOrEqual(tier.usage().files)
+    }
+    const { files: said, live } = tier.usage()
+    expect(live).toBe(costs)
+    await tier.close()
+    expect(taken()).toBeLessThanOrEqual(said)
+
+    // whoever keeps the costs below a limit keeps the files there, too: but for what does not grow with them
+    const { tier: again } = await openTier({ path: PATH, files, segmentBytes })
+    expect(again.usage().files - costs).toBeLessThan(3 * segmentBytes)
+  })
+})
+
 describe('a loss of power', () => {
   it('takes no authored block that is older than five seconds', async () => {
     const files = new MemoryFiles()
