@@ -1,3 +1,5 @@
+import { readdir, realpath, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
 import { CacheLockedError } from '../../interface/errors.ts'
 
@@ -6,14 +8,46 @@ import { CacheLockedError } from '../../interface/errors.ts'
  * gives free when the process ends; nothing is ever kept in it.
  */
 export async function lockDirectory (path: string): Promise<() => Promise<void>> {
-  const database = new ClassicLevel(path, { compression: false, writeBufferSize: 65_536, cacheSize: 0 })
+  // within one process the system's lock tells nothing, and LevelDB knows its own ones by their paths
+  const real = await realpath(path)
 
   try {
-    await database.open()
+    return await openLock(real)
+  } catch (err) {
+    if (!isDamage(err)) {
+      throw explain(err, path)
+    }
+  }
+  // it had the lock when it found that out; what it would read says nothing
+  for (const name of await readdir(real)) {
+    if (name !== LOCK_FILE) {
+      await rm(join(real, name), { recursive: true, force: true })
+    }
+  }
+  try {
+    return await openLock(real)
   } catch (err) {
     throw explain(err, path)
   }
+}
+
+async function openLock (path: string): Promise<() => Promise<void>> {
+  const database = new ClassicLevel(path, { compression: false, writeBufferSize: 65_536, cacheSize: 0 })
+  await database.open()
   return async () => database.close()
+}
+
+/** What everybody who takes the lock must find in its place */
+const LOCK_FILE = 'LOCK'
+const DAMAGE = /corruption|no such file|is a directory|file name too long/i
+
+function isDamage (err: unknown): boolean {
+  const cause = causeOf(err)
+  return (cause as NodeJS.ErrnoException).code !== 'LEVEL_LOCKED' && cause instanceof Error && DAMAGE.test(cause.message)
+}
+
+function causeOf (err: unknown): unknown {
+  return err instanceof Error && err.cause instanceof Error ? err.cause : err
 }
 
 const NO_SPACE = /no space left on device|quota exceeded/i
@@ -21,7 +55,7 @@ const READ_ONLY = /read-only file system/i
 
 /** LevelDB wraps its errors, and keeps only the text of the system's */
 function explain (err: unknown, path: string): unknown {
-  const cause = err instanceof Error && err.cause instanceof Error ? err.cause : err
+  const cause = causeOf(err)
 
   if (!(cause instanceof Error)) {
     return err
