@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import { trimmed } from './trimmed.ts'
 import type { CacheKey } from './key.ts'
 
 /**
@@ -12,9 +13,6 @@ const PROTECTED_SHARE = 0.8
 
 /** A larger part of the tier for one block would throw out too many others */
 const MAX_BLOCK_SHARE = 0.25
-
-/** A view that holds more than twice its own bytes is copied: what it is cut from would stay with it */
-const MAX_WASTE = 2
 
 export interface Held {
   readonly bytes: Uint8Array
@@ -94,7 +92,7 @@ export class MemoryTier {
       }
       this.delete(key)
     }
-    this.#enter(key, { bytes: bytes.buffer.byteLength > bytes.byteLength * MAX_WASTE ? bytes.slice() : bytes, slot })
+    this.#enter(key, { bytes: trimmed(bytes), slot })
   }
 
   delete (key: CacheKey): void {

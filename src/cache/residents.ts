@@ -36,6 +36,8 @@ export class Residents {
   readonly #free: number[] = []
   #tickets = 0
   readonly #condemned = new Map<number, number>()
+  /** Of those: who brought them may not have so much */
+  readonly #final = new Set<number>()
   readonly #pinned = new Map<number, number>()
   /** Of authored blocks, by slot; 0 for all others */
   #authoredCost = new Int32Array(FIRST_TICKETS)
@@ -121,7 +123,7 @@ export class Residents {
 
     if (ticket !== NONE) {
       this.#policy.hit(ticket)
-    } else if (this.#condemned.has(slot)) {
+    } else if (this.#condemned.has(slot) && !this.#final.has(slot)) {
       // given up, and asked for again before it was gone
       this.#policy.miss(this.#disk.hash(slot))
       this.#add(slot)
@@ -180,12 +182,19 @@ export class Residents {
     this.#condemn(this.#policy.insert(ticket, this.#disk.hash(slot), this.#disk.cost(slot)))
   }
 
-  /** It is there until the promises made about it have ended */
-  condemn (slot: number): void {
+  /**
+   * It is there until the promises made about it have ended
+   *
+   * @param options.final - also when it is asked for again meanwhile
+   */
+  condemn (slot: number, options: { final?: boolean } = {}): void {
     this.forget(slot)
     const cost = this.#disk.cost(slot)
     this.#condemned.set(slot, cost)
     this.#condemnedBytes += cost
+    if (options.final === true) {
+      this.#final.add(slot)
+    }
   }
 
   /**
@@ -260,6 +269,7 @@ export class Residents {
 
     if (condemned != null) {
       this.#condemned.delete(slot)
+      this.#final.delete(slot)
       this.#condemnedBytes -= condemned
     }
     if (pinned != null) {

@@ -18,7 +18,7 @@ const MAX_DRAIN_START = 16_777_216
 /** How often a writer who waits looks at the files, in ms: the disk gives back space without saying so */
 const POLL = 200
 
-/** A store of pins that does not answer within so many ms says nothing: then the block is taken for pinned */
+/** A store of pins that does not answer within so many ms says nothing; it is asked again after as long */
 const PIN_TIMEOUT = 5_000
 
 /** How often it is asked whether what was pinned still is, in ms: pins change by hand */
@@ -50,6 +50,8 @@ export class Room {
   #cancel?: () => void
   #isPinned: IsPinned = () => false
   #askPins = 0
+  /** Pins could not be looked up: nothing is evicted until then */
+  #pinsAgain = 0
   #closed = false
 
   constructor (init: RoomInit) {
@@ -63,12 +65,21 @@ export class Room {
 
   /** One whose pins cannot be looked up is taken for pinned */
   async isPinned (cid: CID): Promise<boolean> {
-    using timeout = this.#init.clock.timeout(PIN_TIMEOUT)
+    return await this.#ask(cid) ?? true
+  }
+
+  /** Undefined when it cannot be looked up */
+  async #ask (cid: CID): Promise<boolean | undefined> {
+    const { clock, log } = this.#init
+    using timeout = clock.timeout(PIN_TIMEOUT)
     try {
       return await raceSignal((async () => this.#isPinned(cid))(), timeout.signal)
     } catch (err) {
-      this.#init.log.error('it could not be found out whether %c is pinned, so it stays - %e', cid, err)
-      return true
+      if (clock.now() >= this.#pinsAgain) {
+        log.error('it could not be found out whether %c is pinned, so it stays, as do all others for now - %e', cid, err)
+      }
+      this.#pinsAgain = clock.now() + PIN_TIMEOUT
+      return undefined
     }
   }
 
@@ -188,7 +199,7 @@ export class Room {
       this.#progress.notify()
     }
     if (residents.condemned.size > 0 && !this.#closed) {
-      this.#cancel = clock.schedule(this.#untilNext(), () => { void this.#run() })
+      this.#cancel = clock.schedule(Math.max(this.#untilNext(), this.#pinsAgain - clock.now()), () => { void this.#run() })
     }
     return evicted
   }
@@ -198,6 +209,9 @@ export class Room {
     const now = clock.now()
     const due: number[] = []
 
+    if (now < this.#pinsAgain) {
+      return due
+    }
     for (const slot of residents.condemned.keys()) {
       if (disk.promisedUntil(slot) <= now && due.push(slot) === BATCH) {
         break
@@ -227,9 +241,8 @@ export class Room {
       }
       if (pinned[i] === true) {
         residents.pin(slot)
-        return false
       }
-      return true
+      return pinned[i] === false
     })
   }
 
@@ -258,16 +271,16 @@ export class Room {
       const pinned = await this.#pinned(slot)
 
       if (residents.pinned.has(slot)) {
-        if (pinned) {
-          residents.pin(slot)
-        } else {
+        if (pinned === false) {
           residents.add(slot)
+        } else {
+          residents.pin(slot)
         }
       }
     }
   }
 
-  async #pinned (slot: number): Promise<boolean> {
-    return this.isPinned(CID.createV1(raw.code, Digest.decode(await this.#init.disk.multihash(slot))))
+  async #pinned (slot: number): Promise<boolean | undefined> {
+    return this.#ask(CID.createV1(raw.code, Digest.decode(await this.#init.disk.multihash(slot))))
   }
 }

@@ -1,3 +1,4 @@
+import { trimmed } from './trimmed.ts'
 import type { CacheKey } from './key.ts'
 import type { Clock } from '../interface/clock.ts'
 
@@ -51,7 +52,7 @@ export class Transit {
   /** Held from now on, also when it was before: whether there is room is for the caller to ask */
   hold (key: CacheKey, bytes: Uint8Array): void {
     this.delete(key)
-    this.#passing.set(key, { bytes, until: this.#clock.now() + this.#time })
+    this.#passing.set(key, { bytes: trimmed(bytes), until: this.#clock.now() + this.#time })
     this.#bytes += bytes.byteLength + ENTRY_OVERHEAD
     this.#cancel ??= this.#clock.schedule(this.#time, () => { this.#expire() })
   }

@@ -258,7 +258,7 @@ export class Writes {
     }
     for (const slot of shares.excess(client, cost)) {
       shares.forget(slot)
-      residents.condemn(slot)
+      residents.condemn(slot, { final: true })
     }
     return true
   }

@@ -53,6 +53,16 @@ describe('what was promised', () => {
     expect(clock.pending).toBe(0)
   })
 
+  it('holds no large buffer for a small part of it', async () => {
+    const { cache } = await smallCache({ capacity: 500 })
+    const { cid, bytes } = await block()
+    const response = new Uint8Array(100_000)
+    response.set(bytes, 50_000)
+    expect(await cache.admit(cid, response.subarray(50_000, 51_000), ORIGIN)).toBe(false)
+    const [held] = cache.get(cid) as Generator<Uint8Array>
+    expect([held, held?.buffer.byteLength]).toEqual([bytes, 1_000])
+  })
+
   it('goes to disk when there is no room for it in memory, and from there when its time is over', async () => {
     const { cache, clock } = await smallCache({ capacity: 500, transitBytes: 2_000 })
     const all = await blocks(4)
@@ -136,6 +146,27 @@ describe('pins', () => {
     expect(cache.stats().evicted).toBe(0)
   })
 
+  it('that cannot be looked up for a while pin nothing', async () => {
+    const { cache, clock } = await smallCache()
+    let closed = true
+    cache.attachPins(async () => {
+      if (closed) {
+        throw new Error('the datastore is closed')
+      }
+      return false
+    })
+    for (const { cid, bytes } of await blocks(20)) {
+      await clock.run(cache.admit(cid, bytes, ORIGIN))
+    }
+    await clock.advance(60_000)
+    expect([cache.stats().pinnedBytes, cache.stats().evicted]).toEqual([0, 0])
+    closed = false
+    await clock.advance(20_000)
+    expect(cache.stats().evicted).toBeGreaterThan(0)
+    const own = await block(9_000)
+    await clock.run(cache.put(own.cid, own.bytes))
+  })
+
   it('hold blocks against clear, which drops the rest', async () => {
     const { cache } = await smallCache()
     const [pinned, fetched, own] = await blocks(3) as [TestBlock, TestBlock, TestBlock]
@@ -169,6 +200,20 @@ describe('shares', () => {
       expect(await cache.has(cid)).toBe(true)
     }
     expect(cache.stats().blocks.fetched).toBeLessThanOrEqual(8)
+  })
+
+  it('are not kept beyond by reading what has to go', async () => {
+    const { cache, clock } = await smallCache({ maxShare: 0.3 })
+    const theirs = await blocks(9)
+    for (const { cid, bytes } of theirs) {
+      await clock.run(cache.admit(cid, bytes, { ...ORIGIN, client: 'a' }))
+      for (const one of theirs) {
+        await read(cache.get(one.cid)).catch((err: Error) => { expect(err.name).toBe('NotFoundError') })
+      }
+    }
+    await clock.advance(30_000)
+    await clock.run(cache.gc())
+    expect(cache.stats().bytes.fetched).toBeLessThanOrEqual(0.3 * 11_000)
   })
 
   it('decline a block that is larger than the share', async () => {
