@@ -17,6 +17,8 @@ export interface Behaviour {
   factor?: number
   /** Bytes per millisecond after the first byte. @default Infinity */
   throughput?: number
+  /** Bytes per millisecond over all answers together: its line, which they take turns on. @default Infinity */
+  line?: number
   /** Share of requests that take ten times as long. @default 0 */
   stragglers?: number
   /** Share of requests that are never answered. @default 0 */
@@ -78,6 +80,8 @@ export class SimulatedProvider {
   requestCount = 0
   bytesSent = 0
   #connectedUntil = -Infinity
+  /** When its line is through with what it was given */
+  #lineFreeAt = 0
   readonly #addedAt: number
   /** Requests it would take at once; nothing until the rate is limited */
   #tokens: number | undefined
@@ -241,9 +245,11 @@ export class SimulatedProvider {
 
   /** In up to eight pieces, so that a transfer can stall or be cancelled in the middle */
   async #transfer (bytes: number, throughput: number, attempt: Attempt, request: SimulatedRequest): Promise<void> {
-    const pieces = throughput === Infinity ? 1 : Math.min(8, Math.max(1, Math.ceil(bytes / 16_384)))
+    const { line = Infinity } = this.behaviour
+    const { clock } = this.components
+    const pieces = throughput === Infinity && line === Infinity ? 1 : Math.min(8, Math.max(1, Math.ceil(bytes / 16_384)))
 
-    if (throughput <= 0) {
+    if (throughput <= 0 || line <= 0) {
       await aborted(attempt.signal)
     }
 
@@ -251,7 +257,12 @@ export class SimulatedProvider {
       const piece = Math.floor(bytes * (i + 1) / pieces) - Math.floor(bytes * i / pieces)
 
       if (throughput !== Infinity) {
-        await this.components.clock.sleep(piece / throughput, { signal: attempt.signal })
+        await clock.sleep(piece / throughput, { signal: attempt.signal })
+      }
+
+      if (line !== Infinity) {
+        this.#lineFreeAt = Math.max(this.#lineFreeAt, clock.now()) + piece / line
+        await clock.sleep(this.#lineFreeAt - clock.now(), { signal: attempt.signal })
       }
 
       this.bytesSent += piece

@@ -99,6 +99,32 @@ describe('a simulated provider', () => {
     expect(sum(seen.pieces)).toBe(BYTES.byteLength)
   })
 
+  it('sends over its line what all ask for, in turns', async () => {
+    const network = new SimulatedNetwork()
+    const cid = network.block(BYTES)
+    const provider = network.add('shared', { latency: 10, line: 100 })
+    const alone = await network.clock.run(ask(network, provider, cid))
+    expect(alone.took).toBeCloseTo(10 + 1_000)
+    const all = await network.clock.run(Promise.all([1, 2, 3].map(async () => ask(network, provider, cid))))
+    expect(Math.max(...all.map(({ took }) => took))).toBeCloseTo(10 + 3_000)
+    // each has a share of it all the time
+    expect(Math.min(...all.map(({ took }) => took))).toBeGreaterThan(2_500)
+    // another's is its own
+    const others = [provider, network.add('other', { latency: 10, line: 100 })]
+    const both = await network.clock.run(Promise.all(others.map(async one => ask(network, one, cid))))
+    expect(both.map(({ took }) => Math.round(took))).toEqual([1_010, 1_010])
+  })
+
+  it('with a line that bears nothing sends nothing, until given up', async () => {
+    const network = new SimulatedNetwork()
+    const leaving = new AbortController()
+    const asking = ask(network, network.add('cut', { latency: 10, line: 0 }), network.block(BYTES), leaving.signal)
+    await network.clock.advance(1e6)
+    leaving.abort(new Error('enough'))
+    await network.clock.advance(0)
+    expect(sum((await asking).pieces)).toBe(0)
+  })
+
   it('with no throughput at all sends nothing, until given up', async () => {
     const network = new SimulatedNetwork()
     for (const bytes of [BYTES, new Uint8Array(0)]) {
