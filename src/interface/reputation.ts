@@ -48,6 +48,8 @@ export interface Sample {
   /** Bytes of the block and the milliseconds from first byte to last; where it was cut off, more bytes than had come and the time they had */
   readonly bytes?: number
   readonly transfer?: number
+  /** Bytes that came from the provider within that time, those of other blocks included */
+  readonly line?: number
   /** Nobody was there, and nothing has ever shown that the provider should be: somebody else said so */
   readonly hearsay?: boolean
   /** The provider said when to come back, in ms */

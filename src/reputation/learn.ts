@@ -54,7 +54,8 @@ export function learn (route: RouteRecord, outcome: Outcome, sample: Sample, now
   }
 
   if (bytes != null && bytes >= 1 && transfer != null) {
-    const x = Math.log(bytes / transfer)
+    // other blocks make this one slow, and the line none the slower
+    const x = Math.log(Math.max(bytes, between(sample.line, 0, MAX_BYTES) ?? 0) / transfer)
 
     if (outcome === 'delivered') {
       observe(route.throughput, x, params)

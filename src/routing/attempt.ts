@@ -45,6 +45,7 @@ export interface AttemptInit {
   /** No first byte in time: `stop` gives up, `wait` goes on for as long again, `park` goes on without a limit */
   onSilence (): 'stop' | 'wait' | 'park'
   onPhase (phase: 'connected' | 'first-byte'): void
+  onBytes (bytes: number): void
   onSettled (result: AttemptResult): void
 }
 
@@ -109,6 +110,7 @@ export class AttemptRun {
         this.#phase('first-byte')
         this.#lastByteAt = clock.now()
         this.summary.bytes += n
+        this.#init.onBytes(n)
       },
       verify: async bytes => this.#init.verifier.verify(want.cid, bytes, { maxBlockSize: want.maxBytes })
     }

@@ -5,6 +5,7 @@ import { attemptTimeouts } from './timeouts.ts'
 import type { AttemptResult } from './attempt.ts'
 import type { Candidates } from './candidates.ts'
 import type { RoutingEnvironment } from './environment.ts'
+import type { Load } from './lines.ts'
 import type { RoutingRequest } from './request.ts'
 import type { CandidateView, Selection } from './select.ts'
 import type { AttemptSummary, Timeline } from './timeline.ts'
@@ -94,12 +95,14 @@ export class Attempts {
     const { quantile, coldDelay } = env.params.hedge
     const { usualTransfer } = this
     const another = this.usual(quantile) ?? coldDelay
-    const waits = this.working.map(({ transferring, remaining = Infinity }) => {
+    const waits = this.working.map(({ startedAt, transferring, remaining = Infinity, candidate }) => {
       if (transferring == null) {
-        return 0
+        // where bytes are told late a block is silent while it comes, and another would take as long
+        const onItsWay = lineTime(candidate, this.expectedSize)
+        return onItsWay === 0 ? 0 : startedAt + another + onItsWay - env.clock.now()
       }
 
-      const early = usualTransfer - transferring
+      const early = usualTransfer + lineTime(candidate) - transferring
       // late, but sooner done than another one would be: judged again when that one would have begun
       return early > 0 ? early : remaining <= another + usualTransfer ? Math.max(1, Math.min(remaining, another)) : 0
     }).filter(wait => wait > 0)
@@ -129,6 +132,7 @@ export class Attempts {
     }
 
     env.slots.enter(answererOf(chosen.route))
+    const load = env.slots.lines.began(answererOf(chosen.route), this.expectedSize, env.clock.now())
     const run: AttemptRun = new AttemptRun({
       clock: env.clock,
       verifier: env.verifier,
@@ -146,10 +150,12 @@ export class Attempts {
         onProgress(phase, { provider: id, attempt: summary.attempt })
 
         if (phase === 'first-byte') {
+          load.answered()
           this.#observe(run)
         }
       },
-      onSettled: result => { this.#settled(run, result) }
+      onBytes: bytes => { load.arrived(bytes, env.clock.now()) },
+      onSettled: result => { this.#settled(run, result, load) }
     })
     this.#active.add(run)
     onProgress('attempt', { provider: id, transport: chosen.route.transport, attempt: summary.attempt, reason, because: selection.because })
@@ -198,13 +204,15 @@ export class Attempts {
     return summary
   }
 
-  #settled (run: AttemptRun, result: AttemptResult): void {
+  #settled (run: AttemptRun, result: AttemptResult, load: Load): void {
     const { env, candidates } = this.#init
     const { provider, route } = run.candidate
+    const now = env.clock.now()
+    const line = load.ended(now, result.outcome === 'delivered' ? result.bytes?.byteLength : undefined)
     this.#active.delete(run)
     env.stats.outcomes[result.outcome]++
     candidates.ended(run.candidate, result.outcome)
-    env.reputation.record(provider.id, route, result.outcome, result.sample, env.clock.now())
+    env.reputation.record(provider.id, route, result.outcome, line > 0 ? { ...result.sample, line } : result.sample, now)
 
     if (!run.answering) {
       this.#observe(run)
@@ -263,4 +271,9 @@ export class Attempts {
       background.delete(end)
     }
   }
+}
+
+/** Milliseconds that its line needs for what was asked for before, and for so many bytes more: a block behind a queue is not late */
+function lineTime ({ line: { queued, pace } = { queued: 0 } }: CandidateView, more = 0): number {
+  return pace == null ? 0 : (queued + more) / pace
 }

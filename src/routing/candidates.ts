@@ -155,7 +155,8 @@ export class Candidates {
             view,
             inFlight: slots.providerInFlight(answerer),
             limit: view.successes > 0 || NAMED_ONCE.has(route.transport) ? slots.providers.of(answerer) : Math.min(UNPROVEN_LIMIT, slots.providers.of(answerer)),
-            has: group.has(provider.id, answerer)
+            has: group.has(provider.id, answerer),
+            line: slots.lines.of(answerer, now)
           })
         }
       }

@@ -1,4 +1,5 @@
 import { normal } from '../clock/random.ts'
+import type { Line } from './lines.ts'
 import type { Random } from '../interface/clock.ts'
 import type { Provider, Route } from '../interface/provider.ts'
 import type { LogEstimate, ProviderView } from '../interface/reputation.ts'
@@ -14,6 +15,8 @@ export interface CandidateView {
   readonly limit: number
   /** Belief in [0, 1] that it has this block */
   readonly has: number
+  /** What its line bears, and what waits there. @default nothing waits */
+  readonly line?: Line
 }
 
 export interface SelectParams {
@@ -280,6 +283,7 @@ export function drawCost (candidate: CandidateView, priors: Priors, params: Sele
   // the first to look again may hope; while it looks, the others go by what was seen last
   const believed = candidate.inFlight === 0 ? { ...view.latency, mean: view.hope } : view.latency
   const latency = Math.exp(draw(believed, priors.latencyPrior, priors.random, params))
+  const { queued, pace = 0 } = candidate.line ?? { queued: 0 }
   const throughput = Math.exp(draw(view.throughput, priors.throughputPrior, priors.random, params))
   const crowd = candidate.inFlight / params.comfortableInFlight
   const answers = (view.successes + 1) / (view.successes + view.failures + 1.2)
@@ -287,7 +291,11 @@ export function drawCost (candidate: CandidateView, priors: Priors, params: Sele
   const doubt = (view.breaker === 'half-open' ? 0.5 : 1) * (view.conduct < 0 ? 100 / (100 - view.conduct) : 1)
   const chance = Math.max(0.02, Math.min(1, answers) * candidate.has * doubt)
 
-  return (latency + priors.size / throughput) * (1 + crowd * crowd) / chance
+  const alone = (latency + priors.size / throughput) * (1 + crowd * crowd)
+  // a few blocks in flight are no crowd, and may be a long wait
+  const behind = pace > 0 ? queued / pace : 0
+
+  return (alone + behind) / chance
 }
 
 function draw (estimate: LogEstimate, prior: number, random: Random, params: SelectParams): number {

@@ -1,3 +1,4 @@
+import { Lines } from './lines.ts'
 import { ProviderLimits } from './provider-limits.ts'
 import type { ProviderId } from '../interface/provider.ts'
 
@@ -49,6 +50,8 @@ export class AttemptSlots {
   readonly #wanting = new Map<string, Wanting[]>()
   /** By who answers */
   readonly providers: ProviderLimits
+  /** The same */
+  readonly lines = new Lines()
   #inFlight = 0
   #queued = 0
 

@@ -18,6 +18,27 @@ function after (steps: ReadonlyArray<readonly [Outcome, Sample]>): RouteRecord {
   return route
 }
 
+describe('what a block teaches that shares its line with others', () => {
+  const SHARED: Sample = { latency: 20, answered: true, bytes: 262_144, transfer: 200 }
+
+  it('is what the line bears', () => {
+    expect(Math.exp(after([['delivered', SHARED]]).throughput.mean)).toBeCloseTo(262_144 / 200)
+    expect(Math.exp(after([['delivered', { ...SHARED, line: 1_048_576 }]]).throughput.mean)).toBeCloseTo(1_048_576 / 200)
+  })
+
+  it('is no less than its own bytes, whatever is said of the line', () => {
+    for (const line of [0, 1_000, -5, NaN, Infinity]) {
+      expect(Math.exp(after([['delivered', { ...SHARED, line }]]).throughput.mean)).toBeCloseTo(262_144 / 200)
+    }
+  })
+
+  it('is no reason to call the provider slow when it was cut off', () => {
+    const [alone, beside] = [after([['cancelled', CUT_OFF]]), after([['cancelled', { ...CUT_OFF, line: 20_000_000 }]])]
+    expect(Math.exp(alone.throughput.mean)).toBeLessThan(262)
+    expect(beside.throughput.weight === 0 || beside.throughput.mean > alone.throughput.mean + 1).toBe(true)
+  })
+})
+
 describe('what an attempt that was cut off in the middle of a block teaches', () => {
   it.each(['cancelled', 'stalled'] as const)('is that the whole would have taken longer (%s)', outcome => {
     const { throughput } = after([[outcome, CUT_OFF]])

@@ -49,6 +49,30 @@ function withoutBusy (candidates: readonly CandidateView[]): CandidateView[] {
   return candidates.filter(({ inFlight, limit }) => inFlight < limit)
 }
 
+describe('what waits at a provider', () => {
+  const known = { latency: 10, throughput: 20_000, has: 1, view: { successes: 100 } }
+  const behind = (name: string, queued: number, pace?: number, init: CandidateInit = {}): CandidateView => ({ ...candidate(name, { ...known, ...init }), line: { queued, pace } })
+  const chosen = (...all: CandidateView[]): string | undefined => choose(all, { size: MIB }, settledMind).chosen?.provider.id
+
+  it('costs the time that its line needs for that', () => {
+    const free = cost(candidate('a', known), MIB)
+    expect(cost(behind('a', 0, 20_000), MIB)).toBe(free)
+    expect(cost(behind('a', 4 * MIB, 20_000), MIB) - free).toBeCloseTo(4 * MIB / 20_000 * 101.2 / 101)
+    expect(cost(behind('a', 4 * MIB, 80_000), MIB) - free).toBeCloseTo(4 * MIB / 80_000 * 101.2 / 101)
+  })
+
+  it('costs nothing where nobody knows what the line bears', () => {
+    expect(cost(behind('a', 4 * MIB), MIB)).toBe(cost(candidate('a', known), MIB))
+  })
+
+  it('makes the next block go where it is there first', () => {
+    expect(chosen(behind('a', 3 * MIB, 20_000), behind('b', MIB, 20_000), behind('c', 2 * MIB, 20_000))).toBe('http:b.example')
+    const slow = behind('slow', 0, 2_000, { throughput: 2_000 })
+    expect(chosen(behind('a', 3 * MIB, 20_000), slow)).toBe('http:a.example')
+    expect(chosen(behind('a', 12 * MIB, 20_000), slow)).toBe('http:slow.example')
+  })
+})
+
 describe('selectProvider', () => {
   it('accounts for everybody exactly once', () => {
     fc.assert(fc.property(anyCrowd, fc.boolean(), fc.integer(), (all, allowFallback, seed) => {
