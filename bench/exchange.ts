@@ -26,7 +26,7 @@ const BARS: Readonly<Record<string, Bar & { kubo?: true }>> = {
   ttfb: { max: 0.6, kubo: true },
   threeProviders: { min: 1 },
   threeProvidersBytes: { max: 1.05 },
-  threeLimited: { min: 1 },
+  threeLimited: { min: 2 },
   threeLimitedBytes: { max: 1.05 },
   cancelRate: { min: 1 },
   cancelSample: { min: 500 },
