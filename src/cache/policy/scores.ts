@@ -1,11 +1,13 @@
 /** The one to start with, that none may fall behind in bytes: it keeps what is recent */
 export const BASELINE = 0
 
-/** Hits count half after so many times the blocks that are here: on sweeps back and forth the lead of a moment is worth nothing */
-const MEMORY = 10
-/** Requests, for caches of a few blocks: with 1000, one to and fro between experts that are as good cost a third of the hits on loops */
+/** Hits count half after so many times the blocks that are here: enough to tell who is good at what is asked for now, */
+const SHORT_MEMORY = 5
+/** and to see both ends of a sweep to and fro over some times as many, where the lead of a moment is worth nothing */
+const LONG_MEMORY = 20
+/** Requests, for caches of a few blocks: with 1000, going to and fro between experts that are as good cost a third of the hits on loops */
 const MIN_MEMORY = 4000
-/** Who is behind by more than this many standard deviations of chance is replaced */
+/** Who is behind by more than this many standard deviations of chance is replaced; by the baseline at once */
 const MARGIN = 1
 /** Of the bytes that the baseline hits, for whoever wants to lead */
 const BYTES_AT_LEAST = 0.98
@@ -15,6 +17,66 @@ const MAX_WEIGHT = 1e100
 /** What each of some experts hit of late, and which of them leads */
 export class Scores {
   readonly #count: number
+  readonly #short: Tally
+  readonly #long: Tally
+
+  constructor (count: number) {
+    this.#count = count
+    this.#short = new Tally(count, SHORT_MEMORY)
+    this.#long = new Tally(count, LONG_MEMORY)
+  }
+
+  /** Another request was made, with so many blocks here */
+  pass (population: number): void {
+    this.#short.pass(population)
+    this.#long.pass(population)
+  }
+
+  /** It was for something that these experts, as bits, keep */
+  add (hit: number, size: number): void {
+    this.#short.add(hit, size)
+    this.#long.add(hit, size)
+  }
+
+  /** @returns who should lead from now on, of those that can be followed */
+  best (leader: number, isUsed: (expert: number) => boolean): number {
+    let best = leader
+
+    for (let i = 0; i < this.#count; i++) {
+      if (i !== leader && isUsed(i) && this.#replaces(i, leader) && (best === leader || this.#short.lead(i, best) > 0)) {
+        best = i
+      }
+    }
+
+    return best
+  }
+
+  /** @returns the hits of each, as a share of those who have most */
+  shares (): number[] {
+    return this.#short.shares()
+  }
+
+  /** The baseline is left when both memories say so, and returned to when one does */
+  #replaces (i: number, leader: number): boolean {
+    if (!this.#long.sparesBytes(i)) {
+      return false
+    }
+
+    if (!this.#long.sparesBytes(leader)) {
+      return true
+    }
+
+    if (i === BASELINE) {
+      return this.#short.isAhead(i, leader) || this.#long.isAhead(i, leader)
+    }
+
+    return this.#short.isAhead(i, leader) && (leader !== BASELINE || this.#long.isAhead(i, leader))
+  }
+}
+
+class Tally {
+  readonly #count: number
+  readonly #memory: number
   readonly #hits: Float64Array
   readonly #hitBytes: Float64Array
   /** Requests that one of two experts hit, and the other did not: what chance works on */
@@ -24,17 +86,17 @@ export class Scores {
   /** Of a request now; instead of fading all that was, what comes weighs more */
   #weight = 1
 
-  constructor (count: number) {
+  constructor (count: number, memory: number) {
     this.#count = count
+    this.#memory = memory
     this.#hits = new Float64Array(count)
     this.#hitBytes = new Float64Array(count)
     this.#differ = new Float64Array(count * count)
     this.#differBytes = new Float64Array(count)
   }
 
-  /** Another request was made, with so many blocks here */
   pass (population: number): void {
-    this.#weight *= 1 + Math.LN2 / Math.max(MEMORY * population, MIN_MEMORY)
+    this.#weight *= 1 + Math.LN2 / Math.max(this.#memory * population, MIN_MEMORY)
 
     if (this.#weight > MAX_WEIGHT) {
       for (const sums of [this.#hits, this.#hitBytes, this.#differ, this.#differBytes]) {
@@ -45,7 +107,6 @@ export class Scores {
     }
   }
 
-  /** It was for something that these experts, as bits, keep */
   add (hit: number, size: number): void {
     const weight = this.#weight
 
@@ -67,38 +128,28 @@ export class Scores {
     }
   }
 
-  /** @returns who should lead from now on, of those that can be followed */
-  best (leader: number, isUsed: (expert: number) => boolean): number {
-    let best = leader
-
-    for (let i = 0; i < this.#count; i++) {
-      if (i !== leader && isUsed(i) && this.#sparesBytes(i) && this.#isAhead(i, leader) &&
-          (best === leader || (this.#hits[i] as number) > (this.#hits[best] as number))) {
-        best = i
-      }
-    }
-
-    return best
+  lead (i: number, other: number): number {
+    return ((this.#hits[i] as number) - (this.#hits[other] as number)) / this.#weight
   }
 
-  /** @returns the hits of each, as a share of those who have most */
-  shares (): number[] {
-    const most = Math.max(...this.#hits, 1)
-    return Array.from(this.#hits, hits => hits / most)
-  }
-
-  #isAhead (i: number, leader: number): boolean {
-    if (!this.#sparesBytes(leader)) {
-      return true
+  /** By more than chance makes of the requests on which they differ */
+  isAhead (i: number, other: number): boolean {
+    if (i === BASELINE) {
+      return this.lead(i, other) > 0
     }
 
-    const differ = (this.#differ[Math.max(i, leader) * this.#count + Math.min(i, leader)] as number) / this.#weight
-    return ((this.#hits[i] as number) - (this.#hits[leader] as number)) / this.#weight > MARGIN * (Math.sqrt(differ) + 1)
+    const differ = (this.#differ[Math.max(i, other) * this.#count + Math.min(i, other)] as number) / this.#weight
+    return this.lead(i, other) > MARGIN * (Math.sqrt(differ) + 1)
   }
 
   /** Hits of objects are not bought with bytes, but for what chance makes of a few large ones */
-  #sparesBytes (i: number): boolean {
+  sparesBytes (i: number): boolean {
     const ahead = ((this.#hitBytes[i] as number) - BYTES_AT_LEAST * (this.#hitBytes[BASELINE] as number)) / this.#weight
     return ahead >= -MARGIN * Math.sqrt((this.#differBytes[i] as number) / this.#weight)
+  }
+
+  shares (): number[] {
+    const most = Math.max(...this.#hits, 1)
+    return Array.from(this.#hits, hits => hits / most)
   }
 }
