@@ -1,6 +1,3 @@
-import { CID } from 'multiformats/cid'
-import * as raw from 'multiformats/codecs/raw'
-import * as Digest from 'multiformats/hashes/digest'
 import { raceSignal } from '../clock/race-signal.ts'
 import { CacheClosedError, NotFoundError } from '../interface/errors.ts'
 import { PROMISE_TIME } from './cache-parts.ts'
@@ -18,6 +15,7 @@ import type { SharedTier } from './shared/shared-tier.ts'
 import type { AdmitOptions, BlockCache, CacheEntry, CacheHealth, CacheKind, CacheStats, CacheVerifyProgress } from '../interface/cache.ts'
 import type { AbortOptions } from '@libp2p/interface'
 import type { InputPair, Pair } from 'interface-blockstore'
+import type { CID } from 'multiformats/cid'
 
 type Bytes = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>
 type Chunks = Generator<Uint8Array> | AsyncGenerator<Uint8Array>
@@ -181,11 +179,10 @@ export class TieredCache implements BlockCache {
 
     for (const slot of disk.slots()) {
       this.#begin(options)
-      const multihash = await disk.multihash(slot)
+      const cid = await this.#maintenance.cid(slot)
 
-      // it may have gone meanwhile, and another one come
-      if (disk.find(multihash) === slot) {
-        yield { cid: CID.createV1(raw.code, Digest.decode(multihash)), size: disk.size(slot), kind: disk.kind(slot) }
+      if (cid != null) {
+        yield { cid, size: disk.size(slot), kind: disk.kind(slot) }
       }
     }
   }

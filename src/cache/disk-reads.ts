@@ -112,12 +112,25 @@ export class DiskReads {
   }
 
   async #quarantine (multihash: Uint8Array, slot: number, why: string): Promise<void> {
-    const { disk, counts, health } = this.#parts
-    counts.quarantined++
-    this.#parts.gone(slot, disk.hashOf(multihash))
+    const { disk, counts } = this.#parts
+    const hash = disk.hashOf(multihash)
 
     // a tier that found out by itself has put it aside already
     if (disk.find(multihash) === slot) {
+      await this.putAside(slot, hash, why)
+    } else {
+      counts.quarantined++
+      this.#parts.gone(slot, hash)
+    }
+  }
+
+  /** A damaged block, unless another one is in its slot by now */
+  async putAside (slot: number, hash: number, why: string): Promise<void> {
+    const { disk, counts, health } = this.#parts
+
+    if (disk.hash(slot) === hash) {
+      counts.quarantined++
+      this.#parts.gone(slot, hash)
       try {
         await disk.quarantine(slot, why)
       } catch (err) {

@@ -1,12 +1,11 @@
-import { CID } from 'multiformats/cid'
-import * as raw from 'multiformats/codecs/raw'
-import * as Digest from 'multiformats/hashes/digest'
 import { cacheKey } from './key.ts'
+import { cidOf } from './slot-cid.ts'
 import type { CacheParts } from './cache-parts.ts'
 import type { DiskReads } from './disk-reads.ts'
 import type { Writes } from './writes.ts'
 import type { CacheVerifyProgress } from '../interface/cache.ts'
 import type { AbortOptions } from '@libp2p/interface'
+import type { CID } from 'multiformats/cid'
 
 /** How full the cache is at most after `gc`: room for some minutes of newcomers */
 const LOW_WATER = 0.9
@@ -38,7 +37,7 @@ export class Maintenance {
 
     for (const slot of disk.slots()) {
       signal?.throwIfAborted()
-      const cid = await this.#cid(slot)
+      const cid = await this.cid(slot)
 
       if (cid == null) {
         continue
@@ -77,7 +76,7 @@ export class Maintenance {
       if (disk.kind(slot) === 'authored' && !authored) {
         continue
       }
-      const cid = await this.#cid(slot)
+      const cid = await this.cid(slot)
 
       if (cid != null && !await room.isPinned(cid) && await this.#writes.delete(cid, cacheKey(cid))) {
         removed++
@@ -87,10 +86,19 @@ export class Maintenance {
     return { removed, freedBytes: Math.max(0, files - disk.usage().files) }
   }
 
-  /** Undefined when the block has gone meanwhile */
-  async #cid (slot: number): Promise<CID | undefined> {
-    const { disk } = this.#parts
-    const multihash = await disk.multihash(slot)
-    return disk.find(multihash) === slot ? CID.createV1(raw.code, Digest.decode(multihash)) : undefined
+  /** Undefined when the block has gone meanwhile, or cannot be named */
+  async cid (slot: number): Promise<CID | undefined> {
+    const { disk, log } = this.#parts
+    const hash = disk.hash(slot)
+    try {
+      return await cidOf(disk, slot)
+    } catch (err) {
+      if ((err as Error).name === 'DamagedBlockError') {
+        await this.#reads.putAside(slot, hash, (err as Error).message)
+      } else {
+        log.error('it cannot be read which block is in a slot - %e', err)
+      }
+      return undefined
+    }
   }
 }

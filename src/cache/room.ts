@@ -1,12 +1,11 @@
-import { CID } from 'multiformats/cid'
-import * as raw from 'multiformats/codecs/raw'
-import * as Digest from 'multiformats/hashes/digest'
 import { raceSignal } from '../clock/race-signal.ts'
 import { Progress } from './progress.ts'
+import { cidOf } from './slot-cid.ts'
 import type { DiskTier } from './disk/disk-tier.ts'
 import type { Residents } from './residents.ts'
 import type { Clock } from '../interface/clock.ts'
 import type { Logger } from '../interface/logger.ts'
+import type { CID } from 'multiformats/cid'
 
 /** Blocks that go at once: one record of what was removed, and one round of questions about pins */
 const BATCH = 256
@@ -281,6 +280,13 @@ export class Room {
   }
 
   async #pinned (slot: number): Promise<boolean | undefined> {
-    return this.#ask(CID.createV1(raw.code, Digest.decode(await this.#init.disk.multihash(slot))))
+    try {
+      const cid = await cidOf(this.#init.disk, slot)
+      return cid == null ? false : await this.#ask(cid)
+    } catch (err) {
+      this.#init.log.error('it cannot be read which block is to go - %e', err)
+      // what nobody can name nobody can ask for, unless the disk will tell later
+      return (err as Error).name !== 'DamagedBlockError'
+    }
   }
 }

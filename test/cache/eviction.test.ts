@@ -104,6 +104,28 @@ describe('what was promised', () => {
   })
 })
 
+describe('a block that cannot be named', () => {
+  it.each(['DamagedBlockError', 'Error'])('because of a %s stops no eviction', async name => {
+    const { cache, clock, disk } = await smallCache()
+    const all = await blocks(60)
+    const first = all[0] as TestBlock
+    const slotOf = (): number => disk.find(first.cid.multihash.bytes)
+    const multihash = disk.multihash.bind(disk)
+    disk.multihash = async slot => {
+      if (slot === slotOf()) {
+        throw Object.assign(new Error('it cannot be read'), { name })
+      }
+      return multihash(slot)
+    }
+    for (const { cid, bytes } of all) {
+      await clock.run(cache.admit(cid, bytes, ORIGIN))
+    }
+    await clock.advance(20_000)
+    expect(cache.stats().evicted).toBeGreaterThan(20)
+    expect(cache.health()).toEqual({ state: 'ok' })
+  })
+})
+
 describe('pins', () => {
   it('hold blocks that would go, are counted, and are asked about again', async () => {
     const { cache, clock } = await smallCache()
@@ -164,7 +186,7 @@ describe('pins', () => {
     await clock.advance(20_000)
     expect(cache.stats().evicted).toBeGreaterThan(0)
     const own = await block(9_000)
-    await clock.run(cache.put(own.cid, own.bytes))
+    await clock.run(Promise.resolve(cache.put(own.cid, own.bytes)))
   })
 
   it('hold blocks against clear, which drops the rest', async () => {

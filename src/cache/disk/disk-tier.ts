@@ -55,6 +55,7 @@ export interface DiskTier {
   /** Readable until then whatever the policy says; ms of the caller's clock */
   promisedUntil (slot: number): number
   promise (slot: number, until: number): void
+  /** A long one is read, which fails as `read` does */
   multihash (slot: number): Uint8Array | Promise<Uint8Array>
   /** The bytes as they are when it is called, even if the block is removed while they are read */
   read (slot: number): Promise<Uint8Array>

@@ -48,6 +48,16 @@ export async function readRaw (store: OpenedStore, { segment: id, offset }: Reco
   }
 }
 
+/** The multihash of a block by its record's header alone, also when its bytes are damaged */
+export async function readMultihash (store: OpenedStore, place: RecordPlace, expected: ExpectedBlock): Promise<Uint8Array> {
+  const header = headerOf(store, await readRaw(store, place, { ...expected, length: 0 }), expected)
+
+  if (header == null) {
+    throw new DamagedBlockError(`The record at ${place.offset} of segment ${place.segment} is not that of the block`)
+  }
+  return Uint8Array.from(header.multihash)
+}
+
 /** The record, checked: that it is the one, and that its bytes are those that were written */
 export async function readRecord (store: OpenedStore, place: RecordPlace, expected: ExpectedBlock): Promise<ReadRecord> {
   const bytes = await readRaw(store, place, expected)

@@ -5,7 +5,7 @@ import { openStore } from './open-store.ts'
 import { placeOf } from './opened-store.ts'
 import { Quarantine } from './quarantine.ts'
 import { MAX_MULTIHASH_BYTES, blockRecord, recordBytes } from './record.ts'
-import { readRaw, readRecord } from './record-read.ts'
+import { readMultihash, readRaw, readRecord } from './record-read.ts'
 import { Space } from './space.ts'
 import { Values } from './values.ts'
 import type { CacheKind } from '../../interface/cache.ts'
@@ -275,8 +275,7 @@ class SegmentTier implements DiskTier {
 
   async #readMultihash (slot: number): Promise<Uint8Array> {
     const { store } = this.#open
-    const { header } = await readRecord(store, this.#placeOf(slot), expected(store, slot))
-    return Uint8Array.from(header.multihash)
+    return readMultihash(store, this.#placeOf(slot), expected(store, slot))
   }
 }
 

@@ -86,7 +86,7 @@ export class MemoryDisk implements DiskTier {
     row.promised = Math.max(row.promised, until)
   }
 
-  multihash (slot: number): Uint8Array {
+  multihash (slot: number): Uint8Array | Promise<Uint8Array> {
     return this.#row(slot).multihash
   }
 
