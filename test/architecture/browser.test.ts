@@ -16,6 +16,7 @@ const NODE_FILES = [
   'src/config/meaning.ts',
   'src/config/open-database.ts',
   'src/config/private-file.ts',
+  'src/config/shared-cache.ts',
   'src/config/store-problem.ts',
   'src/config/store.ts',
   'src/config/take-over.ts',
