@@ -14,7 +14,7 @@ export const description = 'The block cache as a store: reads and writes beside 
 
 const MIB = 1024 ** 2
 const SIZES = [
-  { label: '1K', size: 1_024, count: 12_000 },
+  { label: '1K', size: 1_024, count: 3_000 },
   { label: '100K', size: 102_400, count: 400 },
   { label: '1M', size: MIB, count: 64 }
 ] as const
