@@ -2,6 +2,7 @@ import { seededRandom } from '../../src/clock/random.ts'
 import { adaptivePolicy } from '../../src/cache/policy/adaptive-policy.ts'
 import type { Cache, Trace } from './trace.ts'
 import type { EvictionPolicy } from '../../src/cache/policy/eviction-policy.ts'
+import type { Random } from '../../src/interface/clock.ts'
 
 /** What an object of a trace without sizes takes: the policy is told of bytes, and this is what leaves of files often have */
 const BLOCK_BYTES = 262_144
@@ -9,8 +10,10 @@ const BLOCK_BYTES = 262_144
 /** What a policy keeps of sizes are 32 bits; blocks are far smaller, and a larger object is no business of a block cache */
 const MAX_OBJECT = 2 ** 32 - 1
 
+type PolicyFactory = (init: { capacity: number, random: Random }) => EvictionPolicy
+
 /** Our policy with a store that obeys it, and that believes nothing: every eviction must be of what is here, and in the end it must fit */
-export function ours ({ sizes, sized, hashes }: Trace, capacity: number, seed = 1, policyOf = adaptivePolicy): Cache {
+export function ours ({ sizes, sized, hashes }: Trace, capacity: number, seed = 1, policyOf: PolicyFactory = adaptivePolicy): Cache {
   const unit = sized ? 1 : BLOCK_BYTES
   const room = capacity * unit
   const policy: EvictionPolicy = policyOf({ capacity: room, random: seededRandom(seed ^ 0x0b5e55ed) })
