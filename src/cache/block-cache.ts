@@ -106,9 +106,7 @@ export class TieredCache implements BlockCache {
     const fetched = bytes instanceof Uint8Array && this.#take(bytes)
     const whole = bytes instanceof Uint8Array ? bytes : await raceSignal(collect(cid, bytes, this.#parts.verifier.maxBlockSize), options?.signal)
 
-    if (this.#parts.verifier.identity(cid) == null) {
-      await raceSignal(this.#writes.put({ cid, key, bytes: whole }, fetched ? 'fetched' : this.#init.puts), options?.signal)
-    }
+    await raceSignal(this.#writes.put({ cid, key, bytes: whole }, fetched ? 'fetched' : this.#init.puts), options?.signal)
     return cid
   }
 
@@ -220,11 +218,9 @@ export class TieredCache implements BlockCache {
   }
 
   async #close (): Promise<void> {
-    const { room, health, memory, transit } = this.#parts
+    const { health, memory, transit } = this.#parts
     health.close()
-    await room.close()
-    await this.#writes.settled()
-    await this.#reads.settled()
+    await this.#writes.close()
     await this.#init.shared?.close()
     memory.clear()
     transit.clear()
@@ -267,7 +263,7 @@ export class TieredCache implements BlockCache {
       return
     }
     if (arriving != null) {
-      await raceSignal(arriving, signal)
+      await raceSignal(this.#writes.arrival(arriving), signal)
     }
     const bytes = await raceSignal(this.#find(cid, key), signal)
 
@@ -315,7 +311,7 @@ export class TieredCache implements BlockCache {
     const arriving = this.#writes.arriving(key)
 
     if (arriving != null && !(arriving instanceof Uint8Array)) {
-      await arriving
+      await this.#writes.arrival(arriving)
     }
     if (arriving instanceof Uint8Array) {
       return true

@@ -1,6 +1,7 @@
 import { CacheDiskError, CacheFullError } from '../interface/errors.ts'
 import { PROMISE_TIME } from './cache-parts.ts'
 import { Progress } from './progress.ts'
+import { within } from './within.ts'
 import type { CacheParts } from './cache-parts.ts'
 import type { CacheKey } from './key.ts'
 import type { CacheKind } from '../interface/cache.ts'
@@ -92,8 +93,13 @@ export class DiskWrites {
     disk.promise(slot, clock.now() + PROMISE_TIME)
   }
 
+  /** A reader of what is being written waits no longer for it than one who brings a fetched block */
+  async forReader (done: Promise<unknown>): Promise<void> {
+    await within(this.#parts.clock, PATIENCE + WRITE_TIMEOUT, done)
+  }
+
   /** Who waits for a write is told in time that it is not done; it goes on */
-  async inTime (done: Promise<boolean>, kind: CacheKind): Promise<boolean> {
+  async inTime (done: Promise<boolean>, kind: CacheKind, what = 'take a block'): Promise<boolean> {
     const { clock, health, counts } = this.#parts
     const ms = PATIENCE + (kind === 'authored' ? AUTHOR_TIMEOUT : WRITE_TIMEOUT)
     let cancel = (): void => {}
@@ -101,7 +107,7 @@ export class DiskWrites {
       cancel = clock.schedule(ms, () => {
         health.slow(`a write takes longer than ${ms} ms`, done)
         if (kind === 'authored') {
-          reject(new CacheDiskError(`the disk did not take a block within ${ms} ms`))
+          reject(new CacheDiskError(`the disk did not ${what} within ${ms} ms`))
         } else {
           counts.skippedWrites++
           resolve(false)

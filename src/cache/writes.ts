@@ -2,6 +2,7 @@ import { CacheDiskError, CacheFullError } from '../interface/errors.ts'
 import { describe } from './disk-health.ts'
 import { DiskWrites } from './disk-writes.ts'
 import { Mutations } from './mutations.ts'
+import { within } from './within.ts'
 import type { CacheParts } from './cache-parts.ts'
 import type { DiskReads } from './disk-reads.ts'
 import type { Block } from './disk-writes.ts'
@@ -11,6 +12,9 @@ import type { CID } from 'multiformats/cid'
 
 /** Bytes under way to the disk; a disk that lets more pile up is not given more: a second of a slow one */
 const MAX_BACKLOG = 67_108_864
+
+/** For what is under way, in ms: then it is the disk's own, which waits as long for it again */
+const CLOSE_TIMEOUT = 10_000
 
 interface Writing {
   readonly kind: CacheKind
@@ -45,6 +49,11 @@ export class Writes {
     return writing.kind === 'fetched' ? writing.bytes : writing.done.catch(() => false)
   }
 
+  /** Waits for what `arriving` says, within limits */
+  async arrival (arriving: Promise<unknown>): Promise<void> {
+    await this.#disk.forReader(arriving)
+  }
+
   /**
    * @returns whether it is kept: on disk, where the operating system has it
    */
@@ -55,6 +64,10 @@ export class Writes {
 
     if (verifying != null) {
       await verifying
+    }
+    if (verifier.identity(cid) != null) {
+      // the CID is the block
+      return true
     }
     const current = this.#writing.get(key)
 
@@ -78,13 +91,13 @@ export class Writes {
 
   /** What is on disk as fetched is the user's from now on; false when it is not there any more */
   async claim (cid: CID, key: CacheKey): Promise<boolean> {
-    return this.#mutations.run(key, async () => {
+    return this.#disk.inTime(this.#mutations.run(key, async () => {
       const slot = await this.#present(cid, key)
       if (slot !== -1) {
         await this.#promote(slot)
       }
       return slot !== -1
-    })
+    }), 'authored')
   }
 
   /** Wins over every promise */
@@ -92,7 +105,7 @@ export class Writes {
     const { disk, memory, transit, counts, health } = this.#parts
     this.#forget(key)
 
-    return this.#mutations.run(key, async () => {
+    return this.#disk.inTime(this.#mutations.run(key, async () => {
       const slot = disk.find(cid.multihash.bytes)
       // what came in between belongs to the put before this delete
       memory.delete(key)
@@ -111,11 +124,22 @@ export class Writes {
         throw new CacheDiskError(`the block ${cid} could not be deleted for good: ${describe(err)}`, { cause: err })
       }
       return true
-    })
+    }), 'authored', 'delete a block')
   }
 
-  async settled (): Promise<void> {
+  /** Resolves when all that is under way is over; what the disk does not end in time is left to it */
+  async close (): Promise<void> {
+    const { clock, log } = this.#parts
+
+    if (!await within(clock, CLOSE_TIMEOUT, this.#settled())) {
+      log.error('the disk did not end what was under way within %d ms, the cache is closed all the same', CLOSE_TIMEOUT)
+    }
+  }
+
+  async #settled (): Promise<void> {
+    await this.#parts.room.close()
     await this.#mutations.settled()
+    await this.#reads.settled()
   }
 
   #forget (key: CacheKey): void {

@@ -1,3 +1,6 @@
+import { CID } from 'multiformats/cid'
+import * as raw from 'multiformats/codecs/raw'
+import { identity } from 'multiformats/hashes/identity'
 import { describe, expect, it } from 'vitest'
 import { block, blocks, failure, read } from './support/blocks.ts'
 import { smallCache } from './support/small-cache.ts'
@@ -64,6 +67,17 @@ describe('what the user put', () => {
     expect(await failure(async () => cache.put(one.cid, other.bytes))).toBe('HashMismatchError')
     expect(await failure(async () => cache.admit(one.cid, other.bytes, ORIGIN))).toBe('HashMismatchError')
     expect([await cache.has(one.cid), disk.writes]).toEqual([false, []])
+  })
+
+  it('that a CID carries itself is compared with that, and takes no room', async () => {
+    const { cache } = await smallCache()
+    const cid = CID.createV1(raw.code, identity.digest(Uint8Array.of(1, 2, 3)))
+    await cache.put(cid, Uint8Array.of(1, 2, 3))
+    expect(await cache.admit(cid, Uint8Array.of(1, 2, 3), ORIGIN)).toBe(true)
+    expect(await failure(async () => cache.put(cid, Uint8Array.of(1, 2)))).toBe('HashMismatchError')
+    expect(await failure(async () => cache.admit(cid, Uint8Array.of(1, 2), ORIGIN))).toBe('HashMismatchError')
+    expect(cache.stats().blocks).toEqual({ authored: 0, fetched: 0 })
+    expect(await read(cache.get(cid))).toEqual(Buffer.of(1, 2, 3))
   })
 
   it('that is too large, in one piece or many, is an error', async () => {

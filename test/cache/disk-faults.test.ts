@@ -152,6 +152,23 @@ describe('a disk that hangs', () => {
     await clock.advance(10_000)
     expect([cache.health().state, await cache.has(other.cid)]).toEqual(['ok', true])
   })
+
+  it('and never comes back keeps nobody waiting for ever: not who reads what is being put, nor who deletes, nor who closes', async () => {
+    const { cache, disk, clock } = await smallCache()
+    const [one, other] = await blocks(2) as [TestBlock, TestBlock]
+    await cache.put(other.cid, other.bytes)
+    disk.writeGate = new Promise(() => {})
+    const outcomes = Promise.all([
+      failure(Promise.resolve(cache.put(one.cid, one.bytes))),
+      failure(read(cache.get(one.cid))),
+      failure(Promise.resolve(cache.delete(one.cid))),
+      failure((async () => cache.claim(one.cid))())
+    ])
+    expect(await clock.run(outcomes)).toEqual(['CacheDiskError', 'NotFoundError', 'CacheDiskError', 'none'])
+    const began = clock.now()
+    await clock.run(cache.close())
+    expect([disk.closed, clock.now() - began <= 10_000, clock.pending]).toEqual([true, true, 0])
+  })
 })
 
 describe('many readers', () => {
