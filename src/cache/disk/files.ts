@@ -1,5 +1,6 @@
 import * as fs from 'node:fs'
 import { dirname, join } from 'node:path'
+import { CacheFormatError } from '../../interface/errors.ts'
 import { lockDirectory } from './directory-lock.ts'
 
 /** For the owner alone: what somebody reads is nobody else's business */
@@ -58,7 +59,14 @@ export const nodeFiles: CacheFiles = {
     })
   }),
   list: async (path) => fs.promises.readdir(path),
-  size: async (path) => (await fs.promises.stat(path)).size,
+  size: async (path) => {
+    const stats = await fs.promises.lstat(path)
+    // a link would lead out of the directory, and be cut off there; a pipe never ends
+    if (!stats.isFile()) {
+      throw new CacheFormatError(`${path} is no file, so nothing that a cache has made: nothing was changed there; remove it`)
+    }
+    return stats.size
+  },
   makeDirectory,
   rename: async (from, to) => fs.promises.rename(from, to),
   remove: async (path) => fs.promises.rm(path, { force: true }),

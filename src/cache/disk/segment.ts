@@ -71,8 +71,8 @@ export function parseName (name: string): { id: number, type: 'seg' | 'idx' } | 
   return match == null || id > MAX_SEGMENT ? undefined : { id, type: match[2] as 'seg' | 'idx' }
 }
 
-/** What fits into a note */
-const MAX_SEGMENT = 0xffff_ffff
+/** Numbers fit into a note, and those after it do, too: no store gets so far */
+const MAX_SEGMENT = 0xf000_0000
 
 /** Bytes in it that must be carried on when it goes: notes about segments that are still there */
 export function carriedBytes (segment: Segment): number {

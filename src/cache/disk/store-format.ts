@@ -112,6 +112,7 @@ async function readFormat (files: CacheFiles, path: string, rules: FormatRules):
         throw new CacheFormatError(`${path} is a block cache of version ${version}, and there is no way from there to version ${rules.version}: nothing was changed there`)
       }
     }
+    await assertSame(files, path, Buffer.from(nonce, 'hex'))
     return { format: { version, nonce: Buffer.from(nonce, 'hex') }, repaired: false }
   }
   const found = await findNonce(files, path)
@@ -132,6 +133,22 @@ function parse (text: string): { format?: unknown, version?: unknown, nonce?: un
       return {}
     }
     throw err
+  }
+}
+
+/** With another one all records would be taken for damage, and their space be given back */
+async function assertSame (files: CacheFiles, path: string, nonce: Uint8Array): Promise<void> {
+  let found: Uint8Array | undefined
+  try {
+    found = await findNonce(files, path)
+  } catch (err) {
+    if (errorCode(err) !== 'EIO') {
+      throw err
+    }
+    return
+  }
+  if (found != null && Buffer.compare(found, nonce) !== 0) {
+    throw new CacheFormatError(`${join(path, FORMAT_FILE)} belongs to another cache than the segments beside it: nothing was changed there; put back the one that was with them`)
   }
 }
 

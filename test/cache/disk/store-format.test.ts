@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { chmod, mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
@@ -34,6 +34,54 @@ describe('a directory', () => {
     const before = await contents(path)
     await expect(openTier({ path })).rejects.toThrow(expect.objectContaining({ name: 'CacheFormatError', message: expect.stringMatching(message) }))
     expect(await contents(path)).toEqual(before)
+  })
+
+  it('with the format of another cache is refused by name, and stays as it is', async () => {
+    const [path, other] = [await temporaryDirectory(), await temporaryDirectory()]
+    const { multihash, bytes } = block(1, 500)
+    for (const each of [path, other]) {
+      const { tier } = await openTier({ path: each })
+      await tier.write(multihash, bytes, 'authored')
+      await tier.close()
+    }
+    const own = await readFile(join(path, 'format.json'))
+    await writeFile(join(path, 'format.json'), await readFile(join(other, 'format.json')))
+    const before = await contents(path)
+    await expect(openTier({ path })).rejects.toThrow(expect.objectContaining({ name: 'CacheFormatError', message: expect.stringMatching(/another cache/) }))
+    expect(await contents(path)).toEqual(before)
+    await writeFile(join(path, 'format.json'), own)
+    const { tier } = await openTier({ path })
+    expect(await tier.read(tier.find(multihash))).toEqual(bytes)
+  })
+
+  it.each(['a link', 'a directory'])('with %s among its segments is refused by name, and whatever it leads to stays as it is', async what => {
+    const [path, elsewhere] = [await temporaryDirectory(), await temporaryDirectory()]
+    const { tier } = await openTier({ path })
+    const { multihash, bytes } = block(1, 500)
+    await tier.write(multihash, bytes, 'authored')
+    await tier.close()
+    const precious = join(elsewhere, 'precious')
+    await writeFile(precious, 'precious')
+    const name = join(path, 'segments', '00000050.seg')
+    await (what === 'a link' ? symlink(precious, name) : mkdir(name))
+    await expect(openTier({ path })).rejects.toThrow(expect.objectContaining({ name: 'CacheFormatError', message: expect.stringMatching(/is no file/) }))
+    expect(await readFile(precious, 'utf8')).toBe('precious')
+    await rm(name, { recursive: true })
+    const { tier: again } = await openTier({ path })
+    expect(await again.read(again.find(multihash))).toEqual(bytes)
+  })
+
+  it('with a file whose number leaves none for those to come keeps what is written', async () => {
+    const path = await temporaryDirectory()
+    const { tier } = await openTier({ path })
+    await tier.close()
+    await writeFile(join(path, 'segments', '4294967295.seg'), '')
+    const { multihash, bytes } = block(1, 500)
+    const { tier: again } = await openTier({ path })
+    await again.write(multihash, bytes, 'authored')
+    await again.close()
+    const { tier: last } = await openTier({ path })
+    expect(await last.read(last.find(multihash))).toEqual(bytes)
   })
 
   it('that is a file is refused by name', async () => {
