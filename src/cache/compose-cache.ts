@@ -8,6 +8,7 @@ import { Residents } from './residents.ts'
 import { Room } from './room.ts'
 import { Shares } from './shares.ts'
 import { Transit } from './transit.ts'
+import { within } from './within.ts'
 import type { CacheParams } from './params.ts'
 import type { CacheParts } from './cache-parts.ts'
 import type { DiskTier } from './disk/disk-tier.ts'
@@ -33,6 +34,9 @@ const PROBE_NOTE = 'probe'
 
 /** The policy goes on from what it knew so long ago at most when the process is killed */
 const SAVE_INTERVAL = 300_000
+
+/** For a last save, in ms: what is learnt again is not worth more waiting for a disk that hangs */
+const SAVE_TIMEOUT = 5_000
 
 /** Puts a cache together over a disk tier that is open */
 export async function composeCache (components: CacheComponents, params: CacheParams): Promise<BlockCache> {
@@ -114,11 +118,9 @@ export async function composeCache (components: CacheComponents, params: CachePa
     close: async () => {
       cancel()
       residents.close()
-      try {
-        await save()
-      } catch (err) {
+      await within(clock, SAVE_TIMEOUT, save().catch((err: unknown) => {
         log.error('what the cache learnt could not be saved - %e', err)
-      }
+      }))
       await disk.close()
     }
   })
