@@ -103,11 +103,15 @@ export async function composeCache (components: CacheComponents, params: CachePa
       await disk.saveNote(POLICY_NOTE, saved)
     }
   }
+  let closed = false
   let cancel = (): void => {}
   const saveLater = (): void => {
-    cancel = clock.schedule(SAVE_INTERVAL, () => {
-      save().catch((err: unknown) => { health.failed('saving what was learnt', err) }).finally(saveLater)
-    })
+    // a save may be under way when it is closed
+    if (!closed) {
+      cancel = clock.schedule(SAVE_INTERVAL, () => {
+        save().catch((err: unknown) => { health.failed('saving what was learnt', err) }).finally(saveLater)
+      })
+    }
   }
   saveLater()
 
@@ -116,6 +120,7 @@ export async function composeCache (components: CacheComponents, params: CachePa
     maxBytes,
     shared,
     close: async () => {
+      closed = true
       cancel()
       residents.close()
       await within(clock, SAVE_TIMEOUT, save().catch((err: unknown) => {

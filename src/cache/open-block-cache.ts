@@ -10,7 +10,7 @@ import { diskTier } from './disk/segment-tier.ts'
 import { cacheParams } from './params.ts'
 import type { CacheParamsInit } from './params.ts'
 import type { CacheFiles } from './disk/files.ts'
-import type { RequestFor, SharedTierFactory } from './shared/shared-tier.ts'
+import type { RequestFor, SharedTier, SharedTierFactory } from './shared/shared-tier.ts'
 import type { BlockVerifier } from '../block/verify.ts'
 import type { BlockCache } from '../interface/cache.ts'
 import type { Clock, Random } from '../interface/clock.ts'
@@ -35,24 +35,7 @@ export interface BlockCacheOptions extends CacheParamsInit {
   files?: CacheFiles
 }
 
-/**
- * Opens a cache of blocks in a directory, for this process alone. It is a blockstore for Helia that stays within
- * `maxBytes`, survives a crash and a full disk, and hashes what it serves. What is `put` is the user's and stays until
- * it is deleted; what content routing has fetched may go when room is needed. Whoever opens it closes it.
- *
- * @example
- *
- * ```ts
- * import { createHeliaLight } from 'helia'
- * import { openBlockCache, withContentRouting } from 'portolan'
- *
- * const cache = await openBlockCache({ path: './cache', maxBytes: 10_000_000_000 })
- * const helia = await withContentRouting(createHeliaLight({ blockstore: cache }), { providers: [] }).start()
- *
- * await helia.stop()
- * await cache.close()
- * ```
- */
+/** What `openBlockCache` of the package does, for whoever says how a shared level's questions are disclosed */
 export async function openBlockCache (options: BlockCacheOptions): Promise<BlockCache> {
   const { path, clock = systemClock, random = systemRandom, logger = silent, verifier = blockVerifier() } = options
 
@@ -63,13 +46,15 @@ export async function openBlockCache (options: BlockCacheOptions): Promise<Block
   const log = logger.forComponent('portolan:cache')
   const disk = diskTier({ clock, log }, { path: resolve(path), maxBytes: params.maxBytes, files: options.files })
   const { blocks, repairs } = await disk.open()
+  let shared: SharedTier | undefined
+  let cache: BlockCache | undefined
 
   try {
     for (const repair of repairs) {
       log.error('the cache in %s was repaired: %s', path, repair)
     }
-    const shared = await options.shared?.({ request: options.request ?? (() => undefined), verifier, logger, clock, random })
-    const cache = await composeCache({ disk, shared, verifier, clock, random, log }, params)
+    shared = await options.shared?.({ request: options.request ?? (() => undefined), verifier, logger, clock, random })
+    cache = await composeCache({ disk, shared, verifier, clock, random, log }, params)
 
     if (options.metrics != null) {
       cacheMetrics(options.metrics, cache)
@@ -77,7 +62,8 @@ export async function openBlockCache (options: BlockCacheOptions): Promise<Block
     log('%d blocks are in the cache in %s', blocks, path)
     return cache
   } catch (err) {
-    await disk.close()
+    // what went wrong is what the caller is told, and not what that leads to
+    await Promise.allSettled(cache == null ? [shared?.close(), disk.close()] : [cache.close()])
     throw err
   }
 }

@@ -3,9 +3,20 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openBlockCache } from '../../src/cache/open-block-cache.ts'
+import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 import { block, failure, read } from './support/blocks.ts'
 import type { BlockCacheOptions } from '../../src/cache/open-block-cache.ts'
+import type { SharedTier } from '../../src/cache/shared/shared-tier.ts'
 import type { BlockCache } from '../../src/interface/cache.ts'
+import type { Metrics } from '../../src/interface/metrics.ts'
+
+const stoppedShared: SharedTier = {
+  async get () { return undefined },
+  offer () {},
+  stats: () => ({ asked: 0, hits: 0, misses: 0, bypassed: 0, late: 0, written: 0, dropped: 0, damaged: 0, outages: 0 }),
+  health: () => ({ state: 'ok' }),
+  async close () {}
+}
 
 describe('openBlockCache', () => {
   let path: string
@@ -60,6 +71,18 @@ describe('openBlockCache', () => {
 
   it('is for one process at a time', async () => {
     expect(await failure(open())).toBe('CacheLockedError')
+  })
+
+  it('leaves nothing open when it cannot be opened to the end', async () => {
+    await cache.close()
+    const clock = new VirtualClock()
+    const closed: string[] = []
+    const shared = { ...stoppedShared, close: async () => { closed.push('shared') } }
+    const metrics = { registerMetricGroup () { throw new Error('registered already') } } as unknown as Metrics
+
+    await expect(open({ clock, metrics, shared: async () => shared })).rejects.toThrow('registered already')
+    expect({ closed, timers: clock.pending }).toEqual({ closed: ['shared'], timers: 0 })
+    cache = await open()
   })
 
   it.each([
