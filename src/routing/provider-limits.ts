@@ -109,7 +109,7 @@ export class ProviderLimits {
   #shrink (state: State, share: number, least: number): void {
     state.starting = false
     // what is below that already stays as it is
-    state.limit = Math.min(state.limit, Math.max(Math.min(least, this.#most), Math.floor(state.limit * share)))
+    state.limit = Math.min(state.limit, Math.max(least, Math.floor(state.limit * share)))
   }
 
   #state (id: ProviderId, now: number): State {

@@ -58,25 +58,52 @@ describe('the limit of a provider', () => {
     expect(limits.of(ID)).toBe(256)
   })
 
-  it('is halved once for all that were asked together, to eight for who says that it is overloaded, and recovers', () => {
+  it('is halved once for all that were asked together, and recovers', () => {
     const limits = new ProviderLimits(256)
     answers(limits, 1_000, 25)
     for (let i = 0; i < 50; i++) {
       limits.failed(ID, 'stalled', 0)
     }
     expect(limits.of(ID)).toBe(128)
-    for (let i = 0; i < 20; i++) {
-      answers(limits, 7, 25)
-      while (limits.of(ID) > 8) {
-        const before = limits.of(ID)
-        answers(limits, before, 25)
-        limits.failed(ID, 'overloaded', 0)
-        if (limits.of(ID) >= before) break
-      }
-    }
-    expect(limits.of(ID)).toBeLessThanOrEqual(FIRST_LIMIT)
     answers(limits, 5_000, 25)
     expect(limits.of(ID)).toBe(256)
+  })
+
+  it('sinks to eight for who says that it is overloaded again and again, and for who stalls to no less than it began with', () => {
+    const limits = new ProviderLimits(256)
+    /** One failure after the other, with answers between them that tell nothing */
+    const fails = (outcome: 'overloaded' | 'stalled'): number[] => Array.from({ length: 6 }, () => {
+      limits.failed(ID, outcome, 0)
+      for (let i = 0; i < 256; i++) {
+        limits.answered(ID, 25, 0, 0)
+      }
+      return limits.of(ID)
+    })
+    answers(limits, 1_000, 25)
+    expect(fails('stalled')).toEqual([128, 64, 64, 64, 64, 64])
+    expect(fails('overloaded')).toEqual([32, 16, 8, 8, 8, 8])
+    // and what is below that is not raised by a failure
+    expect(fails('stalled')).toEqual([8, 8, 8, 8, 8, 8])
+  })
+
+  it('bears a few ms of waiting where answers come at once', () => {
+    const limits = new ProviderLimits(256)
+    answers(limits, 1_000, 1)
+    answers(limits, 1_000, 21)
+    expect(limits.of(ID)).toBe(256)
+    answers(limits, 1_000, 23)
+    expect(limits.of(ID)).toBe(FIRST_LIMIT)
+  })
+
+  it('is remembered for so many providers, those that answered last', () => {
+    const limits = new ProviderLimits(256)
+    answers(limits, 1_000, 25)
+    for (let i = 0; i < 1_023; i++) {
+      limits.answered(`http:${i}.example`, 25, 1, 0)
+    }
+    expect(limits.of(ID)).toBe(256)
+    limits.answered('http:one-more.example', 25, 1, 0)
+    expect(limits.of(ID)).toBe(FIRST_LIMIT)
   })
 
   it('is never above the largest nor below one, whatever comes', () => {
