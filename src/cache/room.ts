@@ -14,6 +14,12 @@ const BATCH = 256
 const DRAIN_SHARE = 1 / 64
 const MAX_DRAIN_START = 16_777_216
 
+/** Bytes that are gone and whose space was not given back, of all files: below this it costs sixteen bytes of copying to get one, and promises end soon */
+const WORTHWHILE = 1 / 16
+
+/** Between two rounds that nobody waits for, in ms: each looks at all that is condemned */
+const REST = 20
+
 /** How often a writer who waits looks at the files, in ms: the disk gives back space without saying so */
 const POLL = 200
 
@@ -43,15 +49,18 @@ export interface RoomInit {
 export class Room {
   readonly #init: RoomInit
   readonly #progress: Progress
-  readonly #queue: symbol[] = []
+  readonly #queue: Array<{ readonly cost: number }> = []
   #taken = 0
+  #wanted = 0
   #working?: Promise<void>
-  #cancel?: () => void
+  #copying?: Promise<void>
+  #next?: { readonly at: number, readonly cancel: () => void }
+  #restUntil = -Infinity
+  readonly #closing = new AbortController()
   #isPinned: IsPinned = () => false
   #askPins = 0
   /** Pins could not be looked up: nothing is evicted until then */
   #pinsAgain = 0
-  #closed = false
 
   constructor (init: RoomInit) {
     this.#init = init
@@ -87,6 +96,12 @@ export class Room {
     return this.#queue.length === 0 && this.#fits(cost)
   }
 
+  /** Somebody who did not wait would have used so much: the next one may find it */
+  want (cost: number): void {
+    this.#wanted = cost
+    this.#runIn(this.#restUntil - this.#init.clock.now())
+  }
+
   /** Room for a record, until `release`; false when there is none within `ms` */
   async take (cost: number, ms: number): Promise<boolean> {
     if (this.fits(cost)) {
@@ -96,7 +111,7 @@ export class Room {
     }
     const { clock } = this.#init
     const until = clock.now() + ms
-    const me = Symbol('writer')
+    const me = { cost }
     this.#queue.push(me)
 
     try {
@@ -109,7 +124,7 @@ export class Room {
         if (left <= 0) {
           return false
         }
-        this.#makeRoom(cost)
+        void this.#run()
         await this.#progress.next(Math.min(left, POLL))
       }
       return false
@@ -129,78 +144,104 @@ export class Room {
   /** All that is condemned and may go is gone when it resolves */
   async drain (signal?: AbortSignal): Promise<void> {
     await this.#repin()
-    await raceSignal(this.#run(), signal)
+    // what is under way may have looked before the last one was condemned
+    await raceSignal((async () => {
+      await this.#working
+      await this.#run()
+    })(), signal)
   }
 
   async close (): Promise<void> {
-    this.#closed = true
-    this.#cancel?.()
+    this.#closing.abort(new Error('the cache is being closed'))
+    this.#next?.cancel()
     this.#progress.notify()
     await this.#working
+    await this.#copying
+  }
+
+  get #closed (): boolean {
+    return this.#closing.signal.aborted
   }
 
   #fits (cost: number): boolean {
-    return this.#init.disk.usage().files + this.#taken + cost <= this.#init.maxBytes
+    const { files, headroom } = this.#init.disk.usage()
+    return files + headroom + this.#taken + cost <= this.#init.maxBytes
   }
 
   #kick (): void {
-    const { residents, maxBytes } = this.#init
+    const { clock, residents, disk, maxBytes } = this.#init
 
-    if (residents.condemnedBytes > Math.min(MAX_DRAIN_START, maxBytes * DRAIN_SHARE)) {
-      void this.#run()
+    if (residents.condemnedBytes > Math.min(MAX_DRAIN_START, maxBytes * DRAIN_SHARE) || !this.#fits(disk.usage().headroom)) {
+      this.#runIn(this.#restUntil - clock.now())
     }
   }
 
-  #makeRoom (cost: number): void {
-    const { residents, disk, maxBytes } = this.#init
+  #runIn (ms: number): void {
+    const at = this.#init.clock.now() + Math.max(0, ms)
 
-    if (residents.condemned.size > 0) {
+    if (this.#closed || this.#working != null || (this.#next != null && this.#next.at <= at)) {
+      return
+    }
+    this.#next?.cancel()
+    this.#next = undefined
+    if (ms <= 0) {
       void this.#run()
-    } else if (disk.usage().live + this.#taken + cost <= maxBytes) {
-      void this.#once(async () => (await disk.compact()).freedBytes > 0)
+    } else {
+      this.#next = { at, cancel: this.#init.clock.schedule(ms, () => { void this.#run() }) }
     }
   }
 
+  /** One at a time; those who come while it runs wait for that one. What is copied meanwhile is not waited for */
   async #run (): Promise<void> {
-    await this.#once(async () => this.#drain())
-  }
-
-  /** One at a time; those who come while it runs wait for that one. `work` says whether it made room */
-  async #once (work: () => Promise<boolean>): Promise<void> {
     this.#working ??= (async () => {
-      let more = false
-      try {
-        more = await work()
-      } catch (err) {
-        this.#init.failed('giving back space', err)
-      } finally {
-        this.#working = undefined
-        if (more) {
-          this.#progress.notify()
-        }
+      this.#next?.cancel()
+      this.#next = undefined
+      await this.#tried(async () => this.#drain())
+      this.#working = undefined
+      this.#copying ??= this.#tried(async () => this.#compact()).finally(() => { this.#copying = undefined })
+      this.#restUntil = this.#init.clock.now() + REST
+      if (this.#init.residents.condemned.size > 0) {
+        this.#runIn(this.#untilNext())
       }
     })()
     await this.#working
   }
 
-  async #drain (): Promise<boolean> {
-    const { clock, residents } = this.#init
+  async #tried (work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (err) {
+      if (!this.#closed) {
+        this.#init.failed('giving back space', err)
+      }
+    }
+  }
 
-    if (clock.now() >= this.#askPins) {
+  async #drain (): Promise<void> {
+    if (this.#init.clock.now() >= this.#askPins) {
       await this.#repin()
     }
-    this.#cancel?.()
-    this.#cancel = undefined
-
-    let evicted = false
     for (let due = this.#due(); due.length > 0 && !this.#closed; due = this.#due()) {
-      evicted = await this.#evict(await this.#unpinned(due)) || evicted
+      await this.#evict(await this.#unpinned(due))
       this.#progress.notify()
     }
-    if (residents.condemned.size > 0 && !this.#closed) {
-      this.#cancel = clock.schedule(Math.max(this.#untilNext(), this.#pinsAgain - clock.now()), () => { void this.#run() })
+  }
+
+  /** For whoever waits, or so that the next one need not wait */
+  async #compact (): Promise<void> {
+    const { disk, maxBytes, residents } = this.#init
+    const { files, headroom, live } = disk.usage()
+    const target = maxBytes - headroom - this.#taken - Math.max(headroom, this.#wanted, this.#queue[0]?.cost ?? 0)
+    const isLast = this.#queue.length > 0 && residents.condemned.size === 0
+
+    this.#wanted = 0
+    if (files > target && !this.#closed && (isLast || files - live >= files * WORTHWHILE)) {
+      const { freedBytes } = await disk.compact({ signal: this.#closing.signal, target, ...!isLast && { least: WORTHWHILE } })
+
+      if (freedBytes > 0) {
+        this.#progress.notify()
+      }
     }
-    return evicted
   }
 
   #due (): number[] {
@@ -226,7 +267,7 @@ export class Room {
     for (const slot of residents.condemned.keys()) {
       next = Math.min(next, disk.promisedUntil(slot))
     }
-    return Math.max(1, next - clock.now())
+    return Math.max(REST, next - clock.now(), this.#pinsAgain - clock.now())
   }
 
   async #unpinned (slots: readonly number[]): Promise<Array<{ slot: number, hash: number }>> {
@@ -245,7 +286,7 @@ export class Room {
     })
   }
 
-  async #evict (blocks: ReadonlyArray<{ slot: number, hash: number }>): Promise<boolean> {
+  async #evict (blocks: ReadonlyArray<{ slot: number, hash: number }>): Promise<void> {
     const { clock, disk, residents, evicting } = this.#init
     const now = clock.now()
     // somebody may have been promised one while pins were asked about
@@ -258,7 +299,6 @@ export class Room {
       }
       await disk.remove(slots)
     }
-    return slots.length > 0
   }
 
   /** What is pinned no more is the policy's affair again */

@@ -1,11 +1,16 @@
+import { readdirSync, statSync } from 'node:fs'
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { zipf } from '../../bench/cache/workloads.ts'
+import { nodeFiles } from '../../src/cache/disk/files.ts'
 import { openBlockCache } from '../../src/cache/open-block-cache.ts'
+import { seededRandom } from '../../src/clock/random.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
-import { block, read } from './support/blocks.ts'
+import { block, blocks, read } from './support/blocks.ts'
+import type { CacheFiles } from '../../src/cache/disk/files.ts'
 
 const MAX_BYTES = 8_388_608
 
@@ -66,4 +71,85 @@ describe('on a real disk', () => {
     expect(await again.has(own.cid)).toBe(true)
     await again.close()
   })
+
+  it.each([4, 8, 16])('a storm of blocks of all sizes stays within %d MiB at every moment, while space is given back too', async mebibytes => {
+    const clock = new VirtualClock()
+    const maxBytes = mebibytes * 1_048_576
+    const cache = await openBlockCache({ path, maxBytes, memoryBytes: 0, clock })
+    const random = seededRandom(mebibytes)
+    const sizes: number[] = []
+    const watch = setInterval(() => { sizes.push(sizeNow(path)) }, 2)
+
+    try {
+      for (let written = 0; written < 5 * maxBytes;) {
+        const some = await Promise.all(Array.from({ length: 6 }, async () => block(Math.floor(1_024 * 2 ** (11 * random.next())))))
+        written += some.reduce((sum, { bytes }) => sum + bytes.byteLength, 0)
+        // whoever waits and whoever does not
+        await during(clock, async () => Promise.all(some.map(async ({ cid, bytes }, i) => cache.admit(cid, bytes, { origin: 'test', wait: i % 2 === 0 }))))
+        sizes.push(sizeNow(path))
+      }
+    } finally {
+      clearInterval(watch)
+    }
+    expect(cache.stats().evictedBytes).toBeGreaterThan(maxBytes)
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(maxBytes)
+    await cache.close()
+  })
+
+  it('for each byte that it takes it writes three or so, in a cache that is full', async () => {
+    const clock = new VirtualClock()
+    let written = 0
+    const files: CacheFiles = {
+      ...nodeFiles,
+      open: async (name, mode) => {
+        const file = await nodeFiles.open(name, mode)
+        return name.endsWith('.seg')
+          ? {
+              read: async (target, at) => file.read(target, at),
+              write: async (buffers, at) => {
+                const bytes = await file.write(buffers, at)
+                written += bytes
+                return bytes
+              },
+              truncate: async length => file.truncate(length),
+              sync: async () => file.sync(),
+              size: async () => file.size(),
+              close: async () => file.close()
+            }
+          : file
+      }
+    }
+    const cache = await openBlockCache({ path, maxBytes: 16_777_216, memoryBytes: 0, clock, files, random: seededRandom(1) })
+    const all = await blocks(3_000, 16_384)
+    const draw = zipf(all.length, 0.8, seededRandom(2))
+    const taken = { bytes: 0 }
+    const request = async (): Promise<void> => {
+      const { cid, bytes } = all[draw()] as { cid: typeof all[number]['cid'], bytes: Uint8Array }
+      if (await cache.has(cid)) {
+        await read(cache.get(cid))
+      } else if (await during(clock, async () => cache.admit(cid, new Uint8Array(bytes), { origin: 'test' }))) {
+        taken.bytes += bytes.byteLength
+      }
+    }
+    for (let i = 0; i < 2_500; i++) {
+      await request()
+    }
+    const before = { written, taken: taken.bytes }
+    for (let i = 0; i < 3_500; i++) {
+      await request()
+    }
+    const amplification = (written - before.written) / (taken.bytes - before.taken)
+    expect(taken.bytes - before.taken).toBeGreaterThan(16_777_216)
+    expect(amplification).toBeLessThan(3.5)
+    await cache.close()
+  }, 60_000)
 })
+
+function sizeNow (path: string): number {
+  let size = 0
+  for (const name of readdirSync(path, { recursive: true, encoding: 'utf8' })) {
+    const found = statSync(join(path, name), { throwIfNoEntry: false })
+    size += found?.isFile() === true ? found.size : 0
+  }
+  return size
+}

@@ -73,8 +73,10 @@ export interface DiskTier {
   /**
    * Gives back the space of what is gone now, and not when it pays: until `usage().files` is at most `target`,
    * or all of it. Rejects when a fault of the disk kept something from being given back
+   *
+   * `least`: a file of which less than that part is gone is left as it is
    */
-  compact (options?: { signal?: AbortSignal, target?: number }): Promise<{ freedBytes: number }>
+  compact (options?: { signal?: AbortSignal, target?: number, least?: number }): Promise<{ freedBytes: number }>
   usage (): DiskUsage
   /** A small value that outlives restarts, such as what the policy learnt */
   saveNote (name: string, value: Uint8Array): Promise<void>

@@ -18,6 +18,7 @@ import type { OpenStoreInit, StoreOpening } from './open-store.ts'
 import type { OpenedStore } from './opened-store.ts'
 import type { RecordPlace } from './record.ts'
 import type { ExpectedBlock } from './record-read.ts'
+import type { ReclaimOptions } from './space.ts'
 
 export interface DiskTierInit {
   /** A directory for this alone; made when it is missing */
@@ -223,9 +224,9 @@ class SegmentTier implements DiskTier {
     await removed
   }
 
-  async compact (options: { signal?: AbortSignal, target?: number } = {}): Promise<{ freedBytes: number }> {
+  async compact (options: ReclaimOptions = {}): Promise<{ freedBytes: number }> {
     const { space } = this.#open
-    return { freedBytes: await space.reclaim(() => this.#bytesOfFiles(), options.target, options.signal) }
+    return { freedBytes: await space.reclaim(() => this.#bytesOfFiles(), options) }
   }
 
   usage (): DiskUsage {

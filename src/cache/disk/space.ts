@@ -16,6 +16,14 @@ const UNHURRIED = 16_777_216
 /** Milliseconds before a segment that could not be compacted is tried again: a bad sector does not go away by trying */
 const RETRY_AFTER = 600_000
 
+export interface ReclaimOptions {
+  readonly signal?: AbortSignal
+  /** Stop when there are at most so many bytes of files */
+  readonly target?: number
+  /** Part of a segment that has to be gone */
+  readonly least?: number
+}
+
 /** Gives back the space of what is gone: slowly by itself where that pays, at once when asked */
 export class Space {
   readonly #store: OpenedStore
@@ -44,28 +52,20 @@ export class Space {
     }
   }
 
-  /**
-   * @param files - stop when there are at most so many bytes of files
-   * @returns bytes that were given back
-   */
-  async reclaim (bytesOfFiles: () => number, files: number | undefined, signal: AbortSignal | undefined): Promise<number> {
+  /** @returns bytes that were given back */
+  async reclaim (bytesOfFiles: () => number, { target, signal, least = WHEN_ASKED }: ReclaimOptions): Promise<number> {
     const before = bytesOfFiles()
 
     this.#unhurried.abort()
     await this.#exclusive(async () => {
-      const isEnough = (): boolean => files != null && bytesOfFiles() <= files
+      const isEnough = (): boolean => target != null && bytesOfFiles() <= target
       let failure: Error | undefined
 
-      await this.#store.log.turn(() => {
-        const { current } = this.#store.segments
-        if (current != null && !isEnough() && deadShare(current) >= WHEN_ASKED) {
-          this.#store.segments.endCurrent()
-        }
-      })
       await this.#store.segments.settled()
       // each is looked at once, also when copying it gave back nothing, or failed a minute ago
       const tried = new Set<number>()
-      for (let segment; !isEnough() && (segment = this.#next(WHEN_ASKED, tried)) != null;) {
+      let ended = isEnough() ? undefined : await this.#endCurrent(WORTHWHILE)
+      for (let segment; !isEnough() && (segment = this.#next(least, tried) ?? (ended == null ? ended = await this.#endCurrent(least) : undefined)) != null;) {
         tried.add(segment.id)
         signal?.throwIfAborted()
         this.#closed.signal.throwIfAborted()
@@ -81,6 +81,21 @@ export class Space {
       }
     })
     return Math.max(before - bytesOfFiles(), 0)
+  }
+
+  /** The segment that is written to, so that what is gone from it can be given back as well */
+  async #endCurrent (least: number): Promise<Segment | undefined> {
+    let ended: Segment | undefined
+
+    await this.#store.log.turn(() => {
+      const { current } = this.#store.segments
+      if (current != null && deadShare(current) >= least) {
+        ended = current
+        this.#store.segments.endCurrent()
+      }
+    })
+    await this.#store.segments.settled()
+    return ended
   }
 
   /** Stops what is under way between two steps */
