@@ -106,13 +106,13 @@ export class TieredCache implements BlockCache {
     const fetched = bytes instanceof Uint8Array && this.#take(bytes)
     const whole = bytes instanceof Uint8Array ? bytes : await raceSignal(collect(cid, bytes, this.#parts.verifier.maxBlockSize), options?.signal)
 
-    await raceSignal(this.#writes.put({ cid, key, bytes: whole }, fetched ? 'fetched' : this.#init.puts), options?.signal)
+    await raceSignal(this.#writes.put({ cid, key, bytes: whole }, fetched ? 'fetched' : this.#init.puts, { follows: fetched }), options?.signal)
     return cid
   }
 
   async admit (cid: CID, bytes: Uint8Array, options: AdmitOptions): Promise<boolean> {
     this.#begin(options)
-    const kept = await raceSignal(this.#writes.put({ cid, key: cacheKey(cid), bytes }, 'fetched', options.client), options.signal)
+    const kept = await raceSignal(this.#writes.put({ cid, key: cacheKey(cid), bytes }, 'fetched', options), options.signal)
     this.#init.shared?.offer(cid.multihash.bytes, bytes)
     return kept
   }

@@ -34,6 +34,11 @@ export class CacheCounts {
     this.#recent[hash % RECENT_MISSES] = hash
   }
 
+  /** The same block is about to come once more, for the same reader */
+  again (hash: number): void {
+    this.#recent[hash % RECENT_MISSES] = hash
+  }
+
   /**
    * A fetched block has come: somebody missed it. Helia asks `has` and goes to the network without a read, so most
    * misses are seen here first.

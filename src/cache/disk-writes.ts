@@ -56,8 +56,12 @@ export class DiskWrites {
     }
   }
 
-  /** What is not kept can be read for a while: from memory, or else from disk, or else the writer waits */
-  async pass (block: Block): Promise<void> {
+  /**
+   * What is not kept can be read for a while: from memory, or else from disk, or else the writer waits
+   *
+   * @returns whether it can: not always, for a writer who does not wait
+   */
+  async pass (block: Block, wait: boolean): Promise<boolean> {
     const { clock, transit, residents, disk, room, health, counts } = this.#parts
     const { cid, key, bytes } = block
     const until = clock.now() + PATIENCE
@@ -66,16 +70,19 @@ export class DiskWrites {
     for (let slowed = false; ; slowed = true) {
       if (transit.fits(bytes.byteLength)) {
         transit.hold(key, bytes)
-        return
+        return true
       }
       if (health.ok && room.fits(cost)) {
         try {
           residents.condemn(await this.write(block, cost, 'fetched'))
           room.release(cost)
-          return
+          return true
         } catch (err) {
           health.failed('writing', err)
         }
+      }
+      if (!wait) {
+        return false
       }
       if (!slowed) {
         counts.slowedWrites++

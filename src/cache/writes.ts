@@ -7,7 +7,7 @@ import type { CacheParts } from './cache-parts.ts'
 import type { DiskReads } from './disk-reads.ts'
 import type { Block } from './disk-writes.ts'
 import type { CacheKey } from './key.ts'
-import type { CacheKind } from '../interface/cache.ts'
+import type { AdmitOptions, CacheKind } from '../interface/cache.ts'
 import type { CID } from 'multiformats/cid'
 
 /** Bytes under way to the disk; a disk that lets more pile up is not given more: a second of a slow one */
@@ -16,9 +16,16 @@ const MAX_BACKLOG = 67_108_864
 /** For what is under way, in ms: then it is the disk's own, which waits as long for it again */
 const CLOSE_TIMEOUT = 10_000
 
+export interface WriteOptions extends Pick<AdmitOptions, 'client' | 'wait'> {
+  /** It was fetched by somebody who has admitted it before: nobody asks for it anew */
+  readonly follows?: boolean
+}
+
 interface Writing {
   readonly kind: CacheKind
   readonly bytes: Uint8Array
+  /** Whether it can be read for a while when it is over, even if its writer had to wait for that */
+  readonly wait: boolean
   /** Whether it was kept */
   readonly done: Promise<boolean>
 }
@@ -57,7 +64,8 @@ export class Writes {
   /**
    * @returns whether it is kept: on disk, where the operating system has it
    */
-  async put (block: Block, kind: CacheKind, client?: string): Promise<boolean> {
+  async put (block: Block, kind: CacheKind, options: WriteOptions = {}): Promise<boolean> {
+    const { wait = true } = options
     const { verifier, counts } = this.#parts
     const { cid, key, bytes } = block
     const verifying = verifier.verify(cid, bytes)
@@ -71,12 +79,12 @@ export class Writes {
     }
     const current = this.#writing.get(key)
 
-    if (current != null && (kind === 'fetched' || current.kind === 'authored')) {
+    if (current != null && (kind === 'fetched' || current.kind === 'authored') && (current.wait || !wait)) {
       counts.joined++
       return this.#disk.inTime(current.done, current.kind)
     }
-    const done = this.#mutations.run(key, async () => kind === 'authored' ? this.#author(block) : this.#fetch(block, client))
-    const writing = { kind, bytes, done }
+    const done = this.#mutations.run(key, async () => kind === 'authored' ? this.#author(block) : this.#fetch(block, options))
+    const writing = { kind, bytes, wait, done }
     this.#writing.set(key, writing)
     this.#backlog += bytes.byteLength
     const over = (): void => {
@@ -203,8 +211,8 @@ export class Writes {
     shares?.forget(slot)
   }
 
-  async #fetch (block: Block, client: string | undefined): Promise<boolean> {
-    const { disk, residents, counts, health, shares, memory, room } = this.#parts
+  async #fetch (block: Block, { client, wait = true, follows = false }: WriteOptions): Promise<boolean> {
+    const { disk, residents, counts, health, shares, memory, room, transit } = this.#parts
     const { cid, key, bytes } = block
     const multihash = cid.multihash.bytes
     const slot = await this.#present(cid, key)
@@ -214,6 +222,13 @@ export class Writes {
       this.#disk.promise(slot)
       return true
     }
+    const held = transit.get(key)
+
+    if (follows && held != null) {
+      counts.joined++
+      transit.hold(key, held)
+      return false
+    }
     const hash = disk.hashOf(multihash)
     const cost = disk.costOf(bytes.byteLength)
 
@@ -222,15 +237,17 @@ export class Writes {
     }
     if (!health.ok || this.#backlog > MAX_BACKLOG) {
       counts.skippedWrites++
-      await this.#disk.pass(block)
-      return false
+      return this.#pass(block, hash, wait)
     }
-    const ticket = client == null || this.#mayOwn(client, cost) ? residents.enter(hash, cost) : undefined
+    const isRoom = wait || room.fits(cost)
+    const ticket = isRoom && (client == null || this.#mayOwn(client, cost)) ? residents.enter(hash, cost) : undefined
 
     if (ticket == null) {
       counts.declined++
-      await this.#disk.pass(block)
-      return false
+      if (!isRoom) {
+        room.want(cost)
+      }
+      return this.#pass(block, hash, wait)
     }
 
     let written: number
@@ -244,8 +261,7 @@ export class Writes {
         counts.skippedWrites++
         health.failed('writing', err)
       }
-      await this.#disk.pass(block)
-      return false
+      return this.#pass(block, hash, wait)
     }
     residents.landed(ticket, written)
     room.release(cost)
@@ -255,6 +271,13 @@ export class Writes {
       shares?.own(client, written, cost)
     }
     return true
+  }
+
+  async #pass (block: Block, hash: number, wait: boolean): Promise<false> {
+    if (!await this.#disk.pass(block, wait)) {
+      this.#parts.counts.again(hash)
+    }
+    return false
   }
 
   /** The slot of a block that is there and, if it was not looked at since the cache was opened, right */

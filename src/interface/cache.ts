@@ -8,6 +8,11 @@ export interface AdmitOptions extends AbortOptions {
   readonly origin: string
   /** For whom; counts towards that client's share of the cache. @default nobody's */
   readonly client?: string
+  /**
+   * `false`: whoever brings it has it and does not count on reading it here. Where it could be kept or held only by
+   * making its writer wait for room, it is not, and nothing is promised. @default true
+   */
+  readonly wait?: boolean
 }
 
 /**
@@ -21,7 +26,7 @@ export interface LocalStore {
   /**
    * A cache that tells fetched blocks from authored ones. Resolves when the block can
    * be read, and has reached the operating system if it was kept. May decline: then
-   * it can be read for some seconds, as after a `put` of Helia's own.
+   * it can be read for some seconds, as after a `put` of Helia's own, unless `wait` is `false`.
    *
    * @returns whether it was kept
    */

@@ -138,7 +138,7 @@ export class LocalCopies {
     try {
       const { signal } = timeout
       await raceSignal((async () => {
-        await (this.#store.admit == null ? this.#store.put(cid, bytes, { signal }) : this.#store.admit(cid, bytes, { origin: 'retrieval', client }))
+        await (this.#store.admit == null ? this.#store.put(cid, bytes, { signal }) : this.#store.admit(cid, bytes, { origin: 'retrieval', client, wait: false }))
       })(), signal)
     } catch (err) {
       stats.storeFailures++

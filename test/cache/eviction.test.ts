@@ -126,6 +126,53 @@ describe('a block that cannot be named', () => {
   })
 })
 
+describe('who does not wait', () => {
+  it('is never slowed: what was kept or held can be read for five seconds, what was not is not here', async () => {
+    const { cache, clock, disk } = await smallCache()
+    const held: TestBlock[] = []
+    let gone = 0
+
+    for (const one of await blocks(60)) {
+      // time stands still: to wait would be to hang
+      const kept = await cache.admit(one.cid, one.bytes, { ...ORIGIN, wait: false })
+      if (await cache.has(one.cid)) {
+        held.push(one)
+      } else {
+        expect(kept).toBe(false)
+        gone++
+      }
+      expect(disk.usage().files).toBeLessThanOrEqual(20_000)
+    }
+    expect(gone).toBeGreaterThan(30)
+    expect(cache.stats()).toMatchObject({ slowedWrites: 0, misses: 60 })
+    await clock.advance(5_000)
+    for (const { cid, bytes } of held) {
+      expect(await read(cache.get(cid))).toEqual(Buffer.from(bytes))
+    }
+    // and there is room again for the next one
+    await clock.advance(2_000)
+    const next = await block()
+    await cache.admit(next.cid, next.bytes, { ...ORIGIN, wait: false })
+    expect(await cache.has(next.cid)).toBe(true)
+  })
+
+  it('lets whoever puts the same block after him wait, and be promised it, and it was missed once', async () => {
+    const { cache, clock } = await smallCache()
+    for (const { cid, bytes } of await blocks(40)) {
+      await cache.admit(cid, bytes, { ...ORIGIN, wait: false })
+    }
+    const { cid, bytes } = await block()
+    const { misses } = cache.stats()
+    const admitted = cache.admit(cid, bytes, { ...ORIGIN, wait: false })
+    cache.fetched(bytes)
+    await clock.run(Promise.resolve(cache.put(cid, bytes)))
+    expect(await admitted).toBe(false)
+    expect(await read(cache.get(cid))).toEqual(Buffer.from(bytes))
+    expect(cache.stats().misses).toBe(misses + 1)
+    expect(cache.stats().slowedWrites).toBeGreaterThan(0)
+  })
+})
+
 describe('pins', () => {
   it('hold blocks that would go, are counted, and are asked about again', async () => {
     const { cache, clock } = await smallCache()
