@@ -61,6 +61,21 @@ describe('a block that is damaged on disk', () => {
     }
   })
 
+  it('is found at one read in so many, when that is the rate', async () => {
+    const held = await blocks(100, 10)
+    const { cache, disk } = await smallCache({ verifyRate: 0.1 })
+    for (const { cid, bytes } of held) {
+      await cache.put(cid, bytes)
+    }
+    for (const [slot, { cid }] of held.entries()) {
+      flip(disk, slot)
+      await failure(read(cache.get(cid)))
+    }
+    // 10 are expected, of seeded dice
+    expect(cache.stats().quarantined).toBeGreaterThan(4)
+    expect(cache.stats().quarantined).toBeLessThan(20)
+  })
+
   it('is found by verify, which names it and leaves its neighbours', async () => {
     const held = await blocks(5)
     const { cache, disk } = await smallCache()
