@@ -1,4 +1,5 @@
 import { isLoopbackAddress } from '../gateway/host-check.ts'
+import { formatBytes } from '../gateway/html.ts'
 import type { painter } from './style.ts'
 import type { ReadConfig } from '../config/file.ts'
 import type { Portolan } from '../portolan.ts'
@@ -8,7 +9,7 @@ export interface BannerInit {
   readonly gateway: string
   readonly control: string
   readonly config: ReadConfig
-  readonly node: Pick<Portolan, 'contacts' | 'libp2p'>
+  readonly node: Pick<Portolan, 'cache' | 'contacts' | 'libp2p'>
 }
 
 /** Names shown before "and N more" */
@@ -22,7 +23,7 @@ export function banner ({ version, gateway, control, config, node }: BannerInit,
     ['gateway', `${paint('cyan', `${gateway}/`)}`],
     ['control', control],
     ['store', config.store],
-    ['', 'unbounded: it keeps everything that is read'],
+    ...node.cache == null ? [] : [['', `blocks take at most ${formatBytes(node.cache.stats().maxBytes)} there: --cache-size`] as const],
     ...config.file == null ? [] : [['config', config.file] as const],
     ['identity', node.libp2p.peerId.toString()],
     ['swarm', listening.length === 0 ? 'not listening' : list(listening)],

@@ -21,10 +21,10 @@ export const cacheCommand: Command = {
   minArguments: 1,
   maxArguments: 1,
   description: `stats tells what is in the cache and how often it helped; verify reads and hashes every block and
-drops the damaged ones; ls lists the blocks; gc gives back the space of what is gone; clear drops
-what was fetched, and never what was put here or is pinned. Beside a running \`portolan serve\` on the
-same store it asks that node, otherwise it opens the cache itself. Exits with 1 when verify found
-damage.`,
+sets the damaged ones aside; ls lists the blocks; gc gives back the space of what is gone and makes a
+tenth of the room free; clear drops what was fetched and is not pinned, and what was put here only
+with --authored. Beside a running \`portolan serve\` on the same store it asks that node, otherwise it
+opens the cache itself. Exits with 1 when verify found damage.`,
   examples: ['portolan cache stats', 'portolan cache ls --json | jq -r .cid', 'portolan cache clear --store ./store'],
   own: {
     json: { type: 'boolean', description: 'Print JSON; ls prints one object a line.' },
@@ -37,7 +37,7 @@ damage.`,
     const action = ACTIONS.get(name)
 
     if (action == null) {
-      throw new UsageError(`portolan cache knows no ${JSON.stringify(name)}${didYouMean(name, [...ACTIONS.keys()], 'portolan cache ')}; it knows ${[...ACTIONS.keys()].join(', ')}`)
+      throw new UsageError(`portolan cache knows no ${JSON.stringify(name)}${didYouMean(name, [...ACTIONS.keys()], 'portolan cache ')} (it knows ${[...ACTIONS.keys()].join(', ')})`)
     }
     if (context.flags.authored === true && name !== 'clear') {
       throw new UsageError('--authored is for portolan cache clear')
@@ -79,19 +79,19 @@ async function verify ({ stdout, stderr, signal, flags, clock }: CommandContext,
   const { blocks, bytes, damaged } = last
   stdout.write(flags.json === true
     ? `${terminalJson({ blocks, bytes, damaged })}\n`
-    : `${blocks} ${blocks === 1 ? 'block' : 'blocks'}, ${formatBytes(bytes)}: ${damaged.length === 0 ? 'all are what their CIDs say' : `${damaged.length} damaged and set aside:\n${damaged.map(cid => `  ${cid}`).join('\n')}`}\n`)
+    : `${count(blocks)}, ${formatBytes(bytes)}: ${damaged.length === 0 ? 'all are what their CIDs say' : `${damaged.length} damaged and set aside:\n${damaged.map(cid => `  ${cid}`).join('\n')}`}\n`)
   return damaged.length === 0 ? EXIT_OK : EXIT_FAILURE
 }
 
 async function gc ({ stdout, stderr, signal, flags, clock }: CommandContext, cache: CacheTools): Promise<number> {
   const done = await working(stderr, clock, 'giving back space ...', async () => await cache.gc({ signal }))
-  stdout.write(flags.json === true ? `${terminalJson(done)}\n` : `${formatBytes(done.freedBytes)} given back, ${done.evicted} ${done.evicted === 1 ? 'block' : 'blocks'} evicted\n`)
+  stdout.write(flags.json === true ? `${terminalJson(done)}\n` : `${formatBytes(done.freedBytes)} given back, ${count(done.evicted)} evicted\n`)
   return EXIT_OK
 }
 
 async function clear ({ stdout, stderr, signal, flags, clock }: CommandContext, cache: CacheTools): Promise<number> {
   const done = await working(stderr, clock, 'dropping blocks ...', async () => await cache.clear({ signal, authored: flags.authored === true }))
-  stdout.write(flags.json === true ? `${terminalJson(done)}\n` : `${done.removed} ${done.removed === 1 ? 'block' : 'blocks'} dropped, ${formatBytes(done.freedBytes)} given back\n`)
+  stdout.write(flags.json === true ? `${terminalJson(done)}\n` : `${count(done.removed)} dropped, ${formatBytes(done.freedBytes)} given back\n`)
   return EXIT_OK
 }
 
@@ -105,8 +105,12 @@ async function working<T> (stderr: NodeJS.WriteStream, clock: CommandContext['cl
   }
 }
 
+function count (blocks: number): string {
+  return `${blocks} ${blocks === 1 ? 'block' : 'blocks'}`
+}
+
 function percent (share: number | undefined): string {
-  return share == null ? 'nothing was read yet' : `${(share * 100).toFixed(1)} %`
+  return share == null ? '-' : `${(share * 100).toFixed(1)} %`
 }
 
 function statsText (stats: ReportedStats, paint: ReturnType<typeof painter>): string {
@@ -115,9 +119,10 @@ function statsText (stats: ReportedStats, paint: ReturnType<typeof painter>): st
     ['state', health.state === 'ok' ? paint('green', 'ok') : paint('red', `degraded: ${health.reason}`)],
     ['on disk', `${bar(stats.diskBytes, stats.maxBytes)}  ${formatBytes(stats.diskBytes)} of ${formatBytes(stats.maxBytes)}`],
     ['in memory', `${formatBytes(stats.memoryBytes)}, and ${formatBytes(stats.transitBytes)} in transit`],
-    ['put here', `${blocks.authored} blocks, ${formatBytes(bytes.authored)}`],
-    ['fetched', `${blocks.fetched} blocks, ${formatBytes(bytes.fetched)}; ${formatBytes(stats.pinnedBytes)} of all are pinned`],
-    ['hits', `${percent(stats.hitRatio)}, of bytes ${percent(stats.byteHitRatio)}: memory ${hits.memory}, transit ${hits.transit}, disk ${hits.disk}, shared ${hits.shared}, missed ${misses}`],
+    ['put here', `${count(blocks.authored)}, ${formatBytes(bytes.authored)}`],
+    ['fetched', `${count(blocks.fetched)}, ${formatBytes(bytes.fetched)}${stats.pinnedBytes > 0 ? `; ${formatBytes(stats.pinnedBytes)} of them pinned` : ''}`],
+    ['hits', stats.hitRatio == null ? 'nothing was read yet' : `${percent(stats.hitRatio)}, of bytes ${percent(stats.byteHitRatio)}`],
+    ['', `memory ${hits.memory}, transit ${hits.transit}, disk ${hits.disk}, shared ${hits.shared}, missed ${misses}`],
     ['admitted', `${stats.admitted}, declined ${stats.declined}, joined ${stats.joined}`],
     ['evicted', `${stats.evicted}, ${formatBytes(stats.evictedBytes)}; deleted ${stats.deleted}`],
     ['window', `${formatBytes(stats.windowBytes)} for newcomers`],

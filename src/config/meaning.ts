@@ -1,6 +1,6 @@
 import { mayServe } from '../exchange/bitswap/server/policy.ts'
 import { multiaddr } from '@multiformats/multiaddr'
-import { cacheParams } from '../cache/params.ts'
+import { MIN_MAX_BYTES } from '../cache/params.ts'
 import { needsBitswap } from '../exchange/absent-bitswap.ts'
 import { foreignTransport } from '../exchange/lease/dial-address.ts'
 import { InvalidOptionError } from '../interface/errors.ts'
@@ -17,7 +17,7 @@ import type { Provider } from '../interface/provider.ts'
 type Config = Pick<LoadedConfig<typeof schema>, 'values' | 'sources'>
 
 const CHECKS: { readonly [K in ConfigKey]?: (values: Config['values'], source: string) => unknown } = {
-  'cache.size': values => values['cache.size'] === 0 || cacheParams({ maxBytes: values['cache.size'] }),
+  'cache.size': values => { cacheSize(values['cache.size']) },
   'routing.providers': values => values['routing.providers'].map(reachable),
   'routing.allowAddresses': values => addressPolicy({ allow: values['routing.allowAddresses'] }),
   'exchange.serve': values => whomToServe(values),
@@ -27,6 +27,13 @@ const CHECKS: { readonly [K in ConfigKey]?: (values: Config['values'], source: s
   'sharedCache.url': checkSharedCache,
   'libp2p.listen': values => libp2pOptions({ listen: values['libp2p.listen'] }),
   'libp2p.bootstrap': values => libp2pOptions({ bootstrap: values['libp2p.bootstrap'] })
+}
+
+/** The schema allows 0, which means that nobody said */
+function cacheSize (bytes: number): void {
+  if (bytes !== 0 && bytes < MIN_MAX_BYTES) {
+    throw new InvalidOptionError(`a cache takes at least ${MIN_MAX_BYTES} bytes (4MiB), or 0 for the default, not ${bytes}`)
+  }
 }
 
 /** Serving needs bitswap, and an allow-list somebody on it */

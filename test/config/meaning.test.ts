@@ -21,3 +21,11 @@ describe('peers that are to be asked', () => {
       .toThrow('exchange.askConnected (from the test): 8 peers would be asked over bitswap, and exchange.bitswap is off: leave one of the two out')
   })
 })
+
+describe('the size of the cache', () => {
+  it('is at least what two of the largest blocks take, or nobody said it', () => {
+    expect(() => { check({ 'cache.size': 0 }) }).not.toThrow()
+    expect(() => { check({ 'cache.size': 4_194_304 }) }).not.toThrow()
+    expect(() => { check({ 'cache.size': 4_000_000 }) }).toThrow('cache.size (from the test): a cache takes at least 4194304 bytes (4MiB), or 0 for the default, not 4000000')
+  })
+})
