@@ -85,6 +85,9 @@ class Node implements Portolan {
     if (typeof store !== 'string' || store === '') {
       throw new InvalidOptionError(`store must be a directory or "memory", got ${JSON.stringify(store)}`)
     }
+    if (store === 'memory' && sharedCache != null) {
+      throw new InvalidOptionError('a shared cache (sharedCache) is a level of the cache in a directory, and this node keeps its blocks in memory: name a directory (store), or leave sharedCache out')
+    }
     // checked here, before anything is opened
     const { operators, siblings, policy: addresses } = contentRoutingOptions({ ...routing, mode })
     this.#libp2p = libp2pOptions({ listen, bootstrap, maxConnections }, { policy: addresses })
@@ -100,7 +103,7 @@ class Node implements Portolan {
         shared: sharedCache,
         request: unroutedRequests({ clock: systemClock, ledger: nullLedger }, mode, 'cache')
       })
-    this.contacts = [...[...operators, ...siblings].map(({ id, addresses }) => addresses[0] ?? id), ...bootstrap ?? []]
+    this.contacts = [...[...operators, ...siblings].map(({ id, addresses }) => addresses[0] ?? id), ...bootstrap ?? [], ...sharedCache?.location == null ? [] : [sharedCache.location]]
 
     const { blockstore, datastore } = this.#storage
     const mixin = heliaMixin(({ policy, clock }) => undiciTransport({ policy, clock }), {

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, it } from 'vitest'
+import { redisTier } from '../src/cache/shared/redis-tier.ts'
 import { createPortolan } from '../src/portolan.ts'
 import { loopbackProvider } from '../src/testing/loopback-provider.ts'
 import { sampleFile } from '../src/testing/sample-file.ts'
@@ -75,6 +76,14 @@ it('has one identity over restarts, in one process and the next', async () => {
   const next = await createPortolan({ store })
   cleanup.push(() => next.stop())
   expect(next.libp2p.peerId.toString()).toBe(peer)
+})
+
+it('names the shared cache among those whom it contacts, and refuses one that would not be used', async () => {
+  const sharedCache = redisTier({ url: 'rediss://portolan:secret@cache.example:6380/2' })
+  const node = await createPortolan({ store: directory(), sharedCache, start: false })
+  cleanup.push(() => node.stop())
+  expect(node.contacts).toEqual(['rediss://cache.example:6380'])
+  await expect(createPortolan({ sharedCache })).rejects.toMatchObject({ name: 'InvalidOptionError', message: expect.stringContaining('name a directory') as string })
 })
 
 it('listens for nobody, looks for nobody and names nobody by default', async () => {

@@ -38,5 +38,6 @@ export function cacheMetrics (metrics: Metrics, cache: Pick<BlockCache, 'stats'>
   gauge('portolan_cache_pinned_bytes', 'Fetched blocks that would have gone if they were not pinned', now => now.pinnedBytes)
   gauge('portolan_cache_window_bytes', 'What the policy gives to newcomers', now => now.windowBytes)
   group('portolan_cache_blocks', 'kind', 'Blocks on disk, by kind', now => now.blocks)
+  group('portolan_cache_shared_total', 'event', 'What came of reads and writes of the shared level', now => ({ ...now.shared }))
   group('portolan_cache_block_bytes', 'kind', 'Their bytes, by kind', now => now.bytes)
 }

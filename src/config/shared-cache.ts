@@ -7,7 +7,7 @@ import { readPrivateFile } from './private-file.ts'
 import type { LoadedConfig } from './load.ts'
 import type { schema } from './schema.ts'
 import type { RedisTierInit } from '../cache/shared/redis-options.ts'
-import type { SharedTierFactory } from '../cache/shared/shared-tier.ts'
+import type { SharedTier, SharedTierComponents, SharedTierFactory } from '../cache/shared/shared-tier.ts'
 
 type Config = Pick<LoadedConfig<typeof schema>, 'values'>
 
@@ -19,7 +19,8 @@ export function sharedCache ({ values }: Config): SharedTierFactory | undefined 
   if (init == null || caFile === '') {
     return init == null ? undefined : redisTier(init)
   }
-  return async components => redisTier({ ...init, ca: await authorities(expand(caFile)) })(components)
+  const open = async (components: SharedTierComponents): Promise<SharedTier> => redisTier({ ...init, ca: await authorities(expand(caFile)) })(components)
+  return Object.assign(open, { location: redisTier(init).location })
 }
 
 /** What can be known to be wrong without opening anything; `source` is where the URL came from */

@@ -29,6 +29,8 @@ export interface LocalReadOptions {
   readonly shared?: boolean
   /** The same session has it already: it is spared nothing by reading it once more. @default false */
   readonly again?: boolean
+  /** Called when the block came from a level that others share */
+  onShared? (): void
 }
 
 /** The raw store under a node, read and written so that neither wrong bytes nor a hanging disk hurt a read */
@@ -59,7 +61,7 @@ export class LocalCopies {
     }
 
     try {
-      const bytes = await within(readLocal(this.#store, cid, { here, shared, signal: options.signal }), Math.min(STORE_TIMEOUT, options.timeout / 2), clock, options.signal)
+      const bytes = await within(readLocal(this.#store, cid, { here, shared, signal: options.signal, onShared: options.onShared }), Math.min(STORE_TIMEOUT, options.timeout / 2), clock, options.signal)
 
       if (bytes == null) {
         return undefined

@@ -5,14 +5,20 @@ export interface ReadLocalOptions {
   readonly here: boolean
   readonly shared: boolean
   readonly signal?: AbortSignal
+  /** Called when the block came from there */
+  onShared? (): void
 }
 
 /** The bytes of a block in the store, whole, or in a level of it that others share; undefined when it is in neither */
-export async function readLocal (store: LocalStore, cid: CID, { here, shared, signal }: ReadLocalOptions): Promise<Uint8Array | undefined> {
+export async function readLocal (store: LocalStore, cid: CID, { here, shared, signal, onShared }: ReadLocalOptions): Promise<Uint8Array | undefined> {
   const options = signal == null ? {} : { signal }
 
   if (!here || !await store.has(cid, options)) {
-    return shared ? store.getShared?.(cid, options) : undefined
+    const bytes = shared ? await store.getShared?.(cid, options) : undefined
+    if (bytes != null) {
+      onShared?.()
+    }
+    return bytes
   }
 
   let first: Uint8Array | undefined

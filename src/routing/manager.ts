@@ -299,7 +299,8 @@ export class ContentRoutingManager implements ContentRouting {
 
   async #local (cid: CID, key: BlockKey, options: RetrieveOptions, session?: SessionReads): Promise<Uint8Array | undefined> {
     const { signal, maxBlockSize, timeout = this.#params.timeout, store, offline } = options
-    const bytes = await this.#copies?.read(cid, key, { signal, maxBlockSize, timeout, here: store, shared: offline !== true, again: session?.again(key) })
+    let shared = false
+    const bytes = await this.#copies?.read(cid, key, { signal, maxBlockSize, timeout, here: store, shared: offline !== true, again: session?.again(key), onShared: () => { shared = true } })
 
     if (bytes == null) {
       return undefined
@@ -307,7 +308,7 @@ export class ContentRoutingManager implements ContentRouting {
 
     tell(this.#env.log, options, cid, 'cache', { bytes: bytes.byteLength })
     this.seen(cid, bytes, session?.root)
-    this.#stories.cached(cid, key, bytes.byteLength)
+    this.#stories.cached(cid, key, bytes.byteLength, shared)
     return bytes
   }
 

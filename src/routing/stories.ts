@@ -21,11 +21,11 @@ export class Stories {
   }
 
   /** A local hit is a story only where there is none of a retrieval: that one says more */
-  cached (cid: CID, key: BlockKey, bytes: number): void {
+  cached (cid: CID, key: BlockKey, bytes: number, shared = false): void {
     if (!this.#timelines.has(key)) {
       const timeline = new Timeline(cid.toString(), this.#clock)
-      timeline.add('cache', `${bytes} bytes from the local store, verified`)
-      timeline.end('cached', 'nobody was asked')
+      timeline.add('cache', `${bytes} bytes from the ${shared ? 'shared cache' : 'local store'}, verified`)
+      timeline.end('cached', shared ? 'no provider was asked' : 'nobody was asked')
       this.#timelines.set(key, timeline)
     }
   }

@@ -49,7 +49,8 @@ const NOTHING: Promise<undefined> = Promise.resolve(undefined)
  */
 export function redisTier (init: RedisTierInit): SharedTierFactory {
   const options = redisOptions(init)
-  return async components => openRedisTier(options, components, await loadRedisLibrary())
+  const open = async (components: SharedTierComponents): Promise<SharedTier> => openRedisTier(options, components, await loadRedisLibrary())
+  return Object.assign(open, { location: options.name })
 }
 
 export async function openRedisTier (options: RedisOptions, components: SharedTierComponents, library: RedisLibrary): Promise<SharedTier> {

@@ -44,4 +44,8 @@ export interface SharedTierComponents {
  * Opens a shared tier. Resolves also while it cannot be reached, which `health` says,
  * and it is found again when it can; rejects with what would never work.
  */
-export type SharedTierFactory = (components: SharedTierComponents) => Promise<SharedTier>
+export interface SharedTierFactory {
+  (components: SharedTierComponents): Promise<SharedTier>
+  /** Where it is, for whoever tells whom a node contacts */
+  readonly location?: string
+}

@@ -99,7 +99,7 @@ describe('a cache with a shared level', () => {
       expect(Uint8Array.from(Buffer.concat(chunks))).toEqual(shared.bytes)
       expect(disclosed).toHaveLength(1)
       expect(cache.stats().hits.shared).toBe(1)
-      expect(String(helia.contentRouting.explain(cidOf(shared)))).toContain('nobody was asked')
+      expect(String(helia.contentRouting.explain(cidOf(shared)))).toContain('from the shared cache')
 
       const another = smallBlock(3)
       server.values.set(another.key, Buffer.from(another.bytes))
