@@ -72,6 +72,55 @@ describe('on a real disk', () => {
     await again.close()
   })
 
+  it.each(['deleted', 'evicted', 'moved', 'closed'])('what is being read stays right when it is %s meanwhile', async what => {
+    const clock = new VirtualClock()
+    const cache = await openBlockCache({ path, maxBytes: MAX_BYTES, memoryBytes: 0, transitBytes: 0, clock })
+    const some = await Promise.all(Array.from({ length: 8 }, async () => block(50_000)))
+    for (const { cid, bytes } of some) {
+      await during(clock, async () => cache.admit(cid, bytes, { origin: 'test' }))
+    }
+    // one that has given its first chunk, and one that was asked for it a moment ago
+    const open = await Promise.all(some.slice(1, 3).map(async ({ cid }) => {
+      const chunks = cache.get(cid)
+      return { chunks, first: await chunks.next() }
+    }))
+    const asked = some.slice(3, 5).map(({ cid }) => read(cache.get(cid)))
+
+    switch (what) {
+      case 'deleted':
+        await Promise.all(some.map(async ({ cid }) => cache.delete(cid)))
+        await cache.gc()
+        break
+      case 'evicted':
+        // here hours pass between two reads of the disk, which would be too slow
+        await Promise.all(asked)
+        for (let i = 0; i < 40; i++) {
+          const { cid, bytes } = await block(500_000)
+          await during(clock, async () => cache.admit(cid, bytes, { origin: 'test' }))
+          // two requests are more than the one that the others had
+          await read(cache.get(cid))
+        }
+        break
+      case 'moved':
+        await cache.delete((some[0] as typeof some[number]).cid)
+        await cache.gc()
+        break
+      default:
+        await cache.close()
+    }
+    for (const [i, { chunks, first }] of open.entries()) {
+      expect(Buffer.compare(first.value as Uint8Array, (some[i + 1] as typeof some[number]).bytes)).toBe(0)
+      expect(await chunks.next()).toEqual({ done: true, value: undefined })
+    }
+    for (const [i, bytes] of (await Promise.all(asked)).entries()) {
+      expect(Buffer.compare(bytes, (some[i + 3] as typeof some[number]).bytes)).toBe(0)
+    }
+    if (what !== 'closed') {
+      expect(cache.stats().evicted > 0).toBe(what === 'evicted')
+      await cache.close()
+    }
+  })
+
   it.each([4, 8, 16])('a storm of blocks of all sizes stays within %d MiB at every moment, while space is given back too', async mebibytes => {
     const clock = new VirtualClock()
     const maxBytes = mebibytes * 1_048_576
