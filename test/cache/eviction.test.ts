@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { block, blocks, failure, read } from './support/blocks.ts'
 import { smallCache } from './support/small-cache.ts'
 import type { TestBlock } from './support/blocks.ts'
+import type { CID } from 'multiformats/cid'
 
 const ORIGIN = { origin: 'test' }
 
@@ -234,6 +235,33 @@ describe('pins', () => {
     expect(cache.stats().evicted).toBeGreaterThan(0)
     const own = await block(9_000)
     await clock.run(Promise.resolve(cache.put(own.cid, own.bytes)))
+  })
+
+  it('take time to be looked up, and what is said to be here meanwhile stays', async () => {
+    const { cache, clock } = await smallCache()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const asked: CID[] = []
+    cache.attachPins(async cid => {
+      asked.push(cid)
+      await promise
+      return false
+    })
+    const held = await blocks(8)
+    for (const { cid, bytes } of held) {
+      await cache.admit(cid, bytes, ORIGIN)
+    }
+    await clock.advance(10_000)
+    const own = await block(6_000)
+    await clock.run(Promise.resolve(cache.put(own.cid, own.bytes)))
+    await clock.advance(1)
+    expect(asked.length).toBeGreaterThan(1)
+
+    const [going, gone] = asked as [CID, CID]
+    expect(await cache.has(going)).toBe(true)
+    resolve()
+    await clock.advance(4_900)
+    expect(await failure(read(cache.get(gone)))).toBe('NotFoundError')
+    expect(await failure(read(cache.get(going)))).toBe('none')
   })
 
   it('hold blocks against clear, which drops the rest', async () => {
