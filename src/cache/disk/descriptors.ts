@@ -5,7 +5,7 @@ import type { CacheFile, CacheFiles } from './files.ts'
 import type { Segment } from './segment.ts'
 
 /** Of the 1 024 that a process has by default, sockets and other stores want most */
-export const DEFAULT_MAX_DESCRIPTORS = 192
+const DEFAULT_MAX_DESCRIPTORS = 192
 
 /** Open files of segments: as many as allowed, those read last, and always those in use */
 export class Descriptors {

@@ -33,11 +33,11 @@ export class Segments implements LogComponents {
   /** Sealings and syncings, one after the other: writers do not wait for them */
   #background: Promise<void> = Promise.resolve()
 
-  constructor (components: SegmentsComponents, init: { directory: string, limit: number, maxDescriptors?: number }) {
+  constructor (components: SegmentsComponents, init: { directory: string, limit: number }) {
     this.#components = components
     this.directory = init.directory
     this.limit = init.limit
-    this.descriptors = new Descriptors(components.files, init.directory, err => { components.log.error('a segment did not close: %e', err) }, init.maxDescriptors)
+    this.descriptors = new Descriptors(components.files, init.directory, err => { components.log.error('a segment did not close: %e', err) })
   }
 
   /** In bytes, sidecars included, those too that are to come: of small blocks they are nearly as large as the segments */
