@@ -30,7 +30,7 @@ opens the cache itself. Exits with 1 when verify found damage.`,
     json: { type: 'boolean', description: 'Print JSON; ls prints one object a line.' },
     authored: { type: 'boolean', description: 'With clear: also what was put here. It is gone for good, where nobody else has it.' }
   },
-  options: ['store.path', 'log.level'],
+  options: ['store.path', 'cache.size', 'log.level'],
 
   async run (context) {
     const name = context.positionals[0] ?? ''

@@ -1,4 +1,5 @@
 import { ENTRIES_NAMED, firstNames } from '../gateway/control.ts'
+import { cacheSizeAsBefore } from './cache-size.ts'
 import { DirectoryError } from './reader.ts'
 import { startNode } from './start-node.ts'
 import { unixfsFiles } from './unixfs-files.ts'
@@ -21,7 +22,7 @@ export class OwnReader implements Reader {
   /** @param store instead of the configured one */
   static async start (context: Pick<CommandContext, 'config' | 'environment' | 'signal'>, store = context.config.store): Promise<OwnReader> {
     // a command listens for nobody, and gives nothing away
-    return new OwnReader(await startNode(context, { store, listen: [], serve: 'none' }))
+    return new OwnReader(await startNode(context, { store, maxBytes: await cacheSizeAsBefore(context), listen: [], serve: 'none' }))
   }
 
   async open (target: Target, options: ReadOptions): Promise<OpenFile> {

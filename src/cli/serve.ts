@@ -6,6 +6,7 @@ import { Control } from '../gateway/control.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import { MetricRegistry } from '../gateway/metric-registry.ts'
 import { banner } from './banner.ts'
+import { recordCacheSize } from './cache-size.ts'
 import { isOwnNode } from './control-egress.ts'
 import { readControl, removeControl, writeControl } from './control-file.ts'
 import { EXIT_OK } from './exit-code.ts'
@@ -37,6 +38,9 @@ export async function serve (context: CommandContext): Promise<number> {
     try {
       const { url } = await gateway.start()
       const address = await control.start()
+      if (node.cache != null) {
+        await recordCacheSize(config.store, node.cache.stats().maxBytes)
+      }
       await writeControl(config.store, { url: address.url, gateway: url, pid: process.pid }, control.token)
       log.info(banner({ version: version(), gateway: url, control: address.url, config, node }, painter(stderr, environment)))
 

@@ -1,4 +1,4 @@
-import { openSync, readdirSync, readFileSync, closeSync, writeSync } from 'node:fs'
+import { openSync, readdirSync, readFileSync, closeSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { welcomeSite } from '../../src/gateway/welcome/site.ts'
@@ -83,10 +83,24 @@ describe('portolan cache without a node', () => {
     expect((await statsOf(store)).blocks).toEqual({ authored: 0, fetched: 0 })
   })
 
+  it('has the size that the last node had, or the one that it is told', async () => {
+    const store = scope.directory()
+    const serving = await scope.serve(store, ['--cache-size', '20MB'])
+    serving.child.kill('SIGINT')
+    await serving.finished
+
+    expect((await statsOf(store)).maxBytes).toBe(20_000_000)
+    expect(JSON.parse((await cache(store, 'stats', '--json', '--cache-size', '5MiB')).stdout)).toMatchObject({ maxBytes: 5_242_880 })
+    // what is not a size of ours says nothing
+    writeFileSync(join(store, 'cache-size'), '-1\n')
+    expect((await statsOf(store)).maxBytes).toBeGreaterThan(20_000_000)
+  })
+
   it('what is wrong is said, and nothing is made', async () => {
     const directory = scope.directory()
     const missing = join(directory, 'none')
     expect(await cache(missing, 'stats')).toMatchObject({ code: 2, stderr: expect.stringContaining(`there is no store at ${missing}`) as string })
+    expect(await cache(directory, 'stats')).toMatchObject({ code: 2, stderr: expect.stringContaining(`there is no cache in ${directory}`) as string })
     expect(readdirSync(directory)).toEqual([])
     expect(await cache(directory, 'stat')).toMatchObject({ code: 2, stderr: expect.stringContaining('did you mean portolan cache stats') as string })
     expect(await cache(directory, 'gc', '--authored')).toMatchObject({ code: 2, stderr: expect.stringContaining('--authored is for portolan cache clear') as string })

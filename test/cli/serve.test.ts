@@ -24,7 +24,7 @@ describe('portolan serve', () => {
 
     expect(node.stderr()).toContain(`${node.gateway}/`)
     expect(node.stderr()).toMatch(/contacts +nobody/)
-    expect(node.stderr()).toMatch(/store .*\n *unbounded/)
+    expect(node.stderr()).toMatch(/store .*\n *blocks take at most [\d.]+ [MG]B there/)
     expect((await ask(node.gateway, '/')).text).toContain('Your node is running')
     expect(statSync(join(store, TOKEN_FILE)).mode & 0o777).toBe(0o600)
     expect((await ask(node.control, '/metrics', { headers: { authorization: `Bearer ${node.token}` } })).text).toMatch(/^portolan_gateway_requests_total\{status="200"\} 1$/m)
@@ -32,7 +32,7 @@ describe('portolan serve', () => {
     node.child.kill('SIGINT')
     const { code, stdout } = await node.finished
     expect([code, stdout]).toEqual([0, ''])
-    expect(readdirSync(store).sort()).toEqual(['cache', 'data', 'identity.key'])
+    expect(readdirSync(store).sort()).toEqual(['cache', 'cache-size', 'data', 'identity.key'])
   })
 
   it.each(['SIGINT', 'SIGTERM'] as const)('%s ends it within 5 s while a read is stalled', async signal => {
