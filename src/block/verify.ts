@@ -35,6 +35,8 @@ export interface BlockVerifierInit {
 export interface VerifyOptions {
   /** Largest block accepted in this call, in bytes. @default the verifier's */
   maxBlockSize?: number
+  /** The bytes are hashed, whatever is known of the array, and not remembered: its owner may fill it again. @default false */
+  anew?: boolean
 }
 
 /**
@@ -166,7 +168,8 @@ class Verifier implements BlockVerifier {
     }
 
     const algorithm = this.#algorithm(cid)
-    const remembered = this.#recall(algorithm, bytes, cid.multihash.digest.byteLength)
+    const { anew = false } = options
+    const remembered = anew ? undefined : this.#recall(algorithm, bytes, cid.multihash.digest.byteLength)
 
     if (remembered != null) {
       return compare(cid, algorithm, bytes, remembered)
@@ -174,11 +177,15 @@ class Verifier implements BlockVerifier {
 
     const digest = this.#hash(algorithm, bytes, cid.multihash.digest.byteLength)
 
-    if (digest instanceof Uint8Array) {
-      return this.#accept(cid, algorithm, bytes, digest)
+    const accept = (digest: Uint8Array): void => {
+      compare(cid, algorithm, bytes, digest)
+      if (!anew) {
+        // only what was verified is remembered: a buffer with wrong bytes may well be filled again by its owner
+        this.#memo.set(bytes, { code: algorithm.code, digest, length: bytes.byteLength })
+      }
     }
 
-    return digest.then((digest) => this.#accept(cid, algorithm, bytes, digest))
+    return digest instanceof Uint8Array ? accept(digest) : digest.then(accept)
   }
 
   vouch (cid: CID, bytes: Uint8Array): void {
@@ -237,12 +244,6 @@ class Verifier implements BlockVerifier {
     }
 
     return algorithm
-  }
-
-  #accept (cid: CID, algorithm: Algorithm, bytes: Uint8Array, digest: Uint8Array): void {
-    compare(cid, algorithm, bytes, digest)
-    // only what was verified is remembered: a buffer with wrong bytes may well be filled again by its owner
-    this.#memo.set(bytes, { code: algorithm.code, digest, length: bytes.byteLength })
   }
 
   #recall (algorithm: Algorithm, bytes: Uint8Array, length: number): Uint8Array | undefined {

@@ -35,6 +35,9 @@ const PROBE_NOTE = 'probe'
 /** The policy goes on from what it knew so long ago at most when the process is killed */
 const SAVE_INTERVAL = 300_000
 
+/** What a note takes besides its value, amply */
+const NOTE_MARGIN = 64
+
 /** For a last save, in ms: what is learnt again is not worth more waiting for a disk that hangs */
 const SAVE_TIMEOUT = 5_000
 
@@ -99,7 +102,8 @@ export async function composeCache (components: CacheComponents, params: CachePa
   await recall(components, residents)
   const save = async (): Promise<void> => {
     const saved = residents.save()
-    if (saved != null) {
+    // the old one is there until the new one is whole; in a cache that small, what was learnt is learnt again
+    if (saved != null && disk.usage().files + saved.byteLength + NOTE_MARGIN <= maxBytes) {
       await disk.saveNote(POLICY_NOTE, saved)
     }
   }

@@ -179,3 +179,16 @@ describe('bytes that were verified in this process', () => {
     expect(verifier.hashed).toBe(1)
   })
 })
+
+it('an array that was put and is filled again is hashed again', async () => {
+  const { cache } = await smallCache()
+  const [first, second] = await blocks(2, 900) as [TestBlock, TestBlock]
+  const array = Uint8Array.from(first.bytes)
+  await cache.put(first.cid, array)
+  array.set(second.bytes)
+  await cache.put(second.cid, array)
+  expect(await read(cache.get(second.cid))).toEqual(Buffer.from(second.bytes))
+  await cache.delete(first.cid)
+  await expect(cache.put(first.cid, array)).rejects.toMatchObject({ name: 'HashMismatchError' })
+  expect(await cache.has(first.cid)).toBe(false)
+})
