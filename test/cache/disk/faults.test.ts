@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { recordBytes } from '../../../src/cache/disk/record.ts'
 import { VirtualClock } from '../../../src/testing/virtual-clock.ts'
@@ -230,6 +231,11 @@ describe('reads', () => {
     // the slots are used again
     await put(tier, block(100, 500))
     await put(tier, block(101, 500))
+    for (let turn = 0; turn < 50; turn++) {
+      await setImmediate()
+    }
+    // all that could be done without the readers is done: the file waits for them
+    expect(files.paths('00000001.seg')).toHaveLength(1)
     gate.resolve()
     expect(await Promise.all(reads)).toEqual([blocks[0]?.bytes, blocks[1]?.bytes])
     expect((await compacted).freedBytes).toBeGreaterThan(10_000)

@@ -137,8 +137,12 @@ export class MemoryFiles implements CacheFiles {
   }
 
   #file (path: string, inode: Inode): CacheFile {
+    let closed = false
     return {
       read: async (target, position) => {
+        if (closed) {
+          throw systemError('EBADF')
+        }
         const most = await this.#enter('read', path, target.byteLength)
         return inode.bytes.copy(target, 0, position, position + Math.min(most, target.byteLength))
       },
@@ -166,6 +170,7 @@ export class MemoryFiles implements CacheFiles {
         return inode.bytes.byteLength
       },
       close: async () => {
+        closed = true
         await this.#enter('close', path, 0)
         this.openFiles--
       }
