@@ -21,15 +21,21 @@ export function operatorLog (level: LogLevel, stderr: NodeJS.WritableStream): Op
   return { error: line('error', 'error: '), warn: line('warn', 'warning: '), info: line('info', '') }
 }
 
+/** What befell the blocks is told without being asked: damage, repairs, a disk that fails */
+const TOLD = 'portolan:cache*:error'
+
 /**
  * The components' own logs, as Helia and libp2p write them: silent up to
- * `info`, unless the DEBUG variable asks for some of them.
+ * `info` but for the cache's errors, unless the DEBUG variable asks for some of them.
  */
 export function componentLogger (level: LogLevel, environment: Readonly<Record<string, string | undefined>>): ComponentLogger {
   if (RANK[level] >= RANK.debug) {
     enable(level === 'trace' ? '*,*:trace' : 'portolan*,helia*,libp2p*,-*:trace')
   } else if (environment.DEBUG == null || environment.DEBUG === '') {
     disable()
+    if (RANK[level] >= RANK.warn) {
+      enable(TOLD)
+    }
   }
   return defaultLogger()
 }
