@@ -34,6 +34,7 @@ const files = getFilesystem(node.helia)
 const blockstore = ownStore(node)
 
 let stored = 0
+let declined = 0
 let onStored = (): void => {}
 const put = blockstore.put.bind(blockstore)
 blockstore.put = async (cid, bytes, options) => {
@@ -45,7 +46,9 @@ blockstore.put = async (cid, bytes, options) => {
 const admit = blockstore.admit.bind(blockstore)
 blockstore.admit = async (cid, bytes, options) => {
   const kept = await admit(cid, bytes, options)
-  stored++
+  // what is declined is not on disk, and a read that leaves it out is not what is measured
+  declined += kept ? 0 : 1
+  stored += kept ? 1 : 0
   onStored()
   return kept
 }
@@ -62,11 +65,14 @@ function count (): number {
 /** Bytes are counted and dropped, as those of Kubo's `cat` are; that they were right is found out from the store, afterwards */
 async function read ({ root, providers, offset, length, blocks = 0 }: ReadInit): Promise<OwnReading> {
   const cid = CID.parse(root)
-  const before = { stored, received: received() }
-  const { promise, resolve } = Promise.withResolvers<void>()
+  const before = { stored, declined, received: received() }
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  promise.catch(() => {}) // heard of when the file has been read
   onStored = () => {
     if (stored - before.stored >= blocks) {
       resolve()
+    } else if (declined > before.declined) {
+      reject(new Error('the cache declined a block'))
     }
   }
   let first: number | undefined
