@@ -12,12 +12,13 @@ const MIB = 1024 ** 2
 const BATCH = 1_000
 
 const cache = await (async () => {
+  const before = process.memoryUsage.rss()
   const started = performance.now()
   const cache = await openBlockCache({ path, maxBytes: MAX_BYTES, memoryBytes: 16 * MIB, puts: 'fetched' })
   if (what === 'open') {
     const seconds = (performance.now() - started) / 1_000
     const { blocks } = cache.stats()
-    process.send?.({ seconds, rssMiB: process.memoryUsage.rss() / MIB, blocks: blocks.authored + blocks.fetched })
+    process.send?.({ seconds, rssMiB: process.memoryUsage.rss() / MIB, rssBeforeMiB: before / MIB, blocks: blocks.authored + blocks.fetched })
   }
   return cache
 })()

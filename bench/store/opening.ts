@@ -8,6 +8,8 @@ export interface Opening {
   readonly seconds: number
   /** Of the whole process, after it */
   readonly rssMiB: number
+  /** The same before: what the modules take */
+  readonly rssBeforeMiB: number
   readonly blocks: number
 }
 

@@ -44,6 +44,7 @@ export async function timed (blocks: readonly Block[], wide: number, work: (bloc
 /** Puts a copy: none of the stores has seen these bytes before, as when they come from a socket or an importer */
 export async function writeAll (store: Blockstore, blocks: readonly Block[], wide: number): Promise<number> {
   const fresh = blocks.map(({ cid, bytes }) => ({ cid, bytes: bytes.slice() }))
+  await globalThis.gc?.({ type: 'major', execution: 'async' })
   return timed(fresh, wide, async ({ cid, bytes }) => { await store.put(cid, bytes) })
 }
 
