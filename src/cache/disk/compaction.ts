@@ -104,12 +104,14 @@ function copyBlock (store: OpenedStore, notes: Notes, segment: Segment, slot: nu
   }
   const { buffers, multihash, kind } = copy
   let orphan: RecordPlace | undefined
+  let copied: RecordPlace | undefined
 
   const written = reserve.spend(async () => log.append(buffers, (target, offset) => {
     targets.add(target)
     if (blocks.isAt(slot, old.segment, old.offset)) {
       blocks.move(slot, target, offset)
-      notes.originals.set(placeKey({ segment: target.id, offset }), old)
+      copied = { segment: target.id, offset }
+      notes.originals.set(placeKey(copied), old)
     } else {
       orphan = { segment: target.id, offset }
     }
@@ -118,8 +120,8 @@ function copyBlock (store: OpenedStore, notes: Notes, segment: Segment, slot: nu
   const known = written.then(async () => {
     if (orphan != null) {
       await notes.removed([orphan])
-    } else if (multihash != null && index.find(multihash) === slot && index.kind(slot) !== kind) {
-      await notes.setKind(multihash, index.kind(slot))
+    } else if (multihash != null && copied != null) {
+      await notes.keepKind(multihash, copied, kind)
     }
   }, () => {}).finally(() => { notes.copying.delete(placeKey(old)) })
 
@@ -151,7 +153,7 @@ function renewed ({ mark, nonce, index, blocks }: OpenedStore, slot: number, byt
 }
 
 async function carryNotes (store: OpenedStore, notes: Notes, segment: Segment): Promise<void> {
-  const { index, blocks } = store
+  const { blocks } = store
   if (carriedBytes(segment) === 0) {
     return
   }
@@ -160,10 +162,7 @@ async function carryNotes (store: OpenedStore, notes: Notes, segment: Segment): 
 
   await notes.removed(removals.filter(isElsewhere))
   for (const note of kinds.filter(isElsewhere)) {
-    const slot = index.find(note.multihash)
-    if (slot !== -1 && blocks.isAt(slot, note.segment, note.offset)) {
-      await notes.setKind(note.multihash, index.kind(slot))
-    }
+    await notes.keepKind(note.multihash, note)
   }
 }
 

@@ -66,9 +66,10 @@ export class Notes {
     await Promise.all([...writes, ...copies])
   }
 
-  /** Resolves when it stays so */
+  /** Resolves when it stays so: also in a copy that was begun with the kind as it was */
   async setKind (multihash: Uint8Array, kind: CacheKind): Promise<void> {
-    const { log, nonce, blocks, index, reserve } = this.#store
+    const { blocks, index } = this.#store
+    let copies: Array<Promise<void> | undefined> = []
 
     // a compaction may move the block meanwhile, once
     for (let done = false; !done;) {
@@ -77,16 +78,37 @@ export class Notes {
         return
       }
       const place = placeOf(index, slot)
-      const places = this.#everyPlace(place)
-
-      await reserve.spend(async () => log.append([kindRecord(nonce, multihash, kind, places)], segment => {
-        segment.notes?.kinds.push(...countNotes(segment, places).map(other => ({ ...other, multihash, kind })))
+      await this.#sayKind(multihash, kind, place, places => {
         if (blocks.isAt(slot, place.segment, place.offset)) {
           blocks.setKind(slot, kind)
+          // whatever copy is begun from now on has the new kind
+          copies = places.map(each => this.copying.get(placeKey(each)))
           done = true
         }
-      }))
+      })
     }
+    await Promise.all(copies)
+  }
+
+  /** Writes down the kind of the block at `place` as it is by now, unless its record says so */
+  async keepKind (multihash: Uint8Array, place: RecordPlace, said?: CacheKind): Promise<void> {
+    const { blocks, index } = this.#store
+
+    // once written again or moved it is the concern of that record
+    for (let last = said, slot; (slot = index.find(multihash)) !== -1 && blocks.isAt(slot, place.segment, place.offset) && index.kind(slot) !== last;) {
+      last = index.kind(slot)
+      await this.#sayKind(multihash, last, place, () => {})
+    }
+  }
+
+  async #sayKind (multihash: Uint8Array, kind: CacheKind, place: RecordPlace, written: (places: readonly RecordPlace[]) => void): Promise<void> {
+    const { log, nonce, reserve } = this.#store
+    const places = this.#everyPlace(place)
+
+    await reserve.spend(async () => log.append([kindRecord(nonce, multihash, kind, places)], segment => {
+      segment.notes?.kinds.push(...countNotes(segment, places).map(other => ({ ...other, multihash, kind })))
+      written(places)
+    }))
   }
 
   /** A segment is gone, and its records with it */
