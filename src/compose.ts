@@ -1,7 +1,6 @@
 import { unixfs } from '@helia/unixfs'
 import { MemoryDatastore } from 'datastore-core'
 import { processReadBudget } from './block/read-budget.ts'
-import { blockKey } from './block/key.ts'
 import { blockVerifier } from './block/verify.ts'
 import { systemRandom } from './clock/random.ts'
 import { systemClock } from './clock/system-clock.ts'
@@ -29,11 +28,11 @@ import { toProvider } from './provider/provider.ts'
 import { reputationBook } from './reputation/book.ts'
 import { ReputationKeeper } from './reputation/keeper.ts'
 import { OwningManager } from './owning-manager.ts'
-import { RoutingRequest } from './routing/request.ts'
 import { contentReader } from './unixfs/content-reader.ts'
 import { stat } from './unixfs/entry.ts'
 import { listDirectory } from './unixfs/list-directory.ts'
 import { locate } from './unixfs/path.ts'
+import { unroutedRequests } from './unrouted-requests.ts'
 import type { BlockVerifier } from './block/verify.ts'
 import type { AdoptedBrokerInit } from './exchange/broker/broker-egress.ts'
 import type { ContentRoutingOptions } from './config/content-routing-options.ts'
@@ -49,7 +48,7 @@ import type { GetFilesystem } from './helia/filesystem.ts'
 import type { HeliaContentRouting } from './helia/helia-routing.ts'
 import type { LocalStore } from './interface/cache.ts'
 import type { Clock, Random } from './interface/clock.ts'
-import type { Disclosure, Ledger, Observer, PrivacyMode } from './interface/disclosure.ts'
+import type { Disclosure, Ledger, Observer } from './interface/disclosure.ts'
 import type { BlockFetcher } from './interface/fetcher.ts'
 import type { ComponentLogger } from './interface/logger.ts'
 import type { Metrics } from './interface/metrics.ts'
@@ -120,9 +119,6 @@ export interface Composition {
   /** A request for what no retrieval is behind */
   unrouted (cid: CID, purpose: Purpose): Request
 }
-
-/** What belongs to no retrieval is ended by nobody's leaving */
-const NEVER = new AbortController().signal
 
 /** What a peer does on purpose, and not because it is slow */
 const HOSTILE: ReadonlySet<BitswapFault> = new Set<BitswapFault>(['malformed', 'unsolicited', 'flood', 'excess'])
@@ -218,21 +214,6 @@ export function composeContentRouting (parts: CompositionParts, init: ContentRou
   }
 
   return { routing: manager, fetchers, exchange, policy, verifier, clock, ledger, parseHint, unrouted, transfers, fleet }
-}
-
-/** For what goes past retrieval: reads that ask not to be routed, announcements, answers to others, a shared cache */
-export function unroutedRequests (components: { clock: Clock, ledger: Ledger }, mode: PrivacyMode = 'open', name = 'unrouted'): (cid: CID, purpose: Purpose) => Request {
-  let count = 0
-
-  return (cid, purpose) => new RoutingRequest(components, {
-    id: `${name}-${++count}`,
-    purpose,
-    mode,
-    signal: NEVER,
-    key: blockKey(cid),
-    deadline: () => Infinity,
-    priority: () => 0
-  })
 }
 
 export type WrapHelia = <H extends Helia>(helia: H, init?: ContentRoutingOptions) => H & { contentRouting: HeliaContentRouting }

@@ -1,7 +1,7 @@
 import { openBlockCache as open } from './cache/open-block-cache.ts'
 import { systemClock } from './clock/system-clock.ts'
-import { unroutedRequests } from './compose.ts'
 import { nullLedger } from './privacy/null-ledger.ts'
+import { unroutedRequests } from './unrouted-requests.ts'
 import type { BlockCacheOptions } from './cache/open-block-cache.ts'
 import type { BlockCache } from './interface/cache.ts'
 import type { Ledger } from './interface/disclosure.ts'

@@ -1,8 +1,8 @@
-/** Fills a store with small blocks, or opens it and says what that took; through `opening` */
+/** Fills a store with small blocks, or opens it and says what that took, with no modules but those of `portolan/cache`; through `opening` */
 import process from 'node:process'
 import { CID } from 'multiformats/cid'
 import { sha256 } from 'multiformats/hashes/sha2'
-import { openBlockCache } from '../../src/index.ts'
+import { openBlockCache } from '../../src/index.cache.ts'
 
 const { do: what, path, blocks: count } = JSON.parse(process.argv[2] ?? '') as { do: 'fill' | 'open', path: string, blocks: number }
 

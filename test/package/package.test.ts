@@ -47,6 +47,25 @@ describe('the packed package, installed', () => {
     expect(names).toEqual(expect.arrayContaining(['loopbackProvider', 'sampleFile']))
   })
 
+  it('exports the cache for whoever opens one alone, without the modules of a node', async () => {
+    const { kept, modules } = await run(`
+      import { registerHooks } from 'node:module'
+      const modules = []
+      registerHooks({ load: (url, context, next) => { modules.push(url); return next(url, context) } })
+      const { openBlockCache } = await import('portolan/cache')
+      const { CID } = await import('multiformats/cid')
+
+      const cache = await openBlockCache({ path: './alone', maxBytes: 10_000_000 })
+      const cid = CID.parse('bafkreih2z6fvjzoaxdccnoy4jp22acv75kqgjxejxkbjrx5aycbxi3xolm')
+      await cache.put(cid, new TextEncoder().encode('alone'))
+      const { blocks } = cache.stats()
+      await cache.close()
+      console.log(JSON.stringify({ kept: blocks.authored, modules }))
+    `) as { kept: number, modules: string[] }
+    expect(kept).toBe(1)
+    expect(modules.filter(url => /node_modules\/(@helia|helia|@libp2p|libp2p|undici)\//.test(url))).toEqual([])
+  })
+
   it('reads through a wrapped node', async () => {
     const read = await run(`
       import { createHeliaLight } from 'helia'
@@ -91,7 +110,7 @@ describe('the packed package, installed', () => {
   })
 
   it('has types that a strict project accepts', async () => {
-    await writeFile(join(project, 'use.ts'), "import { withContentRouting } from 'portolan'\nimport { loopbackProvider } from 'portolan/testing'\nexport const used: unknown[] = [withContentRouting, loopbackProvider]\n")
+    await writeFile(join(project, 'use.ts'), "import { withContentRouting } from 'portolan'\nimport { openBlockCache } from 'portolan/cache'\nimport { loopbackProvider } from 'portolan/testing'\nexport const used: unknown[] = [withContentRouting, openBlockCache, loopbackProvider]\n")
     const { stdout } = await exec(join(ROOT, 'node_modules', '.bin', 'tsc'), [
       '--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2024', '--lib', 'es2024,esnext.disposable,dom,dom.iterable', '--skipLibCheck', 'use.ts'
     ], { cwd: project }).catch((err: unknown) => err as { stdout: string })
