@@ -4,6 +4,7 @@ import { PROMISE_TIME } from './cache-parts.ts'
 import { cacheHealth, cacheStats } from './cache-stats.ts'
 import { collect, lazily } from './collect.ts'
 import { DiskReads } from './disk-reads.ts'
+import { FetchedMarks } from './fetched-marks.ts'
 import { cacheKey } from './key.ts'
 import { Maintenance } from './maintenance.ts'
 import { OneChunk } from './one-chunk.ts'
@@ -36,13 +37,13 @@ export class TieredCache implements BlockCache {
   readonly #reads: DiskReads
   readonly #writes: Writes
   readonly #maintenance: Maintenance
-  /** How many puts to come each array was fetched for */
-  readonly #fetched = new WeakMap<Uint8Array, number>()
+  readonly #fetched: FetchedMarks
   #closing?: Promise<void>
 
   constructor (parts: CacheParts, init: BlockCacheInit) {
     this.#parts = parts
     this.#init = init
+    this.#fetched = new FetchedMarks(parts.clock)
     this.#reads = new DiskReads(parts)
     this.#writes = new Writes(parts, this.#reads)
     this.#maintenance = new Maintenance(parts, this.#reads, this.#writes)
@@ -103,9 +104,11 @@ export class TieredCache implements BlockCache {
   async put (cid: CID, bytes: Bytes, options?: AbortOptions): Promise<CID> {
     this.#begin(options)
     const key = cacheKey(cid)
-    const fetched = bytes instanceof Uint8Array && this.#take(bytes)
-    const whole = bytes instanceof Uint8Array ? bytes : await raceSignal(collect(cid, bytes, this.#parts.verifier.maxBlockSize), options?.signal)
+    const fetched = bytes instanceof Uint8Array && this.#fetched.take(bytes)
+    const whole = bytes instanceof Uint8Array ? bytes : await collect(cid, bytes, this.#parts.verifier.maxBlockSize, options?.signal)
 
+    // pieces may have taken long to come
+    this.#begin(options)
     await raceSignal(this.#writes.put({ cid, key, bytes: whole }, fetched ? 'fetched' : this.#init.puts, { follows: fetched }), options?.signal)
     return cid
   }
@@ -118,7 +121,7 @@ export class TieredCache implements BlockCache {
   }
 
   fetched (bytes: Uint8Array): void {
-    this.#fetched.set(bytes, (this.#fetched.get(bytes) ?? 0) + 1)
+    this.#fetched.add(bytes)
   }
 
   claim (cid: CID, options?: AbortOptions): boolean | Promise<boolean> {
@@ -232,18 +235,6 @@ export class TieredCache implements BlockCache {
       throw new CacheClosedError('the cache was closed')
     }
     options?.signal?.throwIfAborted()
-  }
-
-  /** Whether the array was marked as fetched; a mark is good for one put */
-  #take (bytes: Uint8Array): boolean {
-    const times = this.#fetched.get(bytes) ?? 0
-
-    if (times > 1) {
-      this.#fetched.set(bytes, times - 1)
-    } else {
-      this.#fetched.delete(bytes)
-    }
-    return times > 0
   }
 
   async * #get (cid: CID, key: CacheKey, signal?: AbortSignal): AsyncGenerator<Uint8Array> {

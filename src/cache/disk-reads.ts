@@ -54,6 +54,24 @@ export class DiskReads {
     await Promise.all(this.#flights.values())
   }
 
+  /** Undefined when it takes too long; the disk is slow until it is over */
+  async inTime (reading: Promise<Uint8Array>): Promise<Uint8Array | undefined> {
+    const { clock, health } = this.#parts
+    let cancel = (): void => {}
+    const late = new Promise<undefined>(resolve => {
+      cancel = clock.schedule(READ_TIMEOUT, () => {
+        health.slow(`a read takes longer than ${READ_TIMEOUT} ms`, reading)
+        resolve(undefined)
+      })
+    })
+
+    try {
+      return await Promise.race([reading, late])
+    } finally {
+      cancel()
+    }
+  }
+
   async #read (cid: CID, key: CacheKey, slot: number, { keep, rate }: { keep: () => boolean, rate: number }): Promise<Uint8Array | undefined> {
     const { disk, memory, health, random, log } = this.#parts
     const multihash = cid.multihash.bytes
@@ -63,7 +81,7 @@ export class DiskReads {
     let bytes: Uint8Array | undefined
 
     try {
-      bytes = await this.#inTime(disk.read(slot))
+      bytes = await this.inTime(disk.read(slot))
     } catch (err) {
       if ((err as Error).name === 'DamagedBlockError') {
         log.error('%c was damaged on disk and is put aside - %e', cid, err)
@@ -136,24 +154,6 @@ export class DiskReads {
       } catch (err) {
         health.failed('putting a damaged block aside', err)
       }
-    }
-  }
-
-  /** Undefined when it takes too long; the disk is slow until it is over */
-  async #inTime (reading: Promise<Uint8Array>): Promise<Uint8Array | undefined> {
-    const { clock, health } = this.#parts
-    let cancel = (): void => {}
-    const late = new Promise<undefined>(resolve => {
-      cancel = clock.schedule(READ_TIMEOUT, () => {
-        health.slow(`a read takes longer than ${READ_TIMEOUT} ms`, reading)
-        resolve(undefined)
-      })
-    })
-
-    try {
-      return await Promise.race([reading, late])
-    } finally {
-      cancel()
     }
   }
 

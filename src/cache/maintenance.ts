@@ -1,5 +1,7 @@
+import { raceSignal } from '../clock/race-signal.ts'
 import { cacheKey } from './key.ts'
 import { cidOf } from './slot-cid.ts'
+import { unlessStalled } from './unless-stalled.ts'
 import type { CacheParts } from './cache-parts.ts'
 import type { DiskReads } from './disk-reads.ts'
 import type { Writes } from './writes.ts'
@@ -15,6 +17,9 @@ const VERIFY_STEP = 64
 
 /** Damaged blocks that a verification names; there may be more */
 const MAX_DAMAGED = 10_000
+
+/** Blocks that are cleared together: one record of what is gone, and one round of questions about pins */
+const CLEAR_BATCH = 256
 
 /** What is done with all blocks at once */
 export class Maintenance {
@@ -56,34 +61,41 @@ export class Maintenance {
     yield { blocks, bytes, totalBlocks: Math.max(totalBlocks, blocks), damaged }
   }
 
-  async gc ({ signal }: AbortOptions = {}): Promise<{ evicted: number, freedBytes: number }> {
+  async gc ({ signal: given }: AbortOptions = {}): Promise<{ evicted: number, freedBytes: number }> {
     const { counts, disk, residents, room } = this.#parts
     const before = { evicted: counts.evicted, files: disk.usage().files }
 
-    residents.shrink(LOW_WATER)
-    await room.drain(signal)
-    await disk.compact({ signal })
+    await unlessStalled(this.#parts, given, async signal => {
+      residents.shrink(LOW_WATER)
+      await room.drain(signal)
+      await disk.compact({ signal })
+    })
     return { evicted: counts.evicted - before.evicted, freedBytes: Math.max(0, before.files - disk.usage().files) }
   }
 
-  async clear ({ signal, authored = false }: AbortOptions & { authored?: boolean } = {}): Promise<{ removed: number, freedBytes: number }> {
-    const { disk, room } = this.#parts
-    const files = disk.usage().files
+  async clear ({ signal: given, authored = false }: AbortOptions & { authored?: boolean } = {}): Promise<{ removed: number, freedBytes: number }> {
+    const { disk } = this.#parts
+    const { files } = disk.usage()
     let removed = 0
 
-    for (const slot of disk.slots()) {
-      signal?.throwIfAborted()
-      if (disk.kind(slot) === 'authored' && !authored) {
-        continue
+    await unlessStalled(this.#parts, given, async signal => {
+      for (const slots of batches(disk.slots(), CLEAR_BATCH)) {
+        signal.throwIfAborted()
+        removed += await raceSignal(this.#clear(slots.filter(slot => authored || disk.kind(slot) !== 'authored')), signal)
       }
-      const cid = await this.cid(slot)
-
-      if (cid != null && !await room.isPinned(cid) && await this.#writes.delete(cid, cacheKey(cid))) {
-        removed++
-      }
-    }
-    await disk.compact({ signal })
+      await disk.compact({ signal })
+    })
     return { removed, freedBytes: Math.max(0, files - disk.usage().files) }
+  }
+
+  /** All but what is pinned. @returns how many */
+  async #clear (slots: readonly number[]): Promise<number> {
+    const { room } = this.#parts
+    const cids = await Promise.all(slots.map(async slot => {
+      const cid = await this.cid(slot)
+      return cid == null || await room.isPinned(cid) ? undefined : cid
+    }))
+    return this.#writes.deleteAll(cids.filter(cid => cid != null).map(cid => ({ cid, key: cacheKey(cid) })))
   }
 
   /** Undefined when the block has gone meanwhile, or cannot be named */
@@ -91,7 +103,7 @@ export class Maintenance {
     const { disk, log } = this.#parts
     const hash = disk.hash(slot)
     try {
-      return await cidOf(disk, slot)
+      return await cidOf(disk, slot, async reading => this.#reads.inTime(reading))
     } catch (err) {
       if ((err as Error).name === 'DamagedBlockError') {
         await this.#reads.putAside(slot, hash, (err as Error).message)
@@ -101,4 +113,16 @@ export class Maintenance {
       return undefined
     }
   }
+}
+
+function * batches<T> (all: Iterable<T>, size: number): Generator<T[]> {
+  let batch: T[] = []
+
+  for (const each of all) {
+    if (batch.push(each) === size) {
+      yield batch
+      batch = []
+    }
+  }
+  yield batch
 }

@@ -61,9 +61,7 @@ export class Writes {
     await this.#disk.forReader(arriving)
   }
 
-  /**
-   * @returns whether it is kept: on disk, where the operating system has it
-   */
+  /** @returns whether it is kept: on disk, where the operating system has it */
   async put (block: Block, kind: CacheKind, options: WriteOptions = {}): Promise<boolean> {
     const { wait = true } = options
     const { verifier, counts } = this.#parts
@@ -111,7 +109,24 @@ export class Writes {
 
   /** Wins over every promise */
   async delete (cid: CID, key: CacheKey): Promise<boolean> {
-    const { disk, memory, transit, counts, health } = this.#parts
+    return this.#delete(cid, key, async slot => this.#remove([slot]))
+  }
+
+  /** All at once, but for those that something else is being done with. @returns how many of them were there */
+  async deleteAll (blocks: ReadonlyArray<Pick<Block, 'cid' | 'key'>>): Promise<number> {
+    const together = Promise.withResolvers<void>()
+    const slots: number[] = []
+    let remove = async (slot: number): Promise<void> => slots.push(slot) && together.promise
+    const deleting = blocks.map(async ({ cid, key }) => this.#delete(cid, key, async slot => remove(slot)))
+    // in the same turn: afterwards a slot may be another block's
+    remove = async slot => this.#remove([slot])
+    together.resolve(slots.length === 0 ? undefined : this.#remove(slots))
+    await Promise.allSettled(deleting)
+    return (await Promise.all(deleting)).filter(wasThere => wasThere).length
+  }
+
+  async #delete (cid: CID, key: CacheKey, remove: (slot: number) => Promise<void>): Promise<boolean> {
+    const { disk, memory, transit, counts } = this.#parts
     this.#forget(key)
 
     return this.#disk.inTime(this.#mutations.run(key, async () => {
@@ -127,13 +142,21 @@ export class Writes {
       this.#parts.gone(slot, disk.hash(slot))
       counts.deleted++
       try {
-        await disk.remove([slot])
+        await remove(slot)
       } catch (err) {
-        health.failed('deleting', err)
         throw new CacheDiskError(`the block ${cid} could not be deleted for good: ${describe(err)}`, { cause: err })
       }
       return true
     }), 'authored', 'delete a block')
+  }
+
+  async #remove (slots: readonly number[]): Promise<void> {
+    try {
+      await this.#parts.disk.remove(slots)
+    } catch (err) {
+      this.#parts.health.failed('deleting', err)
+      throw err
+    }
   }
 
   /** Resolves when all that is under way is over; what the disk does not end in time is left to it */

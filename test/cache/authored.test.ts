@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { CID } from 'multiformats/cid'
 import * as raw from 'multiformats/codecs/raw'
 import { identity } from 'multiformats/hashes/identity'
@@ -128,6 +129,81 @@ describe('what the user put', () => {
   })
 })
 
+describe('what is put in pieces', () => {
+  async function * endless (chunk: unknown): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      yield chunk as Uint8Array
+    }
+  }
+
+  it('is one block, whatever its pieces are', async () => {
+    const { cache } = await smallCache()
+    const { cid, bytes } = await block()
+    await fc.assert(fc.asyncProperty(fc.array(fc.nat(1_000), { maxLength: 60 }), fc.boolean(), async (cuts, isSync) => {
+      const at = [0, ...cuts.sort((a, b) => a - b), 1_000]
+      const pieces = at.slice(1).map((end, i) => bytes.slice(at[i], end))
+      await cache.put(cid, isSync ? pieces : (async function * () { yield * pieces })())
+      expect(await read(cache.get(cid))).toEqual(Buffer.from(bytes))
+      await cache.delete(cid)
+    }), { numRuns: 50 })
+  })
+
+  it('and never ends is an error by name: of nothing, of what is no bytes, of one byte at a time', async () => {
+    const { cache, verifier } = await smallCache()
+    const { cid } = await block()
+    for (const [chunk, name] of [[new Uint8Array(), 'InvalidOptionError'], ['text', 'InvalidOptionError'], [undefined, 'InvalidOptionError'], [new Uint8Array(1), 'BlockTooLargeError']] as const) {
+      let left = false
+      const pieces = (async function * (): AsyncGenerator<Uint8Array> {
+        try {
+          yield * endless(chunk)
+        } finally {
+          left = true
+        }
+      })()
+      expect(await failure(Promise.resolve(cache.put(cid, pieces)))).toBe(name)
+      await new Promise(resolve => setImmediate(resolve))
+      expect(left).toBe(true)
+    }
+    for (const nothing of [undefined, null, 7, {}]) {
+      await expect(cache.put(cid, nothing as unknown as Uint8Array)).rejects.toMatchObject({ name: 'InvalidOptionError', message: expect.stringContaining(String(cid)) as string })
+    }
+    expect([verifier.maxBlockSize > 0, cache.stats().blocks]).toEqual([true, { authored: 0, fetched: 0 }])
+  })
+
+  it('and stalls ends with its signal, is told to end, and nothing of it is kept', async () => {
+    const { cache, disk, clock } = await smallCache()
+    const { cid, bytes } = await block()
+    let returned = 0
+    let asked = 0
+    const stalls: AsyncIterable<Uint8Array> = {
+      [Symbol.asyncIterator]: () => ({
+        next: async () => asked++ === 0 ? { done: false, value: bytes.subarray(0, 10) } : new Promise(() => {}),
+        return: async () => {
+          returned++
+          return new Promise(() => {})
+        }
+      })
+    }
+    const stop = new AbortController()
+    const putting = failure(Promise.resolve(cache.put(cid, stalls, { signal: stop.signal })))
+    await clock.advance(60_000)
+    stop.abort(Object.assign(new Error('enough'), { name: 'EnoughError' }))
+    expect([await putting, returned, asked, disk.writes.length, await cache.has(cid)]).toEqual(['EnoughError', 1, 2, 0, false])
+    await cache.close()
+    expect(clock.pending).toBe(0)
+  })
+
+  it('and is whole when the cache is closed is refused by name', async () => {
+    const { cache } = await smallCache()
+    const { cid, bytes } = await block()
+    const late = Promise.withResolvers<Uint8Array>()
+    const putting = failure(Promise.resolve(cache.put(cid, (async function * () { yield await late.promise })())))
+    await cache.close()
+    late.resolve(bytes)
+    expect(await putting).toBe('CacheClosedError')
+  })
+})
+
 describe('what is marked as fetched', () => {
   it('is fetched when it is put, once for each mark, and the user\'s after that', async () => {
     const { cache } = await smallCache()
@@ -136,6 +212,20 @@ describe('what is marked as fetched', () => {
     cache.fetched(bytes)
     await Promise.all([cache.put(cid, bytes), cache.put(cid, bytes)])
     expect(cache.stats()).toMatchObject({ blocks: { authored: 0, fetched: 1 }, joined: 1 })
+    await cache.put(cid, bytes)
+    expect(cache.stats().blocks).toEqual({ authored: 1, fetched: 0 })
+  })
+
+  it('and never put is the user\'s when it is put half a minute later, however often it was marked', async () => {
+    const { cache, clock } = await smallCache()
+    const { cid, bytes } = await block()
+    cache.fetched(bytes)
+    await clock.advance(20_000)
+    cache.fetched(bytes)
+    await clock.advance(29_999)
+    await cache.put(cid, bytes)
+    expect(cache.stats().blocks).toEqual({ authored: 0, fetched: 1 })
+    await clock.advance(1)
     await cache.put(cid, bytes)
     expect(cache.stats().blocks).toEqual({ authored: 1, fetched: 0 })
   })

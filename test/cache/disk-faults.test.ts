@@ -187,6 +187,95 @@ describe('a disk that hangs', () => {
   })
 })
 
+describe('giving back space', () => {
+  it.each(['gc', 'clear'] as const)('by %s on a disk that hangs is an error by name without any signal, health says so, and it works again', async what => {
+    for (const hangs of ['remove', 'compact'] as const) {
+      const { cache, disk, clock } = await smallCache()
+      for (const { cid, bytes } of await blocks(10)) {
+        await clock.run(cache.admit(cid, bytes, ORIGIN))
+      }
+      await clock.advance(20_000)
+      const gate = Promise.withResolvers<void>()
+      const [remove, compact] = [disk.remove.bind(disk), disk.compact.bind(disk)]
+      disk.saveNote = async () => gate.promise
+      disk.remove = async slots => hangs === 'remove' ? gate.promise.then(async () => remove(slots)) : remove(slots)
+      disk.compact = async () => hangs === 'compact' ? gate.promise.then(compact) : compact()
+
+      const began = clock.now()
+      const seen: string[] = []
+      await expect(clock.run(cache[what]({ onProgress: ({ type }) => { seen.push(type) } }))).rejects.toMatchObject({ name: 'CacheDiskError', message: expect.stringContaining('30000 ms') as string })
+      expect(clock.now() - began).toBeLessThanOrEqual(65_000)
+      expect(cache.health()).toMatchObject({ state: 'degraded', reason: expect.stringMatching(/giving back space|write takes longer/) as string })
+      const told = seen.length
+      await clock.advance(10_000)
+      expect(seen.length).toBe(told)
+
+      gate.resolve()
+      await clock.advance(60_000)
+      expect(cache.health().state).toBe('ok')
+      await clock.run(cache[what]())
+      await clock.run(cache.close())
+      expect(clock.pending).toBe(0)
+    }
+  })
+
+  it('takes as long as it takes while it goes on', async () => {
+    const { cache, disk, clock } = await smallCache()
+    for (const { cid, bytes } of await blocks(6)) {
+      await clock.run(cache.put(cid, bytes))
+    }
+    disk.compact = async () => {
+      for (let i = 10; i > 0; i--) {
+        disk.garbage = i
+        await clock.sleep(29_000)
+      }
+      disk.garbage = 0
+      return { freedBytes: 10 }
+    }
+    const began = clock.now()
+    expect(await clock.run(cache.gc())).toMatchObject({ evicted: 0 })
+    expect([clock.now() - began, cache.health().state]).toEqual([290_000, 'ok'])
+  })
+
+  it('by clear removes many blocks at a time, and those that are being written when it is their turn', async () => {
+    const { cache, disk } = await smallCache({ maxBytes: 2_000_000, capacity: 1_900_000 })
+    const held = await blocks(1_000, 100)
+    for (const { cid, bytes } of held.slice(0, 990)) {
+      await cache.put(cid, bytes)
+    }
+    const gate = Promise.withResolvers<void>()
+    const removals: number[] = []
+    const remove = disk.remove.bind(disk)
+    disk.remove = async slots => {
+      removals.push(slots.length)
+      await remove(slots)
+    }
+    // claimed while it is cleared: that has its turn first
+    const busy = held[0] as TestBlock
+    disk.setKind = async () => gate.promise
+    disk.kind = () => 'fetched'
+    const claiming = cache.claim(busy.cid)
+    const clearing = cache.clear({ authored: true })
+    await new Promise(resolve => setImmediate(resolve))
+    gate.resolve()
+    expect([await claiming, (await clearing).removed, disk.usage().blocks]).toEqual([true, 990, 0])
+    expect(removals.length).toBeLessThanOrEqual(6)
+  })
+
+  it('by clear on a disk that fails says which block, once for all in the log, and the rest stays to be tried again', async () => {
+    const { cache, disk } = await smallCache()
+    for (const { cid, bytes } of await blocks(5)) {
+      await cache.put(cid, bytes)
+    }
+    const remove = disk.remove.bind(disk)
+    disk.remove = async () => { throw fault('EIO') }
+    await expect(cache.clear({ authored: true })).rejects.toMatchObject({ name: 'CacheDiskError', message: expect.stringContaining('EIO') as string })
+    expect(cache.health().state).toBe('degraded')
+    disk.remove = remove
+    expect((await cache.clear({ authored: true })).removed).toBe(5)
+  })
+})
+
 describe('many readers', () => {
   it('of one block are one read of the disk', async () => {
     const { cache, disk } = await smallCache()
