@@ -1,5 +1,5 @@
 import { printable } from './printable.ts'
-import type { HttpResponse } from './transport.ts'
+import type { HttpResponse } from '../../interface/http-transport.ts'
 import type { Outcome } from '../../interface/outcome.ts'
 
 /** What an answer's head means, before a byte of its body is read */

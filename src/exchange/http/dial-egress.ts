@@ -1,7 +1,7 @@
 import { lookup as systemLookup } from 'node:dns/promises'
 import { buildConnector } from 'undici'
+import { TransportError } from '../../interface/http-transport.ts'
 import { portOf } from './port.ts'
-import { TransportError } from './transport.ts'
 import type { Clock } from '../../interface/clock.ts'
 import type { AddressPolicy } from '../../provider/address.ts'
 import type { LookupFunction, Socket } from 'node:net'

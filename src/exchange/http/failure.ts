@@ -1,6 +1,6 @@
+import { TransportError } from '../../interface/http-transport.ts'
 import { printable } from './printable.ts'
-import { TransportError } from './transport.ts'
-import type { TransportFailure } from './transport.ts'
+import type { TransportFailure } from '../../interface/http-transport.ts'
 
 /** How far an exchange had come when it failed */
 export type Stage = 'connecting' | 'asked' | 'answering' | 'body'

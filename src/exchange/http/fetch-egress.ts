@@ -1,10 +1,10 @@
 import { InvalidOptionError } from '../../interface/errors.ts'
+import { TransportError } from '../../interface/http-transport.ts'
 import { addressPolicy } from '../../provider/address.ts'
 import { beforeAsking, transportError } from './failure.ts'
 import { portOf } from './port.ts'
-import { TransportError } from './transport.ts'
-import type { HttpRequest, HttpResponse, HttpTransport } from './transport.ts'
 import type { Disclosure } from '../../interface/disclosure.ts'
+import type { HttpRequest, HttpResponse, HttpTransport } from '../../interface/http-transport.ts'
 import type { AddressPolicy } from '../../provider/address.ts'
 
 export interface FetchTransportInit {

@@ -1,6 +1,6 @@
 import { NotRunningError } from '../../interface/errors.ts'
-import type { HttpTransport } from './transport.ts'
 import type { Clock } from '../../interface/clock.ts'
+import type { HttpTransport } from '../../interface/http-transport.ts'
 import type { AddressPolicy } from '../../provider/address.ts'
 
 /** Makes the platform's HTTP transport: `undiciTransport`, `fetchTransport` */

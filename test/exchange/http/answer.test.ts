@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { judge } from '../../../src/exchange/http/answer.ts'
-import type { HttpResponse } from '../../../src/exchange/http/transport.ts'
+import type { HttpResponse } from '../../../src/interface/http-transport.ts'
 
 const BASE = new URL('https://gateway.example/ipfs/bafy?format=raw')
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { transportError } from '../../../src/exchange/http/failure.ts'
-import { TransportError } from '../../../src/exchange/http/transport.ts'
+import { TransportError } from '../../../src/interface/http-transport.ts'
 
 function coded (code: string, message: string = 'something'): Error {
   return Object.assign(new Error(message), { code })

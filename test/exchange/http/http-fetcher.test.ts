@@ -1,14 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { httpBlockFetcher } from '../../../src/exchange/http/http-fetcher.ts'
-import { TransportError } from '../../../src/exchange/http/transport.ts'
+import { TransportError } from '../../../src/interface/http-transport.ts'
 import { undiciTransport } from '../../../src/exchange/http/undici-egress.ts'
 import { VirtualClock } from '../../../src/testing/virtual-clock.ts'
 import { addressPolicy } from '../../../src/provider/address.ts'
 import { anywhere, attempt, block, failureOf, provider, routeTo, want } from './attempt.ts'
 import { head, wireServer } from './wire-server.ts'
 import type { HttpBlockFetcherInit } from '../../../src/exchange/http/http-fetcher.ts'
-import type { HttpResponse, HttpTransport } from '../../../src/exchange/http/transport.ts'
+import type { HttpResponse, HttpTransport } from '../../../src/interface/http-transport.ts'
 
 const URL_OF_IT = 'http://gateway.example'
 

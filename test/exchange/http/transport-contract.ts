@@ -4,7 +4,7 @@ import { httpBlockFetcher } from '../../../src/exchange/http/http-fetcher.ts'
 import { attempt, anywhere, block, failureOf, routeTo, want } from './attempt.ts'
 import { head, ok, response, wireServer } from './wire-server.ts'
 import type { HttpBlockFetcher } from '../../../src/exchange/http/http-fetcher.ts'
-import type { HttpTransport } from '../../../src/exchange/http/transport.ts'
+import type { HttpTransport } from '../../../src/interface/http-transport.ts'
 import type { AddressPolicy } from '../../../src/provider/address.ts'
 
 export interface Traits {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { DEFAULT_MAX_RETRY_AFTER, retryAfter } from '../../../src/exchange/http/retry-after.ts'
+import { DEFAULT_MAX_RETRY_AFTER, retryAfter } from '../../src/clock/retry-after.ts'
 
 const NOW = Date.parse('1994-11-06T08:49:00Z')
 

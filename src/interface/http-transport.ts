@@ -1,4 +1,4 @@
-import type { Disclosure } from '../../interface/disclosure.ts'
+import type { Disclosure } from './disclosure.ts'
 
 export interface HttpRequest {
   readonly url: URL
