@@ -13,10 +13,11 @@ import { Writes } from './writes.ts'
 import type { CacheParts } from './cache-parts.ts'
 import type { CacheKey } from './key.ts'
 import type { SharedTier } from './shared/shared-tier.ts'
-import type { AdmitOptions, BlockCache, CacheEntry, CacheHealth, CacheKind, CacheStats, CacheVerifyProgress } from '../interface/cache.ts'
+import type { AdmitOptions, BlockCache, CacheEntry, CacheHealth, CacheKind, CacheProgressEvents, CacheStats, CacheVerifyProgress } from '../interface/cache.ts'
 import type { AbortOptions } from '@libp2p/interface'
 import type { InputPair, Pair } from 'interface-blockstore'
 import type { CID } from 'multiformats/cid'
+import type { ProgressOptions } from 'progress-events'
 
 type Bytes = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>
 type Chunks = Generator<Uint8Array> | AsyncGenerator<Uint8Array>
@@ -193,10 +194,12 @@ export class TieredCache implements BlockCache {
   }
 
   stats (): CacheStats {
+    this.#begin()
     return cacheStats(this.#parts, this.#init)
   }
 
   health (): CacheHealth {
+    this.#begin()
     return cacheHealth(this.#parts, this.#init)
   }
 
@@ -205,12 +208,12 @@ export class TieredCache implements BlockCache {
     yield * this.#maintenance.verify(options)
   }
 
-  async gc (options?: AbortOptions): Promise<{ evicted: number, freedBytes: number }> {
+  async gc (options?: AbortOptions & ProgressOptions<CacheProgressEvents>): Promise<{ evicted: number, freedBytes: number }> {
     this.#begin(options)
     return this.#maintenance.gc(options)
   }
 
-  async clear (options: AbortOptions & { authored?: boolean } = {}): Promise<{ removed: number, freedBytes: number }> {
+  async clear (options: AbortOptions & ProgressOptions<CacheProgressEvents> & { authored?: boolean } = {}): Promise<{ removed: number, freedBytes: number }> {
     this.#begin(options)
     return this.#maintenance.clear(options)
   }

@@ -1,22 +1,23 @@
 import { raceSignal } from '../clock/race-signal.ts'
 import { cacheKey } from './key.ts'
 import { cidOf } from './slot-cid.ts'
+import { TELL_INTERVAL, told } from './told.ts'
 import { unlessStalled } from './unless-stalled.ts'
 import type { CacheParts } from './cache-parts.ts'
 import type { DiskReads } from './disk-reads.ts'
 import type { Writes } from './writes.ts'
-import type { CacheVerifyProgress } from '../interface/cache.ts'
+import type { CacheProgressEvents, CacheVerifyProgress } from '../interface/cache.ts'
 import type { AbortOptions } from '@libp2p/interface'
 import type { CID } from 'multiformats/cid'
+import type { ProgressOptions } from 'progress-events'
+
+type WorkOptions = AbortOptions & ProgressOptions<CacheProgressEvents>
 
 /** How full the cache is at most after `gc`: room for some minutes of newcomers */
 const LOW_WATER = 0.9
 
-/** Blocks after which a verification tells how far it is */
-const VERIFY_STEP = 64
-
-/** Damaged blocks that a verification names; there may be more */
-const MAX_DAMAGED = 10_000
+/** Damaged blocks that are named at once: a line of some kilobytes */
+const MAX_NAMED = 64
 
 /** Blocks that are cleared together: one record of what is gone, and one round of questions about pins */
 const CLEAR_BATCH = 256
@@ -34,56 +35,74 @@ export class Maintenance {
   }
 
   async * verify ({ signal }: AbortOptions = {}): AsyncGenerator<CacheVerifyProgress> {
-    const { disk } = this.#parts
-    const damaged: CID[] = []
-    const totalBlocks = disk.usage().blocks
-    let blocks = 0
-    let bytes = 0
+    const { clock, disk } = this.#parts
+    const atFirst = disk.usage().blocks
+    const counts = { blocks: 0, bytes: 0, damagedBlocks: 0, unreadBlocks: 0 }
+    let damaged: CID[] = []
+    let told = clock.now()
+    const progress = (): CacheVerifyProgress => {
+      const named = damaged
+      damaged = []
+      told = clock.now()
+      return { ...counts, totalBlocks: Math.max(atFirst, counts.blocks), damaged: named }
+    }
 
     for (const slot of disk.slots()) {
       signal?.throwIfAborted()
-      const cid = await this.cid(slot)
+      const named = await this.#named(slot)
 
-      if (cid == null) {
-        continue
-      }
-      const read = await this.#reads.hash(cid, cacheKey(cid), slot)
-      blocks++
-      bytes += read?.byteLength ?? 0
+      if (named === 'damaged') {
+        counts.blocks++
+        counts.damagedBlocks++
+      // it may have gone while it was named
+      } else if (named != null && disk.find(named.multihash.bytes) === slot) {
+        const read = await this.#reads.hash(named, cacheKey(named), slot)
+        counts.blocks++
+        counts.bytes += read?.byteLength ?? 0
 
-      if (read == null && disk.find(cid.multihash.bytes) !== slot && damaged.length < MAX_DAMAGED) {
-        damaged.push(cid)
+        if (read == null && disk.find(named.multihash.bytes) === slot) {
+          counts.unreadBlocks++
+        } else if (read == null) {
+          counts.damagedBlocks++
+          damaged.push(named)
+        }
       }
-      if (blocks % VERIFY_STEP === 0) {
-        yield { blocks, bytes, totalBlocks: Math.max(totalBlocks, blocks), damaged: [...damaged] }
+      if (clock.now() - told >= TELL_INTERVAL || damaged.length >= MAX_NAMED) {
+        yield progress()
       }
     }
-    yield { blocks, bytes, totalBlocks: Math.max(totalBlocks, blocks), damaged }
+    yield progress()
   }
 
-  async gc ({ signal: given }: AbortOptions = {}): Promise<{ evicted: number, freedBytes: number }> {
+  async gc (options: WorkOptions = {}): Promise<{ evicted: number, freedBytes: number }> {
     const { counts, disk, residents, room } = this.#parts
     const before = { evicted: counts.evicted, files: disk.usage().files }
 
-    await unlessStalled(this.#parts, given, async signal => {
+    await unlessStalled(this.#parts, options.signal, async signal => {
       residents.shrink(LOW_WATER)
-      await room.drain(signal)
-      await disk.compact({ signal })
+      await told(this.#parts, options, () => {
+        const blocks = counts.evicted - before.evicted
+        return { phase: 'evict', blocks, totalBlocks: blocks + residents.condemned.size }
+      }, async () => room.drain(signal))
+      await this.#compact({ ...options, signal })
     })
     return { evicted: counts.evicted - before.evicted, freedBytes: Math.max(0, before.files - disk.usage().files) }
   }
 
-  async clear ({ signal: given, authored = false }: AbortOptions & { authored?: boolean } = {}): Promise<{ removed: number, freedBytes: number }> {
+  async clear ({ authored = false, ...options }: WorkOptions & { authored?: boolean } = {}): Promise<{ removed: number, freedBytes: number }> {
     const { disk } = this.#parts
-    const { files } = disk.usage()
+    const { files, blocks, authoredBlocks } = disk.usage()
+    const totalBlocks = authored ? blocks : blocks - authoredBlocks
     let removed = 0
 
-    await unlessStalled(this.#parts, given, async signal => {
-      for (const slots of batches(disk.slots(), CLEAR_BATCH)) {
-        signal.throwIfAborted()
-        removed += await raceSignal(this.#clear(slots.filter(slot => authored || disk.kind(slot) !== 'authored')), signal)
-      }
-      await disk.compact({ signal })
+    await unlessStalled(this.#parts, options.signal, async signal => {
+      await told(this.#parts, options, () => ({ phase: 'evict', blocks: removed, totalBlocks: Math.max(totalBlocks, removed) }), async () => {
+        for (const slots of batches(disk.slots(), CLEAR_BATCH)) {
+          signal.throwIfAborted()
+          removed += await raceSignal(this.#clear(slots.filter(slot => authored || disk.kind(slot) !== 'authored')), signal)
+        }
+      })
+      await this.#compact({ ...options, signal })
     })
     return { removed, freedBytes: Math.max(0, files - disk.usage().files) }
   }
@@ -100,6 +119,23 @@ export class Maintenance {
 
   /** Undefined when the block has gone meanwhile, or cannot be named */
   async cid (slot: number): Promise<CID | undefined> {
+    const named = await this.#named(slot)
+    return named === 'damaged' ? undefined : named
+  }
+
+  async #compact (options: WorkOptions): Promise<void> {
+    const { disk } = this.#parts
+    const before = disk.usage().files
+
+    await told(this.#parts, options, () => {
+      const { files, live } = disk.usage()
+      const bytes = Math.max(0, before - files)
+      return { phase: 'compact', bytes, totalBytes: bytes + Math.max(0, files - live) }
+    }, async () => raceSignal(disk.compact({ signal: options.signal }), options.signal))
+  }
+
+  /** Undefined when the block has gone meanwhile or its disk does not say; one whose name is damaged is put aside */
+  async #named (slot: number): Promise<CID | 'damaged' | undefined> {
     const { disk, log } = this.#parts
     const hash = disk.hash(slot)
     try {
@@ -107,9 +143,9 @@ export class Maintenance {
     } catch (err) {
       if ((err as Error).name === 'DamagedBlockError') {
         await this.#reads.putAside(slot, hash, (err as Error).message)
-      } else {
-        log.error('it cannot be read which block is in a slot - %e', err)
+        return 'damaged'
       }
+      log.error('it cannot be read which block is in a slot - %e', err)
       return undefined
     }
   }

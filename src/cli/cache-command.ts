@@ -2,12 +2,16 @@ import { didYouMean } from '../config/suggest.ts'
 import { formatBytes } from '../gateway/html.ts'
 import { EXIT_FAILURE, EXIT_OK, UsageError } from './exit-code.ts'
 import { streamSink } from './output-file.ts'
-import { ProgressLine, bar } from './progress.ts'
+import { bar } from './progress.ts'
 import { painter } from './style.ts'
 import { terminalJson } from './terminal-text.ts'
 import { withCache } from './with-cache.ts'
+import { WorkReport } from './work-report.ts'
 import type { CacheTools, Checked, ReportedStats } from './cache-tools.ts'
 import type { Command, CommandContext } from './command.ts'
+
+/** Damaged blocks that are shown to people: more is a list for --json */
+const MAX_NAMED = 1_000
 
 type Action = (context: CommandContext, cache: CacheTools) => Promise<number>
 
@@ -27,7 +31,7 @@ with --authored. Beside a running \`portolan serve\` on the same store it asks t
 opens the cache itself. Exits with 1 when verify found damage.`,
   examples: ['portolan cache stats', 'portolan cache ls --json | jq -r .cid', 'portolan cache clear --store ./store'],
   own: {
-    json: { type: 'boolean', description: 'Print JSON; ls prints one object a line.' },
+    json: { type: 'boolean', description: 'Print JSON: stats one object, all others an object a line; those of verify, gc and clear tell how far they are, and the last one what came of it.' },
     authored: { type: 'boolean', description: 'With clear: also what was put here. It is gone for good, where nobody else has it.' }
   },
   options: ['store.path', 'cache.size', 'log.level'],
@@ -63,46 +67,48 @@ async function ls ({ stdout, signal, flags }: CommandContext, cache: CacheTools)
   return EXIT_OK
 }
 
-async function verify ({ stdout, stderr, signal, flags, clock }: CommandContext, cache: CacheTools): Promise<number> {
-  const progress = new ProgressLine(stderr, clock)
+async function verify (context: CommandContext, cache: CacheTools): Promise<number> {
+  const { signal, clock } = context
+  const report = new WorkReport(context)
   const began = clock.now()
-  let last: Checked = { blocks: 0, bytes: 0, totalBlocks: 0, damaged: [] }
+  const damaged: string[] = []
+  let last: Omit<Checked, 'damaged'> = { blocks: 0, bytes: 0, totalBlocks: 0, damagedBlocks: 0, unreadBlocks: 0 }
 
-  try {
-    for await (const checked of cache.verify({ signal })) {
+  await report.during(async () => {
+    for await (const { damaged: found, ...checked } of cache.verify({ signal })) {
       last = checked
-      progress.show(() => `${bar(checked.blocks, checked.totalBlocks)}  ${checked.blocks} of ${checked.totalBlocks} blocks  ${formatBytes(checked.bytes / Math.max(1, clock.now() - began) * 1_000)}/s`)
+      // programs have had them by then
+      damaged.push(...report.json ? [] : found.slice(0, MAX_NAMED - damaged.length))
+      await report.tell({ ...checked, damaged: found }, () => `${bar(checked.blocks, checked.totalBlocks)}  ${checked.blocks} of ${count(checked.totalBlocks)}  ${formatBytes(checked.bytes / Math.max(1, clock.now() - began) * 1_000)}/s`)
     }
-  } finally {
-    progress.clear()
-  }
-  const { blocks, bytes, damaged } = last
-  stdout.write(flags.json === true
-    ? `${terminalJson({ blocks, bytes, damaged })}\n`
-    : `${count(blocks)}, ${formatBytes(bytes)}: ${damaged.length === 0 ? 'all are what their CIDs say' : `${damaged.length} damaged and set aside:\n${damaged.map(cid => `  ${cid}`).join('\n')}`}\n`)
-  return damaged.length === 0 ? EXIT_OK : EXIT_FAILURE
+  })
+  const { blocks, bytes, damagedBlocks, unreadBlocks } = last
+  await report.end({ blocks, bytes, damagedBlocks, unreadBlocks }, `${count(blocks)}, ${formatBytes(bytes)}: ${verdict(last, damaged)}`)
+  return damagedBlocks + unreadBlocks === 0 ? EXIT_OK : EXIT_FAILURE
 }
 
-async function gc ({ stdout, stderr, signal, flags, clock }: CommandContext, cache: CacheTools): Promise<number> {
-  const done = await working(stderr, clock, 'giving back space ...', async () => await cache.gc({ signal }))
-  stdout.write(flags.json === true ? `${terminalJson(done)}\n` : `${formatBytes(done.freedBytes)} given back, ${count(done.evicted)} evicted\n`)
+function verdict ({ damagedBlocks, unreadBlocks }: Omit<Checked, 'damaged'>, damaged: readonly string[]): string {
+  const more = damagedBlocks - damaged.length
+  const names = [...damaged, ...more === 0 ? [] : [damaged.length === 0 ? 'what they were cannot be read any more' : `and ${more} more`]]
+  const found = [
+    ...damagedBlocks === 0 ? [] : [`${damagedBlocks} damaged and set aside`],
+    ...unreadBlocks === 0 ? [] : [`${unreadBlocks} that the disk did not give`]
+  ]
+  return found.length === 0 ? 'all are what their CIDs say' : `${found.join(', ')}${names.length === 0 ? '' : `:\n${names.map(name => `  ${name}`).join('\n')}`}`
+}
+
+async function gc (context: CommandContext, cache: CacheTools): Promise<number> {
+  const report = new WorkReport(context)
+  const done = await report.during(async () => await cache.gc({ signal: context.signal, onProgress: report.work }))
+  await report.end(done, `${count(done.evicted)} evicted, ${formatBytes(done.freedBytes)} given back`)
   return EXIT_OK
 }
 
-async function clear ({ stdout, stderr, signal, flags, clock }: CommandContext, cache: CacheTools): Promise<number> {
-  const done = await working(stderr, clock, 'dropping blocks ...', async () => await cache.clear({ signal, authored: flags.authored === true }))
-  stdout.write(flags.json === true ? `${terminalJson(done)}\n` : `${count(done.removed)} dropped, ${formatBytes(done.freedBytes)} given back\n`)
+async function clear (context: CommandContext, cache: CacheTools): Promise<number> {
+  const report = new WorkReport(context)
+  const done = await report.during(async () => await cache.clear({ signal: context.signal, authored: context.flags.authored === true, onProgress: report.work }))
+  await report.end(done, `${count(done.removed)} dropped, ${formatBytes(done.freedBytes)} given back`)
   return EXIT_OK
-}
-
-async function working<T> (stderr: NodeJS.WriteStream, clock: CommandContext['clock'], text: string, work: () => Promise<T>): Promise<T> {
-  const progress = new ProgressLine(stderr, clock)
-  progress.show(() => text)
-  try {
-    return await work()
-  } finally {
-    progress.clear()
-  }
 }
 
 function count (blocks: number): string {

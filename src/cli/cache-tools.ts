@@ -2,7 +2,7 @@ import { ControlError, askNode } from './control-egress.ts'
 import { ownNodeDisclosure } from './own-request.ts'
 import { NodeGoneError } from './remote-reader.ts'
 import type { RunningNode } from './control-egress.ts'
-import type { BlockCache, CacheHealth, CacheKind, CacheStats } from '../interface/cache.ts'
+import type { BlockCache, CacheHealth, CacheKind, CacheProgress, CacheStats, CacheVerifyProgress } from '../interface/cache.ts'
 
 export interface ListedBlock {
   readonly cid: string
@@ -10,10 +10,7 @@ export interface ListedBlock {
   readonly kind: CacheKind
 }
 
-export interface Checked {
-  readonly blocks: number
-  readonly bytes: number
-  readonly totalBlocks: number
+export interface Checked extends Omit<CacheVerifyProgress, 'damaged'> {
   readonly damaged: readonly string[]
 }
 
@@ -23,13 +20,27 @@ interface Options {
   readonly signal: AbortSignal
 }
 
+interface WorkOptions extends Options {
+  readonly onProgress?: (progress: CacheProgress) => void
+}
+
+export interface Collected {
+  readonly evicted: number
+  readonly freedBytes: number
+}
+
+export interface Cleared {
+  readonly removed: number
+  readonly freedBytes: number
+}
+
 /** What `portolan cache` does, wherever the cache is open */
 export interface CacheTools {
   stats (options: Options): Promise<ReportedStats>
   ls (options: Options): AsyncIterable<ListedBlock>
   verify (options: Options): AsyncIterable<Checked>
-  gc (options: Options): Promise<{ evicted: number, freedBytes: number }>
-  clear (options: Options & { authored: boolean }): Promise<{ removed: number, freedBytes: number }>
+  gc (options: WorkOptions): Promise<Collected>
+  clear (options: WorkOptions & { authored: boolean }): Promise<Cleared>
 }
 
 /** A cache that this process has open */
@@ -56,12 +67,12 @@ export class OpenCache implements CacheTools {
     }
   }
 
-  async gc (options: Options): Promise<{ evicted: number, freedBytes: number }> {
-    return await this.#cache.gc(options)
+  async gc ({ signal, onProgress }: WorkOptions): Promise<Collected> {
+    return await this.#cache.gc({ signal, onProgress: ({ detail }) => { onProgress?.(detail) } })
   }
 
-  async clear (options: Options & { authored: boolean }): Promise<{ removed: number, freedBytes: number }> {
-    return await this.#cache.clear(options)
+  async clear ({ signal, onProgress, authored }: WorkOptions & { authored: boolean }): Promise<Cleared> {
+    return await this.#cache.clear({ signal, authored, onProgress: ({ detail }) => { onProgress?.(detail) } })
   }
 }
 
@@ -85,12 +96,24 @@ export class RemoteCache implements CacheTools {
     yield * this.#lines<Checked>(await this.#ask('verify', 'POST', options), options)
   }
 
-  async gc (options: Options): Promise<{ evicted: number, freedBytes: number }> {
-    return await (await this.#ask('gc', 'POST', options)).json() as { evicted: number, freedBytes: number }
+  async gc (options: WorkOptions): Promise<Collected> {
+    return await this.#work<Collected>(await this.#ask('gc', 'POST', options), options)
   }
 
-  async clear ({ signal, authored }: Options & { authored: boolean }): Promise<{ removed: number, freedBytes: number }> {
-    return await (await this.#ask('clear', 'POST', { signal }, { authored: String(authored) })).json() as { removed: number, freedBytes: number }
+  async clear ({ authored, ...options }: WorkOptions & { authored: boolean }): Promise<Cleared> {
+    return await this.#work<Cleared>(await this.#ask('clear', 'POST', options, { authored: String(authored) }), options)
+  }
+
+  /** How far it is, told line by line; the last one is what came of it */
+  async #work<T> (response: Response, { signal, onProgress }: WorkOptions): Promise<T> {
+    const lines = this.#lines<CacheProgress, T>(response, { signal })
+
+    for (let line = await lines.next(); ; line = await lines.next()) {
+      if (line.done === true) {
+        return line.value
+      }
+      onProgress?.(line.value)
+    }
   }
 
   async #ask (action: string, method: 'GET' | 'POST', { signal }: Options, query: Record<string, string> = {}): Promise<Response> {
@@ -101,8 +124,8 @@ export class RemoteCache implements CacheTools {
     return response
   }
 
-  /** A line of JSON each; the last one says that it was the last */
-  async * #lines<T> (response: Response, { signal }: Options): AsyncGenerator<T> {
+  /** A line of JSON each; the last one says that it was the last, and perhaps what came of it */
+  async * #lines<T, R = unknown> (response: Response, { signal }: Options): AsyncGenerator<T, R> {
     const decoder = new TextDecoder()
     let rest = ''
     try {
@@ -110,9 +133,9 @@ export class RemoteCache implements CacheTools {
         const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
         rest = lines.pop() ?? ''
         for (const line of lines) {
-          const value: unknown = JSON.parse(line)
-          if ((value as { done?: boolean }).done === true) {
-            return
+          const { done, ...value } = JSON.parse(line) as { done?: boolean }
+          if (done === true) {
+            return value as R
           }
           yield value as T
         }

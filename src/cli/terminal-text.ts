@@ -10,8 +10,8 @@ export function terminalText (text: string): string {
 }
 
 /** JSON of the same meaning, without a character that a terminal obeys */
-export function terminalJson (value: unknown): string {
-  return (JSON.stringify(value, undefined, 2) ?? 'null').replace(STEERING, character => character === '\n'
+export function terminalJson (value: unknown, indent = 2): string {
+  return (JSON.stringify(value, undefined, indent) ?? 'null').replace(STEERING, character => character === '\n'
     ? character
     : Array.from({ length: character.length }, (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`).join(''))
 }

@@ -1,8 +1,9 @@
 import { CacheClosedError } from '../interface/errors.ts'
-import type { AdmitOptions, BlockCache, CacheEntry, CacheHealth, CacheStats, CacheVerifyProgress } from '../interface/cache.ts'
+import type { AdmitOptions, BlockCache, CacheEntry, CacheHealth, CacheProgressEvents, CacheStats, CacheVerifyProgress } from '../interface/cache.ts'
 import type { AbortOptions } from '@libp2p/interface'
 import type { InputPair, Pair } from 'interface-blockstore'
 import type { CID } from 'multiformats/cid'
+import type { ProgressOptions } from 'progress-events'
 
 type Bytes = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>
 type Chunks = Generator<Uint8Array> | AsyncGenerator<Uint8Array>
@@ -117,11 +118,11 @@ export class NodeCache implements BlockCache {
     return this.#use.verify(options)
   }
 
-  async gc (options?: AbortOptions): Promise<{ evicted: number, freedBytes: number }> {
+  async gc (options?: AbortOptions & ProgressOptions<CacheProgressEvents>): Promise<{ evicted: number, freedBytes: number }> {
     return this.#use.gc(options)
   }
 
-  async clear (options?: AbortOptions & { authored?: boolean }): Promise<{ removed: number, freedBytes: number }> {
+  async clear (options?: AbortOptions & ProgressOptions<CacheProgressEvents> & { authored?: boolean }): Promise<{ removed: number, freedBytes: number }> {
     return this.#use.clear(options)
   }
 

@@ -1,8 +1,9 @@
 import { HttpError } from './http-error.ts'
 import { sendBody, sendJson } from './respond.ts'
 import type { Exchange, Method } from './server.ts'
-import type { BlockCache, CacheEntry, CacheVerifyProgress } from '../interface/cache.ts'
+import type { BlockCache, CacheEntry, CacheProgress, CacheProgressEvents, CacheVerifyProgress } from '../interface/cache.ts'
 import type { Clock } from '../interface/clock.ts'
+import type { ProgressOptions } from 'progress-events'
 
 /** What an operator does with a cache */
 export type CacheTools = Pick<BlockCache, 'stats' | 'health' | 'ls' | 'verify' | 'gc' | 'clear'>
@@ -29,18 +30,21 @@ export async function answerCache (exchange: Exchange, cache: CacheTools | undef
   }
   if (action === 'stats') {
     sendJson(response, 200, { ...cache.stats(), health: cache.health() })
-  } else if (action === 'gc') {
-    sendJson(response, 200, await cache.gc({ signal }))
-  } else if (action === 'clear') {
-    sendJson(response, 200, await cache.clear({ signal, authored: query.get('authored') === 'true' }))
-  } else {
-    const lines = action === 'ls' ? map(cache.ls({ signal }), entryJson) : map(cache.verify({ signal }), progressJson)
-    await sendBody(response, encoded(lines), {
-      ...options,
-      signal,
-      head: () => { response.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }) }
-    })
+    return
   }
+  const lines = (): AsyncIterable<object> => {
+    switch (action) {
+      case 'ls': return map(cache.ls({ signal }), entryJson)
+      case 'verify': return map(cache.verify({ signal }), progressJson)
+      case 'gc': return working(async onProgress => cache.gc({ signal, onProgress }))
+      default: return working(async onProgress => cache.clear({ signal, onProgress, authored: query.get('authored') === 'true' }))
+    }
+  }
+  await sendBody(response, encoded(lines(), action === 'ls' ? PIECE : 0), {
+    ...options,
+    signal,
+    head: () => { response.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }) }
+  })
 }
 
 function entryJson ({ cid, size, kind }: CacheEntry): object {
@@ -59,19 +63,45 @@ async function * map<T> (items: AsyncIterable<T>, change: (item: T) => object): 
   yield { done: true }
 }
 
+type Tell = NonNullable<ProgressOptions<CacheProgressEvents>['onProgress']>
+
+/** How far it is, then what came of it. Whoever reads slowly hears of less: only the newest progress is kept for him */
+async function * working (work: (onProgress: Tell) => Promise<object>): AsyncGenerator<object> {
+  let latest: CacheProgress | undefined
+  let changed = Promise.withResolvers<boolean>()
+  const result = work(({ detail }) => {
+    latest = detail
+    changed.resolve(false)
+  })
+  const over = result.then(() => true, () => true)
+
+  for (let isOver = false; !isOver;) {
+    isOver = await Promise.race([over, changed.promise])
+    if (latest != null) {
+      const progress = latest
+      latest = undefined
+      changed = Promise.withResolvers()
+      yield progress
+    }
+  }
+  yield { done: true, ...await result }
+}
+
 /** Lines are gathered: a list of a million blocks is not a million writes */
 const PIECE = 16_384
 
-async function * encoded (lines: AsyncIterable<object>): AsyncGenerator<Uint8Array> {
+async function * encoded (lines: AsyncIterable<object>, piece: number): AsyncGenerator<Uint8Array> {
   const encoder = new TextEncoder()
   let text = ''
   for await (const line of lines) {
     text += `${JSON.stringify(line)}\n`
     // progress is for now
-    if (text.length >= PIECE || 'totalBlocks' in line) {
+    if (text.length >= piece) {
       yield encoder.encode(text)
       text = ''
     }
   }
-  yield encoder.encode(text)
+  if (text !== '') {
+    yield encoder.encode(text)
+  }
 }

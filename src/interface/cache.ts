@@ -1,6 +1,7 @@
 import type { AbortOptions } from '@libp2p/interface'
 import type { Blockstore } from 'interface-blockstore'
 import type { CID } from 'multiformats/cid'
+import type { ProgressEvent, ProgressOptions } from 'progress-events'
 
 /** Where a block that was not authored here came from */
 export interface AdmitOptions extends AbortOptions {
@@ -123,13 +124,28 @@ export interface CacheHealth {
   readonly reason?: string
 }
 
+/** How far it is; the last one has the totals */
 export interface CacheVerifyProgress {
   readonly blocks: number
   readonly bytes: number
   readonly totalBlocks: number
-  /** Quarantined in this run */
+  /** Quarantined since the progress before: each block is named once */
   readonly damaged: readonly CID[]
+  /** Quarantined so far, those among them whose name is damaged, too */
+  readonly damagedBlocks: number
+  /** Blocks so far that the disk did not give, or not in time: nobody knows how they are, and they stay */
+  readonly unreadBlocks: number
 }
+
+/**
+ * How far `gc` or `clear` is: first blocks go (`evict`), then the files that they leave half empty (`compact`). Totals
+ * are as they look by then.
+ */
+export type CacheProgress =
+  { readonly phase: 'evict', readonly blocks: number, readonly totalBlocks: number } |
+  { readonly phase: 'compact', readonly bytes: number, readonly totalBytes: number }
+
+export type CacheProgressEvents = ProgressEvent<'portolan:cache:evict' | 'portolan:cache:compact', CacheProgress>
 
 /** What the commands, the control endpoint and whoever composes a node need of a cache, besides the blockstore that it is */
 export interface BlockCache extends Blockstore, Required<Pick<LocalStore, 'admit' | 'fetched' | 'claim' | 'getShared'>> {
@@ -141,9 +157,9 @@ export interface BlockCache extends Blockstore, Required<Pick<LocalStore, 'admit
   /** Reads and hashes everything; what is damaged is quarantined */
   verify (options?: AbortOptions): AsyncIterable<CacheVerifyProgress>
   /** Gives back the disk space of what is gone, and evicts down to the low-water mark */
-  gc (options?: AbortOptions): Promise<{ evicted: number, freedBytes: number }>
+  gc (options?: AbortOptions & ProgressOptions<CacheProgressEvents>): Promise<{ evicted: number, freedBytes: number }>
   /** Drops all fetched blocks that are not pinned; authored ones too when told so */
-  clear (options?: AbortOptions & { authored?: boolean }): Promise<{ removed: number, freedBytes: number }>
+  clear (options?: AbortOptions & ProgressOptions<CacheProgressEvents> & { authored?: boolean }): Promise<{ removed: number, freedBytes: number }>
   /** Idempotent. Whoever opened the cache closes it: a node that was given one does not */
   close (): Promise<void>
 }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CID } from 'multiformats/cid'
+import { CustomProgressEvent } from 'progress-events'
 import { parseCID } from '../../src/block/cid.ts'
 import { unixfsFiles } from '../../src/cli/unixfs-files.ts'
 import { systemClock } from '../../src/clock/system-clock.ts'
@@ -7,12 +8,13 @@ import { Control } from '../../src/gateway/control.ts'
 import { MetricRegistry } from '../../src/gateway/metric-registry.ts'
 import { StoreRouting, ask, quietLogger } from './fixture.ts'
 import type { CacheTools } from '../../src/gateway/cache-control.ts'
-import type { CacheStats } from '../../src/interface/cache.ts'
+import type { CacheProgressEvents, CacheStats } from '../../src/interface/cache.ts'
 import type { Answer } from './fixture.ts'
 
 const cid = CID.parse('bafkreifjjcie6lypi6ny7amxnfftagclbuxndqonfipmb64f2km2devei4')
 const asked: unknown[] = []
 let broken = false
+const gate = Promise.withResolvers<void>()
 
 const cache: CacheTools = {
   stats: () => ({ maxBytes: 1 }) as CacheStats,
@@ -24,8 +26,18 @@ const cache: CacheTools = {
     }
     yield { cid, size: 4, kind: 'fetched' }
   },
-  async * verify () { yield { blocks: 2, bytes: 7, totalBlocks: 2, damaged: [cid] } },
-  gc: async () => ({ evicted: 1, freedBytes: 2 }),
+  async * verify () { yield { blocks: 2, bytes: 7, totalBlocks: 2, damaged: [cid], damagedBlocks: 1, unreadBlocks: 0 } },
+  gc: async options => {
+    const tell = (blocks: number): void => { options?.onProgress?.(new CustomProgressEvent('portolan:cache:evict', { phase: 'evict', blocks, totalBlocks: 9 }) as CacheProgressEvents) }
+    tell(1)
+    await gate.promise
+    tell(2)
+    tell(3)
+    if (broken) {
+      throw new Error('the disk fails')
+    }
+    return { evicted: 1, freedBytes: 2 }
+  },
   clear: async options => {
     asked.push(options?.authored)
     return { removed: 3, freedBytes: 4 }
@@ -67,9 +79,8 @@ describe('the cache over the control endpoint', () => {
   })
 
   it('verifies, collects and clears on POST only', async () => {
-    expect(lines(await post('/api/cache/verify'))).toEqual([{ blocks: 2, bytes: 7, totalBlocks: 2, damaged: [cid.toString()] }, { done: true }])
-    expect(JSON.parse((await post('/api/cache/gc')).text)).toEqual({ evicted: 1, freedBytes: 2 })
-    expect(JSON.parse((await post('/api/cache/clear')).text)).toEqual({ removed: 3, freedBytes: 4 })
+    expect(lines(await post('/api/cache/verify'))).toEqual([{ blocks: 2, bytes: 7, totalBlocks: 2, damaged: [cid.toString()], damagedBlocks: 1, unreadBlocks: 0 }, { done: true }])
+    expect(lines(await post('/api/cache/clear'))).toEqual([{ done: true, removed: 3, freedBytes: 4 }])
     expect((await post('/api/cache/clear?authored=true')).status).toBe(200)
     expect(asked).toEqual([false, true])
 
@@ -80,6 +91,28 @@ describe('the cache over the control endpoint', () => {
     expect((await post('/api/cache/stats')).status).toBe(405)
     expect((await post('/api/stats')).status).toBe(405)
     expect(asked).toEqual([false, true])
+  })
+
+  it('tells how far it is while it works, the newest first, and never as if a failure were the end', async () => {
+    const read = async (): Promise<unknown[]> => {
+      const answer = await fetch(`${url}/api/cache/gc`, { method: 'POST', headers: { authorization: `Bearer ${control.token}` } })
+      const told: unknown[] = []
+      let text = ''
+      for await (const chunk of answer.body as unknown as AsyncIterable<Uint8Array>) {
+        text += new TextDecoder().decode(chunk)
+        told.push(...text.trim().split('\n').slice(told.length).map(line => JSON.parse(line) as unknown))
+        // the first word has come before the work is over
+        gate.resolve()
+      }
+      return told
+    }
+    expect(await read()).toEqual([{ phase: 'evict', blocks: 1, totalBlocks: 9 }, { phase: 'evict', blocks: 3, totalBlocks: 9 }, { done: true, evicted: 1, freedBytes: 2 }])
+    broken = true
+    try {
+      await expect(read()).rejects.toThrow()
+    } finally {
+      broken = false
+    }
   })
 
   it('demands the token and knows what it does not have', async () => {

@@ -41,8 +41,12 @@ export class MemoryDisk implements DiskTier {
     return this.#byKey.get(keyOf(multihash)) ?? -1
   }
 
-  slots (): Iterable<number> {
-    return [...this.#byKey.values()]
+  * slots (): Generator<number> {
+    for (const slot of [...this.#byKey.values()]) {
+      if (this.rows[slot] != null) {
+        yield slot
+      }
+    }
   }
 
   hash (slot: number): number {

@@ -1,0 +1,107 @@
+import { describe, expect, it } from 'vitest'
+import { blocks } from './support/blocks.ts'
+import { MemoryDisk } from './support/memory-disk.ts'
+import { smallCache } from './support/small-cache.ts'
+import type { TestBlock } from './support/blocks.ts'
+import type { SmallCache } from './support/small-cache.ts'
+import type { CacheProgress, CacheProgressEvents, CacheVerifyProgress } from '../../src/interface/cache.ts'
+
+const ORIGIN = { origin: 'test' }
+
+/** Blocks of a cache whose disk takes 100 ms for each read and each removal */
+async function slowCache (count: number): Promise<SmallCache & { held: TestBlock[] }> {
+  const disk = new MemoryDisk()
+  const small = await smallCache({ disk })
+  const held = await blocks(count, 500)
+
+  for (const { cid, bytes } of held) {
+    await small.cache.admit(cid, bytes, ORIGIN)
+  }
+  const remove = disk.remove.bind(disk)
+  disk.remove = async slots => {
+    await small.clock.sleep(100)
+    await remove(slots)
+  }
+  Object.defineProperty(disk, 'readGate', { get: async () => small.clock.sleep(100) })
+  return { ...small, held }
+}
+
+function flip (disk: MemoryDisk, slot: number): void {
+  const { bytes } = disk.rows[slot] ?? { bytes: new Uint8Array(1) }
+  bytes[0] = (bytes[0] as number) ^ 1
+}
+
+async function verified ({ cache, clock }: SmallCache): Promise<CacheVerifyProgress[]> {
+  return clock.run(Array.fromAsync(cache.verify()))
+}
+
+describe('a verification', () => {
+  it('tells how far it is a few times a second, and names each damaged block once', async () => {
+    const small = await slowCache(10)
+    const damaged = [1, 2, 7, 9]
+    damaged.forEach(slot => { flip(small.disk, slot) })
+    const all = await verified(small)
+
+    expect(all.map(({ blocks }) => blocks)).toEqual([2, 4, 7, 9, 10])
+    expect(all.map(({ damagedBlocks }) => damagedBlocks)).toEqual([1, 2, 2, 3, 4])
+    expect(all.map(({ damaged }) => damaged.length)).toEqual([1, 1, 0, 1, 1])
+    expect(all.flatMap(({ damaged }) => damaged.map(String))).toEqual(damaged.map(slot => String(small.held[slot]?.cid)))
+    expect(all.at(-1)).toMatchObject({ blocks: 10, totalBlocks: 10, unreadBlocks: 0 })
+  })
+
+  it('says how many blocks the disk did not give, which stay', async () => {
+    const small = await slowCache(3)
+    small.disk.readFault = Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' })
+    expect((await verified(small)).at(-1)).toEqual({ blocks: 3, bytes: 0, totalBlocks: 3, damaged: [], damagedBlocks: 0, unreadBlocks: 3 })
+    expect(small.cache.stats()).toMatchObject({ quarantined: 0, blocks: { fetched: 3 } })
+  })
+
+  it('counts no block that goes meanwhile', async () => {
+    const { cache, clock, held } = await slowCache(4)
+    const verifying = Array.fromAsync(cache.verify())
+    const deleting = cache.delete(held[2]?.cid ?? expect.fail())
+    expect((await clock.run(verifying)).at(-1)).toMatchObject({ damagedBlocks: 0, unreadBlocks: 0 })
+    await clock.run(deleting)
+  })
+})
+
+describe('whoever waits', () => {
+  const work = async (run: (onProgress: (event: CacheProgressEvents) => void) => Promise<unknown>, { clock }: SmallCache): Promise<CacheProgress[]> => {
+    const told: CacheProgress[] = []
+    await clock.run(run(({ type, detail }) => {
+      expect(type).toBe(`portolan:cache:${detail.phase}`)
+      told.push(detail)
+    }))
+    return told
+  }
+
+  it('for clear is told how many blocks are gone, then how much space', async () => {
+    const small = await slowCache(8)
+    small.disk.garbage = 700
+    const told = await work(async onProgress => small.cache.clear({ onProgress }), small)
+
+    expect(told[0]).toEqual({ phase: 'evict', blocks: 0, totalBlocks: 8 })
+    const phases = told.map(({ phase }) => phase)
+    expect(phases).toEqual([...phases].sort().reverse())
+    expect(told.filter(({ phase }) => phase === 'evict').at(-1)).toEqual({ phase: 'evict', blocks: 8, totalBlocks: 8 })
+    expect(told.filter(({ phase }) => phase === 'compact')).toEqual([{ phase: 'compact', bytes: 0, totalBytes: 700 }, { phase: 'compact', bytes: 700, totalBytes: 700 }])
+    expect(small.clock.pending).toBe(1)
+  })
+
+  it('for gc is told the same, as often as a clock says and not as blocks do', async () => {
+    const small = await slowCache(19)
+    await small.clock.advance(30_000)
+    const told = await work(async onProgress => small.cache.gc({ onProgress }), small)
+    const evicted = told.filter(({ phase }) => phase === 'evict')
+
+    expect(evicted[0]).toMatchObject({ phase: 'evict', blocks: 0 })
+    expect(evicted.at(-1)).toEqual({ phase: 'evict', blocks: small.cache.stats().evicted, totalBlocks: small.cache.stats().evicted })
+    expect(small.cache.stats().evicted).toBeGreaterThan(0)
+    expect(told.length).toBeLessThan(8)
+  })
+
+  it('may throw, which is nobody else\'s affair', async () => {
+    const { cache, clock } = await slowCache(3)
+    expect(await clock.run(cache.clear({ onProgress: () => { throw new Error('mine') } }))).toMatchObject({ removed: 3 })
+  })
+})
