@@ -203,7 +203,7 @@ describe('giving back space', () => {
 
       const began = clock.now()
       const seen: string[] = []
-      await expect(clock.run(cache[what]({ onProgress: ({ type }) => { seen.push(type) } }))).rejects.toMatchObject({ name: 'CacheDiskError', message: expect.stringContaining('30000 ms') as string })
+      await expect(clock.run<unknown>(cache[what]({ onProgress: ({ type }) => { seen.push(type) } }))).rejects.toMatchObject({ name: 'CacheDiskError', message: expect.stringContaining('30000 ms') as string })
       expect(clock.now() - began).toBeLessThanOrEqual(65_000)
       expect(cache.health()).toMatchObject({ state: 'degraded', reason: expect.stringMatching(/giving back space|write takes longer/) as string })
       const told = seen.length
@@ -213,7 +213,7 @@ describe('giving back space', () => {
       gate.resolve()
       await clock.advance(60_000)
       expect(cache.health().state).toBe('ok')
-      await clock.run(cache[what]())
+      await clock.run<unknown>(cache[what]())
       await clock.run(cache.close())
       expect(clock.pending).toBe(0)
     }
