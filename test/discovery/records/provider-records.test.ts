@@ -6,7 +6,6 @@ import { EntryKeeper } from '../../../src/keeper/entry-keeper.ts'
 import { toProvider } from '../../../src/provider/provider.ts'
 import { silentLogger } from '../../../src/testing/silent-logger.ts'
 import { VirtualClock } from '../../../src/testing/virtual-clock.ts'
-import type { Provider } from '../../../src/interface/provider.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
