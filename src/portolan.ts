@@ -44,6 +44,8 @@ export interface PortolanInit extends Omit<ContentRoutingOptions, 'enabled' | 't
   maxBytes?: number
   /** Blocks of the directory that are kept in memory besides, overhead included, in bytes. @default 64 MiB */
   memoryBytes?: number
+  /** `maxShare`, in (0, 1]: of the room for fetched blocks of the directory, what one client (`client` of a read) may take up. @default no client has less than all */
+  shares?: { readonly maxShare: number }
   /** A second level of the cache, shared with other nodes: `redisTier({ url })`. Only with a directory. @default none */
   sharedCache?: SharedTierFactory
   /** `false`: call `start()` yourself. @default true */
@@ -81,7 +83,7 @@ class Node implements Portolan {
   #turn: Promise<void> = Promise.resolve()
 
   constructor (init: PortolanInit) {
-    const { store = 'memory', maxBytes, memoryBytes, sharedCache, start, listen, bootstrap, maxConnections, logger, metrics, mode = 'balanced', ...routing } = init
+    const { store = 'memory', maxBytes, memoryBytes, shares, sharedCache, start, listen, bootstrap, maxConnections, logger, metrics, mode = 'balanced', ...routing } = init
 
     if (typeof store !== 'string' || store === '') {
       throw new InvalidOptionError(`store must be a directory or "memory", got ${JSON.stringify(store)}`)
@@ -92,13 +94,14 @@ class Node implements Portolan {
     // checked here, before anything is opened
     const { operators, siblings, policy: addresses } = contentRoutingOptions({ ...routing, mode })
     this.#libp2p = libp2pOptions({ listen, bootstrap, maxConnections }, { policy: addresses })
-    cacheParams({ maxBytes, memoryBytes })
+    cacheParams({ maxBytes, memoryBytes, shares })
     this.verifier = blockVerifier({ maxBlockSize: init.maxBlockSize, allowSha1: init.allowSha1 })
     this.#storage = store === 'memory'
       ? memoryStore()
       : directoryStore(resolve(store), {
         maxBytes,
         memoryBytes,
+        shares,
         logger,
         verifier: this.verifier,
         shared: sharedCache,

@@ -6,6 +6,8 @@ const OTHERS = ''
 
 interface Owned {
   bytes: number
+  /** Being written */
+  expected: number
   /** What each block costs, oldest first */
   readonly slots: Map<number, number>
 }
@@ -21,16 +23,30 @@ export class Shares {
     this.#limit = limit
   }
 
-  /** Whether a client could own so much, if its own oldest blocks went */
-  allows (cost: number): boolean {
-    return cost <= this.#limit()
+  /** Whether a client could own so much besides what is being written for it, if all its blocks went */
+  allows (client: string, cost: number): boolean {
+    return cost + (this.#clients.get(this.#name(client))?.expected ?? 0) <= this.#limit()
+  }
+
+  /** It is being written: what comes at once counts together. @returns who will own it, for `own` and `unexpect` */
+  expect (client: string, cost: number): string {
+    const name = this.#name(client)
+    this.#owned(name).expected += cost
+    return name
+  }
+
+  /** It is `own`ed now, or was not written after all */
+  unexpect (owner: string, cost: number): void {
+    const owned = this.#owned(owner)
+    owned.expected -= cost
+    this.#tidy(owner, owned)
   }
 
   /** The client's own blocks that have to go before it may have one more, oldest first */
   excess (client: string, cost: number): number[] {
     const owned = this.#clients.get(this.#name(client))
     const slots: number[] = []
-    let over = (owned?.bytes ?? 0) + cost - this.#limit()
+    let over = (owned?.bytes ?? 0) + (owned?.expected ?? 0) + cost - this.#limit()
 
     for (const [slot, size] of owned?.slots ?? []) {
       if (over <= 0) {
@@ -45,10 +61,9 @@ export class Shares {
   own (client: string, slot: number, cost: number): void {
     this.forget(slot)
     const name = this.#name(client)
-    const owned = this.#clients.get(name) ?? { bytes: 0, slots: new Map<number, number>() }
+    const owned = this.#owned(name)
     owned.slots.set(slot, cost)
     owned.bytes += cost
-    this.#clients.set(name, owned)
     this.#owner.set(slot, name)
   }
 
@@ -61,10 +76,20 @@ export class Shares {
       if (owned != null) {
         owned.bytes -= owned.slots.get(slot) ?? 0
         owned.slots.delete(slot)
-        if (owned.slots.size === 0) {
-          this.#clients.delete(name)
-        }
+        this.#tidy(name, owned)
       }
+    }
+  }
+
+  #owned (name: string): Owned {
+    const owned = this.#clients.get(name) ?? { bytes: 0, expected: 0, slots: new Map<number, number>() }
+    this.#clients.set(name, owned)
+    return owned
+  }
+
+  #tidy (name: string, { expected, slots }: Owned): void {
+    if (expected === 0 && slots.size === 0) {
+      this.#clients.delete(name)
     }
   }
 

@@ -277,11 +277,15 @@ export class Writes {
       return this.#pass(block, hash, wait)
     }
 
+    const owner = client == null ? undefined : shares?.expect(client, cost)
     let written: number
     try {
       written = await this.#disk.write(block, cost, 'fetched')
     } catch (err) {
       residents.abandoned(ticket)
+      if (owner != null) {
+        shares?.unexpect(owner, cost)
+      }
       if ((err as Error).name === 'CacheFullError') {
         counts.declined++
       } else {
@@ -294,8 +298,9 @@ export class Writes {
     room.release(cost)
     counts.admitted++
     memory.set(key, bytes, written)
-    if (client != null) {
-      shares?.own(client, written, cost)
+    if (owner != null) {
+      shares?.own(owner, written, cost)
+      shares?.unexpect(owner, cost)
     }
     return true
   }
@@ -327,7 +332,7 @@ export class Writes {
     if (shares == null) {
       return true
     }
-    if (!shares.allows(cost)) {
+    if (!shares.allows(client, cost)) {
       return false
     }
     for (const slot of shares.excess(client, cost)) {

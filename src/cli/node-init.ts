@@ -13,6 +13,7 @@ export function nodeInit (config: ReadConfig, environment: Readonly<Record<strin
     store: config.store,
     maxBytes: values['cache.size'] === 0 ? undefined : values['cache.size'],
     memoryBytes: values['cache.memory'],
+    shares: values['cache.clientShare'] === 100 ? undefined : { maxShare: values['cache.clientShare'] / 100 },
     sharedCache: sharedCache(config),
     mode: values['routing.mode'] as PortolanInit['mode'],
     providers: values['routing.providers'],

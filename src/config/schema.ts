@@ -101,6 +101,17 @@ export const schema = defineSchema({
     min: 0,
     max: 1_099_511_627_776
   },
+  'cache.clientShare': {
+    type: 'integer',
+    default: 100,
+    reason: 'no limit: on a machine of one\'s own, and behind a proxy, all readers are one client',
+    description: 'Percent of the room for fetched blocks that one client of the gateway may take up (an IPv4 address, or an IPv6 /64): beyond it the blocks that it brought in first make room for its own new ones. Known as long as the node runs.',
+    env: 'PORTOLAN_CACHE_CLIENT_SHARE',
+    flag: 'cache-client-share',
+    placeholder: 'PERCENT',
+    min: 1,
+    max: 100
+  },
   'gateway.host': {
     type: 'string',
     default: '127.0.0.1',

@@ -33,7 +33,7 @@ export interface NodeStore {
   close (): Promise<void>
 }
 
-export interface DirectoryStoreInit extends Pick<BlockCacheOptions, 'memoryBytes' | 'verifier' | 'shared' | 'request'> {
+export interface DirectoryStoreInit extends Pick<BlockCacheOptions, 'memoryBytes' | 'shares' | 'verifier' | 'shared' | 'request'> {
   /** What the blocks may take on disk. @default 10 GiB, or half of what is free there if that is less */
   maxBytes?: number
   logger?: ComponentLogger

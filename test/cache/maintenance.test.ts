@@ -1,3 +1,4 @@
+import all from 'it-all'
 import { describe, expect, it } from 'vitest'
 import { blocks } from './support/blocks.ts'
 import { MemoryDisk } from './support/memory-disk.ts'
@@ -32,7 +33,7 @@ function flip (disk: MemoryDisk, slot: number): void {
 }
 
 async function verified ({ cache, clock }: SmallCache): Promise<CacheVerifyProgress[]> {
-  return clock.run(Array.fromAsync(cache.verify()))
+  return clock.run(all(cache.verify()))
 }
 
 describe('a verification', () => {
@@ -58,8 +59,8 @@ describe('a verification', () => {
 
   it('counts no block that goes meanwhile', async () => {
     const { cache, clock, held } = await slowCache(4)
-    const verifying = Array.fromAsync(cache.verify())
-    const deleting = cache.delete(held[2]?.cid ?? expect.fail())
+    const verifying = all(cache.verify())
+    const deleting = (async () => { await cache.delete(held[2]?.cid ?? expect.fail()) })()
     expect((await clock.run(verifying)).at(-1)).toMatchObject({ damagedBlocks: 0, unreadBlocks: 0 })
     await clock.run(deleting)
   })
