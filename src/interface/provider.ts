@@ -46,6 +46,11 @@ export interface ProviderSource {
    * the others named was asked in vain (already connected peers).
    */
   readonly lastResort?: boolean
+  /**
+   * Consulted when the others have had the time that they usually take, or have
+   * ended and named nobody: a source that tells many of a read, or is slow.
+   */
+  readonly later?: boolean
   /** Throws (an error the story can tell) when the lookup failed; ends early when `request.signal` aborts */
   find (want: { cid: CID, key: BlockKey }, request: Request): AsyncIterable<Provider>
 }

@@ -30,6 +30,8 @@ export interface RoutingEnvironment {
     readonly all: LatencyWindow
     /** From the first byte to the last, by size class */
     readonly transfers: readonly LatencyWindow[]
+    /** Of sources: until they named somebody, or ended */
+    readonly answers: LatencyWindow
   }
   readonly fetchers: () => readonly BlockFetcher[]
   readonly sources: () => readonly ProviderSource[]
@@ -52,7 +54,8 @@ export function routingEnvironment (components: ContentRoutingComponents, params
     windows: {
       classes: [new LatencyWindow(), new LatencyWindow(), new LatencyWindow()],
       all: new LatencyWindow(),
-      transfers: [new LatencyWindow(), new LatencyWindow(), new LatencyWindow()]
+      transfers: [new LatencyWindow(), new LatencyWindow(), new LatencyWindow()],
+      answers: new LatencyWindow()
     },
     fetchers: () => components.fetchers,
     sources: () => components.sources,

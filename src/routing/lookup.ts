@@ -1,6 +1,8 @@
+import { anySignal } from 'any-signal'
 import { Pace } from '../clock/pace.ts'
 import { raceSignal } from '../clock/race-signal.ts'
 import { LookupPlaces } from './lookup-places.ts'
+import type { LatencyWindow } from './latency-window.ts'
 import type { RoutingRequest } from './request.ts'
 import type { Timeline } from './timeline.ts'
 import type { Clock } from '../interface/clock.ts'
@@ -30,6 +32,13 @@ const DEADLINE_SHARE = 0.8
 /** Milliseconds after which the others have had their time: a DHT walk has named its first providers by then */
 const HOLD = 2_000
 
+/** How many of the answers of ordinary sources came in the time that later ones wait */
+const USUAL = 0.9
+/** Milliseconds, while there is no experience: a delegated router answers in half of that */
+const DEFAULT_WAIT = 500
+/** Milliseconds: below it no time is won, beyond it a reader waits for the sake of a router that is slow today */
+const WAIT = { least: 50, most: 2_000 }
+
 /** One for all: every lookup ends with an abort, and an exception's stack is dear */
 const ENDED = new DOMException('The lookup has ended', 'AbortError')
 
@@ -41,6 +50,8 @@ export interface LookupInit {
   readonly request: RoutingRequest
   readonly timeline: Timeline
   readonly params: LookupParams
+  /** How long ordinary sources took to name their first provider, or to end: shared by all lookups */
+  readonly answers?: LatencyWindow
   onProvider (provider: Provider): void
   onError (source: string, error: Error): void
 }
@@ -49,13 +60,14 @@ export interface LookupInit {
 class LateError extends Error {}
 
 /**
- * Asks every source at once. Each has a deadline inside the read's own, one that
- * fails or floods hides none of the others, and a source that does not end is
- * left behind. Returns how many failed.
+ * Asks every source at once, but those that are for later. Each has a deadline
+ * inside the read's own, one that fails or floods hides none of the others, and a
+ * source that does not end is left behind. Returns how many failed.
  */
 export async function lookup (init: LookupInit): Promise<number> {
   const { clock, request, params } = init
   const budget = Math.min(params.timeout, Math.max(0, request.deadline - clock.now()) * DEADLINE_SHARE)
+  const deadline = clock.now() + budget
   const places = new LookupPlaces(params.maxProviders)
   let failed = 0
 
@@ -70,18 +82,26 @@ export async function lookup (init: LookupInit): Promise<number> {
   }
   const cancelOpening = clock.schedule(HOLD, open)
 
-  await Promise.all(init.sources.map(async source => {
+  const ask = async (source: ProviderSource): Promise<number> => {
     const started = clock.now()
     let named = 0
     let skipped = 0
+    let answered = false
     const tell = (how: string): void => {
       const more = skipped === 0 ? '' : ` (and ${skipped} more that nobody needs)`
       init.timeline.add('discovery', `${source.name} named ${named} provider${named === 1 ? '' : 's'}${more} ${how} ${Math.round(clock.now() - started)} ms`)
     }
+    const answer = (): void => {
+      if (!answered && source.later !== true) {
+        init.answers?.add(clock.now() - started)
+      }
+      answered = true
+    }
 
     try {
-      await consume(source, init, budget, provider => {
+      await consume(source, init, deadline, provider => {
         const place = places.offer({ provider, source: source.name })
+        answer()
 
         if (place === 'taken') {
           take(provider, source.name)
@@ -91,22 +111,33 @@ export async function lookup (init: LookupInit): Promise<number> {
         skipped += place === 'surplus' ? 1 : 0
         return place !== 'surplus'
       })
+      answer()
       tell('in')
     } catch (err) {
       if (request.signal.aborted) {
-        return
+        return named
       }
 
       if (err instanceof LateError && named > 0) {
         tell('and was left after')
-        return
+        return named
       }
 
       failed++
       init.timeline.add('discovery', `${source.name} failed: ${(err as Error).message}`)
       init.onError(source.name, err as Error)
     }
-  }))
+    return named
+  }
+
+  const first = init.sources.filter(({ later }) => later !== true)
+  const rest = init.sources.filter(({ later }) => later === true)
+  const asked = first.map(ask)
+
+  if (rest.length > 0 && await theirTurn(init, asked)) {
+    asked.push(...rest.map(ask))
+  }
+  await Promise.all(asked)
 
   cancelOpening()
 
@@ -117,10 +148,32 @@ export async function lookup (init: LookupInit): Promise<number> {
   return failed
 }
 
+/** Whether the sources for later are asked at all: not when the block came first */
+async function theirTurn ({ clock, request, answers }: LookupInit, asked: ReadonlyArray<Promise<number>>): Promise<boolean> {
+  const usual = answers?.quantile(USUAL) ?? DEFAULT_WAIT
+  const nobody = Promise.all(asked).then(async named => named.some(count => count > 0) ? new Promise<never>(() => {}) : undefined)
+
+  if (asked.length > 0) {
+    const over = new AbortController()
+    const signal = anySignal([request.signal, over.signal])
+    try {
+      await Promise.race([nobody, clock.sleep(Math.min(Math.max(usual, WAIT.least), WAIT.most), { signal })])
+    } catch (err) {
+      if (!request.signal.aborted) {
+        throw err
+      }
+    } finally {
+      over.abort()
+      signal.clear()
+    }
+  }
+  return !request.signal.aborted
+}
+
 /** Pulls from one source until it ends, times out or is aborted; never waits for its clean-up */
-async function consume (source: ProviderSource, init: LookupInit, budget: number, offer: (provider: Provider) => boolean): Promise<void> {
+async function consume (source: ProviderSource, init: LookupInit, deadline: number, offer: (provider: Provider) => boolean): Promise<void> {
   const { clock, request } = init
-  const deadline = clock.now() + budget
+  const budget = Math.max(0, deadline - clock.now())
   const over = new AbortController()
   const onAbort = (): void => { over.abort(request.signal.reason) }
   let iterator: AsyncIterator<Provider> | undefined

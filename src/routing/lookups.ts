@@ -136,6 +136,7 @@ export class Lookups {
       request: request.with({ signal: this.#controller.signal }),
       timeline,
       params: env.params.lookup,
+      answers: env.windows.answers,
       onProvider: provider => {
         env.stats.providersFound++
         this.#init.onProvider(provider)

@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { blockKey } from '../../src/block/key.ts'
 import { heliaRoutingSource } from '../../src/discovery/helia-routing-egress.ts'
 import { DEFAULT_LOOKUP, lookup } from '../../src/routing/lookup.ts'
+import { LatencyWindow } from '../../src/routing/latency-window.ts'
 import { Timeline } from '../../src/routing/timeline.ts'
 import { silentLogger } from '../../src/testing/silent-logger.ts'
 import { recordedRequest } from '../discovery/recorded-request.ts'
@@ -31,7 +32,7 @@ interface Looked {
   readonly done: Promise<number>
 }
 
-function look (recorded: RecordedRequest, sources: ProviderSource[], params: Partial<LookupParams> = {}): Looked {
+function look (recorded: RecordedRequest, sources: ProviderSource[], params: Partial<LookupParams> = {}, answers?: LatencyWindow): Looked {
   const found: string[] = []
   const errors: string[] = []
   const timeline = new Timeline(cid.toString(), recorded.clock)
@@ -42,6 +43,7 @@ function look (recorded: RecordedRequest, sources: ProviderSource[], params: Par
     request: recorded.request,
     timeline,
     params: { ...DEFAULT_LOOKUP, ...params },
+    answers,
     onProvider: ({ id }) => { found.push(id) },
     onError: (source, err) => { errors.push(`${source}: ${err.message}`) }
   })
@@ -266,5 +268,84 @@ describe('a read', () => {
     expect(read.value).toEqual(numbered(1))
     expect(v.clock.now()).toBeLessThan(2_000)
     await v.manager.stop()
+  })
+})
+
+describe('a source for later', () => {
+  interface Asked extends ProviderSource {
+    readonly times: number[]
+  }
+
+  /** Names one after `ms`, or nobody, and remembers when it was asked */
+  function source (recorded: RecordedRequest, name: string, ms: number, init: { later?: boolean, nobody?: boolean, fails?: boolean } = {}): Asked {
+    const times: number[] = []
+    return {
+      name,
+      later: init.later,
+      times,
+      async * find (_want, { signal }) {
+        times.push(recorded.clock.now())
+        await recorded.clock.sleep(ms, { signal })
+        if (init.fails === true) {
+          throw new Error('it is down')
+        }
+        if (init.nobody !== true) {
+          yield provider(name, name)
+        }
+      }
+    }
+  }
+
+  it('is asked at once when there is no other', async () => {
+    const recorded = recordedRequest()
+    const dht = source(recorded, 'dht', 10, { later: true })
+    expect(await recorded.clock.run(look(recorded, [dht]).done)).toBe(0)
+    expect(dht.times).toEqual([0])
+  })
+
+  it('waits half a second for the others while nothing is known of them', async () => {
+    const recorded = recordedRequest()
+    const dht = source(recorded, 'dht', 10, { later: true })
+    const looked = look(recorded, [dht, source(recorded, 'router', 100)])
+    await recorded.clock.run(looked.done)
+    expect(dht.times).toEqual([500])
+    expect(looked.found).toEqual(['http:router.example', 'http:dht.example'])
+  })
+
+  it('waits for as long as the others usually take, within bounds', async () => {
+    for (const [usual, waited] of [[200, 200], [1, 50], [9_000, 2_000]] as const) {
+      const answers = new LatencyWindow()
+      for (let i = 0; i < 40; i++) {
+        const recorded = recordedRequest()
+        await recorded.clock.run(look(recorded, [source(recorded, 'router', usual)], {}, answers).done)
+      }
+      const recorded = recordedRequest()
+      const dht = source(recorded, 'dht', 1, { later: true })
+      await recorded.clock.run(look(recorded, [source(recorded, 'router', 5_000), dht], {}, answers).done)
+      expect(dht.times, `usual ${usual}`).toEqual([waited])
+      expect(answers.count).toBe(41)
+    }
+  })
+
+  it('does not wait when the others have named nobody, or failed', async () => {
+    const recorded = recordedRequest()
+    const dht = source(recorded, 'dht', 10, { later: true })
+    const looked = look(recorded, [source(recorded, 'empty', 30, { nobody: true }), source(recorded, 'broken', 20, { fails: true }), dht])
+    expect(await recorded.clock.run(looked.done)).toBe(1)
+    expect(dht.times).toEqual([30])
+    expect(told(looked)).toContain('broken failed: it is down')
+    expect(looked.found).toEqual(['http:dht.example'])
+    expect(recorded.clock.pending).toBe(0)
+  })
+
+  it('is not asked, and leaves no timer, when the block came first', async () => {
+    const recorded = recordedRequest()
+    const dht = source(recorded, 'dht', 10, { later: true })
+    const looked = look(recorded, [source(recorded, 'router', 100), dht])
+    await recorded.clock.run(recorded.clock.sleep(300))
+    recorded.controller.abort()
+    await recorded.clock.run(looked.done)
+    expect(dht.times).toEqual([])
+    expect(recorded.clock.pending).toBe(0)
   })
 })
