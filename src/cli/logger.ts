@@ -21,12 +21,12 @@ export function operatorLog (level: LogLevel, stderr: NodeJS.WritableStream): Op
   return { error: line('error', 'error: '), warn: line('warn', 'warning: '), info: line('info', '') }
 }
 
-/** What befell the blocks is told without being asked: damage, repairs, a disk that fails */
-const TOLD = 'portolan:cache*:error'
+/** What befell the blocks is told without being asked: damage, repairs, a disk that fails, a former store that is taken over */
+const TOLD = 'portolan:cache*:error,portolan:store,portolan:store:error'
 
 /**
  * The components' own logs, as Helia and libp2p write them: silent up to
- * `info` but for the cache's errors, unless the DEBUG variable asks for some of them.
+ * `info` but for what befalls the blocks, unless the DEBUG variable asks for some of them.
  */
 export function componentLogger (level: LogLevel, environment: Readonly<Record<string, string | undefined>>): ComponentLogger {
   if (RANK[level] >= RANK.debug) {

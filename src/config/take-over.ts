@@ -2,6 +2,8 @@ import { existsSync } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LevelBlockstore } from 'blockstore-level'
+import { base32upper } from 'multiformats/bases/base32'
+import { formatBytes } from '../gateway/html.ts'
 import { StoreError } from './errors.ts'
 import { openDatabase } from './open-database.ts'
 import type { Clock } from '../interface/clock.ts'
@@ -15,8 +17,8 @@ const UNUSABLE: ReadonlySet<string> = new Set(['HashMismatchError', 'Unacceptabl
 /** Blocks that are written at once */
 const AT_ONCE = 16
 
-/** How often progress is logged, in ms: some ten lines for a store of 100 GB */
-const TELL_INTERVAL = 10_000
+/** How often progress is logged, in ms: whoever waits for a start sees that it goes on */
+const TELL_INTERVAL = 5_000
 
 export interface TakeOverInit {
   readonly directory: string
@@ -70,7 +72,7 @@ async function copy (former: LevelBlockstore, { directory, cache, clock, log }: 
     }
   }
 
-  log('the blocks of the former store in %s are taken over', directory)
+  log('the blocks of the former store in %s are taken over, %s of them', directory, formatBytes(await sizeFrom(former, FIRST)))
   try {
     for await (const { cid, bytes } of former.getAll()) {
       for await (const whole of bytes) {
@@ -85,7 +87,7 @@ async function copy (former: LevelBlockstore, { directory, cache, clock, log }: 
       }
       if (clock.now() - told > TELL_INTERVAL) {
         told = clock.now()
-        log('%d blocks of the former store are taken over', blocks)
+        log('%d blocks of the former store are taken over, about %s are left', blocks, formatBytes(await sizeFrom(former, `/${base32upper.encoder.encode(cid.multihash.bytes)}`)))
       }
     }
     await Promise.all(writing)
@@ -97,4 +99,14 @@ async function copy (former: LevelBlockstore, { directory, cache, clock, log }: 
     throw new StoreError(`the blocks of the former store in ${join(directory, 'blocks')} could not all be taken over (${(err as Error).message}); nothing of it is lost${(err as Error).name === 'CacheFullError' ? ': give the cache more room with --cache-size' : ''}`, { cause: err })
   }
   log('%d blocks of the former store are taken over, %d were dropped', blocks, dropped)
+}
+
+/** Keys are a slash and the multihash in capitals */
+const FIRST = '/'
+const END = '0'
+
+/** Bytes that the blocks from a key on take, roughly: the database knows it without looking at them */
+async function sizeFrom ({ db }: LevelBlockstore, key: string): Promise<number> {
+  // on Node.js it is always the one on disk; the type is of the one in browsers, too
+  return (db as unknown as { approximateSize (from: string, to: string): Promise<number> }).approximateSize(key, END)
 }

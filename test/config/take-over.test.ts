@@ -4,9 +4,12 @@ import { join } from 'node:path'
 import { LevelBlockstore } from 'blockstore-level'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { directoryStore } from '../../src/config/store.ts'
+import { takeOverBlocks } from '../../src/config/take-over.ts'
+import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 import { block, blocks, read } from '../cache/support/blocks.ts'
 import type { NodeStore } from '../../src/config/store.ts'
 import type { TestBlock } from '../cache/support/blocks.ts'
+import type { BlockCache } from '../../src/interface/cache.ts'
 import type { ComponentLogger } from '../../src/interface/logger.ts'
 
 describe('a store of the former kind', () => {
@@ -55,6 +58,21 @@ describe('a store of the former kind', () => {
     expect(again.cache?.stats().blocks.authored).toBe(40)
     expect(said.join('\n')).not.toContain('taken over')
     await again.close()
+  })
+
+  it('tells every few seconds how much is left while it is taken over', async () => {
+    await former(await blocks(64, 50_000))
+    const clock = new VirtualClock()
+    const cache = { put: async () => { await clock.advance(1_000) } } as unknown as BlockCache
+    await takeOverBlocks({ directory: path, cache, clock, log: logger.forComponent('') })
+    const left = said.map(text => /^%d blocks .* about %s are left (\d+) (.*) MB$/.exec(text)).filter(match => match != null)
+
+    expect(said[0]).toMatch(/taken over, %s of them \S+ 3\.2 MB$/)
+    expect(left.length).toBeGreaterThan(2)
+    expect(left.length).toBeLessThan(14)
+    const sizes = left.map(match => Number(match[2]))
+    expect(sizes).toEqual([...sizes].sort((a, b) => b - a))
+    expect(sizes[0]).toBeLessThan(3.2)
   })
 
   it('leaves behind what is not what its CID says, and says which', async () => {
