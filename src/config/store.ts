@@ -82,6 +82,7 @@ export function directoryStore (directory: string, init: DirectoryStoreInit = {}
     async close () {
       // both are closed, whatever the first one says
       const settled = datastore.close()
+      // the error of the first one is told by its own result
       for (const result of await Promise.allSettled([settled, cache.close(), settled.catch(() => {}).then(async () => records.close())])) {
         if (result.status === 'rejected') {
           throw new StoreError(`the store ${directory} did not close cleanly`, { cause: result.reason })

@@ -1,7 +1,7 @@
 import { readdir, realpath, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
-import { CacheLockedError } from '../../interface/errors.ts'
+import { CacheFormatError, CacheLockedError } from '../../interface/errors.ts'
 
 /**
  * Node has no file locks of its own. A LevelDB takes one that the operating system
@@ -50,6 +50,7 @@ function causeOf (err: unknown): unknown {
   return err instanceof Error && err.cause instanceof Error ? err.cause : err
 }
 
+const NOT_A_FILE = /is a directory/i
 const NO_SPACE = /no space left on device|quota exceeded/i
 const READ_ONLY = /read-only file system/i
 
@@ -62,6 +63,9 @@ function explain (err: unknown, path: string): unknown {
   }
   if ((cause as NodeJS.ErrnoException).code === 'LEVEL_LOCKED') {
     return new CacheLockedError(`The cache is open already, in this process or another one: ${path} is locked`, { cause: err })
+  }
+  if (NOT_A_FILE.test(cause.message)) {
+    return new CacheFormatError(`${join(path, LOCK_FILE)} is no file, so nothing that a cache has made: remove it`, { cause: err })
   }
   if (NO_SPACE.test(cause.message)) {
     return Object.assign(new Error(`The lock ${path} cannot be taken: ${cause.message}`, { cause: err }), { code: 'ENOSPC' })

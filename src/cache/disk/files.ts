@@ -63,13 +63,13 @@ export const nodeFiles: CacheFiles = {
     const stats = await fs.promises.lstat(path)
     // a link would lead out of the directory, and be cut off there; a pipe never ends
     if (!stats.isFile()) {
-      throw new CacheFormatError(`${path} is no file, so nothing that a cache has made: nothing was changed there; remove it`)
+      throw notAFile(path)
     }
     return stats.size
   },
   makeDirectory,
   rename: async (from, to) => fs.promises.rename(from, to),
-  remove: async (path) => fs.promises.rm(path, { force: true }),
+  remove,
   syncDirectory: async (path) => {
     // Windows cannot open a directory to sync it
     if (process.platform !== 'win32') {
@@ -82,6 +82,18 @@ export const nodeFiles: CacheFiles = {
     }
   },
   lock: lockDirectory
+}
+
+async function remove (path: string): Promise<void> {
+  try {
+    await fs.promises.rm(path, { force: true })
+  } catch (err) {
+    throw errorCode(err) === 'ERR_FS_EISDIR' ? notAFile(path, err) : err
+  }
+}
+
+function notAFile (path: string, cause?: unknown): CacheFormatError {
+  return new CacheFormatError(`${path} is no file, so nothing that a cache has made: nothing was changed there; remove it`, { cause })
 }
 
 /** One by one: `recursive` of Node tries for ever where a directory cannot be made below one that exists, as in /proc */
@@ -100,6 +112,21 @@ async function makeDirectory (path: string): Promise<void> {
         throw err
       }
     }
+  }
+  if (!(await isDirectory(path))) {
+    throw new CacheFormatError(`${path} is no directory, and a cache keeps files in one of that name: nothing was changed there; remove it, or choose another path for the cache`)
+  }
+}
+
+/** A link may lead to one, or nowhere */
+async function isDirectory (path: string): Promise<boolean> {
+  try {
+    return (await fs.promises.stat(path)).isDirectory()
+  } catch (err) {
+    if (errorCode(err) !== 'ENOENT') {
+      throw err
+    }
+    return false
   }
 }
 

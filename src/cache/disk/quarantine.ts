@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { errorCode, writeWhole } from './files.ts'
+import { notADirectory } from './store-format.ts'
 import type { Logger } from '../../interface/logger.ts'
 import type { CacheFiles } from './files.ts'
 
@@ -38,7 +39,7 @@ export class Quarantine {
       names = await this.#files.list(this.#path)
     } catch (err) {
       if (errorCode(err) !== 'ENOENT') {
-        throw err
+        throw errorCode(err) === 'ENOTDIR' ? notADirectory(this.#path, err) : err
       }
     }
     for (const name of names.sort()) {

@@ -1,10 +1,14 @@
 import { join } from 'node:path'
+import { CID } from 'multiformats/cid'
+import * as raw from 'multiformats/codecs/raw'
+import * as Digest from 'multiformats/hashes/digest'
 import { BESIDE, errorCode, readWhole } from './files.ts'
 import { countNotes, newSegment, parseName, segmentName, sidecarName } from './segment.ts'
+import { checkNames } from './segment-names.ts'
 import { scanSegment } from './segment-scan.ts'
 import { decodeSidecar, maxSidecarBytes } from './sidecar.ts'
 import type { CacheKind } from '../../interface/cache.ts'
-import type { BlockList } from './block-list.ts'
+import type { BlockList, ListedBlock } from './block-list.ts'
 import type { CacheFiles } from './files.ts'
 import type { RecordPlace } from './record.ts'
 import type { Segment } from './segment.ts'
@@ -43,26 +47,33 @@ export interface Recovery {
  * one, so whether it is gone is known before it is met.
  */
 export async function recover (init: RecoveryInit): Promise<Recovery> {
+  const { misfits, repairs: renamed } = await checkNames(init)
   const ids = await listSegments(init)
   const marks = new Marks(ids)
   const segments: Segment[] = []
   const duplicates: Duplicate[] = []
   const unwritten: Segment[] = []
-  const repairs: string[] = []
+  const repairs = [...renamed]
+  const doubtful: Array<() => void> = []
 
   for (const id of ids) {
     const isLast = id === ids[0]
-    const loaded = await load(init, id, isLast, repairs)
-    const { segment, sidecar, scan } = loaded
+    const loaded = await load(init, id, isLast, misfits, repairs)
+    const { segment, sidecar, scan, disbelieved } = loaded
 
     segments.push(segment)
     init.blocks.segments.set(id, segment)
     keepNotes(segment, [sidecar, scan], marks)
-    enter(init.blocks, segment, sidecar, scan, marks, duplicates)
+    const removed = enter(init.blocks, segment, sidecar, scan, marks, duplicates)
+    if (disbelieved != null) {
+      doubtful.push(() => { repairs.push(...missing(init.blocks, id, disbelieved, removed)) })
+    }
     if (segment.sealed && scan != null) {
       unwritten.push(segment)
     }
   }
+  // not before all is known: a block may be elsewhere
+  doubtful.forEach(say => { say() })
   return { segments, duplicates, unwritten, repairs }
 }
 
@@ -91,14 +102,18 @@ interface Loaded {
   readonly segment: Segment
   readonly sidecar?: Sidecar
   readonly scan?: SegmentScan
+  /** What a sidecar lists that is intact and not that of this segment as it is */
+  readonly disbelieved?: BlockList
 }
 
-async function load (init: RecoveryInit, id: number, isLast: boolean, repairs: string[]): Promise<Loaded> {
+async function load (init: RecoveryInit, id: number, isLast: boolean, misfits: ReadonlySet<number>, repairs: string[]): Promise<Loaded> {
   const { files, directory, limit } = init
   const path = join(directory, segmentName(id))
   const size = await files.size(path)
   const segment = newSegment(id, limit)
-  const sidecar = await loadSidecar(init, id, size, isLast, repairs)
+  const found = await loadSidecar(init, id, size, isLast, misfits, repairs)
+  const { disbelieved } = found
+  const sidecar = disbelieved == null ? found.sidecar : undefined
   const covered = sidecar?.covered ?? 0
 
   segment.sidecar = sidecar?.bytes ?? 0
@@ -109,7 +124,7 @@ async function load (init: RecoveryInit, id: number, isLast: boolean, repairs: s
     return { segment, sidecar }
   }
   try {
-    return await read(init, segment, sidecar, size, isLast, repairs)
+    return { ...await read(init, segment, sidecar, size, isLast, repairs), disbelieved }
   } catch (err) {
     if (errorCode(err) !== 'EIO') {
       throw err
@@ -145,7 +160,7 @@ async function read (init: RecoveryInit, segment: Segment, sidecar: Sidecar | un
   }
 }
 
-async function loadSidecar ({ files, directory, nonce }: RecoveryInit, id: number, size: number, isLast: boolean, repairs: string[]): Promise<Sidecar & { bytes: number } | undefined> {
+async function loadSidecar ({ files, directory, nonce }: RecoveryInit, id: number, size: number, isLast: boolean, misfits: ReadonlySet<number>, repairs: string[]): Promise<{ sidecar?: Sidecar & { bytes: number }, disbelieved?: BlockList }> {
   const content = await readWhole(files, join(directory, sidecarName(id)), maxSidecarBytes(size)).catch((err: unknown) => {
     if (errorCode(err) !== 'EIO') {
       throw err
@@ -154,15 +169,39 @@ async function loadSidecar ({ files, directory, nonce }: RecoveryInit, id: numbe
   })
   const sidecar = content == null ? undefined : decodeSidecar(content, nonce, id)
 
-  if (content != null && sidecar != null && sidecar.covered <= size) {
-    return { ...sidecar, bytes: content.byteLength }
+  if (content != null && sidecar != null && sidecar.covered <= size && !misfits.has(id)) {
+    return { sidecar: { ...sidecar, bytes: content.byteLength } }
   }
   if (content != null) {
-    repairs.push(`segment ${id}: its sidecar was ${sidecar == null ? 'damaged' : 'for a longer segment'}; the segment was read instead`)
+    repairs.push(`segment ${id}: its sidecar was ${sidecar == null ? 'damaged' : sidecar.covered <= size ? 'for other blocks' : 'for a longer segment'}; the segment was read instead`)
   } else if (!isLast) {
     repairs.push(`segment ${id}: it had no sidecar and was read instead`)
   }
-  return undefined
+  return { disbelieved: sidecar?.blocks }
+}
+
+/** Named at once: a line of some kilobytes */
+const MAX_NAMED = 64
+
+/** Says by name which blocks are gone, of those that a segment should have */
+function missing ({ index }: StoredBlocks, id: number, listed: BlockList, removed: ReadonlySet<number>): string[] {
+  const names: string[] = []
+  let count = 0
+
+  for (let i = 0; i < listed.count; i++) {
+    const block = listed.at(i)
+    if (!removed.has(block.offset) && index.findKey(block.key, block.multihashBytes) === -1 && count++ < MAX_NAMED) {
+      names.push(nameOf(block))
+    }
+  }
+  return count === 0 ? [] : [`segment ${id}: ${count} of the blocks that its sidecar lists are gone: ${names.join(', ')}${count > names.length ? ` and ${count - names.length} more` : ''}`]
+}
+
+/** Of a long multihash only a hash is known */
+function nameOf ({ key, multihashBytes }: ListedBlock): string {
+  return multihashBytes <= key.byteLength
+    ? CID.createV1(raw.code, Digest.decode(key.slice(0, multihashBytes))).toString()
+    : `a multihash whose SHA-256 is ${Buffer.from(key.subarray(0, 32)).toString('hex')}`
 }
 
 /** What later segments say about blocks of earlier ones */
@@ -226,7 +265,8 @@ function keepNotes (segment: Segment, sources: ReadonlyArray<Sidecar | SegmentSc
   }
 }
 
-function enter (blocks: StoredBlocks, segment: Segment, sidecar: Sidecar | undefined, scan: SegmentScan | undefined, marks: Marks, duplicates: Duplicate[]): void {
+/** @returns the offsets of what was removed */
+function enter (blocks: StoredBlocks, segment: Segment, sidecar: Sidecar | undefined, scan: SegmentScan | undefined, marks: Marks, duplicates: Duplicate[]): ReadonlySet<number> {
   const { index } = blocks
   const { removed, kinds } = marks.take(segment.id)
 
@@ -248,4 +288,5 @@ function enter (blocks: StoredBlocks, segment: Segment, sidecar: Sidecar | undef
       }
     }
   }
+  return removed
 }

@@ -3,7 +3,7 @@ import { errorCode, writeWhole } from './files.ts'
 import type { Logger } from '../../interface/logger.ts'
 import type { CacheFiles } from './files.ts'
 
-const RESERVE = 'reserve'
+export const RESERVE = 'reserve'
 /** The lock needs some 20 KB to be taken, a removal some 40 bytes */
 const MIN_RESERVE_BYTES = 65_536
 /** Segments with less than this alive can be given back on a full disk, and make room for the others */

@@ -25,7 +25,7 @@ export function maxSidecarBytes (segmentBytes: number): number {
 }
 
 const MAGIC = 0x31494250 // PBI1
-const HEADER_BYTES = 40
+export const SIDECAR_HEADER_BYTES = 40
 const PLACE_BYTES = 8
 /** Of a change of kind: place, kind and the multihash, a sha2-256 */
 const USUAL_KIND_BYTES = PLACE_BYTES + 36
@@ -44,14 +44,14 @@ export interface SidecarInit {
 
 /** What that of a segment will take, as the segment is now */
 export function sidecarBytes ({ blocks, notes }: Pick<Segment, 'blocks' | 'notes'>): number {
-  return HEADER_BYTES + blocks * ENTRY_BYTES + (notes?.removals.length ?? 0) * PLACE_BYTES + (notes?.kinds.length ?? 0) * USUAL_KIND_BYTES
+  return SIDECAR_HEADER_BYTES + blocks * ENTRY_BYTES + (notes?.removals.length ?? 0) * PLACE_BYTES + (notes?.kinds.length ?? 0) * USUAL_KIND_BYTES
 }
 
 export function encodeSidecar (nonce: Uint8Array, index: BlockIndex, init: SidecarInit): Uint8Array {
   const { slots, notes: { removals, kinds } } = init
   const kindBytes = kinds.reduce((sum, { multihash }) => sum + PLACE_BYTES + 2 + multihash.byteLength, 0)
-  const bytes = Buffer.alloc(HEADER_BYTES + slots.length * ENTRY_BYTES + removals.length * PLACE_BYTES + kindBytes)
-  let at = HEADER_BYTES
+  const bytes = Buffer.alloc(SIDECAR_HEADER_BYTES + slots.length * ENTRY_BYTES + removals.length * PLACE_BYTES + kindBytes)
+  let at = SIDECAR_HEADER_BYTES
 
   for (const slot of slots) {
     bytes.set(index.key(slot), at)
@@ -86,16 +86,23 @@ function writePlace (bytes: Buffer, at: number, place: RecordPlace): number {
   return at + PLACE_BYTES
 }
 
+/** What it begins with, unchecked; undefined when it is none of this store */
+export function sidecarHead (bytes: Buffer, nonce: Uint8Array): { segment: number, blocks: number } | undefined {
+  return bytes.byteLength >= SIDECAR_HEADER_BYTES && bytes.readUInt32LE(0) === MAGIC && bytes.subarray(8, 8 + NONCE_BYTES).equals(nonce)
+    ? { segment: bytes.readUInt32LE(16), blocks: bytes.readUInt32LE(28) }
+    : undefined
+}
+
 /** Undefined when it is not the intact sidecar of this segment of this store */
 export function decodeSidecar (content: Uint8Array, nonce: Uint8Array, segment: number): Sidecar | undefined {
   const bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength)
 
-  if (bytes.byteLength < HEADER_BYTES || bytes.readUInt32LE(0) !== MAGIC || bytes.readUInt32LE(CHECK_AT) !== crc32(bytes.subarray(CHECKED_FROM)) ||
+  if (bytes.byteLength < SIDECAR_HEADER_BYTES || bytes.readUInt32LE(0) !== MAGIC || bytes.readUInt32LE(CHECK_AT) !== crc32(bytes.subarray(CHECKED_FROM)) ||
     !bytes.subarray(8, 8 + NONCE_BYTES).equals(nonce) || bytes.readUInt32LE(16) !== segment) {
     return undefined
   }
   const count = bytes.readUInt32LE(28)
-  const removalsAt = HEADER_BYTES + count * ENTRY_BYTES
+  const removalsAt = SIDECAR_HEADER_BYTES + count * ENTRY_BYTES
   const removals = bytes.readUInt32LE(32)
   const kindsAt = removalsAt + removals * PLACE_BYTES
 
@@ -111,7 +118,7 @@ export function decodeSidecar (content: Uint8Array, nonce: Uint8Array, segment: 
         closed: bytes.readUInt32LE(24) === 1,
         removals: Array.from({ length: removals }, (_, i) => readPlace(bytes, removalsAt + i * PLACE_BYTES)),
         kinds,
-        blocks: new BlockList(bytes.subarray(HEADER_BYTES, removalsAt))
+        blocks: new BlockList(bytes.subarray(SIDECAR_HEADER_BYTES, removalsAt))
       }
 }
 

@@ -174,6 +174,7 @@ export class Space {
 
   async #exclusive (run: () => Promise<void>): Promise<void> {
     const done = this.#last.then(run)
+    // whoever waits for this one has the error; the next one begins all the same
     this.#last = done.catch(() => {})
     return done
   }

@@ -4,6 +4,7 @@ import { crc32 } from 'node:zlib'
 import { CacheFormatError } from '../../interface/errors.ts'
 import { BESIDE, errorCode, readFully, readWhole, writeWhole } from './files.ts'
 import { MAX_HEADER_BYTES, NONCE_BYTES, readHeader, recordMark } from './record.ts'
+import { RESERVE } from './reserve.ts'
 import { SEGMENTS, parseName } from './segment.ts'
 import type { CacheFiles } from './files.ts'
 
@@ -12,6 +13,9 @@ const FORMAT = 'portolan-block-cache'
 export const LOCK = 'lock'
 /** What a file system or a crash before the format was written leaves in a directory that is as good as empty */
 const NOTHING: ReadonlySet<string> = new Set([LOCK, `${FORMAT_FILE}${BESIDE}`, 'lost+found'])
+
+/** What must be files where they are */
+const FILES: ReadonlySet<string> = new Set([FORMAT_FILE, RESERVE].flatMap(name => [name, `${name}${BESIDE}`]))
 
 const MAX_FORMAT_BYTES = 4_096
 
@@ -46,6 +50,10 @@ export async function assertOurs (files: CacheFiles, path: string, rules: Format
     throw err
   }
   if (names.includes(FORMAT_FILE)) {
+    for (const name of names.filter(name => FILES.has(name))) {
+      // which throws for what is no file
+      await files.size(join(path, name))
+    }
     await readFormat(files, path, rules)
   } else {
     const foreign = names.filter(name => !NOTHING.has(name))
@@ -122,6 +130,11 @@ async function readFormat (files: CacheFiles, path: string, rules: FormatRules):
   return { format: { version: rules.version, nonce: found }, repaired: true }
 }
 
+/** For what stands in the place of one of the cache's own */
+export function notADirectory (path: string, cause: unknown): CacheFormatError {
+  return new CacheFormatError(`${path} is no directory, and a cache keeps files in one of that name: nothing was changed there; remove it, or choose another path for the cache`, { cause })
+}
+
 const NONCE = /^[0-9a-f]{16}$/
 
 function parse (text: string): { format?: unknown, version?: unknown, nonce?: unknown, check?: unknown } {
@@ -162,9 +175,11 @@ async function findNonce (files: CacheFiles, path: string): Promise<Uint8Array |
     if (errorCode(err) === 'ENOENT') {
       return undefined
     }
-    throw err
+    throw errorCode(err) === 'ENOTDIR' ? notADirectory(directory, err) : err
   }
   for (const name of names.filter(name => parseName(name)?.type === 'seg').sort()) {
+    // which throws for what is no file
+    await files.size(join(directory, name))
     const file = await files.open(join(directory, name), 'read')
     try {
       const head = Buffer.alloc(MAX_HEADER_BYTES)

@@ -40,6 +40,7 @@ export class Values {
 
   /** Resolves when nothing is being saved */
   async idle (): Promise<void> {
+    // whoever saved it has the error
     await this.#saving.catch(() => {})
   }
 
@@ -49,7 +50,7 @@ export class Values {
     bytes.writeUInt32LE(crc32(value), 0)
     bytes.set(value, CHECK_BYTES)
 
-    // one after the other: they share the name of the half-made file
+    // one after the other: they share the name of the half-made file; whoever saved the one before has its error
     const saving = this.#saving.catch(() => {}).then(async () => {
       await writeWhole(this.#files, this.#directory, name, bytes)
       this.#sizes.set(name, bytes.byteLength)

@@ -1,4 +1,7 @@
+import { createHash } from 'node:crypto'
 import fc from 'fast-check'
+import { CID } from 'multiformats/cid'
+import * as Digest from 'multiformats/hashes/digest'
 import { describe, expect, it } from 'vitest'
 import { headerBytes } from '../../../src/cache/disk/record.ts'
 import { MemoryFiles } from './support/memory-files.ts'
@@ -186,6 +189,107 @@ describe('a file that was cut or overwritten', () => {
     expect(report).toMatchObject({ blocks: 0, repairs: [expect.stringMatching(/the last \d+ bytes were no whole record and have been cut off/)] })
     expect(again.find(multihash)).toBe(-1)
     expect(image.inodes.get(image.paths('.seg')[0] as string)?.bytes).toHaveLength(0)
+  })
+})
+
+describe('segment files whose names were exchanged', () => {
+  const nameOf = ({ multihash }: { multihash: Uint8Array }): string => CID.createV1(0x55, Digest.decode(multihash)).toString()
+
+  function exchange (files: MemoryFiles, names: readonly string[], to: readonly string[]): void {
+    const inodes = names.map(name => files.inodes.get(name))
+    names.forEach(name => files.inodes.delete(name))
+    to.forEach((name, i) => {
+      const inode = inodes[i]
+      if (inode != null) {
+        files.inodes.set(name, inode)
+      }
+    })
+  }
+
+  const rotated = <T>(all: readonly T[], by: number): T[] => [...all.slice(by), ...all.slice(0, by)]
+
+  it('have them again, with all blocks, and what was removed stays removed, with their sidecars and without', async () => {
+    const files = await filled()
+    const segments = files.paths('.seg')
+
+    await fc.assert(fc.asyncProperty(fc.shuffledSubarray(segments, { minLength: 2, maxLength: 5 }), fc.constantFrom('alone', 'along'), fc.boolean(), async (some, sidecars, isGap) => {
+      const image = files.image()
+      // in a circle, or to a number that nobody had
+      const to = isGap ? [...some.slice(1), '/cache/segments/00000777.seg'] : rotated(some, 1)
+      exchange(image, some, to)
+      if (sidecars === 'along') {
+        exchange(image, some.map(name => name.replace('.seg', '.idx')), to.map(name => name.replace('.seg', '.idx')))
+      }
+      const { tier, report } = await openTier({ path: PATH, files: image, segmentBytes: SEGMENT_BYTES })
+      expect(await lost(tier)).toEqual(REMOVED)
+      expect(tier.kind(tier.find((blocks[50] as { multihash: Uint8Array }).multihash))).toBe('authored')
+      expect(report.repairs.filter(repair => repair.includes('has its own name again')).length).toBe(some.length)
+      await tier.close()
+      const again = await openTier({ path: PATH, files: image, segmentBytes: SEGMENT_BYTES })
+      expect(again.report.repairs).toEqual([])
+      expect(await lost(again.tier)).toEqual(REMOVED)
+      expect(image.openFiles).toBeLessThanOrEqual(segments.length)
+    }), { numRuns: 40 })
+  })
+
+  it('have them again though a crash comes while they are given back', async () => {
+    const files = await filled()
+    const [first, second, third] = files.paths('.seg') as [string, string, string]
+    exchange(files, [first, second, third], [second, third, first])
+    let crashes = 0
+
+    for (let at = 0; ; at++, crashes++) {
+      const image = files.image()
+      let renames = 0
+      let crashed: MemoryFiles | undefined
+      image.fault = operation => {
+        if (operation === 'rename' && renames++ === at) {
+          crashed = image.image()
+        }
+      }
+      await (await openTier({ path: PATH, files: image, segmentBytes: SEGMENT_BYTES })).tier.close()
+      if (crashed == null) {
+        break
+      }
+      const { tier } = await openTier({ path: PATH, files: crashed, segmentBytes: SEGMENT_BYTES })
+      expect(await lost(tier)).toEqual(REMOVED)
+    }
+    expect(crashes).toBeGreaterThan(3)
+  })
+
+  it('and one that was written over by another one cost what was in it, which is said by name', async () => {
+    const files = await filled()
+    const [first, second] = files.paths('.seg').slice(3) as [string, string]
+    const { tier: before } = await openTier({ path: PATH, files: files.image(), segmentBytes: SEGMENT_BYTES })
+    await before.close()
+    exchange(files, [first, second], [second])
+    files.inodes.set(first, { bytes: Buffer.from(files.inodes.get(second)?.bytes ?? ''), synced: Buffer.alloc(0) })
+
+    const { tier, report } = await openTier({ path: PATH, files, segmentBytes: SEGMENT_BYTES })
+    const gone = (await lost(tier)).filter(i => !REMOVED.includes(i))
+    expect(gone.length).toBeGreaterThan(0)
+    expect(gone.length).toBeLessThan(20)
+    const [said] = report.repairs.filter(repair => repair.includes('are gone'))
+    expect(said?.startsWith(`segment 5: ${gone.length} of the blocks that its sidecar lists are gone: `)).toBe(true)
+    for (const i of gone) {
+      expect(said).toContain(nameOf(all[i] as { multihash: Uint8Array }))
+    }
+  })
+
+  it('or that were cut short cost what is gone, which is said by name, with long multihashes, too', async () => {
+    const files = await filled()
+    for (const name of files.paths('.seg')) {
+      const image = files.image()
+      const inode = image.inodes.get(name) as { bytes: Buffer }
+      inode.bytes = Buffer.from(inode.bytes.subarray(0, inode.bytes.byteLength / 2))
+      const { tier, report } = await openTier({ path: PATH, files: image, segmentBytes: SEGMENT_BYTES })
+      const gone = (await lost(tier)).filter(i => !REMOVED.includes(i))
+      const said = report.repairs.join('\n')
+      for (const i of gone) {
+        const { multihash } = all[i] as { multihash: Uint8Array }
+        expect(said).toContain(multihash.byteLength > 36 ? createHash('sha256').update(multihash).digest('hex') : nameOf({ multihash }))
+      }
+    }
   })
 })
 

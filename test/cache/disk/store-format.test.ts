@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process'
-import { chmod, mkdir, readFile, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { existsSync } from 'node:fs'
+import { chmod, lstat, mkdir, readFile, readdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { crc32 } from 'node:zlib'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { assertOurs, openFormat } from '../../../src/cache/disk/store-format.ts'
 import { MemoryFiles } from './support/memory-files.ts'
 import { block, openTier, temporaryDirectory } from './support/tiers.ts'
@@ -10,7 +11,7 @@ import { block, openTier, temporaryDirectory } from './support/tiers.ts'
 async function contents (path: string): Promise<Record<string, string>> {
   const found: Record<string, string> = {}
   for (const name of await readdir(path, { recursive: true })) {
-    found[name] = (await stat(join(path, name))).isFile() ? await readFile(join(path, name), 'latin1') : ''
+    found[name] = (await lstat(join(path, name))).isFile() ? await readFile(join(path, name), 'latin1') : ''
   }
   return found
 }
@@ -82,6 +83,48 @@ describe('a directory', () => {
     await again.close()
     const { tier: last } = await openTier({ path })
     expect(await last.read(last.find(multihash))).toEqual(bytes)
+  })
+
+  describe('with the wrong thing', () => {
+    it.each([
+      ['lock', 'file'], ['lock', 'dangling link'], ['segments', 'file'], ['segments', 'dangling link'], ['values', 'file'], ['values', 'dangling link'], ['quarantine', 'file'],
+      ['format.json', 'directory'], ['format.json', 'dangling link'], ['format.json.new', 'directory'], ['reserve', 'directory'], ['reserve.new', 'directory'],
+      ['segments/00000001.seg', 'directory'], ['segments/00000001.seg', 'dangling link'], ['segments/00000001.idx', 'directory'], ['segments/00000001.idx', 'dangling link'],
+      ['segments/00000009.idx', 'directory'], ['segments/00000001.idx.new', 'directory'], ['values/policy', 'directory'], ['quarantine/0000000001-ab.bad', 'directory'], ['lock/LOCK', 'directory']
+    ])('in the place of %s, a %s, is refused by its name, and all is there when that is gone', async (name, what) => {
+      const path = await temporaryDirectory()
+      const { tier } = await openTier({ path })
+      const { multihash, bytes } = block(1, 500)
+      await tier.write(multihash, bytes, 'authored')
+      await tier.saveNote('policy', Uint8Array.of(7))
+      await tier.close()
+
+      const [wrong, aside] = [join(path, name), `${path}.aside`]
+      onTestFinished(async () => rm(aside, { recursive: true, force: true }))
+      const isThere = existsSync(wrong)
+      if (isThere) {
+        await rename(wrong, aside)
+      }
+      await mkdir(dirname(wrong), { recursive: true })
+      await (what === 'file' ? writeFile(wrong, 'precious') : what === 'directory' ? mkdir(wrong) : symlink(join(path, 'nowhere'), wrong))
+      if (what === 'directory') {
+        await writeFile(join(wrong, 'deep'), 'precious')
+      }
+      // LevelDB writes there whenever the lock is taken
+      const others = async (): Promise<unknown> => Object.entries(await contents(path)).filter(([name]) => !name.startsWith('lock'))
+      const before = await others()
+      await expect(openTier({ path })).rejects.toThrow(expect.objectContaining({ name: 'CacheFormatError', message: expect.stringContaining(`${wrong} is no`) }))
+      await expect(openTier({ path })).rejects.toThrow(/remove it/)
+      expect(await others()).toEqual(before)
+
+      await rm(wrong, { recursive: true })
+      if (isThere) {
+        await rename(aside, wrong)
+      }
+      const { tier: again, report } = await openTier({ path })
+      expect(report.repairs).toEqual([])
+      expect([await again.read(again.find(multihash)), await again.loadNote('policy')]).toEqual([bytes, Uint8Array.of(7)])
+    })
   })
 
   it('that is a file is refused by name', async () => {

@@ -144,7 +144,7 @@ export class MemoryFiles implements CacheFiles {
           throw systemError('EBADF')
         }
         const most = await this.#enter('read', path, target.byteLength)
-        return inode.bytes.copy(target, 0, position, position + Math.min(most, target.byteLength))
+        return position >= inode.bytes.byteLength ? 0 : inode.bytes.copy(target, 0, position, position + Math.min(most, target.byteLength))
       },
       write: async (buffers, position) => {
         // what is written is what was there when it was asked for, or a test would not see a buffer that is used again too early
