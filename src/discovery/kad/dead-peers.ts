@@ -1,0 +1,120 @@
+import { LRUCache } from 'lru-cache'
+
+/** As many as a lookup of a large network meets in a day. 100 bytes each. */
+const MAX_DEAD = 4_096
+/** Milliseconds: a restart takes less than a minute */
+const FIRST_PAUSE = 60_000
+/** Milliseconds: whoever comes back is asked again within the hour, and an attempt an hour costs nothing */
+const LAST_PAUSE = 3_600_000
+/** Failures that are told apart: beyond them the pause is the last one */
+const MAX_TIMES = 7
+/** Silences that nobody's answer has confirmed yet: those of one walk */
+const MAX_SUSPECTS = 256
+
+interface DeadPeer {
+  /** Until when it is asked after all others */
+  until: number
+  /** Silences in a row */
+  times: number
+  /** It could be connected to, and still gave no answer: that a connection is there proves nothing */
+  mute: boolean
+}
+
+interface Suspect {
+  readonly mute: boolean
+  readonly askedAt: number
+  readonly at: number
+}
+
+/**
+ * Who gave no answer. A silence counts only when somebody else answered while
+ * it lasted: when everybody is silent, we are the ones who are cut off.
+ */
+export class DeadPeers {
+  readonly #dead = new LRUCache<string, DeadPeer>({ max: MAX_DEAD })
+  readonly #suspects = new LRUCache<string, Suspect>({ max: MAX_SUSPECTS })
+  #lastAnswer = -Infinity
+
+  /** Peers with a pause, over or not */
+  get size (): number {
+    return this.#dead.size
+  }
+
+  has (peer: string, now: number): boolean {
+    const entry = this.#dead.peek(peer)
+    return entry != null && now < entry.until
+  }
+
+  /** Whether its last word was silence, however long ago */
+  silentBefore (peer: string): boolean {
+    return this.#dead.peek(peer) != null
+  }
+
+  /** A request of `askedAt` failed, or nobody waits for it any more */
+  silent (peer: string, { mute, askedAt, now }: { mute: boolean, askedAt: number, now: number }): void {
+    if (this.#lastAnswer >= askedAt) {
+      this.#mark(peer, mute, now)
+    } else {
+      this.#suspects.set(peer, { mute, askedAt, at: now })
+    }
+  }
+
+  /** Proves that it lives, and that those who were silent all the while do not */
+  answered (peer: string, askedAt: number, now: number): void {
+    this.#dead.delete(peer)
+    this.#suspects.delete(peer)
+    this.#lastAnswer = now
+
+    for (const [id, { mute, at }] of this.#suspects.entries()) {
+      // who fell silent before this question was asked may have been cut off with us
+      if (at >= askedAt) {
+        this.#mark(id, mute, at)
+      }
+    }
+    this.#suspects.clear()
+  }
+
+  /** There is a connection to it, whoever made it */
+  connected (peer: string): void {
+    if (this.#dead.peek(peer)?.mute === false) {
+      this.#dead.delete(peer)
+    }
+    this.#suspects.delete(peer)
+  }
+
+  /** As stored: times are given on the scale of `wall` */
+  toJSON ({ now, wall }: { readonly now: number, readonly wall: number }): DeadPeersJSON {
+    return [...this.#dead.entries()].reverse().map(([peer, { until, times, mute }]) => ({ peer, until: Math.round(until - now + wall), times, mute }))
+  }
+
+  /** What makes no sense is passed over: the cache is a convenience */
+  static fromJSON (value: unknown, { now, wall }: { readonly now: number, readonly wall: number }): DeadPeers {
+    const result = new DeadPeers()
+
+    for (const entry of Array.isArray(value) ? (value as Array<Partial<DeadPeersJSON[number]> | null>) : []) {
+      const { peer, until, times, mute } = entry ?? {}
+
+      if (typeof peer === 'string' && typeof until === 'number' && Number.isFinite(until) && Number.isInteger(times) && typeof mute === 'boolean') {
+        // a clock that was set back keeps nobody away for longer than the longest pause
+        result.#dead.set(peer, { until: now + Math.min(LAST_PAUSE, until - wall), times: Math.max(1, Math.min(MAX_TIMES, times as number)), mute })
+      }
+    }
+
+    return result
+  }
+
+  #mark (peer: string, mute: boolean, now: number): void {
+    const known = this.#dead.get(peer)
+
+    if (known != null && now < known.until) {
+      // the second of two walks that waited at the same time
+      known.mute ||= mute
+      return
+    }
+
+    const times = Math.min(MAX_TIMES, (known?.times ?? 0) + 1)
+    this.#dead.set(peer, { until: now + Math.min(LAST_PAUSE, FIRST_PAUSE * 2 ** (times - 1)), times, mute })
+  }
+}
+
+export type DeadPeersJSON = Array<{ peer: string, until: number, times: number, mute: boolean }>

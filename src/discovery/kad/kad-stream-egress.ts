@@ -1,0 +1,143 @@
+import { Frame } from './frame.ts'
+import { KadRequestError } from './kad-client.ts'
+import type { Disclosure } from '../../interface/disclosure.ts'
+import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
+
+interface Waiting {
+  readonly frame: Frame
+  readonly resolve: (message: Uint8Array) => void
+  readonly reject: (error: Error) => void
+}
+
+/** A stream of the DHT's protocol to one peer, over which one question after the other is asked */
+export class KadStream {
+  readonly #stream: Stream
+  readonly #peer: string
+  readonly #onGone: (stream: KadStream) => void
+  #waiting: Waiting | undefined
+  #gone: Error | undefined
+  /** On the clock of whoever keeps it */
+  restsSince = 0
+
+  /** @param onGone - it is of no use any more */
+  constructor (stream: Stream, peer: string, onGone: (stream: KadStream) => void) {
+    this.#stream = stream
+    this.#peer = peer
+    this.#onGone = onGone
+    stream.addEventListener('message', this.#onMessage)
+    stream.addEventListener('close', this.#onClose)
+    stream.addEventListener('remoteCloseWrite', this.#onEnd)
+
+    if (stream.status !== 'open') {
+      this.#detach(new KadRequestError('broken', `The stream to ${peer} is ${stream.status}`))
+    }
+  }
+
+  get peer (): string {
+    return this.#peer
+  }
+
+  /** Nobody waits for an answer, and another one could be asked for */
+  get usable (): boolean {
+    return this.#gone == null && this.#waiting == null && this.#stream.writeStatus === 'writable'
+  }
+
+  /**
+   * Writes, and resolves with the next message that comes, without its length.
+   * When it rejects the stream is of no use any more.
+   */
+  async ask (bytes: Uint8Array, disclosure: Disclosure | undefined, signal: AbortSignal): Promise<Uint8Array> {
+    signal.throwIfAborted()
+    const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>()
+    const onAbort = (): void => {
+      // whatever the muxer has taken is as good as seen
+      if (this.#stream.writeBufferLength > 0) {
+        disclosure?.unknown()
+      } else {
+        disclosure?.sent()
+      }
+      this.abort(signal.reason as Error)
+    }
+
+    if (this.#gone != null) {
+      throw this.#gone
+    }
+
+    this.#waiting = { frame: new Frame(), resolve, reject }
+    signal.addEventListener('abort', onAbort, { once: true })
+
+    try {
+      this.#stream.send(bytes)
+      return await promise
+    } catch (error) {
+      this.abort(error as Error)
+      throw error
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  /** Ends it in order, when nobody waits; without an answer to that it is cut off */
+  async close (signal: AbortSignal): Promise<void> {
+    this.#detach(new KadRequestError('broken', `The stream to ${this.#peer} was closed`))
+    await this.#stream.close({ signal }).catch((error: Error) => { this.#stream.abort(error) })
+  }
+
+  abort (reason: Error): void {
+    this.#detach(reason)
+
+    if (this.#stream.status === 'open' || this.#stream.status === 'closing') {
+      this.#stream.abort(reason)
+    }
+  }
+
+  readonly #onMessage = ({ data }: StreamMessageEvent): void => {
+    const waiting = this.#waiting
+
+    if (waiting == null) {
+      this.abort(new KadRequestError('broken', `${this.#peer} says something that it was not asked`))
+      return
+    }
+
+    try {
+      const message = waiting.frame.push(data)
+
+      if (message == null) {
+        return
+      }
+
+      this.#waiting = undefined
+      waiting.resolve(message)
+
+      if (waiting.frame.beyond) {
+        this.abort(new KadRequestError('broken', `${this.#peer} says more than it was asked`))
+      }
+    } catch (error) {
+      this.abort(error as Error)
+    }
+  }
+
+  readonly #onClose = ({ error }: StreamCloseEvent): void => {
+    this.#detach(new KadRequestError('broken', `The stream to ${this.#peer} broke: ${error?.message.slice(0, 200) ?? 'it was closed'}`, { cause: error }))
+  }
+
+  readonly #onEnd = (): void => {
+    // what was written is not heard any more either: servers that answer one question per stream do this
+    this.abort(new KadRequestError('broken', `${this.#peer} ended the stream`))
+  }
+
+  #detach (error: Error): void {
+    if (this.#gone != null) {
+      return
+    }
+
+    this.#gone = error
+    const waiting = this.#waiting
+    this.#waiting = undefined
+    this.#stream.removeEventListener('message', this.#onMessage)
+    this.#stream.removeEventListener('close', this.#onClose)
+    this.#stream.removeEventListener('remoteCloseWrite', this.#onEnd)
+    waiting?.reject(error)
+    this.#onGone(this)
+  }
+}

@@ -1,0 +1,194 @@
+import { LRUCache } from 'lru-cache'
+import { DeadPeers } from './dead-peers.ts'
+import { TimeSamples } from './time-samples.ts'
+import type { DeadPeersJSON } from './dead-peers.ts'
+import type { Reach } from './kad-client.ts'
+import type { PeerTimingView } from './walk.ts'
+
+/** Peers whose round trip is remembered: what some lookups meet. 100 bytes each. */
+const MAX_PEERS = 4_096
+
+/** One in seven takes longer, and is worth asking one more */
+const USUAL = 0.85
+/** Nearly all: were it less, one of the k nearest would be given up in every other lookup */
+const NEARLY_ALL = 0.99
+/** Times what nearly all took: the slowest of thousands is slower than the slowest of the last hundred */
+const MARGIN = 1.5
+/** With few samples the slowest is yet to come: that much more, divided by their number */
+const DOUBT = 8
+/** Milliseconds: nobody is given up for a collection of garbage, theirs or ours */
+const MIN_PATIENCE = 250
+/** Milliseconds: who takes less is no reason to ask another */
+const MIN_SLOW = 30
+/** Milliseconds: kad-dht itself waits that long for an answer */
+export const MAX_PATIENCE = 10_000
+
+/** Milliseconds until something was measured: a dial to the other side of the world is 3 to 6 round trips of 250 ms, with a lost packet a second more */
+const DIAL = { slow: 800, patience: 3_000 }
+const ROUND = { slow: 400, patience: 1_500 }
+
+interface RoundTrip {
+  /** Smoothed, and its mean deviation, as TCP has them (RFC 6298) */
+  smooth: number
+  deviation: number
+}
+
+/** Two readings of one moment: monotonic time, and the one that outlives a process */
+export interface PeerTimingMoment {
+  readonly now: number
+  readonly wall: number
+}
+
+/**
+ * Learns how long peers take, each and all together, and which of them gave no
+ * answer. Pure: times are passed in.
+ */
+export class PeerTiming implements PeerTimingView {
+  readonly #roundTrips = new LRUCache<string, RoundTrip>({ max: MAX_PEERS })
+  readonly #dials: TimeSamples
+  readonly #rounds: TimeSamples
+  /** Rounds of peers that had to be dialled, by the time that dialling them took */
+  readonly #shares: TimeSamples
+  readonly #dead: DeadPeers
+
+  constructor (stored: { dials?: TimeSamples, rounds?: TimeSamples, shares?: TimeSamples, dead?: DeadPeers } = {}) {
+    this.#dials = stored.dials ?? new TimeSamples()
+    this.#rounds = stored.rounds ?? new TimeSamples()
+    this.#shares = stored.shares ?? new TimeSamples()
+    this.#dead = stored.dead ?? new DeadPeers()
+  }
+
+  /** Peers whose last word was silence */
+  get silent (): number {
+    return this.#dead.size
+  }
+
+  slowAfter (peer: string, reach?: Reach): number {
+    if (reach == null) {
+      return Math.max(MIN_SLOW, this.#dials.quantile(USUAL) ?? DIAL.slow)
+    }
+
+    const own = this.#roundTrips.peek(peer)
+    const usual = this.#rounds.quantile(USUAL) ?? ROUND.slow
+    const share = reach.dialled == null ? undefined : this.#shares.quantile(USUAL)
+    const round = own != null ? own.smooth + 2 * own.deviation : share != null ? share * (reach.dialled ?? 0) : usual
+
+    return Math.max(MIN_SLOW, reach.rounds * round)
+  }
+
+  patience (peer: string, reach?: Reach): number {
+    const slow = this.slowAfter(peer, reach)
+
+    // who was silent before has to answer in the usual time
+    if (this.#dead.silentBefore(peer)) {
+      return slow
+    }
+
+    return Math.max(slow, MIN_PATIENCE, Math.min(MAX_PATIENCE, reach == null ? longest(this.#dials) ?? DIAL.patience : reach.rounds * this.#longestRound(peer, reach)))
+  }
+
+  dead (peer: string, now: number): boolean {
+    return this.#dead.has(peer, now)
+  }
+
+  /** It is connected to now, after a dial of `took` milliseconds */
+  dialled (peer: string, took: number): void {
+    this.#dials.add(took)
+    this.#dead.connected(peer)
+  }
+
+  /** Somebody connected to it, or it to us */
+  connected (peer: string): void {
+    this.#dead.connected(peer)
+  }
+
+  /**
+   * @param reach - how near it was
+   * @param took - milliseconds from there
+   */
+  answered (peer: string, { reach, took, askedAt, now }: { reach: Reach, took: number, askedAt: number, now: number }): void {
+    const round = took / reach.rounds
+    const known = this.#roundTrips.get(peer)
+    this.#dead.answered(peer, askedAt, now)
+    this.#rounds.add(round)
+
+    if (reach.dialled != null && reach.dialled > 0) {
+      this.#shares.add(round / reach.dialled)
+    }
+
+    if (known == null) {
+      this.#roundTrips.set(peer, { smooth: round, deviation: round / 2 })
+    } else {
+      known.deviation += (Math.abs(round - known.smooth) - known.deviation) / 4
+      known.smooth += (round - known.smooth) / 8
+    }
+  }
+
+  /** It failed, or went beyond patience; `reach` says how far it came */
+  failed (peer: string, { reach, askedAt, now }: { reach?: Reach, askedAt: number, now: number }): void {
+    this.#dead.silent(peer, { mute: reach != null, askedAt, now })
+  }
+
+  toJSON (moment: PeerTimingMoment): PeerTimingJSON {
+    return {
+      dials: this.#dials.toJSON(),
+      rounds: this.#rounds.toJSON(),
+      shares: this.#shares.toJSON(),
+      peers: [...this.#roundTrips.entries()].reverse().map(([peer, { smooth, deviation }]) => [peer, smooth, deviation]),
+      dead: this.#dead.toJSON(moment)
+    }
+  }
+
+  /** What makes no sense is passed over: without it the first lookups are slower, no more */
+  static fromJSON (value: unknown, moment: PeerTimingMoment): PeerTiming {
+    const { dials, rounds, shares, peers, dead } = (value ?? {}) as Partial<Record<keyof PeerTimingJSON, unknown>>
+    const timing = new PeerTiming({ dials: samples(dials), rounds: samples(rounds), shares: samples(shares), dead: DeadPeers.fromJSON(dead, moment) })
+
+    for (const entry of list(peers)) {
+      const [peer, smooth, deviation] = list(entry)
+
+      if (typeof peer === 'string' && isDuration(smooth) && isDuration(deviation)) {
+        timing.#roundTrips.set(peer, { smooth, deviation })
+      }
+    }
+
+    return timing
+  }
+
+  #longestRound (peer: string, { dialled }: Reach): number {
+    const own = this.#roundTrips.peek(peer)
+    const any = longest(this.#rounds) ?? ROUND.patience
+
+    if (own != null) {
+      return Math.min(any, Math.max(2 * own.smooth, own.smooth + 8 * own.deviation))
+    }
+
+    const share = dialled == null ? undefined : longest(this.#shares)
+    return share == null ? any : Math.min(any, share * (dialled ?? 0))
+  }
+}
+
+export interface PeerTimingJSON {
+  dials: number[]
+  rounds: number[]
+  shares: number[]
+  peers: Array<[peer: string, smooth: number, deviation: number]>
+  dead: DeadPeersJSON
+}
+
+function longest (samples: TimeSamples): number | undefined {
+  const most = samples.quantile(NEARLY_ALL)
+  return most == null ? undefined : most * (MARGIN + DOUBT / samples.count)
+}
+
+function list (value: unknown): unknown[] {
+  return Array.isArray(value) ? value : []
+}
+
+function samples (value: unknown): TimeSamples {
+  return new TimeSamples(list(value).filter(isDuration))
+}
+
+function isDuration (value: unknown): value is number {
+  return typeof value === 'number' && value >= 0 && value <= MAX_PATIENCE * 10
+}

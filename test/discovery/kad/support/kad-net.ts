@@ -1,0 +1,115 @@
+import { identify } from '@libp2p/identify'
+import { kadDHT } from '@libp2p/kad-dht'
+import { noise } from '@libp2p/noise'
+import { ping } from '@libp2p/ping'
+import { tcp } from '@libp2p/tcp'
+import { yamux } from '@libp2p/yamux'
+import { createLibp2p } from 'libp2p'
+import { systemClock } from '../../../../src/clock/system-clock.ts'
+import { Libp2pKadClient } from '../../../../src/discovery/kad/kad-client-egress.ts'
+import { peerKey } from '../../../../src/discovery/kad/kad-key.ts'
+import { PeerTiming } from '../../../../src/discovery/kad/peer-timing.ts'
+import { KadTable } from '../../../../src/discovery/kad/table.ts'
+import { Walker } from '../../../../src/discovery/kad/walker.ts'
+import { silentLogger } from '../../../../src/testing/silent-logger.ts'
+import type { KadPeer } from '../../../../src/discovery/kad/kad-client.ts'
+import type { KadConnections } from '../../../../src/discovery/kad/kad-client-egress.ts'
+import type { Libp2p, Libp2pEvents, PeerStore, TypedEventTarget } from '@libp2p/interface'
+import type { KadDHT } from '@libp2p/kad-dht'
+
+/** Nobody outside of the test speaks it */
+export const TEST_PROTOCOL = '/portolan-test/kad/1.0.0'
+
+/** What libp2p hands to its services */
+export interface NodeComponents {
+  readonly connectionManager: KadConnections
+  readonly peerStore: PeerStore
+  readonly events: TypedEventTarget<Libp2pEvents>
+}
+
+export interface KadNode {
+  readonly libp2p: Libp2p<{ dht: KadDHT, components: NodeComponents }>
+  readonly id: string
+  asPeer (): KadPeer
+  stop (): Promise<void>
+}
+
+/** A real libp2p node with a real kad-dht server on loopback */
+export async function kadNode (options: { protocol?: string } = {}): Promise<KadNode> {
+  const libp2p = await createLibp2p({
+    addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
+    transports: [tcp()],
+    connectionEncrypters: [noise()],
+    streamMuxers: [yamux()],
+    connectionManager: { inboundConnectionThreshold: 1_000 },
+    services: {
+      identify: identify(),
+      ping: ping(),
+      dht: kadDHT({ protocol: options.protocol ?? TEST_PROTOCOL, clientMode: false, peerInfoMapper: peer => peer, allowQueryWithZeroPeers: true }),
+      components: (all: unknown) => {
+        const { connectionManager, peerStore, events } = all as NodeComponents
+        return { connectionManager, peerStore, events }
+      }
+    }
+  })
+  const id = libp2p.peerId.toString()
+
+  return {
+    libp2p,
+    id,
+    asPeer: () => ({ id, key: peerKey(id), addresses: libp2p.getMultiaddrs().map(address => address.toString().replace(`/p2p/${id}`, '')) }),
+    async stop () { await libp2p.stop() }
+  }
+}
+
+/** So many nodes, of which all know all when it resolves */
+export async function kadNet (count: number): Promise<KadNode[]> {
+  const nodes = await Promise.all(Array.from({ length: count }, async () => kadNode()))
+
+  for (const [i, a] of nodes.entries()) {
+    await Promise.all(nodes.slice(i + 1).map(async b => a.libp2p.dial(b.libp2p.getMultiaddrs())))
+  }
+
+  await Promise.all(nodes.map(async node => { await tagged(node, count - 1) }))
+  return nodes
+}
+
+/** Resolves as soon as the table of a node has so many peers */
+async function tagged (node: KadNode, count: number): Promise<void> {
+  const { peerStore, events } = node.libp2p.services.components
+  const known = async (): Promise<number> => (await peerStore.all({ filters: [({ tags }) => tags.has('kad-peer')] })).length
+
+  while (await known() < count) {
+    await new Promise<void>(resolve => { events.addEventListener('peer:update', () => { resolve() }, { once: true }) })
+  }
+}
+
+export interface WalkingNode {
+  readonly walker: Walker
+  readonly client: Libp2pKadClient
+  readonly table: KadTable
+  readonly timing: PeerTiming
+  stop (): void
+}
+
+/** Our side of the DHT on such a node */
+export async function walkerOf (node: KadNode): Promise<WalkingNode> {
+  const { connectionManager, peerStore, events } = node.libp2p.services.components
+  const shared = { logger: silentLogger, clock: systemClock, self: node.id }
+  const client = new Libp2pKadClient({ ...shared, connectionManager }, { protocol: TEST_PROTOCOL })
+  const table = new KadTable({ ...shared, peerStore, events })
+  const timing = new PeerTiming()
+  client.start()
+  await table.start()
+
+  return {
+    walker: new Walker({ clock: systemClock, client, table, timing }),
+    client,
+    table,
+    timing,
+    stop () {
+      client.stop()
+      table.stop()
+    }
+  }
+}
