@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { seededRandom } from '../src/clock/random.ts'
-import { median } from './end-to-end/world.ts'
+import { median } from './end-to-end/median.ts'
 import { CONTESTANTS } from './store/contestants.ts'
 import { memoryHits } from './store/memory-hits.ts'
 import { opening } from './store/opening.ts'
@@ -10,7 +10,7 @@ import { noiseBlocks, readAll, shuffled, writeAll } from './store/passes.ts'
 import type { Block } from './store/passes.ts'
 import type { BenchOptions, BenchResult } from './types.ts'
 
-export const description = 'The block cache as a store: reads and writes beside blockstore-fs and blockstore-level, hits in memory, opening a million blocks'
+export const description = 'The block cache as a store, without a node around it: reads and writes beside blockstore-fs and blockstore-level, hits in memory, opening a million blocks'
 
 const MIB = 1024 ** 2
 const SIZES = [

@@ -11,6 +11,8 @@ import type { SampleFile } from '../../src/testing/sample-file.ts'
 import type { Helia } from '@helia/interface'
 import type { CID } from 'multiformats/cid'
 
+export { median } from './median.ts'
+
 export type Side = 'plain' | 'wrapped'
 
 /** One Helia node and the gateways that its router names, in this order */
@@ -119,10 +121,4 @@ export async function readFile (helia: Helia, file: SampleFile, init: { session:
   } finally {
     session?.close()
   }
-}
-
-export function median (values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  const middle = sorted.length >> 1
-  return sorted.length % 2 === 1 ? sorted[middle] ?? NaN : ((sorted[middle - 1] ?? NaN) + (sorted[middle] ?? NaN)) / 2
 }

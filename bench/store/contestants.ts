@@ -1,9 +1,13 @@
 import { FsBlockstore } from 'blockstore-fs'
 import { LevelBlockstore } from 'blockstore-level'
-import { openBlockCache } from '../../src/index.ts'
+import { openBlockCache } from '../../src/index.cache.ts'
 import type { Blockstore } from 'interface-blockstore'
 
-/** A store as its users would open it: none of them syncs a write, all of them have handed it to the operating system */
+/**
+ * A store as its users would open it: none of them syncs a write, all of them have handed it to the operating system.
+ * Ours comes from `portolan/cache`: the heap of a whole node, which is marked anew for every few megabytes that anybody
+ * reads, would be most of what any of them takes.
+ */
 export interface Contestant {
   readonly name: 'own' | 'fs' | 'level'
   /** @param memoryBytes - what ours may hold in memory; the others leave that to the page cache */

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { CID } from 'multiformats/cid'
-import { openBlockCache } from '../../src/index.ts'
-import { median } from '../end-to-end/world.ts'
+import { openBlockCache } from '../../src/index.cache.ts'
+import { median } from '../end-to-end/median.ts'
 import { noiseBlocks } from './passes.ts'
 
 const MIB = 1024 ** 2
