@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../../src/clock/random.ts'
 import { BucketRefresh } from '../../../src/discovery/kad/bucket-refresh.ts'
-import { commonPrefixLength, kadKey, peerBytes, peerKey } from '../../../src/discovery/kad/kad-key.ts'
+import { commonPrefixLength, kadKey, peerKey } from '../../../src/discovery/kad/kad-key.ts'
 import { preimageAt } from '../../../src/discovery/kad/key-search.ts'
 import { silentLogger } from '../../../src/testing/silent-logger.ts'
 import { VirtualClock } from '../../../src/testing/virtual-clock.ts'
