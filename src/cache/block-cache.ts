@@ -1,6 +1,6 @@
 import { raceSignal } from '../clock/race-signal.ts'
 import { CacheClosedError, NotFoundError } from '../interface/errors.ts'
-import { PROMISE_TIME } from './cache-parts.ts'
+import { promiseRead } from './cache-parts.ts'
 import { cacheHealth, cacheStats } from './cache-stats.ts'
 import { collect, lazily } from './collect.ts'
 import { DiskReads } from './disk-reads.ts'
@@ -290,11 +290,11 @@ export class TieredCache implements BlockCache {
       }
     }
     // it may have come since, or be here because the disk could not take it
-    const held = memory.get(key)?.bytes ?? transit.get(key)
-
-    if (held != null) {
-      counts.hit('memory', held.byteLength)
-      return held
+    for (const [tier, held] of [['memory', memory.get(key)?.bytes], ['transit', transit.get(key)]] as const) {
+      if (held != null) {
+        counts.hit(tier, held.byteLength)
+        return held
+      }
     }
     return this.getShared(cid)
   }
@@ -328,7 +328,6 @@ export class TieredCache implements BlockCache {
   }
 
   #promise (slot: number): void {
-    const { disk, clock } = this.#parts
-    disk.promise(slot, clock.now() + PROMISE_TIME)
+    promiseRead(this.#parts, slot)
   }
 }

@@ -57,7 +57,7 @@ export class CacheCounts {
     return !known
   }
 
-  ratios (): Pick<CacheStats, 'hitRatio' | 'byteHitRatio'> {
+  ratios (): Pick<CacheStats, 'hitRatio' | 'byteHitRatio' | 'hitRatios' | 'byteHitRatios'> {
     const { memory, disk, shared, transit } = this.hits
     const hits = memory + disk + shared + transit
     const hitBytes = this.hitBytes.memory + this.hitBytes.disk + this.hitBytes.shared + this.hitBytes.transit
@@ -68,6 +68,14 @@ export class CacheCounts {
     }
     const mean = hits + this.#sized === 0 ? 0 : (hitBytes + this.#missedBytes) / (hits + this.#sized)
     const bytes = hitBytes + this.#missedBytes + mean * Math.max(0, this.misses - this.#sized)
-    return { hitRatio: hits / requests, ...hits > 0 && bytes > 0 ? { byteHitRatio: hitBytes / bytes } : {} }
+    return {
+      hitRatio: hits / requests,
+      hitRatios: parts(this.hits, requests),
+      ...bytes > 0 ? { byteHitRatio: hitBytes / bytes, byteHitRatios: parts(this.hitBytes, bytes) } : {}
+    }
   }
+}
+
+function parts ({ memory, disk, shared, transit }: Readonly<Record<Source, number>>, all: number): Record<Source, number> {
+  return { memory: memory / all, disk: disk / all, shared: shared / all, transit: transit / all }
 }

@@ -1,4 +1,4 @@
-import type { BlockCache, CacheStats } from '../interface/cache.ts'
+import type { BlockCache, CacheExpert, CacheStats } from '../interface/cache.ts'
 import type { Metrics } from '../interface/metrics.ts'
 
 /** As in routing/metrics.ts: what grows is a metric too, because calculated counters mean two things */
@@ -7,20 +7,36 @@ interface CalculatedMetrics {
   registerMetricGroup (name: string, options: { label: string, help: string, calculate (): Record<string, number> }): unknown
 }
 
+const EXPERTS: readonly CacheExpert[] = ['recent', 'worthy', 'frequent', 'interval']
+
 /** Registers what `stats()` of a cache says; names are listed in docs/metrics.md. Read when scraped. */
 export function cacheMetrics (metrics: Metrics, cache: Pick<BlockCache, 'stats'>): void {
   const registry = metrics as unknown as CalculatedMetrics
+  let last = cache.stats()
+  // whoever scrapes goes on when the cache is closed
+  const stats = (): CacheStats => {
+    try {
+      last = cache.stats()
+    } catch (err) {
+      if ((err as Error).name !== 'CacheClosedError') {
+        throw err
+      }
+    }
+    return last
+  }
   const gauge = (name: string, help: string, pick: (now: CacheStats) => number): void => {
-    registry.registerMetric(name, { help, calculate: () => pick(cache.stats()) })
+    registry.registerMetric(name, { help, calculate: () => pick(stats()) })
   }
   const group = (name: string, label: string, help: string, pick: (now: CacheStats) => Readonly<Record<string, number>>): void => {
-    registry.registerMetricGroup(name, { label, help, calculate: () => ({ ...pick(cache.stats()) }) })
+    registry.registerMetricGroup(name, { label, help, calculate: () => ({ ...pick(stats()) }) })
   }
 
   group('portolan_cache_hits_total', 'tier', 'Reads that the cache could answer, by tier', now => now.hits)
   group('portolan_cache_hit_bytes_total', 'tier', 'Bytes of these blocks, by tier', now => now.hitBytes)
   gauge('portolan_cache_misses_total', 'Reads that it could not answer, and blocks that came because somebody missed them', now => now.misses)
   gauge('portolan_cache_hit_ratio', 'Hits of all reads since the cache was opened', now => now.hitRatio ?? NaN)
+  group('portolan_cache_tier_hit_ratio', 'tier', 'What each tier adds to the hit ratio', now => ({ ...now.hitRatios }))
+  group('portolan_cache_tier_byte_hit_ratio', 'tier', 'What each tier adds to the byte hit ratio', now => ({ ...now.byteHitRatios }))
   gauge('portolan_cache_byte_hit_ratio', 'Bytes of hits of all bytes that were asked for since the cache was opened', now => now.byteHitRatio ?? NaN)
   gauge('portolan_cache_admitted_total', 'Fetched blocks that were kept', now => now.admitted)
   gauge('portolan_cache_declined_total', 'Fetched blocks that were not worth what they would have displaced', now => now.declined)
@@ -36,7 +52,8 @@ export function cacheMetrics (metrics: Metrics, cache: Pick<BlockCache, 'stats'>
   gauge('portolan_cache_memory_bytes', 'Blocks in memory, overhead included', now => now.memoryBytes)
   gauge('portolan_cache_transit_bytes', 'Blocks in memory only because they came seconds ago', now => now.transitBytes)
   gauge('portolan_cache_pinned_bytes', 'Fetched blocks that would have gone if they were not pinned', now => now.pinnedBytes)
-  gauge('portolan_cache_window_bytes', 'What the policy gives to newcomers', now => now.windowBytes)
+  group('portolan_cache_leader', 'expert', '1 for the one that the policy follows', now => Object.fromEntries(EXPERTS.map(expert => [expert, expert === now.leader ? 1 : 0])))
+  gauge('portolan_cache_window_bytes', 'Where newcomers are let in without asking what they are worth', now => now.windowBytes)
   group('portolan_cache_blocks', 'kind', 'Blocks on disk, by kind', now => now.blocks)
   group('portolan_cache_shared_total', 'event', 'What came of reads and writes of the shared level', now => ({ ...now.shared }))
   group('portolan_cache_block_bytes', 'kind', 'Their bytes, by kind', now => now.bytes)

@@ -6,6 +6,7 @@ import type { Room } from './room.ts'
 import type { Shares } from './shares.ts'
 import type { Transit } from './transit.ts'
 import type { DiskTier } from './disk/disk-tier.ts'
+import type { AdaptivePolicy } from './policy/adaptive-policy.ts'
 import type { BlockVerifier } from '../block/verify.ts'
 import type { Clock, Random } from '../interface/clock.ts'
 import type { Logger } from '../interface/logger.ts'
@@ -16,10 +17,17 @@ import type { Logger } from '../interface/logger.ts'
  */
 export const PROMISE_TIME = 6_000
 
+/** The block can be read until `PROMISE_TIME` from now, whatever the policy says */
+export function promiseRead ({ disk, clock }: Pick<CacheParts, 'disk' | 'clock'>, slot: number): void {
+  disk.promise(slot, clock.now() + PROMISE_TIME)
+}
+
 /** What reads, writes and the cache itself are made of */
 export interface CacheParts {
   readonly disk: DiskTier
   readonly residents: Residents
+  /** What is said of it; who decides is `residents` */
+  readonly policy: Pick<AdaptivePolicy, 'leader' | 'windowBytes'>
   readonly memory: MemoryTier
   readonly transit: Transit
   readonly room: Room

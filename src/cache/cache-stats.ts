@@ -2,7 +2,7 @@ import type { CacheParts } from './cache-parts.ts'
 import type { SharedTier } from './shared/shared-tier.ts'
 import type { CacheHealth, CacheStats } from '../interface/cache.ts'
 
-export function cacheStats ({ disk, memory, transit, residents, counts }: CacheParts, { maxBytes, shared }: { maxBytes: number, shared?: Pick<SharedTier, 'stats'> }): CacheStats {
+export function cacheStats ({ disk, memory, transit, residents, counts, policy }: CacheParts, { maxBytes, shared }: { maxBytes: number, shared?: Pick<SharedTier, 'stats'> }): CacheStats {
   const { files, blocks, authoredBlocks, authoredBytes, fetchedBytes } = disk.usage()
   const { hits, hitBytes, misses, admitted, declined, joined, evicted, evictedBytes, deleted, quarantined, skippedWrites, slowedWrites } = counts
 
@@ -27,7 +27,8 @@ export function cacheStats ({ disk, memory, transit, residents, counts }: CacheP
     quarantined,
     skippedWrites,
     slowedWrites,
-    windowBytes: residents.windowBytes,
+    leader: policy.leader,
+    windowBytes: policy.windowBytes,
     ...shared != null && { shared: shared.stats() }
   }
 }

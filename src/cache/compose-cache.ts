@@ -48,7 +48,8 @@ export async function composeCache (components: CacheComponents, params: CachePa
   const counts = new CacheCounts()
   const memory = new MemoryTier(memoryBytes)
   const transit = new Transit({ clock, maxBytes: transitBytes, time: PROMISE_TIME })
-  const residents = new Residents({ disk, policy: adaptivePolicy({ capacity, random }), clock, capacity })
+  const policy = adaptivePolicy({ capacity, random })
+  const residents = new Residents({ disk, policy, clock, capacity })
   const shares = maxShare == null ? undefined : new Shares(() => residents.fetchable * maxShare)
   const health = new DiskHealth({
     clock,
@@ -78,6 +79,7 @@ export async function composeCache (components: CacheComponents, params: CachePa
   const parts: CacheParts = {
     disk,
     residents,
+    policy,
     memory,
     transit,
     room,
@@ -129,7 +131,9 @@ export async function composeCache (components: CacheComponents, params: CachePa
       residents.close()
       await within(clock, SAVE_TIMEOUT, save().catch((err: unknown) => {
         log.error('what the cache learnt could not be saved - %e', err)
-      }))
+      }), () => {
+        log.error('what the cache learnt was not saved within %d ms', SAVE_TIMEOUT)
+      })
       await disk.close()
     }
   })

@@ -1,5 +1,5 @@
 import { CacheDiskError, CacheFullError } from '../interface/errors.ts'
-import { PROMISE_TIME } from './cache-parts.ts'
+import { PROMISE_TIME, promiseRead } from './cache-parts.ts'
 import { Progress } from './progress.ts'
 import { within } from './within.ts'
 import type { CacheParts } from './cache-parts.ts'
@@ -96,36 +96,25 @@ export class DiskWrites {
   }
 
   promise (slot: number): void {
-    const { disk, clock } = this.#parts
-    disk.promise(slot, clock.now() + PROMISE_TIME)
+    promiseRead(this.#parts, slot)
   }
 
   /** A reader of what is being written waits no longer for it than one who brings a fetched block */
   async forReader (done: Promise<unknown>): Promise<void> {
-    await within(this.#parts.clock, PATIENCE + WRITE_TIMEOUT, done)
+    await within(this.#parts.clock, PATIENCE + WRITE_TIMEOUT, done, () => {})
   }
 
   /** Who waits for a write is told in time that it is not done; it goes on */
   async inTime (done: Promise<boolean>, kind: CacheKind, what = 'take a block'): Promise<boolean> {
     const { clock, health, counts } = this.#parts
     const ms = PATIENCE + (kind === 'authored' ? AUTHOR_TIMEOUT : WRITE_TIMEOUT)
-    let cancel = (): void => {}
-    const late = new Promise<boolean>((resolve, reject) => {
-      cancel = clock.schedule(ms, () => {
-        health.slow(`a write takes longer than ${ms} ms`, done)
-        if (kind === 'authored') {
-          reject(new CacheDiskError(`the disk did not ${what} within ${ms} ms`))
-        } else {
-          counts.skippedWrites++
-          resolve(false)
-        }
-      })
+    return within(clock, ms, done, () => {
+      health.slow(`a write takes longer than ${ms} ms`, done)
+      if (kind === 'authored') {
+        throw new CacheDiskError(`the disk did not ${what} within ${ms} ms`)
+      }
+      counts.skippedWrites++
+      return false
     })
-
-    try {
-      return await Promise.race([done, late])
-    } finally {
-      cancel()
-    }
   }
 }

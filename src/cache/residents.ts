@@ -74,10 +74,6 @@ export class Residents {
     return this.#pinnedBytes
   }
 
-  get windowBytes (): number {
-    return this.#policy.windowBytes
-  }
-
   /** What may be authored yet, if all that was fetched goes */
   get authorable (): number {
     return this.#capacity - this.#authoredBytes - this.#pinnedBytes

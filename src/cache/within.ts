@@ -1,14 +1,20 @@
 import type { Clock } from '../interface/clock.ts'
 
-/** Waits for the end of something, however that comes, but not for longer. @returns whether it is over */
-export async function within (clock: Clock, ms: number, promise: Promise<unknown>): Promise<boolean> {
+/** Waits for what something comes to, but not for longer than `ms`: then for `late`, which may throw, while it goes on by itself */
+export async function within<T, L = T> (clock: Clock, ms: number, promise: Promise<T>, late: () => L): Promise<T | L> {
   let cancel = (): void => {}
-  const late = new Promise<boolean>(resolve => {
-    cancel = clock.schedule(ms, () => { resolve(false) })
+  const tooLate = new Promise<L>((resolve, reject) => {
+    cancel = clock.schedule(ms, () => {
+      try {
+        resolve(late())
+      } catch (err) {
+        reject(err as Error)
+      }
+    })
   })
 
   try {
-    return await Promise.race([promise.then(() => true, () => true), late])
+    return await Promise.race([promise, tooLate])
   } finally {
     cancel()
   }

@@ -166,9 +166,9 @@ export class Writes {
   async close (): Promise<void> {
     const { clock, log } = this.#parts
 
-    if (!await within(clock, CLOSE_TIMEOUT, this.#settled())) {
+    await within(clock, CLOSE_TIMEOUT, this.#settled(), () => {
       log.error('the disk did not end what was under way within %d ms, the cache is closed all the same', CLOSE_TIMEOUT)
-    }
+    })
   }
 
   async #settled (): Promise<void> {

@@ -9,6 +9,7 @@ import { withCache } from './with-cache.ts'
 import { WorkReport } from './work-report.ts'
 import type { CacheTools, Checked, ReportedStats } from './cache-tools.ts'
 import type { Command, CommandContext } from './command.ts'
+import type { CacheExpert } from '../interface/cache.ts'
 
 /** Damaged blocks that are shown to people: more is a list for --json */
 const MAX_NAMED = 1_000
@@ -119,6 +120,15 @@ function percent (share: number | undefined): string {
   return share == null ? '-' : `${(share * 100).toFixed(1)} %`
 }
 
+const TIERS = ['memory', 'transit', 'disk', 'shared'] as const
+
+const EXPERTS: Readonly<Record<CacheExpert, string>> = {
+  recent: 'keeps what was read last',
+  worthy: 'keeps what is worth its bytes',
+  frequent: 'keeps what is read often',
+  interval: 'keeps what comes again at short intervals'
+}
+
 function statsText (stats: ReportedStats, paint: ReturnType<typeof painter>): string {
   const { health, blocks, bytes, hits, misses } = stats
   const rows: ReadonlyArray<readonly [string, string]> = [
@@ -126,12 +136,14 @@ function statsText (stats: ReportedStats, paint: ReturnType<typeof painter>): st
     ['on disk', `${bar(stats.diskBytes, stats.maxBytes)}  ${formatBytes(stats.diskBytes)} of ${formatBytes(stats.maxBytes)}`],
     ['in memory', `${formatBytes(stats.memoryBytes)}, and ${formatBytes(stats.transitBytes)} in transit`],
     ['put here', `${count(blocks.authored)}, ${formatBytes(bytes.authored)}`],
-    ['fetched', `${count(blocks.fetched)}, ${formatBytes(bytes.fetched)}${stats.pinnedBytes > 0 ? `; ${formatBytes(stats.pinnedBytes)} of them pinned` : ''}`],
-    ['hits', stats.hitRatio == null ? 'nothing was read yet' : `${percent(stats.hitRatio)}, of bytes ${percent(stats.byteHitRatio)}`],
-    ['', `memory ${hits.memory}, transit ${hits.transit}, disk ${hits.disk}, shared ${hits.shared}, missed ${misses}`],
+    ['fetched', `${count(blocks.fetched)}, ${formatBytes(bytes.fetched)}${stats.pinnedBytes > 0 ? `; ${formatBytes(stats.pinnedBytes)} only there because they are pinned` : ''}`],
+    ['hits', stats.hitRatio == null ? 'nothing was read yet' : `${percent(stats.hitRatio)} of reads, ${percent(stats.byteHitRatio)} of bytes`],
+    ...stats.hitRatio == null
+      ? []
+      : [...TIERS.filter(tier => hits[tier] > 0).map(tier => [`  ${tier}`, `${hits[tier]}, ${percent(stats.hitRatios?.[tier])} of reads, ${percent(stats.byteHitRatios?.[tier])} of bytes`] as const), ['  missed', String(misses)] as const],
     ['admitted', `${stats.admitted}, declined ${stats.declined}, joined ${stats.joined}`],
     ['evicted', `${stats.evicted}, ${formatBytes(stats.evictedBytes)}; deleted ${stats.deleted}`],
-    ['window', `${formatBytes(stats.windowBytes)} for newcomers`],
+    ['policy', `${EXPERTS[stats.leader]}; newcomers have ${formatBytes(stats.windowBytes)}`],
     ['faults', `${stats.quarantined} quarantined, ${stats.skippedWrites} writes skipped, ${stats.slowedWrites} slowed`]
   ]
   return `${rows.map(([name, text]) => `${paint('bold', name.padEnd(10))}  ${text}`).join('\n')}\n`

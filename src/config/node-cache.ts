@@ -29,6 +29,7 @@ const NO_STATS: CacheStats = {
   quarantined: 0,
   skippedWrites: 0,
   slowedWrites: 0,
+  leader: 'recent',
   windowBytes: 0
 }
 

@@ -56,6 +56,9 @@ export type CacheKind = 'authored' | 'fetched'
 
 export type CacheTier = 'memory' | 'disk' | 'shared'
 
+/** Policies that decide what goes: least recent, least worth its bytes, least frequent, longest between two requests */
+export type CacheExpert = 'recent' | 'worthy' | 'frequent' | 'interval'
+
 export interface CacheEntry {
   readonly cid: CID
   readonly size: number
@@ -91,15 +94,19 @@ export interface CacheStats {
   readonly transitBytes: number
   readonly blocks: { readonly authored: number, readonly fetched: number }
   readonly bytes: { readonly authored: number, readonly fetched: number }
-  /** Of blocks of any kind that may not go because they are pinned */
+  /** Of fetched blocks that would have gone if they were not pinned, on disk, records included */
   readonly pinnedBytes: number
   readonly hits: Readonly<Record<CacheTier | 'transit', number>>
   readonly hitBytes: Readonly<Record<CacheTier | 'transit', number>>
   readonly misses: number
   /** Hits of all reads; absent before the first read */
   readonly hitRatio?: number
-  /** Blocks whose size is not known count as an average one; absent before the first hit */
+  /** Blocks whose size is not known count as an average one; absent before the first block whose size is */
   readonly byteHitRatio?: number
+  /** What each tier adds to `hitRatio`; absent with it */
+  readonly hitRatios?: Readonly<Record<CacheTier | 'transit', number>>
+  /** What each tier adds to `byteHitRatio`; absent with it */
+  readonly byteHitRatios?: Readonly<Record<CacheTier | 'transit', number>>
   readonly admitted: number
   readonly declined: number
   readonly joined: number
@@ -112,7 +119,9 @@ export interface CacheStats {
   readonly skippedWrites: number
   /** Writers that waited for room */
   readonly slowedWrites: number
-  /** The policy's share for newcomers, in bytes */
+  /** Whom the policy follows now */
+  readonly leader: CacheExpert
+  /** Where that one lets newcomers in without asking what they are worth: all there is for fetched blocks, or its window */
   readonly windowBytes: number
   /** Absent without a shared level */
   readonly shared?: SharedStats

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openBlockCache } from '../../src/cache/open-block-cache.ts'
+import { MetricRegistry } from '../../src/gateway/metric-registry.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 import { block, failure, read } from './support/blocks.ts'
 import type { BlockCacheOptions } from '../../src/cache/open-block-cache.ts'
@@ -44,6 +45,23 @@ describe('openBlockCache', () => {
     expect(cache.stats().blocks).toEqual({ authored: 1, fetched: 0 })
     expect(await cache.has(cid)).toBe(true)
     expect(await read(cache.get(cid))).toEqual(Buffer.from(bytes))
+  })
+
+  it('says that it is closed, in words of its own, and goes on telling metrics what was last', async () => {
+    await cache.close()
+    const registry = new MetricRegistry()
+    cache = await open({ metrics: registry as unknown as Metrics })
+    const { cid, bytes } = await block()
+    await cache.admit(cid, bytes, { origin: 'test' })
+    const before = registry.toString()
+    expect(before).toContain('portolan_cache_admitted_total 1')
+    expect(before).toContain('portolan_cache_leader{expert="recent"} 1')
+
+    await cache.close()
+    for (const ask of [() => cache.stats(), () => cache.health(), () => cache.has(cid), () => cache.get(cid)]) {
+      expect(ask).toThrow(expect.objectContaining({ name: 'CacheClosedError', message: 'the cache was closed' }))
+    }
+    expect(registry.toString()).toBe(before)
   })
 
   it('keeps what is admitted as fetched', async () => {

@@ -8,6 +8,8 @@ import { MAX_MULTIHASH_BYTES, blockRecord, recordBytes } from './record.ts'
 import { readMultihash, readRaw, readRecord } from './record-read.ts'
 import { Space } from './space.ts'
 import { Values } from './values.ts'
+import { DEFAULT_MAX_BYTES } from '../params.ts'
+import { within } from '../within.ts'
 import type { CacheKind } from '../../interface/cache.ts'
 import type { Clock } from '../../interface/clock.ts'
 import type { Logger } from '../../interface/logger.ts'
@@ -36,7 +38,6 @@ export interface DiskTierComponents {
   readonly log: Logger
 }
 
-const DEFAULT_MAX_BYTES = 10_000_000_000
 /** A compaction copies one segment at most, and the files may be larger by that much meanwhile */
 const SEGMENTS_PER_STORE = 64
 /** Four blocks of 64 KiB: smaller ones would be as many files as blocks */
@@ -105,7 +106,9 @@ class SegmentTier implements DiskTier {
 
     if (parts != null) {
       this.#parts = undefined
-      await inTime(this.#init.clock, finish(parts))
+      await within(this.#init.clock, CLOSE_TIMEOUT, finish(parts), () => {
+        throw Object.assign(new Error(`The disk did not answer within ${CLOSE_TIMEOUT} ms: what was under way is left to it, and the directory stays locked until the process ends`), { code: 'ETIMEDOUT' })
+      })
     }
   }
 
@@ -287,19 +290,6 @@ async function finish ({ space, store, values, unlock }: Opened): Promise<void> 
   await values.idle()
   await store.segments.close()
   await unlock()
-}
-
-async function inTime (clock: Clock, finished: Promise<void>): Promise<void> {
-  const stop = new AbortController()
-  const late = clock.sleep(CLOSE_TIMEOUT, { signal: stop.signal }).then(() => {
-    throw Object.assign(new Error(`The disk did not answer within ${CLOSE_TIMEOUT} ms: what was under way is left to it, and the directory stays locked until the process ends`), { code: 'ETIMEDOUT' })
-  })
-  try {
-    await Promise.race([finished, late])
-  } finally {
-    stop.abort()
-    await Promise.allSettled([late])
-  }
 }
 
 /** Milliseconds: syncing a segment on a slow disk takes two or three seconds */

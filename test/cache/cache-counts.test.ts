@@ -1,0 +1,24 @@
+import { expect, it } from 'vitest'
+import { CacheCounts } from '../../src/cache/cache-counts.ts'
+
+const sum = (parts: Readonly<Record<string, number>> = {}): number => Object.values(parts).reduce((all, part) => all + part, 0)
+
+it('hit ratios by object and by byte are told apart by tier, and add up', () => {
+  const counts = new CacheCounts()
+  expect(counts.ratios()).toEqual({})
+
+  // nobody knows how large it is
+  counts.miss(7)
+  expect(counts.ratios()).toEqual({ hitRatio: 0, hitRatios: { memory: 0, disk: 0, shared: 0, transit: 0 } })
+  expect(counts.came(7, 1_000)).toBe(false)
+  expect(counts.ratios()).toMatchObject({ hitRatio: 0, byteHitRatio: 0 })
+
+  counts.hit('memory', 100)
+  counts.hit('disk', 2_900)
+  counts.hit('disk', 1_000)
+  const { hitRatio, hitRatios, byteHitRatio, byteHitRatios } = counts.ratios()
+  expect([hitRatio, byteHitRatio]).toEqual([0.75, 0.8])
+  expect(hitRatios).toEqual({ memory: 0.25, disk: 0.5, shared: 0, transit: 0 })
+  expect(byteHitRatios).toEqual({ memory: 0.02, disk: 0.78, shared: 0, transit: 0 })
+  expect([sum(hitRatios), sum(byteHitRatios)]).toEqual([0.75, 0.8])
+})
