@@ -1,8 +1,8 @@
 /**
  * @packageDocumentation
  *
- * Networks that misbehave as told: simulated ones on a virtual clock, and real
- * gateways on loopback.
+ * Networks that misbehave as told: simulated ones on a virtual clock, real
+ * gateways on loopback, and real libp2p nodes with delays in memory.
  *
  * @example
  *
@@ -22,6 +22,8 @@ export { loopbackProvider } from './loopback-provider.ts'
 export { gatewayProvider, loopbackRouter } from './loopback-router.ts'
 export { sampleFile } from './sample-file.ts'
 export { silentLogger } from './silent-logger.ts'
+export { MemoryNetwork } from './memory/memory-network.ts'
+export { DhtNetwork, dhtNetwork } from './dht/dht-network.ts'
 
 export type { AddProviderOptions, SimulatedNetworkInit } from './simulated-network.ts'
 export type { Behaviour, SimulatedComponents, SimulatedRequest } from './simulated-provider.ts'
@@ -29,3 +31,9 @@ export type { BlockSource, LoopbackProvider, LoopbackProviderInit, LoopbackReque
 export type { LoopbackBehaviour, LoopbackFault } from './loopback-behaviour.ts'
 export type { LoopbackRouter, LoopbackRouterInit } from './loopback-router.ts'
 export type { SampleFile, SampleFileInit } from './sample-file.ts'
+export type { MemoryNetworkInit, MemoryTransportOptions } from './memory/memory-network.ts'
+export type { NodeMode } from './memory/memory-node.ts'
+export type { NodeTraffic, ObservedMessage, Sent } from './memory/traffic.ts'
+export type { AddDhtNodeOptions, DhtNetworkInit } from './dht/dht-network.ts'
+export type { DhtIdentity } from './dht/dht-identity.ts'
+export type { DhtLibp2pOptions, DhtNode, DhtServices } from './dht/dht-node.ts'
