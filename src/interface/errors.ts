@@ -65,6 +65,37 @@ export class FetchError extends Error {
   }
 }
 
+/**
+ * Why a router gave no answer: it could not be reached or broke, is overloaded, refused, answered with something
+ * else, or not in time; too many wait for it; it is left alone for a while
+ */
+export type RouterFailureKind = 'unreachable' | 'overloaded' | 'refused' | 'invalid' | 'late' | 'busy' | 'resting'
+
+export interface RouterFailedErrorInit extends ErrorOptions {
+  /** Of the answer, where there was one */
+  status?: number
+  /** When the router asked us to come back, in ms */
+  retryAfter?: number
+}
+
+/** A router was asked who has a block, and did not answer; `kind` says in which way */
+export class RouterFailedError extends Error {
+  static override name = 'RouterFailedError'
+  override name = 'RouterFailedError'
+  readonly router: string
+  readonly kind: RouterFailureKind
+  readonly status?: number
+  readonly retryAfter?: number
+
+  constructor (router: string, kind: RouterFailureKind, message: string, init: RouterFailedErrorInit = {}) {
+    super(message, init)
+    this.router = router
+    this.kind = kind
+    this.status = init.status
+    this.retryAfter = init.retryAfter
+  }
+}
+
 /** Tells what was done about a CID; printed whole in a terminal, serialised whole in JSON */
 export interface Story {
   toString (): string

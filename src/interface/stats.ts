@@ -1,3 +1,4 @@
+import type { RouterFailureKind } from './errors.ts'
 import type { Outcome } from './outcome.ts'
 import type { ProviderId, Transport } from './provider.ts'
 
@@ -82,6 +83,48 @@ export interface ExchangeStats {
   readonly blocks: Readonly<Record<Transport, number>>
   /** Absent where the bitswap of the node is used, or none */
   readonly bitswap?: PeerExchangeStats
+}
+
+/** A router that is asked over HTTP; plain JSON */
+export interface RouterStats {
+  readonly name: string
+  /** `resting`: it failed, or asked to be left alone, and `restsFor` more ms */
+  readonly state: 'awake' | 'resting'
+  readonly restsFor?: number
+  /** Why it rests */
+  readonly why?: string
+  /** Written to it, and under way or waiting just now */
+  readonly requests: number
+  readonly active: number
+  readonly waiting: number
+  /** Lookups that joined a request under way */
+  readonly shared: number
+  /** Lookups answered from what it had said, as fresh, while it was asked again, and in place of an error */
+  readonly cacheHits: number
+  readonly stale: number
+  readonly staleOnError: number
+  /** Answers that said that nothing has changed */
+  readonly notModified: number
+  readonly cached: { readonly answers: number, readonly bytes: number }
+  /** Records that were of use */
+  readonly records: number
+  /** Answers that were longer than what is read of one, and that broke off after some records */
+  readonly cutShort: number
+  readonly broken: number
+  /** Records that were passed over */
+  readonly skipped: {
+    readonly malformed: number
+    readonly oversized: number
+    readonly unknownSchema: number
+    readonly badPeer: number
+    /** Every address names another peer, or the record is of another than was asked for */
+    readonly mismatched: number
+    /** Nothing in it that can be used here */
+    readonly filtered: number
+  }
+  /** Addresses of records that were passed over */
+  readonly addresses: { readonly unusable: number, readonly foreign: number, readonly filtered: number, readonly surplus: number }
+  readonly failures: Readonly<Record<RouterFailureKind, number>>
 }
 
 export interface ContentRoutingStats extends RoutingSnapshot {
