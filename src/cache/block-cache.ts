@@ -110,13 +110,18 @@ export class TieredCache implements BlockCache {
 
     // pieces may have taken long to come
     this.#begin(options)
-    await raceSignal(this.#writes.put({ cid, key, bytes: whole }, fetched ? 'fetched' : this.#init.puts, { follows: fetched }), options?.signal)
+    const kept = this.#writes.put({ cid, key, bytes: whole }, fetched ? 'fetched' : this.#init.puts, { follows: fetched })
+
+    if (typeof kept !== 'boolean') {
+      await raceSignal(kept, options?.signal)
+    }
     return cid
   }
 
   async admit (cid: CID, bytes: Uint8Array, options: AdmitOptions): Promise<boolean> {
     this.#begin(options)
-    const kept = await raceSignal(this.#writes.put({ cid, key: cacheKey(cid), bytes }, 'fetched', options), options.signal)
+    const keeping = this.#writes.put({ cid, key: cacheKey(cid), bytes }, 'fetched', options)
+    const kept = typeof keeping === 'boolean' ? keeping : await raceSignal(keeping, options.signal)
     this.#init.shared?.offer(cid.multihash.bytes, bytes)
     return kept
   }
@@ -136,7 +141,8 @@ export class TieredCache implements BlockCache {
     }
     // declined, and readable for a few seconds more
     const bytes = transit.get(key) ?? memory.peek(key)?.bytes ?? this.#writes.arriving(key)
-    return bytes instanceof Uint8Array && raceSignal(this.#writes.put({ cid, key, bytes }, 'authored'), options?.signal)
+    const kept = bytes instanceof Uint8Array && this.#writes.put({ cid, key, bytes }, 'authored')
+    return typeof kept === 'boolean' ? kept : raceSignal(kept, options?.signal)
   }
 
   async getShared (cid: CID, options?: AbortOptions): Promise<Uint8Array | undefined> {

@@ -56,6 +56,18 @@ export class DiskWrites {
     }
   }
 
+  /** As `write`, before it returns, where that can be: the caller takes the block into account then, and calls `room.changed`. -1 when it cannot */
+  writeNow ({ cid, bytes }: Block, cost: number, kind: CacheKind): number {
+    const { disk, room, health } = this.#parts
+    const slot = health.ok && room.fits(cost) ? disk.writeNow(cid.multihash.bytes, bytes, kind) : -1
+
+    if (slot !== -1) {
+      disk.setChecked(slot)
+      this.promise(slot)
+    }
+    return slot
+  }
+
   /**
    * What is not kept can be read for a while: from memory, or else from disk, or else the writer waits
    *

@@ -4,18 +4,24 @@ import type { CacheKey } from './key.ts'
 export class Mutations {
   readonly #last = new Map<CacheKey, Promise<unknown>>()
 
-  async run<T> (key: CacheKey, change: () => Promise<T>): Promise<T> {
+  /** What is over in the turn in which it began is not waited for */
+  run<T> (key: CacheKey, change: () => Promise<T>): Promise<T>
+  run<T> (key: CacheKey, change: () => T | Promise<T>): T | Promise<T>
+  run<T> (key: CacheKey, change: () => T | Promise<T>): T | Promise<T> {
     const before = this.#last.get(key)
     const turn = before == null ? change() : before.then(change, change)
-    this.#last.set(key, turn)
 
-    try {
-      return await turn
-    } finally {
+    if (!(turn instanceof Promise)) {
+      return turn
+    }
+    const over = (): void => {
       if (this.#last.get(key) === turn) {
         this.#last.delete(key)
       }
     }
+    this.#last.set(key, turn)
+    turn.then(over, over)
+    return turn
   }
 
   /** Resolves when all that was begun is over, however it ended */

@@ -137,6 +137,11 @@ export class Room {
   /** The record was written, or never will be */
   release (cost: number): void {
     this.#taken -= cost
+    this.changed()
+  }
+
+  /** A record was written that has taken no room before */
+  changed (): void {
     this.#kick()
     this.#progress.notify()
   }

@@ -1,25 +1,19 @@
 import { CacheDiskError, CacheFullError } from '../interface/errors.ts'
 import { describe } from './disk-health.ts'
 import { DiskWrites } from './disk-writes.ts'
+import { FetchedWrites } from './fetched-writes.ts'
 import { Mutations } from './mutations.ts'
 import { within } from './within.ts'
 import type { CacheParts } from './cache-parts.ts'
 import type { DiskReads } from './disk-reads.ts'
 import type { Block } from './disk-writes.ts'
+import type { WriteOptions } from './fetched-writes.ts'
 import type { CacheKey } from './key.ts'
-import type { AdmitOptions, CacheKind } from '../interface/cache.ts'
+import type { CacheKind } from '../interface/cache.ts'
 import type { CID } from 'multiformats/cid'
-
-/** Bytes under way to the disk; a disk that lets more pile up is not given more: a second of a slow one */
-const MAX_BACKLOG = 67_108_864
 
 /** For what is under way, in ms: then it is the disk's own, which waits as long for it again */
 const CLOSE_TIMEOUT = 10_000
-
-export interface WriteOptions extends Pick<AdmitOptions, 'client' | 'wait'> {
-  /** It was fetched by somebody who has admitted it before: nobody asks for it anew */
-  readonly follows?: boolean
-}
 
 interface Writing {
   readonly kind: CacheKind
@@ -37,12 +31,14 @@ export class Writes {
   readonly #mutations = new Mutations()
   readonly #writing = new Map<CacheKey, Writing>()
   readonly #disk: DiskWrites
+  readonly #fetched: FetchedWrites
   #backlog = 0
 
   constructor (parts: CacheParts, reads: DiskReads) {
     this.#parts = parts
     this.#reads = reads
     this.#disk = new DiskWrites(parts)
+    this.#fetched = new FetchedWrites(parts, this.#disk, async (cid, key) => this.#present(cid, key))
   }
 
   /** A block that is being written, for whoever reads it meanwhile: its bytes, or when they can be read */
@@ -61,17 +57,18 @@ export class Writes {
     await this.#disk.forReader(arriving)
   }
 
-  /** @returns whether it is kept: on disk, where the operating system has it */
-  async put (block: Block, kind: CacheKind, options: WriteOptions = {}): Promise<boolean> {
+  /** @returns whether it is kept: on disk, where the operating system has it; at once where nothing has to be waited for */
+  put (block: Block, kind: CacheKind, options: WriteOptions = {}): boolean | Promise<boolean> {
+    // a user's array is the user's: it may have been filled again since it was hashed
+    const verifying = this.#parts.verifier.verify(block.cid, block.bytes, { anew: kind === 'authored' })
+    return verifying == null ? this.#put(block, kind, options) : verifying.then(async () => this.#put(block, kind, options))
+  }
+
+  #put (block: Block, kind: CacheKind, options: WriteOptions): boolean | Promise<boolean> {
     const { wait = true } = options
     const { verifier, counts } = this.#parts
     const { cid, key, bytes } = block
-    // a user's array is the user's: it may have been filled again since it was hashed
-    const verifying = verifier.verify(cid, bytes, { anew: kind === 'authored' })
 
-    if (verifying != null) {
-      await verifying
-    }
     if (verifier.identity(cid) != null) {
       // the CID is the block
       return true
@@ -82,7 +79,11 @@ export class Writes {
       counts.joined++
       return this.#disk.inTime(current.done, current.kind)
     }
-    const done = this.#mutations.run(key, async () => kind === 'authored' ? this.#author(block) : this.#fetch(block, options))
+    const done = this.#mutations.run(key, () => kind === 'authored' ? this.#author(block) : this.#fetched.write(block, this.#backlog + bytes.byteLength, options))
+
+    if (typeof done === 'boolean') {
+      return done
+    }
     const writing = { kind, bytes, wait, done }
     this.#writing.set(key, writing)
     this.#backlog += bytes.byteLength
@@ -185,17 +186,35 @@ export class Writes {
     this.#reads.forget(key)
   }
 
-  async #author (block: Block): Promise<boolean> {
+  #author (block: Block): boolean | Promise<boolean> {
     const { cid, key, bytes } = block
-    const { disk, residents, room, counts, health, transit } = this.#parts
-    const slot = await this.#present(cid, key)
-
-    if (slot !== -1) {
-      counts.joined++
-      await this.#promote(slot)
-      return true
-    }
+    const { disk, residents, room, transit } = this.#parts
     const cost = disk.costOf(bytes.byteLength)
+    const written = cost > residents.authorable ? -1 : this.#disk.writeNow(block, cost, 'authored')
+
+    if (written === -1) {
+      return disk.find(cid.multihash.bytes) === -1 ? this.#authorLater(block, cost) : this.#authorAgain(block, cost)
+    }
+    residents.author(written)
+    room.changed()
+    transit.delete(key)
+    return true
+  }
+
+  async #authorAgain (block: Block, cost: number): Promise<boolean> {
+    const slot = await this.#present(block.cid, block.key)
+
+    if (slot === -1) {
+      return this.#authorLater(block, cost)
+    }
+    this.#parts.counts.joined++
+    await this.#promote(slot)
+    return true
+  }
+
+  async #authorLater (block: Block, cost: number): Promise<boolean> {
+    const { residents, room, health, transit } = this.#parts
+    const { cid, key } = block
     this.#demand(cost, cid)
     residents.expect(cost)
 
@@ -238,80 +257,6 @@ export class Writes {
     shares?.forget(slot)
   }
 
-  async #fetch (block: Block, { client, wait = true, follows = false }: WriteOptions): Promise<boolean> {
-    const { disk, residents, counts, health, shares, memory, room, transit } = this.#parts
-    const { cid, key, bytes } = block
-    const multihash = cid.multihash.bytes
-    const slot = await this.#present(cid, key)
-
-    if (slot !== -1) {
-      counts.joined++
-      this.#disk.promise(slot)
-      return true
-    }
-    const held = transit.get(key)
-
-    if (follows && held != null) {
-      counts.joined++
-      transit.hold(key, held)
-      return false
-    }
-    const hash = disk.hashOf(multihash)
-    const cost = disk.costOf(bytes.byteLength)
-
-    if (counts.came(hash, bytes.byteLength)) {
-      residents.miss(hash)
-    }
-    if (!health.ok || this.#backlog > MAX_BACKLOG) {
-      counts.skippedWrites++
-      return this.#pass(block, hash, wait)
-    }
-    const isRoom = wait || room.fits(cost)
-    const ticket = isRoom && (client == null || this.#mayOwn(client, cost)) ? residents.enter(hash, cost) : undefined
-
-    if (ticket == null) {
-      counts.declined++
-      if (!isRoom) {
-        room.want(cost)
-      }
-      return this.#pass(block, hash, wait)
-    }
-
-    const owner = client == null ? undefined : shares?.expect(client, cost)
-    let written: number
-    try {
-      written = await this.#disk.write(block, cost, 'fetched')
-    } catch (err) {
-      residents.abandoned(ticket)
-      if (owner != null) {
-        shares?.unexpect(owner, cost)
-      }
-      if ((err as Error).name === 'CacheFullError') {
-        counts.declined++
-      } else {
-        counts.skippedWrites++
-        health.failed('writing', err)
-      }
-      return this.#pass(block, hash, wait)
-    }
-    residents.landed(ticket, written)
-    room.release(cost)
-    counts.admitted++
-    memory.set(key, bytes, written)
-    if (owner != null) {
-      shares?.own(owner, written, cost)
-      shares?.unexpect(owner, cost)
-    }
-    return true
-  }
-
-  async #pass (block: Block, hash: number, wait: boolean): Promise<false> {
-    if (!await this.#disk.pass(block, wait)) {
-      this.#parts.counts.again(hash)
-    }
-    return false
-  }
-
   /** The slot of a block that is there and, if it was not looked at since the cache was opened, right */
   async #present (cid: CID, key: CacheKey): Promise<number> {
     const { disk } = this.#parts
@@ -324,22 +269,6 @@ export class Writes {
       return after !== -1 && this.#reads.trusts(key, after) ? after : -1
     }
     return slot
-  }
-
-  #mayOwn (client: string, cost: number): boolean {
-    const { shares, residents } = this.#parts
-
-    if (shares == null) {
-      return true
-    }
-    if (!shares.allows(client, cost)) {
-      return false
-    }
-    for (const slot of shares.excess(client, cost)) {
-      shares.forget(slot)
-      residents.condemn(slot, { final: true })
-    }
-    return true
   }
 
   #demand (cost: number, cid?: CID): void {

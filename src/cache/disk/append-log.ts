@@ -1,4 +1,6 @@
 import { writeFully } from './files.ts'
+import { PromptWrites } from './prompt-writes.ts'
+import type { Clock } from '../../interface/clock.ts'
 import type { CacheFile } from './files.ts'
 import type { Segment } from './segment.ts'
 
@@ -22,12 +24,23 @@ interface Turn {
   readonly run: () => void
 }
 
+/** Something may have been left behind the end of a segment */
+interface Cut {
+  readonly type: 'cut'
+  readonly segment: Segment
+  readonly file: CacheFile
+}
+
+type Entry = Append | Turn | Cut
+
 /** Called as soon as the operating system has it, in the order of the log */
 type Placed = (segment: Segment, offset: number) => void
 
 export interface LogComponents {
   /** The segment to go on with, or a new one when `bytes` do not fit any more */
   active (bytes: number): Promise<{ segment: Segment, file: CacheFile }>
+  /** As `active`, where nothing has to be opened, and nothing that could take long is being done to the files */
+  activeNow (bytes: number): { segment: Segment, file: CacheFile } | undefined
   /** Its tail is broken and cannot be cut off: never to be written to again */
   abandon (segment: Segment, why: unknown): void
 }
@@ -39,11 +52,45 @@ export interface LogComponents {
  */
 export class AppendLog {
   readonly #components: LogComponents
-  #queue: Array<Append | Turn> = []
+  readonly #clock: Clock
+  readonly #prompt: PromptWrites
+  #queue: Entry[] = []
   #running?: Promise<void>
 
-  constructor (components: LogComponents) {
+  constructor (components: LogComponents, clock: Clock) {
     this.#components = components
+    this.#clock = clock
+    this.#prompt = new PromptWrites(clock)
+  }
+
+  /** Whether `appendNow` would be tried */
+  isPrompt (bytes: number): boolean {
+    return this.#running == null && this.#prompt.allows(bytes)
+  }
+
+  /**
+   * As `append` of one small record, in this turn: nothing else comes between. Not while anything else is under way.
+   *
+   * @returns whether it was done; when it was not, `append` is the way, and finds out about faults
+   */
+  appendNow (record: Uint8Array, placed: Placed): boolean {
+    const bytes = record.byteLength
+    const target = this.isPrompt(bytes) ? this.#components.activeNow(bytes) : undefined
+
+    if (target?.file.writeNow == null) {
+      return false
+    }
+    const { segment, file } = target
+    const offset = segment.size
+
+    segment.synced = false
+    if (this.#prompt.run(bytes, () => file.writeNow?.(record, offset) ?? 0) < bytes) {
+      this.#enqueue({ type: 'cut', segment, file })
+      return false
+    }
+    segment.size += bytes
+    placed(segment, offset)
+    return true
   }
 
   /** Resolves when the operating system has it. A failure leaves no trace of it, and the log as it was */
@@ -75,7 +122,7 @@ export class AppendLog {
     }
   }
 
-  #enqueue (entry: Append | Turn): void {
+  #enqueue (entry: Entry): void {
     this.#queue.push(entry)
     this.#running ??= this.#run()
   }
@@ -88,6 +135,11 @@ export class AppendLog {
       if (first.type === 'turn') {
         this.#queue.shift()
         first.run()
+        continue
+      }
+      if (first.type === 'cut') {
+        await this.#cutTail(first.segment, first.file)
+        this.#queue.shift()
         continue
       }
       let target
@@ -110,7 +162,7 @@ export class AppendLog {
     let buffers = 0
 
     for (const entry of this.#queue) {
-      if (entry.type === 'turn') {
+      if (entry.type !== 'append') {
         break
       }
       bytes += entry.bytes
@@ -126,6 +178,7 @@ export class AppendLog {
 
   async #write (batch: Append[], segment: Segment, file: CacheFile): Promise<void> {
     const progress = { written: 0 }
+    const began = this.#clock.now()
     let failure: unknown
 
     segment.synced = false
@@ -134,6 +187,7 @@ export class AppendLog {
     } catch (err) {
       failure = err
     }
+    this.#prompt.answered(began, failure !== undefined)
     // what went in whole counts, also when the rest did not
     const whole: Append[] = []
     for (let end = 0; whole.length < batch.length; whole.push(batch[whole.length] as Append)) {

@@ -64,6 +64,13 @@ export interface DiskTier {
    * The caller has one write per block at a time.
    */
   write (multihash: Uint8Array, bytes: Uint8Array, kind: CacheKind): Promise<number>
+  /**
+   * As `write` of a small block that is not there, before it returns. Only in short runs, while the disk is prompt and
+   * nothing else is under way.
+   *
+   * @returns the slot; -1 when it was not done, and `write` has to do it
+   */
+  writeNow (multihash: Uint8Array, bytes: Uint8Array, kind: CacheKind): number
   /** Resolves when the operating system has it */
   setKind (slot: number, kind: CacheKind): Promise<void>
   /** Gone at once for `find`; resolves when it stays gone after a crash. Space is given back in the background */

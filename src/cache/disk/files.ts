@@ -13,6 +13,8 @@ export interface CacheFile {
   read (target: Uint8Array, position: number): Promise<number>
   /** @returns how many bytes went: possibly fewer than given */
   write (buffers: readonly Uint8Array[], position: number): Promise<number>
+  /** As `write`, before it returns: stops everything else until then */
+  writeNow? (bytes: Uint8Array, position: number): number
   truncate (length: number): Promise<void>
   /** What was written survives a loss of power */
   sync (): Promise<void>
@@ -160,6 +162,10 @@ class NodeFile implements CacheFile {
         }
       })
     })
+  }
+
+  writeNow (bytes: Uint8Array, position: number): number {
+    return fs.writeSync(this.#descriptor, bytes, 0, bytes.byteLength, position)
   }
 
   async truncate (length: number): Promise<void> {

@@ -53,7 +53,7 @@ export async function openStore (init: OpenStoreInit): Promise<StoreOpening> {
     const recovery = await recover({ files, directory, nonce, blocks, limit: segmentBytes })
     segments.adopt(recovery.segments)
 
-    const store: OpenedStore = { path, files, clock, logger, nonce, mark: recordMark(nonce), blocks, index, segments, log: new AppendLog(segments), reserve }
+    const store: OpenedStore = { path, files, clock, logger, nonce, mark: recordMark(nonce), blocks, index, segments, log: new AppendLog(segments, clock), reserve }
     const notes = new Notes(store)
     const resolved = await resolveDuplicates(store, notes, recovery.duplicates)
     for (const segment of recovery.unwritten) {

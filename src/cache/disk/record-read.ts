@@ -41,10 +41,7 @@ export async function readRaw (store: OpenedStore, { segment: id, offset }: Reco
   segment.users++
   try {
     const file = segment.file ?? await segments.descriptors.file(segment)
-    let read = await file.read(bytes, offset)
-    if (read < bytes.byteLength) {
-      read += await readFully(file, bytes.subarray(read), offset + read)
-    }
+    const read = await readFully(file, bytes, offset)
     return read < bytes.byteLength ? bytes.subarray(0, read) : bytes
   } finally {
     segments.descriptors.leave(segment)

@@ -166,20 +166,24 @@ export function readHeader (buffer: Buffer, at: number, mark: Uint8Array): Recor
  * which costs less than three entries of a vectored write; longer ones are not.
  */
 export function blockRecord (nonce: Uint8Array, multihash: Uint8Array, bytes: Uint8Array, kind: CacheKind): Uint8Array[] {
-  const init: HeaderInit = { type: 'block', kind, multihash, ...payloadCheck(nonce, bytes) }
   const head = headerBytes(multihash.byteLength)
 
   if (bytes.byteLength < COPY_BELOW) {
-    const record = Buffer.allocUnsafe(head + align(bytes.byteLength))
-    writeHeader(record, nonce, init)
-    record.set(bytes, head)
-    record.fill(0, head + bytes.byteLength)
-    return [record]
+    return [writeBlockRecord(Buffer.allocUnsafe(head + align(bytes.byteLength)), nonce, multihash, bytes, kind)]
   }
   const header = Buffer.allocUnsafe(head)
-  writeHeader(header, nonce, init)
+  writeHeader(header, nonce, { type: 'block', kind, multihash, ...payloadCheck(nonce, bytes) })
   const padding = align(bytes.byteLength) - bytes.byteLength
   return padding === 0 ? [header, bytes] : [header, bytes, PADDING.subarray(0, padding)]
+}
+
+/** A record of a block in one piece, in `target`, which has its length */
+export function writeBlockRecord (target: Buffer, nonce: Uint8Array, multihash: Uint8Array, bytes: Uint8Array, kind: CacheKind): Buffer {
+  const head = headerBytes(multihash.byteLength)
+
+  writeHeader(target, nonce, { type: 'block', kind, multihash, ...payloadCheck(nonce, bytes) })
+  target.set(bytes, head)
+  return target.fill(0, head + bytes.byteLength)
 }
 
 const COPY_BELOW = 8_192

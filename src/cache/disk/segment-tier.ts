@@ -4,7 +4,7 @@ import { nodeFiles } from './files.ts'
 import { openStore } from './open-store.ts'
 import { placeOf } from './opened-store.ts'
 import { Quarantine } from './quarantine.ts'
-import { MAX_MULTIHASH_BYTES, blockRecord, recordBytes } from './record.ts'
+import { MAX_MULTIHASH_BYTES, blockRecord, recordBytes, writeBlockRecord } from './record.ts'
 import { readMultihash, readRaw, readRecord } from './record-read.ts'
 import { Space } from './space.ts'
 import { Values } from './values.ts'
@@ -62,6 +62,8 @@ class SegmentTier implements DiskTier {
   #parts?: Opened
   #opening?: Promise<OpenReport>
   #closing?: Promise<void>
+  /** What `writeNow` hands over: the system has copied it when that returns */
+  #record = Buffer.alloc(0)
 
   constructor (components: DiskTierComponents, init: DiskTierInit) {
     const { clock, log: logger } = components
@@ -101,7 +103,6 @@ class SegmentTier implements DiskTier {
   }
 
   async #close (): Promise<void> {
-    // whoever opened it has the error
     await this.#opening?.catch(() => {})
     const parts = this.#parts
 
@@ -172,15 +173,12 @@ class SegmentTier implements DiskTier {
   }
 
   async write (multihash: Uint8Array, bytes: Uint8Array, kind: CacheKind): Promise<number> {
-    const { store: { log, blocks, index, nonce, reserve, segments }, notes } = this.#open
+    const { store: { log, blocks, index, nonce, segments }, notes } = this.#open
     let written = -1
     let replaced: RecordPlace[] = []
 
     if (multihash.byteLength === 0 || multihash.byteLength > MAX_MULTIHASH_BYTES) {
       throw new RangeError(`A multihash has 1 to ${MAX_MULTIHASH_BYTES} bytes, got ${multihash.byteLength}`)
-    }
-    if (reserve.size === 0) {
-      await reserve.restore()
     }
     await log.append(blockRecord(nonce, multihash, bytes, kind), (segment, offset) => {
       const old = index.find(multihash)
@@ -195,6 +193,27 @@ class SegmentTier implements DiskTier {
     }
     if (replaced.length > 0) {
       await notes.removed(replaced)
+    }
+    return written
+  }
+
+  writeNow (multihash: Uint8Array, bytes: Uint8Array, kind: CacheKind): number {
+    const { log, blocks, index, nonce, reserve, segments } = this.#open.store
+    const length = recordBytes(multihash.byteLength, bytes.byteLength)
+    let written = -1
+
+    if (reserve.size === 0 || !log.isPrompt(length) || multihash.byteLength === 0 || multihash.byteLength > MAX_MULTIHASH_BYTES || index.find(multihash) !== -1) {
+      return written
+    }
+    if (this.#record.byteLength < length) {
+      this.#record = Buffer.allocUnsafeSlow(length)
+    }
+    log.appendNow(writeBlockRecord(this.#record.subarray(0, length), nonce, multihash, bytes, kind), (segment, offset) => {
+      written = blocks.add(multihash, segment, offset, bytes.byteLength, kind)
+      index.setChecked(written)
+    })
+    if (written !== -1 && kind === 'authored') {
+      segments.syncSoon()
     }
     return written
   }

@@ -29,6 +29,8 @@ export class Segments implements LogComponents {
   readonly directory: string
   #active?: Segment
   #last = 0
+  /** Under way */
+  #syncs = 0
   #cancelSync?: () => void
   /** Sealings and syncings, one after the other: writers do not wait for them */
   #background: Promise<void> = Promise.resolve()
@@ -97,6 +99,15 @@ export class Segments implements LogComponents {
     return { segment, file }
   }
 
+  activeNow (bytes: number): { segment: Segment, file: CacheFile } | undefined {
+    const current = this.#active
+
+    // a disk that hangs is first seen by what waits for it: a syncing that does not end
+    return current?.file == null || this.#syncs > 0 || current.size + bytes > current.limit || current.unsyncable != null
+      ? undefined
+      : { segment: current, file: current.file }
+  }
+
   abandon (segment: Segment, why: unknown): void {
     this.#components.log.error('segment %d is not written on, its end is damaged: %e', segment.id, why)
     if (segment === this.#active) {
@@ -121,6 +132,7 @@ export class Segments implements LogComponents {
 
   async #sync (segment: Segment): Promise<void> {
     segment.users++
+    this.#syncs++
     try {
       const file = await this.descriptors.file(segment)
       segment.synced = true
@@ -131,6 +143,7 @@ export class Segments implements LogComponents {
       throw err
     } finally {
       segment.syncing = undefined
+      this.#syncs--
       this.descriptors.leave(segment)
     }
   }

@@ -28,7 +28,7 @@ interface Pause {
 }
 
 type Command = Pause & (
-  | { readonly type: 'write', readonly block: number, readonly kind: CacheKind }
+  | { readonly type: 'write', readonly block: number, readonly kind: CacheKind, readonly now: boolean }
   | { readonly type: 'remove', readonly blocks: number[] }
   | { readonly type: 'setKind', readonly block: number, readonly kind: CacheKind }
   | { readonly type: 'compact' }
@@ -40,7 +40,7 @@ const blockNumber = fc.nat({ max: BLOCKS.length - 1 })
 const kind = fc.constantFrom<CacheKind>('authored', 'fetched')
 const pause = fc.oneof(fc.constant(0), fc.nat({ max: 12 }), fc.nat({ max: 60 }))
 const command: fc.Arbitrary<Command> = fc.oneof(
-  { weight: 10, arbitrary: fc.record({ type: fc.constant('write' as const), block: blockNumber, kind, pause }) },
+  { weight: 10, arbitrary: fc.record({ type: fc.constant('write' as const), block: blockNumber, kind, now: fc.boolean(), pause }) },
   { weight: 6, arbitrary: fc.record({ type: fc.constant('remove' as const), blocks: fc.array(blockNumber, { minLength: 1, maxLength: 4 }), pause }) },
   { weight: 4, arbitrary: fc.record({ type: fc.constant('setKind' as const), block: blockNumber, kind, pause }) },
   { weight: 4, arbitrary: fc.record({ type: fc.constant('compact' as const), pause }) },
@@ -106,7 +106,7 @@ async function assertIs (tier: DiskTier, expected: ReadonlyArray<ReadonlySet<Sta
 }
 
 /** Runs commands without waiting for one before the next, and returns images of the disk with what must be true of each */
-async function run (commands: readonly Command[], takeImage: (step: number) => boolean): Promise<Array<{ files: MemoryFiles, expected: Array<ReadonlySet<State>> }>> {
+async function run (commands: readonly Command[], takeImage: (step: number) => boolean): Promise<{ images: Array<{ files: MemoryFiles, expected: Array<ReadonlySet<State>> }>, promptWrites: number }> {
   const files = new MemoryFiles()
   const model = new Model()
   const images: Array<{ files: MemoryFiles, expected: Array<ReadonlySet<State>> }> = []
@@ -123,7 +123,10 @@ async function run (commands: readonly Command[], takeImage: (step: number) => b
     switch (each.type) {
       case 'write':
         void model.change([each.block], () => each.kind, async () => {
-          await tier.write((BLOCKS[each.block] as Block).multihash, (BLOCKS[each.block] as Block).bytes, each.kind)
+          const { multihash, bytes } = BLOCKS[each.block] as Block
+          if (!each.now || tier.writeNow(multihash, bytes, each.kind) === -1) {
+            await tier.write(multihash, bytes, each.kind)
+          }
         })
         break
       case 'remove': {
@@ -167,15 +170,19 @@ async function run (commands: readonly Command[], takeImage: (step: number) => b
   await tier.close()
   expect(files.openFiles).toBe(0)
   images.push({ files: files.image(), expected: model.copy() })
-  return images
+  return { images, promptWrites: files.promptWrites }
 }
 
 describe('a process that is killed', () => {
   it('leaves a store that opens, with all that was acknowledged and nothing that was removed, whenever it comes', async () => {
     let opened = 0
+    let prompt = 0
 
     await fc.assert(fc.asyncProperty(fc.array(command, { minLength: 20, maxLength: 80 }), fc.integer({ min: 3, max: 30 }), async (commands, every) => {
-      for (const { files, expected } of await run(commands, step => step % every === 0)) {
+      const { images, promptWrites } = await run(commands, step => step % every === 0)
+      prompt += promptWrites
+
+      for (const { files, expected } of images) {
         // twice: what opening repairs must stay repaired
         const { tier } = await openTier({ path: PATH, files, segmentBytes: SEGMENT_BYTES })
         await assertIs(tier, expected)
@@ -201,5 +208,6 @@ describe('a process that is killed', () => {
       }
     }), { numRuns: Number(process.env.RUNS ?? 30), ...(process.env.SEED == null ? {} : { seed: Number(process.env.SEED) }) })
     expect(opened).toBeGreaterThan(100)
+    expect(prompt).toBeGreaterThan(20)
   }, 120_000)
 })

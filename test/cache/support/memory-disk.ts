@@ -20,6 +20,8 @@ export class MemoryDisk implements DiskTier {
   readonly #notes = new Map<string, Uint8Array>()
   readonly writes: string[] = []
   reads = 0
+  /** Whether it takes writes in the turn in which they are asked for */
+  isPrompt = false
   /** Thrown by whatever writes */
   writeFault?: Error
   readFault?: Error
@@ -114,6 +116,20 @@ export class MemoryDisk implements DiskTier {
     if (this.writeFault != null) {
       throw this.writeFault
     }
+    return this.#insert(key, multihash, bytes, kind)
+  }
+
+  writeNow (multihash: Uint8Array, bytes: Uint8Array, kind: CacheKind): number {
+    const key = keyOf(multihash)
+
+    if (!this.isPrompt || this.writeGate != null || this.writeFault != null || this.#byKey.has(key)) {
+      return -1
+    }
+    this.writes.push(key)
+    return this.#insert(key, multihash, bytes, kind)
+  }
+
+  #insert (key: string, multihash: Uint8Array, bytes: Uint8Array, kind: CacheKind): number {
     const free = this.rows.indexOf(undefined)
     const slot = free === -1 ? this.rows.length : free
     this.rows[slot] = { key, multihash: new Uint8Array(multihash), bytes: new Uint8Array(bytes), kind, checked: false, promised: -Infinity }

@@ -27,6 +27,8 @@ export class MemoryFiles implements CacheFiles {
   /** An error to throw, or how many bytes of a write or read go through, or what to wait for */
   fault?: (operation: FileOperation, path: string, bytes: number) => Error | number | Promise<void> | undefined
   openFiles = 0
+  /** Writes that were made in the turn in which they were asked for */
+  promptWrites = 0
 
   /** As a process that is killed now would leave it; with `power` as a machine would */
   image (options: { power?: boolean } = {}): MemoryFiles {
@@ -155,6 +157,22 @@ export class MemoryFiles implements CacheFiles {
         put(inode, bytes.subarray(0, half), position)
         this.onChange?.()
         put(inode, bytes.subarray(half), position + half)
+        return bytes.byteLength
+      },
+      writeNow: (given, position) => {
+        this.calls.push('write')
+        this.onChange?.()
+        const fault = this.fault?.('write', path, given.byteLength)
+        if (fault instanceof Error || fault instanceof Promise) {
+          throw fault instanceof Error ? fault : systemError('EAGAIN')
+        }
+        const bytes = Buffer.from(given.subarray(0, fault ?? given.byteLength))
+        const half = Math.floor(bytes.byteLength / 2)
+
+        put(inode, bytes.subarray(0, half), position)
+        this.onChange?.()
+        put(inode, bytes.subarray(half), position + half)
+        this.promptWrites++
         return bytes.byteLength
       },
       truncate: async length => {
