@@ -1,4 +1,4 @@
-import { within } from './within.ts'
+import { Deadlines } from './deadlines.ts'
 import type { CacheKey } from './key.ts'
 import type { CacheParts } from './cache-parts.ts'
 import type { CID } from 'multiformats/cid'
@@ -9,14 +9,22 @@ const READ_TIMEOUT = 5_000
 /** Blocks that could not be read are asked about before they are said to be here; so many are remembered */
 const MAX_SUSPECTS = 4_096
 
+interface Flight {
+  /** Share of such reads that are hashed although the block was hashed before */
+  readonly rate: number
+  bytes?: Promise<Uint8Array | undefined>
+}
+
 /** Reads from disk: one per block at a time, each checked, what is damaged put aside */
 export class DiskReads {
   readonly #parts: CacheParts
-  readonly #flights = new Map<CacheKey, Promise<Uint8Array | undefined>>()
+  readonly #flights = new Map<CacheKey, Flight>()
+  readonly #deadlines: Deadlines
   readonly #suspects = new Set<CacheKey>()
 
   constructor (parts: CacheParts) {
     this.#parts = parts
+    this.#deadlines = new Deadlines(parts.clock, READ_TIMEOUT)
   }
 
   /** Whether the block can be said to be here without reading it */
@@ -26,23 +34,19 @@ export class DiskReads {
 
   /** The block whole and right, or undefined; never throws */
   async read (cid: CID, key: CacheKey, slot: number): Promise<Uint8Array | undefined> {
-    const current = this.#flights.get(key)
+    let flight = this.#flights.get(key)
 
-    if (current != null) {
-      return current
+    if (flight == null) {
+      flight = { rate: this.#parts.verifyRate }
+      this.#flights.set(key, flight)
+      flight.bytes = this.#read(cid, key, slot, flight)
     }
-    const flight: Promise<Uint8Array | undefined> = this.#read(cid, key, slot, { keep: () => this.#flights.get(key) === flight, rate: this.#parts.verifyRate }).finally(() => {
-      if (this.#flights.get(key) === flight) {
-        this.#flights.delete(key)
-      }
-    })
-    this.#flights.set(key, flight)
-    return flight
+    return flight.bytes
   }
 
   /** As `read`, and hashed whenever that was done before; it is not asked for, so nothing is kept of it in memory */
   async hash (cid: CID, key: CacheKey, slot: number): Promise<Uint8Array | undefined> {
-    return this.#read(cid, key, slot, { keep: () => false, rate: 1 })
+    return this.#read(cid, key, slot, { rate: 1 })
   }
 
   /** The block was deleted: what is being read of it is for those who asked before */
@@ -52,66 +56,73 @@ export class DiskReads {
   }
 
   async settled (): Promise<void> {
-    await Promise.all(this.#flights.values())
+    await Promise.all(Array.from(this.#flights.values(), async ({ bytes }) => bytes))
+    this.#deadlines.close()
   }
 
   /** Undefined when it takes too long; the disk is slow until it is over */
   async inTime (reading: Promise<Uint8Array>): Promise<Uint8Array | undefined> {
-    const { clock, health } = this.#parts
-    return within(clock, READ_TIMEOUT, reading, () => {
-      health.slow(`a read takes longer than ${READ_TIMEOUT} ms`, reading)
-      return undefined
+    return this.#deadlines.within(reading, () => {
+      this.#parts.health.slow(`a read takes longer than ${READ_TIMEOUT} ms`, reading)
     })
   }
 
-  async #read (cid: CID, key: CacheKey, slot: number, { keep, rate }: { keep: () => boolean, rate: number }): Promise<Uint8Array | undefined> {
-    const { disk, memory, health, random, log } = this.#parts
+  async #read (cid: CID, key: CacheKey, slot: number, flight: Flight): Promise<Uint8Array | undefined> {
+    const { disk, random, verifier } = this.#parts
     const multihash = cid.multihash.bytes
-    const there = (): boolean => disk.find(multihash) === slot
     // the slot may be another block's when the bytes are there
-    const trusted = disk.checked(slot) && random.next() >= rate
+    const trusted = disk.checked(slot) && random.next() >= flight.rate
     let bytes: Uint8Array | undefined
 
     try {
-      bytes = await this.inTime(disk.read(slot))
-    } catch (err) {
-      if ((err as Error).name === 'DamagedBlockError') {
-        log.error('%c was damaged on disk and is put aside - %e', cid, err)
-        await this.#quarantine(multihash, slot, (err as Error).message)
-      } else {
+      try {
+        bytes = await this.inTime(disk.read(slot))
+      } catch (err) {
+        return await this.#failed(cid, key, slot, err)
+      }
+
+      if (bytes == null) {
         this.#suspect(key)
-        health.failed('reading', err)
+        return undefined
       }
-      return undefined
-    }
 
-    if (bytes == null) {
-      this.#suspect(key)
-      return undefined
-    }
+      if (trusted) {
+        verifier.vouch(cid, bytes)
+      } else if (!await this.#isRight(cid, bytes)) {
+        await this.#quarantine(multihash, slot, `its bytes are not those of ${cid}`)
+        return undefined
+      }
 
-    if (!await this.#isRight(cid, bytes, trusted)) {
-      await this.#quarantine(multihash, slot, `its bytes are not those of ${cid}`)
-      return undefined
-    }
-
-    this.#suspects.delete(key)
-    if (there()) {
-      disk.setChecked(slot)
-      if (keep()) {
-        memory.set(key, bytes, slot)
+      this.#suspects.delete(key)
+      if (disk.find(multihash) === slot) {
+        disk.setChecked(slot)
+        if (this.#flights.get(key) === flight) {
+          this.#parts.memory.set(key, bytes, slot)
+        }
+      }
+      return bytes
+    } finally {
+      if (this.#flights.get(key) === flight) {
+        this.#flights.delete(key)
       }
     }
-    return bytes
   }
 
-  async #isRight (cid: CID, bytes: Uint8Array, trusted: boolean): Promise<boolean> {
+  async #failed (cid: CID, key: CacheKey, slot: number, err: unknown): Promise<undefined> {
+    const { health, log } = this.#parts
+
+    if ((err as Error).name === 'DamagedBlockError') {
+      log.error('%c was damaged on disk and is put aside - %e', cid, err)
+      await this.#quarantine(cid.multihash.bytes, slot, (err as Error).message)
+    } else {
+      this.#suspect(key)
+      health.failed('reading', err)
+    }
+  }
+
+  async #isRight (cid: CID, bytes: Uint8Array): Promise<boolean> {
     const { verifier, log } = this.#parts
 
-    if (trusted) {
-      verifier.vouch(cid, bytes)
-      return true
-    }
     try {
       await verifier.verify(cid, bytes, { maxBlockSize: Math.max(1, bytes.byteLength) })
       return true

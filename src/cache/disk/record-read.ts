@@ -41,7 +41,10 @@ export async function readRaw (store: OpenedStore, { segment: id, offset }: Reco
   segment.users++
   try {
     const file = segment.file ?? await segments.descriptors.file(segment)
-    const read = await readFully(file, bytes, offset)
+    let read = await file.read(bytes, offset)
+    if (read < bytes.byteLength) {
+      read += await readFully(file, bytes.subarray(read), offset + read)
+    }
     return read < bytes.byteLength ? bytes.subarray(0, read) : bytes
   } finally {
     segments.descriptors.leave(segment)

@@ -22,6 +22,9 @@ export class Reserve {
   readonly #log: Logger
   readonly #bytes: number
   #held = false
+  #making?: Promise<void>
+  /** Why there is none */
+  #lack?: unknown
 
   constructor (files: CacheFiles, path: string, segmentBytes: number, log: Logger) {
     this.#bytes = Math.min(Math.max(Math.floor(segmentBytes * RESERVE_SHARE), MIN_RESERVE_BYTES), MAX_RESERVE_BYTES)
@@ -36,6 +39,20 @@ export class Reserve {
 
   /** As long as there is room for it */
   async make (): Promise<void> {
+    this.#making ??= this.#make().finally(() => { this.#making = undefined })
+    await this.#making
+  }
+
+  /** Before what does not make room: what was given up so that blocks can be removed is not for others */
+  async restore (): Promise<void> {
+    await this.make()
+    if (!this.#held && isFull(this.#lack)) {
+      throw this.#lack
+    }
+  }
+
+  async #make (): Promise<void> {
+    this.#lack = undefined
     try {
       this.#held = (await this.#files.list(this.#path)).includes(RESERVE)
       if (!this.#held) {
@@ -48,6 +65,7 @@ export class Reserve {
         this.#held = true
       }
     } catch (err) {
+      this.#lack = err
       this.#log.trace('no space is held in reserve: %e', err)
     }
   }
@@ -57,8 +75,7 @@ export class Reserve {
     try {
       return await run()
     } catch (err) {
-      const code = errorCode(err)
-      if (code !== 'ENOSPC' && code !== 'EDQUOT') {
+      if (!isFull(err)) {
         throw err
       }
       this.#held = false
@@ -66,4 +83,9 @@ export class Reserve {
       return run()
     }
   }
+}
+
+function isFull (err: unknown): boolean {
+  const code = errorCode(err)
+  return code === 'ENOSPC' || code === 'EDQUOT'
 }

@@ -103,6 +103,7 @@ class SegmentTier implements DiskTier {
   }
 
   async #close (): Promise<void> {
+    // whoever opened it has the error
     await this.#opening?.catch(() => {})
     const parts = this.#parts
 
@@ -173,12 +174,15 @@ class SegmentTier implements DiskTier {
   }
 
   async write (multihash: Uint8Array, bytes: Uint8Array, kind: CacheKind): Promise<number> {
-    const { store: { log, blocks, index, nonce, segments }, notes } = this.#open
+    const { store: { log, blocks, index, nonce, reserve, segments }, notes } = this.#open
     let written = -1
     let replaced: RecordPlace[] = []
 
     if (multihash.byteLength === 0 || multihash.byteLength > MAX_MULTIHASH_BYTES) {
       throw new RangeError(`A multihash has 1 to ${MAX_MULTIHASH_BYTES} bytes, got ${multihash.byteLength}`)
+    }
+    if (reserve.size === 0) {
+      await reserve.restore()
     }
     await log.append(blockRecord(nonce, multihash, bytes, kind), (segment, offset) => {
       const old = index.find(multihash)

@@ -148,6 +148,36 @@ describe('a full disk', () => {
     expect(files.paths('/reserve')).toHaveLength(1)
   })
 
+  it('can be emptied, though whoever puts tries all the time to have the space that is given up for that', async () => {
+    const files = new MemoryFiles()
+    const room = 1_048_576
+    files.fault = (operation, _, bytes) => {
+      const taken = [...files.inodes.values()].reduce((sum, { bytes }) => sum + bytes.byteLength, 0)
+      return operation === 'write' && taken + bytes > room ? systemError('ENOSPC') : undefined
+    }
+    const { tier } = await openTier({ path: PATH, files, segmentBytes: 65_536 })
+    const put = async (number: number): Promise<boolean> => tier.write(block(number, 120).multihash, block(number, 120).bytes, 'authored').then(() => true, (err: unknown) => {
+      expect(err).toMatchObject({ code: 'ENOSPC' })
+      return false
+    })
+    let number = 0
+    while (await put(number)) {
+      number++
+    }
+    for (let i = 0; i < number; i++) {
+      await tier.remove([tier.find(block(i, 120).multihash)])
+      for (let more = 0; more < 3; more++) {
+        await put(100_000 + i * 3 + more)
+      }
+      if (i % 100 === 99) {
+        await tier.compact()
+      }
+    }
+    await tier.close()
+    const { tier: again } = await openTier({ path: PATH, files, segmentBytes: 65_536 })
+    expect(again.find(block(0, 120).multihash)).toBe(-1)
+  })
+
   it('opens, when somebody else filled it', async () => {
     const files = new MemoryFiles()
     const tier = await open(files)
