@@ -6,7 +6,7 @@ import type { BlockCacheOptions } from './cache/open-block-cache.ts'
 import type { BlockCache } from './interface/cache.ts'
 import type { Ledger } from './interface/disclosure.ts'
 
-export interface OpenBlockCacheOptions extends Omit<BlockCacheOptions, 'request'> {
+export interface OpenBlockCacheOptions extends Omit<BlockCacheOptions, 'request' | 'files'> {
   /** Where it is written down what a shared level was told. @default nowhere */
   ledger?: Ledger
 }

@@ -31,7 +31,7 @@ export async function serve (context: CommandContext): Promise<number> {
   // Helia's type asks for all of libp2p's metrics; the registry has what is used of them
   const node = await startOnly(context, { metrics: metrics as unknown as PortolanInit['metrics'] })
   unaskable(config).forEach(warning => { log.warn(warning) })
-  const stopWatch = watchStore({ directory: config.store, clock, failures: () => node.contentRouting.stats().cache.storeFailures + (node.cache?.stats().skippedWrites ?? 0), warn: text => { log.warn(text) } })
+  const stopWatch = watchStore({ directory: config.store, clock, failures: () => node.contentRouting.stats().cache.storeFailures + (node.cache?.stats().skippedWrites ?? 0), health: () => node.cache?.health() ?? { state: 'ok' }, warn: text => { log.warn(text) } })
 
   try {
     const { gateway, control } = servers(context, node, metrics)

@@ -65,6 +65,9 @@ export class WorkReport {
 }
 
 function workText (progress: CacheProgress): string {
+  if (progress.phase === 'evict' && progress.totalBlocks === 0) {
+    return 'looking for space to give back ...'
+  }
   return progress.phase === 'evict'
     ? `${bar(progress.blocks, progress.totalBlocks)}  ${progress.blocks} of ${progress.totalBlocks} blocks gone`
     : `${bar(progress.bytes, progress.totalBytes)}  ${formatBytes(progress.bytes)} of ${formatBytes(progress.totalBytes)} given back`

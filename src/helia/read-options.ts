@@ -18,8 +18,7 @@ export interface ReadOptions extends ContentRoutingReadOptions, ProviderOptions 
   offline?: boolean
   /** Helia's name for `maxBlockSize` */
   maxSize?: number
-  // the events of Helia, of its brokers and of retrieval have no common supertype
-  onProgress? (event: any): void // eslint-disable-line @typescript-eslint/no-explicit-any
+  onProgress? (event: any): void // eslint-disable-line @typescript-eslint/no-explicit-any -- the events of Helia, of its brokers and of retrieval have no common supertype
 }
 
 export type HintParser = (hint: ProviderHint, source: string) => Provider

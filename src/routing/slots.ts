@@ -19,8 +19,8 @@ export interface SlotLimits {
  */
 export const DEFAULT_LIMITS: SlotLimits = { global: 256, perProvider: 128, perClient: 192, queue: 100_000 }
 
-/** Attempts that a client may have whatever others have: a quarter of all, so that four cannot starve the rest */
-const FAIR_SHARE = 64
+/** Of all attempts, what a client may have whatever others have: four cannot starve the rest */
+const FAIR_SHARE = 1 / 4
 
 /** Above it a client has at most this many times what is free: alone three quarters, two of them three sevenths each, and a newcomer finds room */
 const TIMES_FREE = 3
@@ -79,11 +79,11 @@ export class AttemptSlots {
 
   /** Takes a slot at once when one is free and nobody waits before us */
   tryAcquire (client: string): boolean {
-    const { perClient } = this.#limits
+    const { global, perClient } = this.#limits
     const held = this.#perClient.get(client) ?? 0
-    const free = this.#limits.global - this.#inFlight
+    const free = global - this.#inFlight
 
-    if (free <= 0 || held >= perClient || (held >= FAIR_SHARE && held >= TIMES_FREE * free)) {
+    if (free <= 0 || held >= perClient || (held >= global * FAIR_SHARE && held >= TIMES_FREE * free)) {
       return false
     }
 
