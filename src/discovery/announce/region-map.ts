@@ -29,15 +29,20 @@ export class RegionMap {
     return this.#peers.length
   }
 
-  /** A lookup found that these are the k nearest to `target`, nearest first; fewer are all there are */
-  explored (target: KadKey, nearest: readonly KadPeer[]): void {
+  /**
+   * A lookup found that these are the k nearest to `target`, nearest first; fewer
+   * are all there are. Returns the bits of the region that is known from it.
+   */
+  explored (target: KadKey, nearest: readonly KadPeer[]): number {
     for (const peer of nearest) {
       this.#add(peer)
     }
 
     const last = nearest[this.#k - 1]
     // nearer than the last one there are no others
-    this.#know(bitsOf(target, last == null ? 0 : Math.min(256, commonPrefixLength(target, last.key) + 1)))
+    const bits = last == null ? 0 : Math.min(256, commonPrefixLength(target, last.key) + 1)
+    this.#know(bitsOf(target, bits))
+    return bits
   }
 
   /** The k nearest to a key, nearest first, or where to look to find out */
@@ -90,7 +95,7 @@ export class RegionMap {
 
     while (low < high) {
       const middle = (low + high) >>> 1
-      if (compareBytes((this.#peers[middle] as KadPeer).key, key) < 0) {
+      if (compareKeys((this.#peers[middle] as KadPeer).key, key) < 0) {
         low = middle + 1
       } else {
         high = middle
@@ -160,7 +165,8 @@ function siblingOf (bits: string): string {
   return `${bits.slice(0, -1)}${bits.endsWith('0') ? '1' : '0'}`
 }
 
-function compareBytes (a: Uint8Array, b: Uint8Array): number {
+/** Order of the keyspace */
+export function compareKeys (a: KadKey, b: KadKey): number {
   for (let i = 0; i < a.byteLength; i++) {
     const difference = (a[i] as number) - (b[i] as number)
     if (difference !== 0) {
