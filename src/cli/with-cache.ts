@@ -16,7 +16,8 @@ export async function withCache<T> (context: CommandContext, use: (cache: CacheT
     throw new UsageError(`there is no store at ${config.store}; --store DIR says where it is`)
   }
   if (!await storeIsTaken(context)) {
-    if (!existsSync(join(config.store, 'cache')) && !existsSync(join(config.store, 'blocks'))) {
+    // what is not ours gets no records beside it before the cache refuses it
+    if (!existsSync(join(config.store, 'cache', 'format.json')) && !existsSync(join(config.store, 'blocks'))) {
       throw new UsageError(`there is no cache in ${config.store}, and nothing was made there; --store DIR says where the store is`)
     }
     try {
@@ -34,7 +35,7 @@ export async function withCache<T> (context: CommandContext, use: (cache: CacheT
 async function withOwn<T> (context: CommandContext, use: (cache: CacheTools) => Promise<T>): Promise<T> {
   const { startNode } = await import('./start-node.ts')
   // a whole node, because it knows what is pinned; one that asks nobody and answers nobody
-  const node = await startNode(context, { maxBytes: await cacheSizeAsBefore(context), listen: [], serve: 'none', providers: [], bootstrap: [], siblings: [] })
+  const node = await startNode(context, { maxBytes: await cacheSizeAsBefore(context), listen: [], serve: 'none', providers: [], routers: [], bootstrap: [], siblings: [] })
   try {
     if (node.cache == null) {
       throw new UsageError(`the store ${context.config.store} has no cache`)

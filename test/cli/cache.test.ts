@@ -1,4 +1,4 @@
-import { openSync, readdirSync, readFileSync, closeSync, writeFileSync, writeSync } from 'node:fs'
+import { mkdirSync, openSync, readdirSync, readFileSync, closeSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { welcomeSite } from '../../src/gateway/welcome/site.ts'
@@ -19,6 +19,12 @@ let node: Serving
 
 const cache = (store: string, ...args: string[]): ReturnType<typeof run> => run(['cache', ...args, '--store', store])
 const statsOf = async (store: string): Promise<CacheStats & { health: CacheHealth }> => JSON.parse((await cache(store, 'stats', '--json')).stdout) as CacheStats & { health: CacheHealth }
+
+async function lines (store: string, ...args: string[]): Promise<unknown[]> {
+  const { code, stdout } = await cache(store, ...args)
+  expect(code).toBe(0)
+  return stdout.trim().split('\n').map(line => JSON.parse(line) as unknown)
+}
 
 async function readFile ({ gateway }: Serving): Promise<void> {
   const answer = await fetch(`${gateway}/ipfs/${file.root}`)
@@ -55,7 +61,12 @@ describe('portolan cache beside a running node', () => {
   it('verify, gc and clear go through it; what was put here stays', async () => {
     const verified = await cache(node.store, 'verify')
     expect(verified).toEqual({ code: 0, stderr: '', stdout: expect.stringMatching(/^\d+ blocks, \d+ kB: all are what their CIDs say\n$/) as string })
-    expect((await cache(node.store, 'gc')).code).toBe(0)
+    const told = await lines(node.store, 'verify', '--json')
+    expect(told.at(-1)).toEqual({ done: true, blocks: file.blocks.size + site.blocks.length, bytes: expect.any(Number) as number, damagedBlocks: 0, unreadBlocks: 0 })
+    expect(told.at(-2)).toMatchObject({ blocks: file.blocks.size + site.blocks.length, totalBlocks: file.blocks.size + site.blocks.length, damaged: [] })
+    const collected = await lines(node.store, 'gc', '--json')
+    expect([collected[0], collected.at(-1)]).toEqual([{ phase: 'evict', blocks: 0, totalBlocks: 0 }, { done: true, evicted: 0, freedBytes: expect.any(Number) as number }])
+    expect(await cache(node.store, 'gc')).toEqual({ code: 0, stderr: '', stdout: expect.stringMatching(/^0 blocks evicted, \d+ k?B given back\n$/) as string })
     expect((await cache(node.store, 'clear')).stdout).toMatch(new RegExp(`^${file.blocks.size} blocks dropped, \\d+ kB given back\\n$`))
     expect((await statsOf(node.store)).blocks).toEqual({ authored: site.blocks.length, fetched: 0 })
     // and it goes on as before
@@ -76,7 +87,7 @@ describe('portolan cache without a node', () => {
     damage(store, Buffer.from(file.bytes.subarray(300_000, 300_064)))
     const { code, stdout } = await cache(store, 'verify')
     expect([code, stdout]).toEqual([1, expect.stringMatching(/: 1 damaged and set aside:\n {2}baf\w+\n$/)])
-    expect((await cache(store, 'verify')).code).toBe(0)
+    expect((await lines(store, 'verify', '--json')).at(-1)).toMatchObject({ done: true, damagedBlocks: 0 })
     expect((await statsOf(store)).blocks.fetched).toBe(file.blocks.size - 1)
 
     expect((await cache(store, 'clear', '--authored')).code).toBe(0)
@@ -102,6 +113,11 @@ describe('portolan cache without a node', () => {
     expect(await cache(missing, 'stats')).toMatchObject({ code: 2, stderr: expect.stringContaining(`there is no store at ${missing}`) as string })
     expect(await cache(directory, 'stats')).toMatchObject({ code: 2, stderr: expect.stringContaining(`there is no cache in ${directory}`) as string })
     expect(readdirSync(directory)).toEqual([])
+    const foreign = join(directory, 'foreign')
+    mkdirSync(join(foreign, 'cache'), { recursive: true })
+    writeFileSync(join(foreign, 'cache', 'letter'), 'mine')
+    expect(await cache(foreign, 'clear')).toMatchObject({ code: 2, stderr: expect.stringContaining(`there is no cache in ${foreign}`) as string })
+    expect(readdirSync(foreign, { recursive: true })).toEqual(['cache', join('cache', 'letter')])
     expect(await cache(directory, 'stat')).toMatchObject({ code: 2, stderr: expect.stringContaining('did you mean portolan cache stats') as string })
     expect(await cache(directory, 'gc', '--authored')).toMatchObject({ code: 2, stderr: expect.stringContaining('--authored is for portolan cache clear') as string })
     expect((await cache(directory)).code).toBe(2)
