@@ -1,0 +1,57 @@
+import { peerIdFromString } from '@libp2p/peer-id'
+import { InvalidProviderError } from '../interface/errors.ts'
+import { providerFromRecord } from '../provider/provider.ts'
+import type { KadPeer } from './kad/kad-client.ts'
+import type { WalkOptions } from './kad/walker.ts'
+import type { ComponentLogger, Logger } from '../interface/logger.ts'
+import type { Provider, ProviderSource } from '../interface/provider.ts'
+import type { Request } from '../interface/request.ts'
+import type { AddressPolicy } from '../provider/address.ts'
+import type { CID } from 'multiformats/cid'
+
+export interface DHTSourceComponents {
+  readonly logger: ComponentLogger
+  readonly walker: { findProviders (cid: CID, options: WalkOptions & { readonly request: Request }): AsyncIterable<KadPeer> }
+  /** Peers to begin with: without any the DHT is not asked */
+  readonly table: { readonly size: number }
+  readonly policy?: AddressPolicy
+}
+
+const NAME = 'dht'
+
+/**
+ * Who says in the DHT that they have a block. It is for later: some twenty peers
+ * learn of each lookup, of a router that was named only that one.
+ */
+export function dhtSource ({ walker, table, policy, logger }: DHTSourceComponents): ProviderSource {
+  const log = logger.forComponent('portolan:discovery:dht')
+
+  return {
+    name: NAME,
+    later: true,
+    async * find ({ cid }, request) {
+      if (table.size === 0) {
+        return
+      }
+      for await (const peer of walker.findProviders(cid, { request, signal: request.signal })) {
+        const provider = toProvider(peer, policy, log)
+        if (provider != null) {
+          yield provider
+        }
+      }
+    }
+  }
+}
+
+/** One that makes no sense hides none of the others */
+function toProvider ({ id, addresses }: KadPeer, policy: AddressPolicy | undefined, log: Logger): Provider | undefined {
+  try {
+    return providerFromRecord({ id: peerIdFromString(id), multiaddrs: addresses }, { source: NAME, policy })
+  } catch (err) {
+    if (!(err instanceof InvalidProviderError)) {
+      throw err
+    }
+    log('ignoring a provider - %e', err)
+    return undefined
+  }
+}

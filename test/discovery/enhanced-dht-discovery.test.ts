@@ -1,0 +1,99 @@
+import { MemoryDatastore } from 'datastore-core'
+import { CID } from 'multiformats/cid'
+import { sha256 } from 'multiformats/hashes/sha2'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { blockKey } from '../../src/block/key.ts'
+import { seededRandom } from '../../src/clock/random.ts'
+import { systemClock } from '../../src/clock/system-clock.ts'
+import { EnhancedDHTDiscovery } from '../../src/discovery/enhanced-dht-discovery.ts'
+import { silentLogger } from '../../src/testing/silent-logger.ts'
+import { TEST_PROTOCOL, kadNet, kadNode } from './kad/support/kad-net.ts'
+import { recordedRequest } from './recorded-request.ts'
+import type { KadNode } from './kad/support/kad-net.ts'
+import type { BlockKey } from '../../src/interface/provider.ts'
+
+async function wantOf (text: string): Promise<{ cid: CID, key: BlockKey }> {
+  const cid = CID.createV1(0x55, await sha256.digest(new TextEncoder().encode(text)))
+  return { cid, key: blockKey(cid) }
+}
+
+function discoveryOn ({ libp2p }: KadNode, datastore = new MemoryDatastore()): EnhancedDHTDiscovery {
+  return new EnhancedDHTDiscovery({ ...libp2p.services.components, peerId: libp2p.peerId, datastore, logger: silentLogger, clock: systemClock, random: seededRandom(1) }, { protocol: TEST_PROTOCOL })
+}
+
+async function found (discovery: EnhancedDHTDiscovery, want: { cid: CID, key: BlockKey }): Promise<{ ids: string[], asked: number }> {
+  const { request, entries } = recordedRequest()
+  const ids: string[] = []
+  for await (const { id } of discovery.findProviders(want, request)) {
+    ids.push(id)
+  }
+  return { ids, asked: entries.length }
+}
+
+describe('discovery on a libp2p node beside kad-dht', () => {
+  let nodes: KadNode[]
+
+  beforeAll(async () => {
+    nodes = await kadNet(8)
+  }, 60_000)
+
+  afterAll(async () => {
+    await Promise.all(nodes.map(async node => { await node.stop() }))
+  })
+
+  it('finds who provides, asks once while that is fresh, and knows it after a restart', async () => {
+    const [ours, provider] = nodes as [KadNode, KadNode]
+    const datastore = new MemoryDatastore()
+    const want = await wantOf('one')
+    await provider.libp2p.contentRouting.provide(want.cid)
+
+    const first = discoveryOn(ours, datastore)
+    await first.start()
+    expect(await found(first, want)).toEqual({ ids: [`p2p:${provider.id}`], asked: 7 })
+    expect(await found(first, want)).toEqual({ ids: [`p2p:${provider.id}`], asked: 0 })
+    expect(first.stats()).toMatchObject({ peers: 7, silent: 0, records: 1, lookups: { lookups: 1, hits: 1 } })
+    expect(first.stats().buckets.reduce((sum, { peers }) => sum + peers, 0)).toBe(7)
+    await first.stop()
+
+    const second = discoveryOn(ours, datastore)
+    await second.start()
+    expect(await found(second, want)).toEqual({ ids: [`p2p:${provider.id}`], asked: 0 })
+    second.forget(want.key)
+    expect((await found(second, want)).asked).toBe(7)
+    await second.stop()
+    expect(await found(second, await wantOf('two'))).toEqual({ ids: [], asked: 0 })
+  })
+
+  it('counts a lookup as a refresh of its bucket', async () => {
+    const discovery = discoveryOn(nodes[2] as KadNode)
+    await discovery.start()
+    expect(discovery.stats().buckets.every(({ walkedAgo }) => walkedAgo == null)).toBe(true)
+    for (let i = 0; i < 20; i++) {
+      await found(discovery, await wantOf(`nothing ${i}`))
+    }
+    expect(discovery.stats().buckets.some(({ walkedAgo }) => walkedAgo != null)).toBe(true)
+    await discovery.stop()
+  })
+
+  it('starts and stops by hand, in any order', async () => {
+    const discovery = discoveryOn(nodes[3] as KadNode)
+    await discovery.stop()
+    await Promise.all([discovery.start(), discovery.start()])
+    expect(discovery.isStarted()).toBe(true)
+    await discovery.stop()
+    await discovery.stop()
+    await discovery.start()
+    expect(discovery.stats().peers).toBe(7)
+    await discovery.stop()
+    expect(discovery.isStarted()).toBe(false)
+  })
+
+  it('asks nobody where there is no DHT', async () => {
+    const alone = await kadNode()
+    const discovery = discoveryOn(alone)
+    await discovery.start()
+    expect(await found(discovery, await wantOf('one'))).toEqual({ ids: [], asked: 0 })
+    await discovery.stop()
+    await alone.stop()
+  })
+})
