@@ -1,5 +1,6 @@
 import all from 'it-all'
 import { describe, expect, it } from 'vitest'
+import { DamagedBlockError } from '../../src/interface/errors.ts'
 import { blocks } from './support/blocks.ts'
 import { MemoryDisk } from './support/memory-disk.ts'
 import { smallCache } from './support/small-cache.ts'
@@ -47,7 +48,39 @@ describe('a verification', () => {
     expect(all.map(({ damagedBlocks }) => damagedBlocks)).toEqual([1, 2, 2, 3, 4])
     expect(all.map(({ damaged }) => damaged.length)).toEqual([1, 1, 0, 1, 1])
     expect(all.flatMap(({ damaged }) => damaged.map(String))).toEqual(damaged.map(slot => String(small.held[slot]?.cid)))
-    expect(all.at(-1)).toMatchObject({ blocks: 10, totalBlocks: 10, unreadBlocks: 0 })
+    expect(all.map(({ totalBlocks, unreadBlocks }) => [totalBlocks, unreadBlocks])).toEqual(Array(5).fill([10, 0]))
+  })
+
+  it('counts a block whose name is damaged, and names no more than a line holds', async () => {
+    const small = await smallCache({ capacity: 15_000 })
+    for (const { cid, bytes } of await blocks(71, 20)) {
+      await small.cache.admit(cid, bytes, ORIGIN)
+    }
+    for (let slot = 0; slot < 70; slot++) {
+      flip(small.disk, slot)
+    }
+    const multihash = small.disk.multihash.bind(small.disk)
+    small.disk.multihash = slot => {
+      if (slot === 70) {
+        throw new DamagedBlockError('the record is damaged')
+      }
+      return multihash(slot)
+    }
+    expect((await verified(small)).map(({ blocks, damaged, damagedBlocks }) => [blocks, damaged.length, damagedBlocks])).toEqual([[64, 64, 64], [71, 6, 71]])
+  })
+
+  it('ends when its signal aborts', async () => {
+    const { cache, clock } = await slowCache(10)
+    const stop = new AbortController()
+    const seen: number[] = []
+    const verifying = (async () => {
+      for await (const { blocks } of cache.verify({ signal: stop.signal })) {
+        seen.push(blocks)
+        stop.abort(new Error('enough'))
+      }
+    })()
+    await expect(clock.run(verifying)).rejects.toThrow('enough')
+    expect(seen).toEqual([3])
   })
 
   it('says how many blocks the disk did not give, which stay', async () => {
@@ -89,13 +122,25 @@ describe('whoever waits', () => {
     expect(small.clock.pending).toBe(1)
   })
 
+  it('for clear is told of those that go, which what was put is among only when that was said', async () => {
+    const small = await slowCache(3)
+    for (const { cid, bytes } of await blocks(2, 500)) {
+      await small.cache.put(cid, bytes)
+    }
+    const first = async (authored: boolean): Promise<CacheProgress | undefined> => (await work(async onProgress => small.cache.clear({ onProgress, authored }), small))[0]
+    expect(await first(false)).toEqual({ phase: 'evict', blocks: 0, totalBlocks: 3 })
+    expect(small.cache.stats().blocks).toEqual({ authored: 2, fetched: 0 })
+    expect(await first(true)).toEqual({ phase: 'evict', blocks: 0, totalBlocks: 2 })
+    expect(small.cache.stats().blocks).toEqual({ authored: 0, fetched: 0 })
+  })
+
   it('for gc is told the same, as often as a clock says and not as blocks do', async () => {
     const small = await slowCache(19)
     await small.clock.advance(30_000)
     const told = await work(async onProgress => small.cache.gc({ onProgress }), small)
     const evicted = told.filter(({ phase }) => phase === 'evict')
 
-    expect(evicted[0]).toMatchObject({ phase: 'evict', blocks: 0 })
+    expect(evicted[0]).toEqual({ phase: 'evict', blocks: 0, totalBlocks: small.cache.stats().evicted })
     expect(evicted.at(-1)).toEqual({ phase: 'evict', blocks: small.cache.stats().evicted, totalBlocks: small.cache.stats().evicted })
     expect(small.cache.stats().evicted).toBeGreaterThan(0)
     expect(told.length).toBeLessThan(8)

@@ -18,6 +18,13 @@ it('what is written for a client at once counts together, and is given up when i
   expect(shares.excess('a', 70)).toEqual([])
 })
 
+it('a slot that another block has by now is nobody else\'s any more', () => {
+  const shares = new Shares(() => 100)
+  shares.own('a', 1, 60)
+  shares.own('b', 1, 60)
+  expect([shares.excess('a', 100), shares.excess('b', 60)]).toEqual([[], [1]])
+})
+
 it('who will own a block is known when its writing begins, though there is room for more clients when it ends', () => {
   const shares = new Shares(() => 100)
   for (let i = 0; i < 4_096; i++) {
