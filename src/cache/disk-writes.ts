@@ -1,4 +1,4 @@
-import { CacheDiskError, CacheFullError } from '../interface/errors.ts'
+import { CacheClosedError, CacheDiskError, CacheFullError } from '../interface/errors.ts'
 import { PROMISE_TIME, promiseRead } from './cache-parts.ts'
 import { Progress } from './progress.ts'
 import { within } from './within.ts'
@@ -29,6 +29,7 @@ export interface Block {
 export class DiskWrites {
   readonly #parts: CacheParts
   readonly #passing: Progress
+  #isClosing = false
 
   constructor (parts: CacheParts) {
     this.#parts = parts
@@ -96,6 +97,9 @@ export class DiskWrites {
       if (!wait) {
         return false
       }
+      if (this.#isClosing) {
+        throw new CacheClosedError(`the cache was closed before there was room for the block ${cid}`)
+      }
       if (!slowed) {
         counts.slowedWrites++
       }
@@ -105,6 +109,12 @@ export class DiskWrites {
       }
       await this.#passing.next(Math.min(POLL, left))
     }
+  }
+
+  /** Nobody waits any more for what may never come */
+  close (): void {
+    this.#isClosing = true
+    this.#passing.notify()
   }
 
   promise (slot: number): void {

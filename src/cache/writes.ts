@@ -166,6 +166,7 @@ export class Writes {
   /** Resolves when all that is under way is over; what the disk does not end in time is left to it */
   async close (): Promise<void> {
     const { clock, log } = this.#parts
+    this.#disk.close()
 
     await within(clock, CLOSE_TIMEOUT, this.#settled(), () => {
       log.error('the disk did not end what was under way within %d ms, the cache is closed all the same', CLOSE_TIMEOUT)
