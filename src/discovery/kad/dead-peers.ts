@@ -20,10 +20,13 @@ interface DeadPeer {
   mute: boolean
 }
 
-interface Suspect {
+export interface Silence {
+  /** It was connected to */
   readonly mute: boolean
+  /** It has answered before: once is no reason to leave it alone */
+  readonly known: boolean
   readonly askedAt: number
-  readonly at: number
+  readonly now: number
 }
 
 /**
@@ -32,7 +35,7 @@ interface Suspect {
  */
 export class DeadPeers {
   readonly #dead = new LRUCache<string, DeadPeer>({ max: MAX_DEAD })
-  readonly #suspects = new LRUCache<string, Suspect>({ max: MAX_SUSPECTS })
+  readonly #suspects = new LRUCache<string, Silence>({ max: MAX_SUSPECTS })
   #lastAnswer = -Infinity
 
   /** Peers with a pause, over or not */
@@ -51,11 +54,11 @@ export class DeadPeers {
   }
 
   /** A request of `askedAt` failed, or nobody waits for it any more */
-  silent (peer: string, { mute, askedAt, now }: { mute: boolean, askedAt: number, now: number }): void {
-    if (this.#lastAnswer >= askedAt) {
-      this.#mark(peer, mute, now)
+  silent (peer: string, silence: Silence): void {
+    if (this.#lastAnswer >= silence.askedAt) {
+      this.#mark(peer, silence)
     } else {
-      this.#suspects.set(peer, { mute, askedAt, at: now })
+      this.#suspects.set(peer, silence)
     }
   }
 
@@ -65,10 +68,10 @@ export class DeadPeers {
     this.#suspects.delete(peer)
     this.#lastAnswer = now
 
-    for (const [id, { mute, at }] of this.#suspects.entries()) {
+    for (const [id, silence] of this.#suspects.entries()) {
       // who fell silent before this question was asked may have been cut off with us
-      if (at >= askedAt) {
-        this.#mark(id, mute, at)
+      if (silence.now >= askedAt) {
+        this.#mark(id, silence)
       }
     }
     this.#suspects.clear()
@@ -96,24 +99,25 @@ export class DeadPeers {
 
       if (typeof peer === 'string' && typeof until === 'number' && Number.isFinite(until) && Number.isInteger(times) && typeof mute === 'boolean') {
         // a clock that was set back keeps nobody away for longer than the longest pause
-        result.#dead.set(peer, { until: now + Math.min(LAST_PAUSE, until - wall), times: Math.max(1, Math.min(MAX_TIMES, times as number)), mute })
+        result.#dead.set(peer, { until: now + Math.min(LAST_PAUSE, until - wall), times: Math.max(0, Math.min(MAX_TIMES, times as number)), mute })
       }
     }
 
     return result
   }
 
-  #mark (peer: string, mute: boolean, now: number): void {
-    const known = this.#dead.get(peer)
+  #mark (peer: string, { mute, known, now }: Silence): void {
+    const entry = this.#dead.get(peer)
 
-    if (known != null && now < known.until) {
+    if (entry != null && now < entry.until) {
       // the second of two walks that waited at the same time
-      known.mute ||= mute
-      return
+      entry.mute ||= mute
+    } else if (entry == null && known) {
+      this.#dead.set(peer, { until: now, times: 0, mute })
+    } else {
+      const times = Math.min(MAX_TIMES, (entry?.times ?? 0) + 1)
+      this.#dead.set(peer, { until: now + Math.min(LAST_PAUSE, FIRST_PAUSE * 2 ** (times - 1)), times, mute })
     }
-
-    const times = Math.min(MAX_TIMES, (known?.times ?? 0) + 1)
-    this.#dead.set(peer, { until: now + Math.min(LAST_PAUSE, FIRST_PAUSE * 2 ** (times - 1)), times, mute })
   }
 }
 

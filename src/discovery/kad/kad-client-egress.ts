@@ -102,12 +102,12 @@ export class Libp2pKadClient implements KadClient {
     // there is no answer to the record; the one to the PING behind it says that it was taken
     const bytes = concat([encodeRequest({ type: 'ADD_PROVIDER', key: multihash, provider: self }), encodeRequest({ type: 'PING' })])
     const answer = await this.#exchange(peer, bytes, disclosure, options)
-    decodeAnswer(answer, { type: 'PING', key: multihash, without: [] })
+    decodeAnswer(answer, { type: 'PING', key: multihash })
   }
 
   async #question (peer: KadPeer, type: KadMessageType, key: Uint8Array, disclosure: Disclosure | undefined, options: KadRequestOptions): Promise<KadAnswer> {
     const bytes = await this.#exchange(peer, encodeRequest({ type, key }), disclosure, options)
-    const answer = decodeAnswer(bytes, { type, key, without: [this.#components.self, peer.id] })
+    const answer = decodeAnswer(bytes, { type, key, self: this.#components.self, from: peer.id })
     return { ...answer, closer: answer.closer.map(this.#dialable), providers: answer.providers.map(this.#dialable) }
   }
 

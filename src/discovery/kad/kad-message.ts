@@ -56,8 +56,10 @@ export function encodeRequest ({ type, key, provider }: KadRequestMessage): Uint
 export interface ExpectedAnswer {
   readonly type: KadMessageType
   readonly key: Uint8Array
-  /** Peers that are not told about: the one that answers, and we */
-  readonly without: readonly string[]
+  /** Our own peer id: we are neither asked nor told that we have something */
+  readonly self?: string
+  /** Whoever answers: it does not name itself as nearer, but may well have the block */
+  readonly from?: string
 }
 
 /**
@@ -71,9 +73,8 @@ export function decodeAnswer (bytes: Uint8Array, expected: ExpectedAnswer): KadA
   }
 
   const reader = new ProtobufReader(bytes)
-  const closer = new PeerList(MAX_CLOSER, expected.without)
-  // whoever answers may well have the block
-  const providers = new PeerList(MAX_PROVIDERS, expected.without.slice(1))
+  const closer = new PeerList(MAX_CLOSER, [expected.self, expected.from])
+  const providers = new PeerList(MAX_PROVIDERS, [expected.self])
   let type = 0
 
   for (let field = reader.next(); field !== 0; field = reader.next()) {
@@ -108,9 +109,9 @@ class PeerList {
   readonly peers: KadPeer[] = []
   skipped = 0
   readonly #max: number
-  readonly #known: Set<string>
+  readonly #known: Set<string | undefined>
 
-  constructor (max: number, without: readonly string[]) {
+  constructor (max: number, without: ReadonlyArray<string | undefined>) {
     this.#max = max
     this.#known = new Set(without)
   }

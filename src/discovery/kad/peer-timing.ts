@@ -17,7 +17,11 @@ const MARGIN = 1.5
 /** With few samples the slowest is yet to come: that much more, divided by their number */
 const DOUBT = 8
 /** Milliseconds: nobody is given up for a collection of garbage, theirs or ours */
-const MIN_PATIENCE = 250
+const MIN_PATIENCE = 500
+/** Milliseconds: whoever has answered before is there, most likely; so long takes the first retransmission of TCP where nothing was measured (RFC 6298) */
+const KNOWN_PATIENCE = 1_000
+/** Whoever never answered is not waited for longer than for the middle one: the others take that long anyway, and until they are done its answer counts */
+const MIDDLE = 0.5
 /** Milliseconds: who takes less is no reason to ask another */
 const MIN_SLOW = 30
 /** Milliseconds: kad-dht itself waits that long for an answer */
@@ -64,14 +68,16 @@ export class PeerTiming implements PeerTimingView {
   }
 
   slowAfter (peer: string, reach?: Reach): number {
+    const share = this.#doubtful(peer) ? MIDDLE : USUAL
+
     if (reach == null) {
-      return Math.max(MIN_SLOW, this.#dials.quantile(USUAL) ?? DIAL.slow)
+      return Math.max(MIN_SLOW, this.#dials.quantile(share) ?? DIAL.slow)
     }
 
     const own = this.#roundTrips.peek(peer)
-    const usual = this.#rounds.quantile(USUAL) ?? ROUND.slow
-    const share = reach.dialled == null ? undefined : this.#shares.quantile(USUAL)
-    const round = own != null ? own.smooth + 2 * own.deviation : share != null ? share * (reach.dialled ?? 0) : usual
+    const dialShare = reach.dialled == null ? undefined : this.#shares.quantile(share)
+    const any = this.#rounds.quantile(share) ?? ROUND.slow
+    const round = own != null ? own.smooth + 2 * own.deviation : dialShare != null ? dialShare * (reach.dialled ?? 0) : any
 
     return Math.max(MIN_SLOW, reach.rounds * round)
   }
@@ -79,12 +85,14 @@ export class PeerTiming implements PeerTimingView {
   patience (peer: string, reach?: Reach): number {
     const slow = this.slowAfter(peer, reach)
 
-    // who was silent before has to answer in the usual time
-    if (this.#dead.silentBefore(peer)) {
+    if (this.#doubtful(peer)) {
       return slow
     }
 
-    return Math.max(slow, MIN_PATIENCE, Math.min(MAX_PATIENCE, reach == null ? longest(this.#dials) ?? DIAL.patience : reach.rounds * this.#longestRound(peer, reach)))
+    const least = this.#roundTrips.peek(peer) == null ? MIN_PATIENCE : KNOWN_PATIENCE
+    const most = reach == null ? longest(this.#dials) ?? DIAL.patience : reach.rounds * this.#longestRound(peer, reach)
+
+    return Math.max(slow, least, Math.min(MAX_PATIENCE, most))
   }
 
   dead (peer: string, now: number): boolean {
@@ -126,7 +134,7 @@ export class PeerTiming implements PeerTimingView {
 
   /** It failed, or went beyond patience; `reach` says how far it came */
   failed (peer: string, { reach, askedAt, now }: { reach?: Reach, askedAt: number, now: number }): void {
-    this.#dead.silent(peer, { mute: reach != null, askedAt, now })
+    this.#dead.silent(peer, { mute: reach != null, known: this.#roundTrips.peek(peer) != null, askedAt, now })
   }
 
   toJSON (moment: PeerTimingMoment): PeerTimingJSON {
@@ -155,15 +163,14 @@ export class PeerTiming implements PeerTimingView {
     return timing
   }
 
+  /** It was silent, and never anything else */
+  #doubtful (peer: string): boolean {
+    return this.#dead.silentBefore(peer) && this.#roundTrips.peek(peer) == null
+  }
+
   #longestRound (peer: string, { dialled }: Reach): number {
-    const own = this.#roundTrips.peek(peer)
     const any = longest(this.#rounds) ?? ROUND.patience
-
-    if (own != null) {
-      return Math.min(any, Math.max(2 * own.smooth, own.smooth + 8 * own.deviation))
-    }
-
-    const share = dialled == null ? undefined : longest(this.#shares)
+    const share = dialled == null || this.#roundTrips.peek(peer) != null ? undefined : longest(this.#shares)
     return share == null ? any : Math.min(any, share * (dialled ?? 0))
   }
 }

@@ -1,0 +1,30 @@
+import fc from 'fast-check'
+import { concat } from 'uint8arrays/concat'
+import { describe, expect, it } from 'vitest'
+import { Frame } from '../../../src/discovery/kad/frame.ts'
+import { MAX_MESSAGE_SIZE } from '../../../src/discovery/kad/kad-message.ts'
+import { varint } from '../../../src/discovery/kad/protobuf.ts'
+
+describe('frame', () => {
+  it('gathers a message however it is cut', () => {
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 400 }), fc.array(fc.nat(400), { maxLength: 8 }), fc.boolean(), (message, cuts, beyond) => {
+      const bytes = concat([varint(message.byteLength), message, new Uint8Array(beyond ? 3 : 0)])
+      const at = [0, ...cuts.map(cut => Math.min(cut, bytes.byteLength)).sort((a, b) => a - b), bytes.byteLength]
+      const pieces = at.slice(1).map((end, i) => bytes.subarray(at[i], end))
+      const frame = new Frame()
+      const results = pieces.map(piece => frame.push(piece))
+
+      expect(results.findLast(result => result != null)).toEqual(message)
+      expect(frame.beyond).toBe(beyond)
+    }))
+  })
+
+  it('refuses a length that is too great before a byte of it is there', () => {
+    expect(() => new Frame().push(varint(MAX_MESSAGE_SIZE + 1))).toThrow(expect.objectContaining({ name: 'KadMessageError', reason: 'too-large' }))
+    expect(new Frame().push(varint(MAX_MESSAGE_SIZE))).toBeUndefined()
+  })
+
+  it('refuses a length without an end', () => {
+    expect(() => new Frame().push(new Uint8Array(10).fill(0x80))).toThrow(expect.objectContaining({ name: 'KadMessageError', reason: 'varint' }))
+  })
+})
