@@ -18,6 +18,8 @@ const GROUPS = 10
 const LOOKUPS = 20
 const LIVE_GROUPS = 4
 const LIVE_LOOKUPS = 15
+/** Enough for a node to connect, and to ask those it knows */
+const CALIBRATION = 8
 /** A loop that is busier measures itself */
 const BUSY = 0.5
 /** Milliseconds between the first lookups of two groups: connecting costs more than asking */
@@ -48,6 +50,8 @@ export async function run ({ seed, short, log }: BenchOptions): Promise<BenchRes
   Error.stackTraceLimit = 0
   const size = short ? { nodes: 40, blocks: 4 } : { nodes: NODES, blocks: BLOCKS }
   const { world, scale } = await calibrated({ ...size, seed }, log)
+  log(`${size.nodes} nodes, delays ${scale} times 10 to 120 ms`)
+  log(`${(100 * await world.place()).toFixed(1)} % of the records of ${size.blocks} blocks are placed`)
   const live = await measure(world, short ? 1 : LIVE_GROUPS, short ? 2 : LIVE_LOOKUPS, false)
   log(`all alive: ${live.rounds.length} lookups each, event loop ${percent(live.load)} busy`)
   world.kill(DEAD)
@@ -85,10 +89,8 @@ export async function run ({ seed, short, log }: BenchOptions): Promise<BenchRes
 /** A world whose delays are long enough for this machine: what keeps it busy more than half the time is measured instead of the network */
 async function calibrated (init: Omit<WorldInit, 'scale'>, log: (line: string) => void): Promise<{ world: World, scale: number }> {
   for (const [i, scale] of SCALES.entries()) {
-    const started = performance.now()
     const world = await makeWorld({ ...init, scale })
-    log(`${init.nodes} nodes and ${(100 * world.placed).toFixed(1)} % of the records of ${init.blocks} blocks in ${((performance.now() - started) / 1000).toFixed(1)} s, delays ${scale} times 10 to 120 ms`)
-    const { load } = await measure(world, 1, 6, false)
+    const { load } = await measure(world, 1, CALIBRATION, false)
 
     if (load.utilisation <= BUSY || i === SCALES.length - 1) {
       return { world, scale }
