@@ -20,5 +20,10 @@ it('hit ratios by object and by byte are told apart by tier, and add up', () => 
   expect([hitRatio, byteHitRatio]).toEqual([0.75, 0.8])
   expect(hitRatios).toEqual({ memory: 0.25, disk: 0.5, shared: 0, transit: 0 })
   expect(byteHitRatios).toEqual({ memory: 0.02, disk: 0.78, shared: 0, transit: 0 })
+  counts.hit('shared', 1_000)
+  expect(counts.ratios()).toMatchObject({ hitRatio: 0.8, hitRatios: { shared: 0.2 } })
+  // as large as those whose size is known, 1 200 bytes
+  counts.miss(8)
+  expect(counts.ratios().byteHitRatio).toBeCloseTo(5_000 / 7_200, 10)
   expect([sum(hitRatios), sum(byteHitRatios)]).toEqual([0.75, 0.8])
 })
