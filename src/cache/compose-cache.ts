@@ -150,6 +150,7 @@ async function recall ({ disk, log }: CacheComponents, residents: Residents): Pr
     log.error('what the cache had learnt could not be read, it begins anew - %e', err)
   }
 
+  residents.reserve(disk.usage().blocks)
   for (const slot of disk.slots()) {
     if (disk.kind(slot) === 'authored') {
       residents.author(slot)

@@ -165,6 +165,12 @@ export class Residents {
     this.#release(ticket)
   }
 
+  /** So many blocks are there at the start, each of which is about to be told of */
+  reserve (blocks: number): void {
+    this.#slotOf = grown(this.#slotOf, blocks, 0)
+    this.#ticketOf = grown(this.#ticketOf, blocks, NONE)
+  }
+
   /** A fetched block that is there: at the start, or taken back */
   add (slot: number): void {
     this.#hear()

@@ -43,15 +43,35 @@ export class BlockList {
 
   at (i: number): ListedBlock {
     const at = i * ENTRY_BYTES
-    const end = at + KEY_BYTES
 
     return {
-      key: this.#bytes.subarray(at, end),
-      offset: this.#bytes.readUInt32LE(end),
-      length: this.#bytes.readUInt32LE(end + 4),
-      kind: this.#bytes[end + 8] === 1 ? 'authored' : 'fetched',
-      multihashBytes: this.#bytes[end + 9] ?? 0
+      key: this.#bytes.subarray(at, at + KEY_BYTES),
+      offset: this.offset(i),
+      length: this.length(i),
+      kind: this.kind(i),
+      multihashBytes: this.multihashBytes(i)
     }
+  }
+
+  /** One by one, for whoever goes through a million: an object and a view for each would be 300 MB of garbage */
+  copyKey (i: number, target: Uint8Array): void {
+    this.#bytes.copy(target, 0, i * ENTRY_BYTES, i * ENTRY_BYTES + KEY_BYTES)
+  }
+
+  offset (i: number): number {
+    return this.#bytes.readUInt32LE(i * ENTRY_BYTES + KEY_BYTES)
+  }
+
+  length (i: number): number {
+    return this.#bytes.readUInt32LE(i * ENTRY_BYTES + KEY_BYTES + 4)
+  }
+
+  kind (i: number): CacheKind {
+    return this.#bytes[i * ENTRY_BYTES + KEY_BYTES + 8] === 1 ? 'authored' : 'fetched'
+  }
+
+  multihashBytes (i: number): number {
+    return this.#bytes[i * ENTRY_BYTES + KEY_BYTES + 9] ?? 0
   }
 }
 

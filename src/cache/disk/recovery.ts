@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { CID } from 'multiformats/cid'
 import * as raw from 'multiformats/codecs/raw'
 import * as Digest from 'multiformats/hashes/digest'
+import { KEY_BYTES } from './block-key.ts'
 import { BESIDE, errorCode, readWhole } from './files.ts'
 import { countNotes, newSegment, parseName, segmentName, sidecarName } from './segment.ts'
 import { checkNames } from './segment-names.ts'
@@ -270,19 +271,25 @@ function enter (blocks: StoredBlocks, segment: Segment, sidecar: Sidecar | undef
   const { index } = blocks
   const { removed, kinds } = marks.take(segment.id)
 
+  const key = new Uint8Array(KEY_BYTES)
+
   // of two records of a block the later one counts
   for (const list of [scan?.blocks, sidecar?.blocks]) {
-    index.reserve(index.size + (list?.count ?? 0))
-    for (let i = (list?.count ?? 0) - 1; i >= 0; i--) {
-      const { key, multihashBytes, offset, length, kind: first } = (list as BlockList).at(i)
+    if (list == null) {
+      continue
+    }
+    index.reserve(index.size + list.count)
+    for (let i = list.count - 1; i >= 0; i--) {
+      const offset = list.offset(i)
       if (removed.has(offset)) {
         continue
       }
-      const kind = kinds.get(offset) ?? first
-      const slot = index.findKey(key, multihashBytes)
+      const kind = kinds.get(offset) ?? list.kind(i)
+      list.copyKey(i, key)
+      const slot = index.findKey(key, list.multihashBytes(i))
 
       if (slot === -1) {
-        blocks.addKey(key, multihashBytes, segment, offset, length, kind)
+        blocks.addKey(key, list.multihashBytes(i), segment, offset, list.length(i), kind)
       } else {
         duplicates.push({ slot, place: { segment: segment.id, offset }, kind })
       }
