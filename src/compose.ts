@@ -11,6 +11,7 @@ import { heliaRoutingSource } from './discovery/helia-routing-egress.ts'
 import { libp2pProviding, libp2pRoutingSource } from './discovery/libp2p-routing-egress.ts'
 import { namedProvidersSource } from './discovery/named-providers.ts'
 import { providing } from './discovery/provide-egress.ts'
+import { delegatedRouter } from './discovery/routers/delegated-router.ts'
 import { adoptedBrokerFetcher } from './exchange/broker/broker-egress.ts'
 import { raceBrokers } from './exchange/broker/race-egress.ts'
 import { absentBitswap } from './exchange/absent-bitswap.ts'
@@ -39,6 +40,7 @@ import type { ContentRoutingOptions } from './config/content-routing-options.ts'
 import type { ConnectedLibp2p } from './discovery/connected-libp2p.ts'
 import type { HasContentRouting } from './discovery/libp2p-routing-egress.ts'
 import type { Provides } from './discovery/provide-egress.ts'
+import type { RecordFilter } from './discovery/routers/delegated-records.ts'
 import type { Resolve } from './exchange/http/dial-egress.ts'
 import type { BitswapFault } from './exchange/bitswap/network.ts'
 import type { ResolveText } from './exchange/lease/dns-egress.ts'
@@ -60,7 +62,7 @@ import type { Helia } from '@helia/interface'
 import type { Datastore } from 'interface-datastore'
 import type { CID } from 'multiformats/cid'
 
-export type { ContentRoutingOptions } from './config/content-routing-options.ts'
+export type { ContentRoutingOptions, RouterOption } from './config/content-routing-options.ts'
 export type { TransportFactory } from './exchange/http/restartable-transport.ts'
 export type { Filesystem, FilesystemInit, FilesystemNode, GetFilesystem } from './helia/filesystem.ts'
 
@@ -89,6 +91,8 @@ export interface CompositionParts {
   readonly peers?: ExchangeLibp2p | 'later'
   /** @default names are not resolved, only IP addresses of peers are dialled */
   readonly names?: NameResolution
+  /** What of that which routers know can be used: they are asked for no more. @default everything */
+  readonly usable?: RecordFilter
   /** Makes the sources of providers, under the policy that the options give */
   sources? (context: SourceContext): readonly ProviderSource[]
   readonly provide?: ContentRoutingComponents['provide']
@@ -134,7 +138,7 @@ const noNames: NameResolution = {
  */
 export function composeContentRouting (parts: CompositionParts, init: ContentRoutingOptions = {}): Composition {
   const { clock = systemClock, random = systemRandom, ledger = nullLedger, datastore, logger } = parts
-  const { routing, policy, operators, siblings, bitswap, askConnected } = contentRoutingOptions(init)
+  const { routing, policy, operators, siblings, routers, bitswap, askConnected } = contentRoutingOptions(init)
   const verifier = parts.verifier ?? blockVerifier({ maxBlockSize: init.maxBlockSize, allowSha1: init.allowSha1 })
   const transport = restartableTransport(() => parts.transport({ policy, clock }))
   const reputation = reputationBook({ clock, random })
@@ -187,7 +191,9 @@ export function composeContentRouting (parts: CompositionParts, init: ContentRou
   }
   const parseHint = (hint: ProviderHint, source: string): Provider => toProvider(hint, { source, policy })
 
-  const manager = new OwningManager({ transport, transfers, exchange, libp2p: typeof parts.peers === 'object' ? parts.peers : undefined }, {
+  const delegated = routers.map(router => delegatedRouter({ ...router, filter: parts.usable })({ transport, clock, random, logger, policy }))
+
+  const manager = new OwningManager({ transport, transfers, exchange, routers: delegated, libp2p: typeof parts.peers === 'object' ? parts.peers : undefined }, {
     logger,
     clock,
     random,
@@ -197,6 +203,7 @@ export function composeContentRouting (parts: CompositionParts, init: ContentRou
     keeper: datastore == null ? undefined : new ReputationKeeper({ book: reputation, datastore, logger, clock }),
     sources: [
       ...operators.length > 0 ? [namedProvidersSource(operators)] : [],
+      ...delegated,
       ...parts.sources?.({ clock, policy, connected }) ?? []
     ],
     fetchers,
@@ -219,7 +226,7 @@ export function composeContentRouting (parts: CompositionParts, init: ContentRou
 export type WrapHelia = <H extends Helia>(helia: H, init?: ContentRoutingOptions) => H & { contentRouting: HeliaContentRouting }
 
 /** The Helia mixin over a platform's HTTP transport */
-export function heliaMixin (transport: TransportFactory, platform: Pick<CompositionParts, 'names' | 'clock' | 'random' | 'ledger' | 'verifier'> = {}): WrapHelia {
+export function heliaMixin (transport: TransportFactory, platform: Pick<CompositionParts, 'names' | 'usable' | 'clock' | 'random' | 'ledger' | 'verifier'> = {}): WrapHelia {
   return (helia, init = {}) => {
     const { logger, metrics } = helia
     const { store, cache } = heliaSeams(helia)

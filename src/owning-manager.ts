@@ -3,12 +3,14 @@ import { ContentRoutingManager } from './routing/manager.ts'
 import type { RestartableTransport } from './exchange/http/restartable-transport.ts'
 import type { ExchangeLibp2p, PeerExchange } from './exchange/peer-exchange.ts'
 import type { TransferCounts } from './exchange/transfer-counts.ts'
-import type { ContentRoutingStats, ExchangeStats } from './interface/stats.ts'
+import type { ContentRoutingStats, ExchangeStats, RouterStats } from './interface/stats.ts'
 
 export interface Owned {
   readonly transport: RestartableTransport
   readonly transfers: TransferCounts
   readonly exchange?: PeerExchange
+  /** Those that are asked over HTTP */
+  readonly routers: ReadonlyArray<{ stats (): RouterStats }>
   /** Present where nobody else starts `exchange` */
   readonly libp2p?: ExchangeLibp2p
 }
@@ -54,7 +56,7 @@ export class OwningManager extends ContentRoutingManager {
   }
 
   override stats (): ContentRoutingStats {
-    return { ...super.stats(), exchange: this.exchangeStats() }
+    return { ...super.stats(), exchange: this.exchangeStats(), routers: this.#owned.routers.map(router => router.stats()) }
   }
 
   /** A part of `stats()` that costs next to nothing */

@@ -23,6 +23,7 @@ import type { SharedTierFactory } from './cache/shared/shared-tier.ts'
 import type { ContentRoutingOptions } from './config/content-routing-options.ts'
 import type { Libp2pInit } from './config/libp2p-options.ts'
 import type { NodeStore } from './config/store.ts'
+import type { RecordFilter } from './discovery/routers/delegated-records.ts'
 import type { HeliaContentRouting } from './helia/helia-routing.ts'
 import type { BlockCache, LocalStore } from './interface/cache.ts'
 import type { Helia } from '@helia/interface'
@@ -74,6 +75,15 @@ export interface Portolan extends AsyncDisposable {
   stop (): Promise<void>
 }
 
+/** What a node that speaks bitswap can make use of: its transports are TCP and WebSockets; DHT records say nothing of what a peer speaks */
+const OVER_TCP_OR_HTTP: RecordFilter = {
+  addresses: ['tcp', 'dnsaddr', 'http', 'https', 'unknown'],
+  protocols: ['transport-bitswap', 'transport-ipfs-gateway-http', 'unknown']
+}
+
+/** And one that does not */
+const OVER_HTTP: RecordFilter = { addresses: ['http', 'https'], protocols: ['transport-ipfs-gateway-http', 'unknown'] }
+
 class Node implements Portolan {
   readonly helia: Portolan['helia']
   readonly verifier: BlockVerifier
@@ -92,7 +102,7 @@ class Node implements Portolan {
       throw new InvalidOptionError('a shared cache (sharedCache) is a level of the cache in a directory, and this node keeps its blocks in memory: name a directory (store), or leave sharedCache out')
     }
     // checked here, before anything is opened
-    const { operators, siblings, policy: addresses } = contentRoutingOptions({ ...routing, mode })
+    const { operators, siblings, routers, policy: addresses } = contentRoutingOptions({ ...routing, mode })
     this.#libp2p = libp2pOptions({ listen, bootstrap, maxConnections }, { policy: addresses })
     cacheParams({ maxBytes, memoryBytes, shares })
     this.verifier = blockVerifier({ maxBlockSize: init.maxBlockSize, allowSha1: init.allowSha1 })
@@ -107,13 +117,14 @@ class Node implements Portolan {
         shared: sharedCache,
         request: unroutedRequests({ clock: systemClock, ledger: nullLedger }, mode, 'cache')
       })
-    this.contacts = [...[...operators, ...siblings].map(({ id, addresses }) => addresses[0] ?? id), ...bootstrap ?? [], ...sharedCache?.location == null ? [] : [sharedCache.location]]
+    this.contacts = [...[...operators, ...siblings].map(({ id, addresses }) => addresses[0] ?? id), ...routers.map(({ url }) => url), ...bootstrap ?? [], ...sharedCache?.location == null ? [] : [sharedCache.location]]
 
     const { blockstore, datastore } = this.#storage
     const mixin = heliaMixin(({ policy, clock }) => undiciTransport({ policy, clock }), {
       verifier: this.verifier,
       ledger: nullLedger,
-      names: { resolve: systemResolve, resolveText: systemResolveText, pinned: true }
+      names: { resolve: systemResolve, resolveText: systemResolveText, pinned: true },
+      usable: init.bitswap === 'off' ? OVER_HTTP : OVER_TCP_OR_HTTP
     })
     const light = createHeliaLight({ blockstore, datastore, logger, metrics, hashers: this.verifier.hashers() })
     this.helia = mixin(withLibp2pLight(light, this.#libp2p), { ...routing, mode })

@@ -17,6 +17,7 @@ export function nodeInit (config: ReadConfig, environment: Readonly<Record<strin
     sharedCache: sharedCache(config),
     mode: values['routing.mode'] as PortolanInit['mode'],
     providers: values['routing.providers'],
+    routers: [...values['routing.routers'], ...values['routing.ownRouters'].map(url => ({ url, own: true }))],
     allowAddresses: values['routing.allowAddresses'],
     timeout: values['routing.timeout'],
     maxBlockSize: values['block.maxSize'],

@@ -14,7 +14,7 @@ welcome at /. Nobody is contacted who is not named here or in the configuration.
     'portolan serve --listen /ip4/0.0.0.0/tcp/4480 --serve everyone'
   ],
   options: [
-    'gateway.port', 'gateway.host', 'store.path', 'cache.size', 'cache.memory', 'cache.clientShare', 'sharedCache.url', 'routing.providers', 'routing.allowAddresses', 'routing.mode', 'routing.timeout',
+    'gateway.port', 'gateway.host', 'store.path', 'cache.size', 'cache.memory', 'cache.clientShare', 'sharedCache.url', 'routing.providers', 'routing.routers', 'routing.ownRouters', 'routing.allowAddresses', 'routing.mode', 'routing.timeout',
     'block.maxSize', 'block.allowSha1', 'exchange.serve', 'exchange.allowPeers', 'exchange.siblings', 'exchange.askConnected', 'libp2p.listen', 'libp2p.bootstrap', 'control.port', 'control.host', 'log.level'
   ],
 

@@ -1,4 +1,5 @@
 import { DEFAULT_ASKED_PEERS, MAX_ASKED_PEERS } from '../discovery/asked-peers.ts'
+import { routerURL } from '../discovery/routers/delegated-url.ts'
 import { mayServe } from '../exchange/bitswap/server/policy.ts'
 import { InvalidOptionError } from '../interface/errors.ts'
 import { quote } from '../interface/quote.ts'
@@ -12,12 +13,28 @@ import type { Provider, ProviderHint } from '../interface/provider.ts'
 import type { AddressPolicy } from '../provider/address.ts'
 import type { ContentRoutingInit } from '../routing/params.ts'
 
+/** A router that is asked over the Delegated Routing V1 HTTP API */
+export interface RouterOption {
+  /** The endpoint, with or without `/routing/v1` */
+  url: string
+  /** Yours, or of somebody who may know what you read: asked in mode `strict` too. @default false */
+  own?: boolean
+}
+
 /** The options of `withContentRouting` */
 export interface ContentRoutingOptions extends ContentRoutingInit {
   /** `false`: wrap the node, but leave its reads alone until `contentRouting.enable()`. @default true */
   enabled?: boolean
   /** Asked for every CID, before any router. Their addresses may be private: the operator named them. */
   providers?: readonly ProviderHint[]
+  /**
+   * Routers that are asked over HTTP who has a block, beside those of the node: the
+   * URL of a delegated routing endpoint (`/routing/v1`). Each learns the CID, so in
+   * mode `strict` only `own` ones may be named. Their addresses may be private.
+   *
+   * @default none
+   */
+  routers?: ReadonlyArray<string | RouterOption>
   /** Private addresses that may be connected to, whoever names them: a host, `host:port`, a CIDR range, a URL origin. @default none */
   allowAddresses?: readonly string[]
   /** Names of the node's own brokers that are also asked in the modes `balanced` and `strict`. @default none */
@@ -56,11 +73,14 @@ export interface ContentRoutingOptions extends ContentRoutingInit {
   allowSha1?: boolean
 }
 
-const OWN = ['enabled', 'providers', 'allowAddresses', 'trustedBrokers', 'bitswap', 'serve', 'askConnected', 'siblings', 'leases', 'maxBlockSize', 'allowSha1'] as const
+const OWN = ['enabled', 'providers', 'routers', 'allowAddresses', 'trustedBrokers', 'bitswap', 'serve', 'askConnected', 'siblings', 'leases', 'maxBlockSize', 'allowSha1'] as const
 const ROUTING = Object.keys(routingParams())
 
 // each is a candidate for every block: more is a list of gateways somebody found, not of those one knows
 const MAX_OPERATOR_PROVIDERS = 64
+
+// each is asked for every block that nobody is known to have
+const MAX_ROUTERS = 8
 
 // a fleet behind one name; each is a candidate for every block
 const MAX_SIBLINGS = 16
@@ -83,6 +103,7 @@ export interface CheckedOptions {
   readonly policy: AddressPolicy
   readonly operators: readonly Provider[]
   readonly siblings: readonly Provider[]
+  readonly routers: ReadonlyArray<Required<RouterOption>>
   readonly bitswap: 'own' | 'adopted' | 'off'
   /** Connected peers that are asked whether they have a block */
   readonly askConnected: number
@@ -128,11 +149,17 @@ export function contentRoutingOptions (init: ContentRoutingOptions): CheckedOpti
     throw new InvalidOptionError(`askConnected is for our own bitswap, and bitswap is ${quote(bitswap)}: leave one of the two out`)
   }
   checkLeases(init.leases)
+  const routers = listOf('routers', init.routers, MAX_ROUTERS).map(checkedRouter)
+  const foreign = routers.find(({ own }) => !own)
+  if (foreign != null && init.mode === 'strict') {
+    throw new InvalidOptionError(`mode "strict" asks only routers of your own: say so of ${quote(foreign.url)} with { url, own: true }, or leave it out of routers`)
+  }
 
   const named = [...providers, ...fleet].map(hint => toProvider(hint, { source: 'operator' }))
-  const policy = addressPolicy({ allow: [...allowed, ...named.flatMap(allowEntries)] })
+  const policy = addressPolicy({ allow: [...allowed, ...named.flatMap(allowEntries), ...routers.map(({ url }) => new URL(url).origin)] })
   return {
     bitswap,
+    routers,
     askConnected: asked,
     siblings: fleet.map(hint => toProvider(hint, { source: 'sibling', policy })),
     routing: Object.fromEntries(Object.entries(init).filter(([name]) => ROUTING.includes(name))),
@@ -140,6 +167,15 @@ export function contentRoutingOptions (init: ContentRoutingOptions): CheckedOpti
     // read again under the policy that exempts them: allow-listed addresses share no failure domain
     operators: providers.map(hint => toProvider(hint, { source: 'operator', policy }))
   }
+}
+
+function checkedRouter (router: unknown): Required<RouterOption> {
+  const { url, own = false } = typeof router === 'object' && router !== null ? router as Partial<RouterOption> : { url: router }
+
+  if (typeof own !== 'boolean') {
+    throw new InvalidOptionError(`own of a router must be true or false, got ${quote(own)}`)
+  }
+  return { url: routerURL(url).href, own }
 }
 
 /** Whoever is named is named with the addresses that stand beside the name */

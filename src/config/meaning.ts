@@ -1,3 +1,4 @@
+import { routerURL } from '../discovery/routers/delegated-url.ts'
 import { mayServe } from '../exchange/bitswap/server/policy.ts'
 import { multiaddr } from '@multiformats/multiaddr'
 import { MIN_MAX_BYTES } from '../cache/params.ts'
@@ -19,6 +20,8 @@ type Config = Pick<LoadedConfig<typeof schema>, 'values' | 'sources'>
 const CHECKS: { readonly [K in ConfigKey]?: (values: Config['values'], source: string) => unknown } = {
   'cache.size': values => { cacheSize(values['cache.size']) },
   'routing.providers': values => values['routing.providers'].map(reachable),
+  'routing.routers': values => { routersToAsk(values) },
+  'routing.ownRouters': values => values['routing.ownRouters'].map(routerURL),
   'routing.allowAddresses': values => addressPolicy({ allow: values['routing.allowAddresses'] }),
   'exchange.serve': values => whomToServe(values),
   'exchange.allowPeers': values => servePolicy(values),
@@ -33,6 +36,15 @@ const CHECKS: { readonly [K in ConfigKey]?: (values: Config['values'], source: s
 function cacheSize (bytes: number): void {
   if (bytes !== 0 && bytes < MIN_MAX_BYTES) {
     throw new InvalidOptionError(`a cache takes at least ${MIN_MAX_BYTES} bytes (4MiB), or 0 for the default, not ${bytes}`)
+  }
+}
+
+/** In mode strict nobody else's router learns what is read */
+function routersToAsk (values: Config['values']): void {
+  const [first] = values['routing.routers'].map(routerURL)
+
+  if (first != null && values['routing.mode'] === 'strict') {
+    throw new InvalidOptionError(`mode "strict" asks only routers of your own: name ${quote(first.href)} as one (routing.ownRouters, --own-router), or leave it out`)
   }
 }
 

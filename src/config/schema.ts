@@ -1,5 +1,6 @@
 import { InvalidOptionError } from '../interface/errors.ts'
 import { exchangeOptions } from './exchange-options.ts'
+import { routerOptions } from './router-options.ts'
 import { sharedCacheOptions } from './shared-cache-options.ts'
 
 /**
@@ -256,10 +257,11 @@ export const schema = defineSchema({
     maxItems: 64,
     maxLength: 1024
   },
+  ...routerOptions,
   'routing.allowAddresses': {
     type: 'list',
     default: [],
-    reason: 'addresses in private networks are refused unless the operator named them; those of `routing.providers` are named',
+    reason: 'addresses in private networks are refused unless the operator named them; those of `routing.providers` and of the routers are named',
     description: 'Private addresses that may be contacted when a record names them: `HOST`, `HOST:PORT` or `NETWORK/BITS`.',
     env: 'PORTOLAN_ALLOW',
     flag: 'allow',

@@ -130,6 +130,8 @@ export interface RouterStats {
 export interface ContentRoutingStats extends RoutingSnapshot {
   /** Absent for a manager that was not composed with one */
   readonly exchange?: ExchangeStats
+  /** Those that are asked over HTTP; absent for a manager that was not composed with any */
+  readonly routers?: readonly RouterStats[]
   readonly providers: readonly ProviderSummary[]
   readonly reputation: { readonly size: number, readonly kept: 'datastore' | 'memory' }
   readonly inFlight: { readonly flights: number, readonly attempts: number, readonly queued: number, readonly sessions: number }
