@@ -7,7 +7,7 @@ interface CalculatedMetrics {
   registerMetricGroup (name: string, options: { label: string, help: string, calculate (): Record<string, number> }): unknown
 }
 
-const EXPERTS: readonly CacheExpert[] = ['recent', 'worthy', 'frequent', 'interval']
+const EXPERTS: readonly CacheExpert[] = ['recent', 'worthy', 'frequent', 'interval', 'learned']
 
 /** Registers what `stats()` of a cache says; names are listed in docs/metrics.md. Read when scraped. */
 export function cacheMetrics (metrics: Metrics, cache: Pick<BlockCache, 'stats'>): void {

@@ -126,7 +126,8 @@ const EXPERTS: Readonly<Record<CacheExpert, string>> = {
   recent: 'keeps what was read last',
   worthy: 'keeps what is worth its bytes',
   frequent: 'keeps what is read often',
-  interval: 'keeps what comes again at short intervals'
+  interval: 'keeps what comes again at short intervals',
+  learned: 'keeps what it has learnt to come again, for the bytes it takes'
 }
 
 function statsText (stats: ReportedStats, paint: ReturnType<typeof painter>): string {

@@ -56,8 +56,8 @@ export type CacheKind = 'authored' | 'fetched'
 
 export type CacheTier = 'memory' | 'disk' | 'shared'
 
-/** Policies that decide what goes: least recent, least worth its bytes, least frequent, longest between two requests */
-export type CacheExpert = 'recent' | 'worthy' | 'frequent' | 'interval'
+/** Policies that decide what goes: least recent, least worth its bytes, least frequent, longest between two requests, learnt to come again least for its bytes */
+export type CacheExpert = 'recent' | 'worthy' | 'frequent' | 'interval' | 'learned'
 
 export interface CacheEntry {
   readonly cid: CID

@@ -1,5 +1,8 @@
 import { expect, it } from 'vitest'
+import { adaptivePolicy } from '../../src/cache/policy/adaptive-policy.ts'
+import { seededRandom } from '../../src/clock/random.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
+import { hitRatio, skewed } from './policy/requests.ts'
 import { block } from './support/blocks.ts'
 import { MemoryDisk } from './support/memory-disk.ts'
 import { smallCache } from './support/small-cache.ts'
@@ -20,7 +23,7 @@ it('what was learnt is saved from time to time and at the end, and no timer is l
   const { promise, resolve } = Promise.withResolvers<void>()
   const disk = new SlowNotes()
   const clock = new VirtualClock()
-  const { cache } = await smallCache({ disk, clock })
+  const { cache } = await smallCache({ disk, clock, maxBytes: 60_000 })
   const { cid, bytes } = await block()
   await cache.admit(cid, bytes, { origin: 'test' })
 
@@ -36,4 +39,16 @@ it('what was learnt is saved from time to time and at the end, and no timer is l
   await closing
   await clock.advance(1)
   expect({ saving: disk.saving, timers: clock.pending }).toEqual({ saving: ['policy', 'policy', 'policy'], timers: 0 })
+})
+
+it('what was learnt is gone on with', async () => {
+  const policy = adaptivePolicy({ capacity: 50, random: seededRandom(1) })
+  hitRatio(policy, skewed(1000, 20_000))
+  const disk = new MemoryDisk()
+  await disk.saveNote('policy', policy.save?.() ?? new Uint8Array())
+  const { cache } = await smallCache({ disk })
+  const { cache: untaught } = await smallCache()
+  expect(policy.leader).not.toBe('recent')
+  expect([cache.stats().leader, untaught.stats().leader]).toEqual([policy.leader, 'recent'])
+  await Promise.all([cache.close(), untaught.close()])
 })

@@ -1,9 +1,11 @@
+import { Learned } from './experts/learned.ts'
 import { FrequencySketch } from './frequency-sketch.ts'
-import { EXPERTS, Panel, VOTES } from './panel.ts'
+import { Panel } from './panel.ts'
 import { Residents } from './residents.ts'
+import { EXPERTS, VOTES } from './roster.ts'
 import { NONE, SlotLists } from './slot-lists.ts'
 import type { EvictionPolicy } from './eviction-policy.ts'
-import type { ExpertName } from './panel.ts'
+import type { ExpertName } from './roster.ts'
 import type { Random } from '../../interface/clock.ts'
 
 export interface AdaptivePolicyInit {
@@ -19,15 +21,16 @@ export interface AdaptivePolicy extends EvictionPolicy {
   readonly leader: ExpertName
 }
 
-/** "PEP" and the version of what follows: the leader, the salt, then the sketch */
-const MAGIC = [0x50, 0x45, 0x50, 1] as const
+/** "PEP" and the version of what follows: the leader, the salt, what the expert that learns has learnt, then the sketch */
+const MAGIC = [0x50, 0x45, 0x50, 2] as const
 const SALT_AT = MAGIC.length + 1
-const HEADER_BYTES = SALT_AT + 4
+const LEARNT_AT = SALT_AT + 4
+const SKETCH_AT = LEARNT_AT + Learned.SAVED_BYTES
 
 /**
- * Follows the best of four policies, and changes over when another is better: keeps what is recent, what
- * is worth its bytes, what is frequent, or what comes again at short intervals. While there are
- * few enough blocks, those go first that the leader would not have kept (and of these, those that the
+ * Follows the best of some policies, and changes over when another is better: keeps what is recent, what
+ * is worth its bytes, what is frequent or comes again at short intervals, or, where blocks differ in size, what it has
+ * learnt to come again soon. While there are few enough blocks, those go first that the leader would not have kept (and of these, those that the
  * others would not either); with more, the leader's rule is applied to the blocks themselves.
  */
 export function adaptivePolicy (init: AdaptivePolicyInit): AdaptivePolicy {
@@ -50,15 +53,16 @@ class PanelPolicy implements AdaptivePolicy {
   constructor ({ capacity, random, maxEntries }: AdaptivePolicyInit) {
     this.#capacity = capacity
     this.#salt = Math.floor(random.next() * 0x100000000)
-    this.#residents = new Residents({ requests: this.#requests, sketch: this.#sketch })
     this.#panel = new Panel({
       capacity,
       sketch: this.#sketch,
       requests: this.#requests,
       maxEntries,
       moved: (slot, votes) => this.#votes?.push(votes, slot),
-      led: () => this.#led()
+      led: () => this.#led(),
+      rescored: () => this.#residents.rescore()
     })
+    this.#residents = new Residents({ requests: this.#requests, sketch: this.#sketch, learned: this.#panel.learned })
     this.#led()
   }
 
@@ -123,10 +127,11 @@ class PanelPolicy implements AdaptivePolicy {
 
   save (): Uint8Array {
     const sketch = this.#sketch.save()
-    const saved = new Uint8Array(HEADER_BYTES + sketch.length)
+    const saved = new Uint8Array(SKETCH_AT + sketch.length)
     saved.set([...MAGIC, EXPERTS.indexOf(this.leader)])
     new DataView(saved.buffer).setUint32(SALT_AT, this.#salt)
-    saved.set(sketch, HEADER_BYTES)
+    saved.set(this.#panel.learned.save(), LEARNT_AT)
+    saved.set(sketch, SKETCH_AT)
     return saved
   }
 
@@ -137,9 +142,11 @@ class PanelPolicy implements AdaptivePolicy {
     }
 
     const leader = EXPERTS[saved[MAGIC.length] ?? NONE]
+    const learnt = saved.subarray(LEARNT_AT, SKETCH_AT)
 
-    if (leader !== undefined && MAGIC.every((byte, i) => saved[i] === byte) && this.#sketch.restore(saved.subarray(HEADER_BYTES))) {
+    if (leader !== undefined && MAGIC.every((byte, i) => saved[i] === byte) && Learned.canRestore(learnt) && this.#sketch.restore(saved.subarray(SKETCH_AT))) {
       this.#salt = new DataView(saved.buffer, saved.byteOffset).getUint32(SALT_AT)
+      this.#panel.learned.restore(learnt)
       this.#panel.lead(leader)
     }
   }
@@ -175,6 +182,7 @@ class PanelPolicy implements AdaptivePolicy {
     }
 
     switch (this.leader) {
+      case 'learned': return this.#residents.leastLearned()
       case 'worthy': return this.#residents.leastWorthy()
       case 'frequent': return this.#residents.leastFrequent(newcomer)
       default: return this.#residents.longestUnasked()
@@ -191,7 +199,7 @@ class PanelPolicy implements AdaptivePolicy {
 
     if (this.#panel.sampled) {
       this.#votes = undefined
-      this.#residents.rank()
+      this.#residents.rank(this.#panel.sized)
     }
   }
 }

@@ -1,4 +1,6 @@
 import { grown, NONE } from './slot-lists.ts'
+import { faded, worth } from './worth.ts'
+import type { Requests } from './experts/expert.ts'
 
 const FIRST_ENTRIES = 64
 
@@ -18,8 +20,8 @@ export class Entries {
   worth = new Float32Array(FIRST_ENTRIES)
   /** The block's, or NONE if it is not here */
   slot = new Int32Array(FIRST_ENTRIES)
-  /** A bit for each expert that keeps it */
-  holders = new Uint8Array(FIRST_ENTRIES)
+  /** A bit for each expert that keeps it, and above these one for each that remembers it */
+  holders = new Uint16Array(FIRST_ENTRIES)
   #next = new Int32Array(FIRST_ENTRIES)
   #buckets = new Int32Array(FIRST_ENTRIES).fill(NONE)
   #free = NONE
@@ -35,6 +37,11 @@ export class Entries {
     return this.#used
   }
 
+  /** It is somebody's affair, and not free */
+  isKnown (entry: number): boolean {
+    return this.holders[entry] !== 0 || this.slot[entry] !== NONE
+  }
+
   find (hash: number): number {
     let entry = this.#buckets[this.#bucket(hash)] as number
 
@@ -45,7 +52,8 @@ export class Entries {
     return entry
   }
 
-  add (hash: number, size: number): number {
+  /** @param frequency - of the requests for it until `now`, as far as they are known */
+  add (hash: number, size: number, now: number, frequency: number): number {
     let entry = this.#free
 
     if (entry === NONE) {
@@ -57,11 +65,26 @@ export class Entries {
 
     this.hash[entry] = hash
     this.size[entry] = size
+    this.last[entry] = now
+    // Of the request before nothing is known: as long ago as can be
+    this.previous[entry] = now + 1
+    this.frequency[entry] = frequency
+    this.worth[entry] = worth(frequency, size)
     this.slot[entry] = NONE
     this.holders[entry] = 0
     this.#count++
     this.#chain(entry)
     return entry
+  }
+
+  /** It was asked for */
+  ask (entry: number, { now, halfLife }: Requests): void {
+    const last = this.last[entry] as number
+    const frequency = faded(this.frequency[entry] as number, (now - last) >>> 0, halfLife) + 1
+    this.previous[entry] = last
+    this.last[entry] = now
+    this.frequency[entry] = frequency
+    this.worth[entry] = worth(frequency, this.size[entry] as number)
   }
 
   delete (entry: number): void {

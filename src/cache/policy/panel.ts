@@ -1,25 +1,22 @@
 import { Entries } from './entries.ts'
 import { Frequent } from './experts/frequent.ts'
+import { Learned } from './experts/learned.ts'
 import { LeastRecent } from './experts/least-recent.ts'
 import { ShortInterval } from './experts/short-interval.ts'
 import { Worthy } from './experts/worthy.ts'
+import { KeySample } from './key-sample.ts'
+import { canBeAsked, COUNT, EXPERTS, INTERVAL, LEARNED, VOTES } from './roster.ts'
 import { BASELINE, Scores } from './scores.ts'
+import { SizeSpread } from './size-spread.ts'
 import { NONE } from './slot-lists.ts'
-import { faded, worth } from './worth.ts'
 import type { Expert, ExpertComponents, Requests } from './experts/expert.ts'
 import type { FrequencySketch } from './frequency-sketch.ts'
-
-/** In the order of their bits. The first is the one to start with. */
-export const EXPERTS = ['recent', 'worthy', 'frequent', 'interval'] as const
-export type ExpertName = typeof EXPERTS[number]
-
-const COUNT = EXPERTS.length
-export const VOTES = 1 << COUNT
-/** Where only a sample of the keys is watched, it cannot be followed: it knows keys, not a rule for them */
-const INTERVAL = 3
+import type { ExpertName } from './roster.ts'
 
 /** The worth of a request halves after so many times the blocks that are here: fashions change slower than leaders */
 const FASHION = 100
+/** Where sizes differ and fame has a class: of 5, 10 and 20, twenty hits less where popularity drifts */
+const SIZED_FASHION = 10
 /** Blocks, so that a cache of a few does not forget at once */
 const MIN_POPULATION = 100
 /** Requests between two looks at the scores */
@@ -36,8 +33,10 @@ export interface PanelInit {
   readonly maxEntries?: number
   /** Other experts keep the block now than before */
   moved (slot: number, votes: number): void
-  /** Another expert leads */
+  /** Another expert leads, or by other rules */
   led (): void
+  /** What the one that learns makes of blocks has changed */
+  rescored (): void
 }
 
 /**
@@ -46,15 +45,17 @@ export interface PanelInit {
  * become the leader's without any of them knowing of the others.
  */
 export class Panel {
+  readonly learned: Learned
   readonly #entries = new Entries()
   readonly #experts: readonly Expert[]
   readonly #init: PanelInit
   readonly #scores = new Scores(COUNT)
+  readonly #sample = new KeySample()
+  readonly #spread = new SizeSpread()
+  #sized = false
   #leader = BASELINE
   #capacity: number
   #maxEntries: number
-  /** One key in two to the power of this is watched */
-  #thinned = 0
   /** Being worked on: not to be dropped, whoever releases it */
   #current = NONE
 
@@ -63,7 +64,8 @@ export class Panel {
     this.#capacity = init.capacity
     // Thinned to the end, one key is left
     this.#maxEntries = Math.max(2, init.maxEntries ?? DEFAULT_MAX_ENTRIES)
-    this.#experts = [LeastRecent, Worthy, Frequent, ShortInterval].map((Expert, i) => new Expert(this.#components(i)))
+    this.learned = new Learned(this.#components(LEARNED))
+    this.#experts = [...[LeastRecent, Worthy, Frequent, ShortInterval].map((Expert, i) => new Expert(this.#components(i))), this.learned]
     this.resize(init.capacity)
   }
 
@@ -73,7 +75,12 @@ export class Panel {
 
   /** Only a sample of the keys is watched */
   get sampled (): boolean {
-    return this.#thinned > 0
+    return this.#sample.partial
+  }
+
+  /** Blocks differ in size */
+  get sized (): boolean {
+    return this.#sized
   }
 
   get windowShare (): number {
@@ -88,28 +95,29 @@ export class Panel {
 
   /** @returns the sets of experts, those with least to say first */
   order (): number[] {
-    const shares = this.#scores.shares()
-    const weights = Array.from({ length: VOTES }, (_, votes) => shares.reduce((sum, share, i) => {
-      return (votes >>> i & 1) === 0 ? sum : sum + (i === this.#leader ? COUNT : share)
-    }, 0))
-    return weights.map((_, votes) => votes).sort((a, b) => (weights[a] as number) - (weights[b] as number))
+    return this.#scores.order(this.#leader)
   }
 
   ask (hash: number, population: number): void {
     const { requests } = this.#init
-    requests.halfLife = FASHION * Math.max(population, MIN_POPULATION)
+    requests.halfLife = (this.#sized ? SIZED_FASHION : FASHION) * Math.max(population, MIN_POPULATION)
     this.#scores.pass(population)
-    const entry = this.#isWatched(hash) ? this.#entries.find(hash) : NONE
+
+    if (this.#sized && this.learned.pass(this.#scores.bytes(LEARNED))) {
+      this.#init.rescored()
+    }
+
+    const entry = this.#find(hash)
 
     if (entry !== NONE) {
-      this.#count(entry)
+      this.#entries.ask(entry, requests)
       this.#score(entry)
 
       if (this.#entries.slot[entry] === NONE) {
         // They may have it when it has come
         this.#settle(entry)
       } else {
-        this.#enter(entry)
+        this.#enter(entry, i => this.#isUsed(i))
       }
     }
 
@@ -119,10 +127,17 @@ export class Panel {
   }
 
   arrive (slot: number, hash: number, size: number): void {
-    if (!this.#isWatched(hash)) {
+    this.#spread.add(size)
+
+    if (this.#spread.wide !== this.#sized) {
+      this.#change(this.#spread.wide)
+    }
+
+    if (!this.#sample.has(hash)) {
       return
     }
 
+    const { sketch, requests } = this.#init
     const entries = this.#entries
     let entry = entries.find(hash)
 
@@ -133,10 +148,10 @@ export class Panel {
     }
 
     if (entry === NONE) {
-      entry = this.#add(hash, size)
+      entry = entries.add(hash, size, requests.now, Math.max(1, sketch.estimate(hash)))
     }
 
-    this.#enter(entry)
+    this.#enter(entry, i => this.#isUsed(i))
     entries.slot[entry] = slot
 
     // At, not above: one more would double the arrays
@@ -147,9 +162,9 @@ export class Panel {
 
   /** Evicted: the experts may still imagine it here */
   evicted (slot: number, hash: number): void {
-    const entry = this.#isWatched(hash) ? this.#entries.find(hash) : NONE
+    const entry = this.#in(slot, hash)
 
-    if (entry !== NONE && this.#entries.slot[entry] === slot) {
+    if (entry !== NONE) {
       this.#entries.slot[entry] = NONE
       this.#settle(entry)
     }
@@ -157,16 +172,16 @@ export class Panel {
 
   /** There is no such block any more, or it is not up to the cache whether it stays */
   removed (slot: number, hash: number): void {
-    const entry = this.#isWatched(hash) ? this.#entries.find(hash) : NONE
+    const entry = this.#in(slot, hash)
 
-    if (entry !== NONE && this.#entries.slot[entry] === slot) {
+    if (entry !== NONE) {
       this.#forget(entry)
     }
   }
 
   resize (capacity: number): void {
     this.#capacity = capacity
-    const share = capacity / Math.pow(2, this.#thinned)
+    const share = capacity * this.#sample.share
 
     for (const expert of this.#experts) {
       expert.resize(share)
@@ -211,7 +226,7 @@ export class Panel {
   }
 
   #settle (entry: number): void {
-    if (entry !== this.#current && this.#entries.holders[entry] === 0 && this.#entries.slot[entry] === NONE) {
+    if (entry !== this.#current && !this.#entries.isKnown(entry)) {
       this.#entries.delete(entry)
     }
   }
@@ -228,40 +243,18 @@ export class Panel {
     this.#settle(entry)
   }
 
-  #add (hash: number, size: number): number {
-    const { requests, sketch } = this.#init
-    const entry = this.#entries.add(hash, size)
-    const frequency = Math.max(1, sketch.estimate(hash))
-    this.#entries.last[entry] = requests.now
-    this.#entries.previous[entry] = requests.now + 1
-    this.#entries.frequency[entry] = frequency
-    this.#entries.worth[entry] = worth(frequency, size)
-    return entry
-  }
-
-  /** With those that do not keep it */
-  #enter (entry: number): void {
+  /** With those of some that do not keep it */
+  #enter (entry: number, which: (expert: number) => boolean): void {
     const holders = this.#entries.holders[entry] as number
     this.#current = entry
 
     for (let i = 0; i < COUNT; i++) {
-      if ((holders >>> i & 1) === 0 && this.#isUsed(i)) {
+      if ((holders >>> i & 1) === 0 && which(i)) {
         (this.#experts[i] as Expert).enter(entry)
       }
     }
 
     this.#current = NONE
-  }
-
-  #count (entry: number): void {
-    const entries = this.#entries
-    const { now, halfLife } = this.#init.requests
-    const last = entries.last[entry] as number
-    const frequency = faded(entries.frequency[entry] as number, (now - last) >>> 0, halfLife) + 1
-    entries.previous[entry] = last
-    entries.last[entry] = now
-    entries.frequency[entry] = frequency
-    entries.worth[entry] = worth(frequency, entries.size[entry] as number)
   }
 
   #score (entry: number): void {
@@ -287,25 +280,58 @@ export class Panel {
     }
   }
 
-  #isUsed (i: number): boolean {
-    return i !== INTERVAL || this.#thinned === 0
+  #find (hash: number): number {
+    return this.#sample.has(hash) ? this.#entries.find(hash) : NONE
   }
 
-  #isWatched (hash: number): boolean {
-    return this.#thinned === 0 || (Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d) >>> (32 - this.#thinned)) === 0
+  #in (slot: number, hash: number): number {
+    const entry = this.#find(hash)
+    return entry !== NONE && this.#entries.slot[entry] === slot ? entry : NONE
+  }
+
+  #isUsed (i: number, sized = this.#sized): boolean {
+    return canBeAsked(i, { sized, sampled: this.sampled })
+  }
+
+  /** Sizes differ from now on, or no longer: others are asked, who begin with what is here */
+  #change (sized: boolean): void {
+    const entries = this.#entries
+    const here: number[] = []
+
+    for (let entry = 0; entry < entries.end; entry++) {
+      if (entries.slot[entry] !== NONE) {
+        here.push(entry)
+      }
+
+      this.#experts.filter((_, i) => !this.#isUsed(i, sized)).forEach(expert => { expert.forget(entry) })
+    }
+
+    const age = (entry: number): number => (this.#init.requests.now - (entries.last[entry] as number)) >>> 0
+
+    for (const entry of here.sort((a, b) => age(b) - age(a))) {
+      this.#enter(entry, i => this.#isUsed(i, sized) && !this.#isUsed(i, !sized))
+    }
+
+    this.#sized = sized
+
+    if (!this.#isUsed(this.#leader)) {
+      this.#leader = sized ? LEARNED : BASELINE
+    }
+
+    this.#init.led()
   }
 
   #thin (): void {
-    this.#thinned++
+    this.#sample.halve()
     this.#maxEntries = Math.min(this.#maxEntries, SAMPLED_ENTRIES)
     const entries = this.#entries
 
     for (let entry = 0; entry < entries.end; entry++) {
-      if (entries.holders[entry] === 0 && entries.slot[entry] === NONE) {
+      if (!entries.isKnown(entry)) {
         continue
       }
 
-      if (this.#isWatched(entries.hash[entry] as number)) {
+      if (this.#sample.has(entries.hash[entry] as number)) {
         this.#experts[INTERVAL]?.forget(entry)
       } else {
         this.#forget(entry)

@@ -1,5 +1,7 @@
-import { grown } from './slot-lists.ts'
+import { classAtFirst, classOfFame } from './reuse-model.ts'
+import { grown, NONE } from './slot-lists.ts'
 import { faded, fading, worth } from './worth.ts'
+import { WorthChains } from './worth-chains.ts'
 import { WorthLists } from './worth-lists.ts'
 import type { Requests } from './experts/expert.ts'
 import type { FrequencySketch } from './frequency-sketch.ts'
@@ -15,17 +17,26 @@ const FREQUENCY = 3
 /** Of a frequency, which is a fraction */
 const STEPS = 256
 const MAX_STEPS = 0xffffff
+/** Above the frequency: the class that the model of reuse has for it */
+const CLASS = 0x1000000
+
+/** Tells what a block of a class and an age is worth, whatever its size */
+export interface Learned {
+  readonly sizePower: number
+  worth (of: number, age: number): number
+}
 
 export interface ResidentsComponents {
   readonly requests: Requests
   readonly sketch: FrequencySketch
+  readonly learned: Learned
 }
 
-/** The blocks that are here, at 16 bytes each and 9 more while they are ranked, and which of them a rule would let go */
+/** The blocks that are here, at 16 bytes each and 9 or 10 more while they are ranked, and which of them a rule would let go */
 export class Residents {
   readonly #components: ResidentsComponents
   #facts = new Uint32Array(FIRST_SLOTS * FACTS)
-  #lists: WorthLists | undefined
+  #ranking: WorthLists | WorthChains | undefined
   #count = 0
   #used = 0
 
@@ -53,10 +64,10 @@ export class Residents {
   touch (slot: number): void {
     const { now, halfLife } = this.#components.requests
     const at = slot * FACTS
-    const frequency = faded(this.#facts[at + FREQUENCY] as number, this.#age(slot), halfLife) + STEPS
-    this.#facts[at + FREQUENCY] = Math.min(MAX_STEPS, Math.round(frequency))
+    const frequency = Math.min(MAX_STEPS, Math.round(faded(this.#steps(slot), this.#age(slot), halfLife) + STEPS))
+    this.#facts[at + FREQUENCY] = frequency + classOfFame(frequency / STEPS) * CLASS
     this.#facts[at + LAST] = now
-    this.#lists?.push(slot, this.#worth(slot))
+    this.#push(slot)
   }
 
   add (slot: number, hash: number, size: number): void {
@@ -66,22 +77,26 @@ export class Residents {
     this.#facts[at + HASH] = hash
     this.#facts[at + SIZE] = size
     this.#facts[at + LAST] = requests.now
-    this.#facts[at + FREQUENCY] = Math.max(1, sketch.estimate(hash)) * STEPS
+    this.#facts[at + FREQUENCY] = Math.max(1, sketch.estimate(hash)) * STEPS + classAtFirst(size) * CLASS
     this.#used += size
     this.#count++
-    this.#lists?.push(slot, this.#worth(slot))
+    this.#push(slot)
   }
 
   delete (slot: number): void {
     this.#facts[slot * FACTS + FREQUENCY] = 0
     this.#used -= this.#facts[slot * FACTS + SIZE] as number
     this.#count--
-    this.#lists?.unlink(slot)
+    this.#ranking?.unlink(slot)
   }
 
-  /** From now on they can be asked who goes first */
-  rank (): void {
-    if (this.#lists !== undefined) {
+  /**
+   * From now on they can be asked who goes first.
+   *
+   * @param sized - they differ in size: by what was learnt, by worth otherwise
+   */
+  rank (sized: boolean): void {
+    if (this.#ranking !== undefined && this.#ranking instanceof WorthChains === sized) {
       return
     }
 
@@ -93,11 +108,23 @@ export class Residents {
       }
     }
 
-    this.#lists = new WorthLists()
+    const { learned } = this.#components
+    this.#ranking = sized ? new WorthChains(slot => learned.worth(this.#class(slot), this.#age(slot)), learned.sizePower) : new WorthLists()
 
     for (const slot of slots.sort((a, b) => this.#age(b) - this.#age(a))) {
-      this.#lists.push(slot, this.#worth(slot))
+      this.#push(slot)
     }
+  }
+
+  /** What they are worth has changed */
+  rescore (): void {
+    if (this.#ranking instanceof WorthChains) {
+      this.#ranking.rescore(this.#components.learned.sizePower)
+    }
+  }
+
+  leastLearned (): number {
+    return this.#ranking instanceof WorthChains ? this.#ranking.least() : NONE
   }
 
   longestUnasked (): number {
@@ -118,13 +145,27 @@ export class Residents {
   }
 
   #least (value: (slot: number) => number): number {
-    this.rank()
-    return (this.#lists as WorthLists).least(value)
+    return this.#ranking?.leastBy(value) ?? NONE
+  }
+
+  #push (slot: number): void {
+    if (this.#ranking instanceof WorthChains) {
+      this.#ranking.push(slot, this.#class(slot), this.#facts[slot * FACTS + SIZE] as number)
+    } else {
+      this.#ranking?.push(slot, this.#worth(slot))
+    }
   }
 
   #worth (slot: number): number {
-    const at = slot * FACTS
-    return worth((this.#facts[at + FREQUENCY] as number) / STEPS, this.#facts[at + SIZE] as number)
+    return worth(this.#steps(slot) / STEPS, this.#facts[slot * FACTS + SIZE] as number)
+  }
+
+  #steps (slot: number): number {
+    return (this.#facts[slot * FACTS + FREQUENCY] as number) % CLASS
+  }
+
+  #class (slot: number): number {
+    return Math.floor((this.#facts[slot * FACTS + FREQUENCY] as number) / CLASS)
   }
 
   #age (slot: number): number {

@@ -51,9 +51,18 @@ export class Scores {
     return best
   }
 
-  /** @returns the hits of each, as a share of those who have most */
-  shares (): number[] {
-    return this.#short.shares()
+  /** @returns the bytes that one hit of late, over those that the baseline did */
+  bytes (i: number): number {
+    return this.#long.bytes(i)
+  }
+
+  /** @returns all sets of experts, as bits: those with least to say first, and last those that the leader is in */
+  order (leader: number): number[] {
+    const shares = this.#short.shares()
+    const weights = Array.from({ length: 1 << this.#count }, (_, experts) => shares.reduce((sum, share, i) => {
+      return (experts >>> i & 1) === 0 ? sum : sum + (i === leader ? this.#count : share)
+    }, 0))
+    return weights.map((_, experts) => experts).sort((a, b) => (weights[a] as number) - (weights[b] as number))
   }
 
   /** The baseline is left when both memories say so, and returned to when one does */
@@ -148,6 +157,12 @@ class Tally {
     return ahead >= -MARGIN * Math.sqrt((this.#differBytes[i] as number) / this.#weight)
   }
 
+  /** Nothing is as good as nothing */
+  bytes (i: number): number {
+    return ((this.#hitBytes[i] as number) + this.#weight) / ((this.#hitBytes[BASELINE] as number) + this.#weight)
+  }
+
+  /** @returns the hits of each, as a share of those who have most */
   shares (): number[] {
     const most = Math.max(...this.#hits, 1)
     return Array.from(this.#hits, hits => hits / most)

@@ -2,28 +2,30 @@
 export const NONE = -1
 
 const FIRST_SLOTS = 64
-const NOWHERE = 255
+/** Lists that a byte tells apart from none */
+const FEW = 255
 
 /**
- * Several doubly linked lists over slots, in typed arrays: nine bytes a slot and no
+ * Several doubly linked lists over slots, in typed arrays: nine bytes a slot, ten with many lists, and no
  * object. A slot is in at most one list. The newest is at the front.
  */
 export class SlotLists {
   #newer = new Int32Array(FIRST_SLOTS)
   #older = new Int32Array(FIRST_SLOTS)
-  #list = new Uint8Array(FIRST_SLOTS).fill(NOWHERE)
+  #list: Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer>
   readonly #front: Int32Array
   readonly #back: Int32Array
 
   constructor (lists: number) {
+    // One more than the list, so that zero is none
+    this.#list = lists < FEW ? new Uint8Array(FIRST_SLOTS) : new Uint16Array(FIRST_SLOTS)
     this.#front = new Int32Array(lists).fill(NONE)
     this.#back = new Int32Array(lists).fill(NONE)
   }
 
   /** @returns the list that the slot is in, or NONE */
   of (slot: number): number {
-    const list = this.#list[slot] ?? NOWHERE
-    return list === NOWHERE ? NONE : list
+    return (this.#list[slot] ?? 0) - 1
   }
 
   /** @returns the slot that came into the list first, or NONE */
@@ -41,7 +43,7 @@ export class SlotLists {
     this.unlink(slot)
     this.#reserve(slot + 1)
     const front = this.#front[list] as number
-    this.#list[slot] = list
+    this.#list[slot] = list + 1
     this.#newer[slot] = NONE
     this.#older[slot] = front
 
@@ -54,6 +56,24 @@ export class SlotLists {
     this.#front[list] = slot
   }
 
+  /** To the back of a list */
+  pushOldest (list: number, slot: number): void {
+    this.unlink(slot)
+    this.#reserve(slot + 1)
+    const back = this.#back[list] as number
+    this.#list[slot] = list + 1
+    this.#older[slot] = NONE
+    this.#newer[slot] = back
+
+    if (back === NONE) {
+      this.#front[list] = slot
+    } else {
+      this.#older[back] = slot
+    }
+
+    this.#back[list] = slot
+  }
+
   unlink (slot: number): void {
     const list = this.of(slot)
 
@@ -63,7 +83,7 @@ export class SlotLists {
 
     const newer = this.#newer[slot] as number
     const older = this.#older[slot] as number
-    this.#list[slot] = NOWHERE
+    this.#list[slot] = 0
 
     if (newer === NONE) {
       this.#front[list] = older
@@ -80,16 +100,14 @@ export class SlotLists {
 
   #reserve (slots: number): void {
     if (slots > this.#list.length) {
-      const before = this.#list.length
       this.#newer = grown(this.#newer, slots)
       this.#older = grown(this.#older, slots)
       this.#list = grown(this.#list, slots)
-      this.#list.fill(NOWHERE, before)
     }
   }
 }
 
-type SlotArray = Int32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Uint8Array<ArrayBuffer> | Float32Array<ArrayBuffer>
+type SlotArray = Int32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Uint8Array<ArrayBuffer> | Float32Array<ArrayBuffer>
 
 /** Doubling keeps growth O(1) amortised */
 export function grown<T extends SlotArray> (array: T, slots: number): T {

@@ -29,7 +29,7 @@ export class WorthLists {
   }
 
   /** @returns of the oldest of all lists the one with the least value, or NONE */
-  least (value: (slot: number) => number): number {
+  leastBy (value: (slot: number) => number): number {
     let least = Infinity
     let found = NONE
 

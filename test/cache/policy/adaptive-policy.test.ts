@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { adaptivePolicy } from '../../../src/cache/policy/adaptive-policy.ts'
+import { Learned } from '../../../src/cache/policy/experts/learned.ts'
 import { seededRandom } from '../../../src/clock/random.ts'
 import { backAndForth, hitRatio, leastRecent, loop, mixHash, shifting, skewed, withScans } from './requests.ts'
 import type { AdaptivePolicy } from '../../../src/cache/policy/adaptive-policy.ts'
@@ -13,6 +14,11 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ op: fc.constant('remove' as const), key: fc.nat(40), size: fc.constant(0) }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('resize' as const), key: fc.constant(0), size: fc.nat(200) }) }
 )
+
+/** From 1 to 16 000 bytes, whatever the key */
+function manySizes (key: number): number {
+  return Math.ceil(2 ** (mixHash(key + 77) % 1000 / 71))
+}
 
 function policyOf (capacity: number, maxEntries?: number): AdaptivePolicy {
   return adaptivePolicy({ capacity, random: seededRandom(1), maxEntries })
@@ -28,7 +34,7 @@ describe('adaptive policy', () => {
       const policy = policyOf(capacity, entries)
       const here = new Map<number, number>()
       const hash = (key: number): number => Math.imul(key % spread, 0x9e3779b1)
-      const drop = (slots: number[]): void => {
+      const drop = (slots: readonly number[]): void => {
         for (const slot of slots) {
           expect(here.delete(slot)).toBe(true)
         }
@@ -118,6 +124,44 @@ describe('adaptive policy', () => {
     })
   }
 
+  describe('where sizes differ', () => {
+    const drifting = skewed(5 * OBJECTS, 40_000).map((key, i) => key + Math.floor(i / 10))
+    const hits = (policy: AdaptivePolicy, requests: readonly number[]): { objects: number, bytes: number } => {
+      const counted = { objects: 0, bytes: 0 }
+      hitRatio(policy, requests, { sizes: manySizes, hits: counted })
+      return counted
+    }
+    const recent = { objects: 0, bytes: 0 }
+    leastRecent(200_000, drifting, { sizes: manySizes, hits: recent })
+
+    for (const [watched, maxEntries] of [['all keys', undefined], ['a sample', 6000]] as const) {
+      it(`follows what was learnt to come again, watching ${watched}, and hits as many bytes`, () => {
+        const policy = policyOf(200_000, maxEntries)
+        const ours = hits(policy, drifting)
+        expect(policy.leader).toBe('learned')
+        expect(ours.objects).toBeGreaterThan(recent.objects * 1.1)
+        expect(ours.bytes / recent.bytes).toBeGreaterThan(0.95)
+      })
+    }
+
+    it('begins with what is here when they come to differ, and goes back when they are alike again', () => {
+      const alike = skewed(OBJECTS, 20_000)
+      // Every other request is for something new, of another size
+      const mixed = Array.from({ length: 300 }, (_, i) => [i % 30, OBJECTS + i]).flat()
+      const sizes = (key: number): number => key < OBJECTS ? 1000 : key % 2 === 0 ? 50 : 20_000
+      const before = policyOf(100_000)
+      const alone = hitRatio(before, alike, { sizes }) * alike.length
+      expect(before.leader).not.toBe('recent')
+      const policy = policyOf(100_000)
+      const both = hitRatio(policy, [...alike, ...mixed], { sizes }) * (alike.length + mixed.length)
+      expect(['learned', 'worthy']).toContain(policy.leader)
+      expect(both - alone).toBeGreaterThan(295)
+
+      hitRatio(policy, Array.from({ length: 5 }, () => alike).flat(), { sizes })
+      expect(policy.leader).toBe(before.leader)
+    })
+  })
+
   it('changes over when another expert is better, and tells who leads and what is its window', () => {
     const policy = policyOf(300)
     expect([policy.leader, policy.windowBytes]).toEqual(['recent', 300])
@@ -142,19 +186,40 @@ describe('adaptive policy', () => {
       expect(hitRatio(after, some)).toBeGreaterThan(hitRatio(policyOf(50), some))
     })
 
+    it('is there after a restart: what comes again where sizes differ, too', () => {
+      const before = policyOf(3000)
+      hitRatio(before, requests, { sizes: manySizes })
+      expect(before.leader).toBe('learned')
+      const saved = before.save?.() ?? new Uint8Array()
+      const after = policyOf(3000)
+      after.restore?.(saved)
+      expect(after.leader).toBe('learned')
+      expect(after.save?.()).toEqual(saved)
+    })
+
+    it('is ignored when blocks are here already, for these are known by other hashes', () => {
+      const before = policyOf(50)
+      hitRatio(before, requests)
+      const after = policyOf(50)
+      after.insert(0, 1, 1)
+      const untaught = after.save?.()
+      after.restore?.(before.save?.() ?? new Uint8Array())
+      expect(after.save?.()).toEqual(untaught)
+    })
+
     it('is ignored when it is something else', () => {
       const saved = policyOf(50).save?.() ?? new Uint8Array()
       const garbage = fc.oneof(
         fc.uint8Array({ maxLength: 64 }),
         fc.nat(saved.length - 1).map(length => saved.slice(0, length)),
-        fc.nat(12).filter(at => at < 5 || (at > 8 && at < 13)).chain(at => fc.integer({ min: 1, max: 255 }).map(flip => saved.map((byte, i) => i === at ? byte ^ flip : byte)))
+        fc.nat(9 + Learned.SAVED_BYTES + 3).filter(at => at < 5 || at > 8).chain(at => fc.integer({ min: 1, max: 255 }).map(flip => saved.map((byte, i) => i === at ? byte ^ flip : byte)))
       )
 
       fc.assert(fc.property(garbage, bytes => {
         const policy = policyOf(50)
         policy.restore?.(bytes)
         expect(policy.capacity).toBe(50)
-        expect(['recent', 'worthy', 'frequent', 'interval']).toContain(policy.leader)
+        expect(['recent', 'worthy', 'frequent', 'interval', 'learned']).toContain(policy.leader)
         expect(hitRatio(policy, requests.slice(0, 300))).toBeGreaterThanOrEqual(0)
         expect(policy.used).toBeLessThanOrEqual(50)
       }))

@@ -2,25 +2,26 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Entries } from '../../../src/cache/policy/entries.ts'
 import { Frequent } from '../../../src/cache/policy/experts/frequent.ts'
+import { Learned } from '../../../src/cache/policy/experts/learned.ts'
 import { LeastRecent } from '../../../src/cache/policy/experts/least-recent.ts'
 import { ShortInterval } from '../../../src/cache/policy/experts/short-interval.ts'
 import { Worthy } from '../../../src/cache/policy/experts/worthy.ts'
 import { FrequencySketch } from '../../../src/cache/policy/frequency-sketch.ts'
 import { NONE } from '../../../src/cache/policy/slot-lists.ts'
-import { faded, worth } from '../../../src/cache/policy/worth.ts'
 import { mixHash } from './requests.ts'
 import type { Expert, ExpertComponents } from '../../../src/cache/policy/experts/expert.ts'
 
 /** An expert and what it says it keeps */
-class Imagined {
+class Imagined<Kind extends Expert = Expert> {
   readonly kept = new Set<number>()
-  readonly expert: Expert
+  readonly remembered = new Set<number>()
+  readonly expert: Kind
   readonly #entries = new Entries()
   readonly #sketch = new FrequencySketch()
   readonly #requests = { now: 0, halfLife: 1000 }
   readonly #keys: number[] = []
 
-  constructor (Kind: new (components: ExpertComponents) => Expert, capacity: number) {
+  constructor (Kind: new (components: ExpertComponents) => Kind, capacity: number) {
     this.expert = new Kind({
       entries: this.#entries,
       sketch: this.#sketch,
@@ -28,8 +29,18 @@ class Imagined {
       hold: entry => {
         expect(this.kept.has(this.#keys[entry] ?? NONE)).toBe(false)
         this.kept.add(this.#keys[entry] ?? NONE)
+        this.remembered.delete(this.#keys[entry] ?? NONE)
       },
-      release: entry => { this.kept.delete(this.#keys[entry] ?? NONE) }
+      release: (entry, remembered = false) => {
+        const key = this.#keys[entry] ?? NONE
+        this.kept.delete(key)
+
+        if (remembered) {
+          this.remembered.add(key)
+        } else {
+          this.remembered.delete(key)
+        }
+      }
     })
     this.expert.resize(capacity)
   }
@@ -41,18 +52,11 @@ class Imagined {
     let entry = entries.find(mixHash(key))
 
     if (entry === NONE) {
-      entry = entries.add(mixHash(key), size)
+      entry = entries.add(mixHash(key), size, this.#requests.now, 1)
       this.#keys[entry] = key
-      entries.frequency[entry] = 0
-      entries.last[entry] = this.#requests.now + 1
+    } else {
+      entries.ask(entry, this.#requests)
     }
-
-    const last = entries.last[entry] as number
-    const frequency = faded(entries.frequency[entry] as number, (this.#requests.now - last) >>> 0, this.#requests.halfLife) + 1
-    entries.previous[entry] = last
-    entries.last[entry] = this.#requests.now
-    entries.frequency[entry] = frequency
-    entries.worth[entry] = worth(frequency, size)
 
     if (this.kept.has(key)) {
       this.expert.touch(entry)
@@ -74,7 +78,9 @@ class Imagined {
   }
 }
 
-describe.each([LeastRecent, Worthy, Frequent, ShortInterval])('%o', Kind => {
+const KINDS: ReadonlyArray<new (components: ExpertComponents) => Expert> = [LeastRecent, Worthy, Frequent, ShortInterval, Learned]
+
+describe.each(KINDS)('%o', Kind => {
   it('keeps no more than its capacity, and nothing that is gone', () => {
     const step = fc.record({ op: fc.constantFrom('ask', 'ask', 'ask', 'ask', 'forget', 'resize'), key: fc.nat(50), amount: fc.nat(100) })
 
@@ -152,5 +158,121 @@ describe('what each is good at', () => {
     Array.from({ length: 30 }, (_, i) => imagined.ask(10 + i, 3))
     expect(imagined.kept.has(1)).toBe(false)
     expect(imagined.kept.size).toBe(30)
+  })
+
+  describe('the one that learns', () => {
+    const imagine = (capacity: number): Imagined<Learned> => new Imagined(Learned, capacity)
+    const ask = (imagined: Imagined<Learned>, key: number, size: number, bytes = 1): void => {
+      imagined.ask(key, size)
+      imagined.expert.pass(bytes)
+    }
+
+    it('which sizes come again: these stay, whatever came last', () => {
+      const imagined = imagine(1000)
+      let once = 1_000_000
+      let hits = 0
+
+      for (let i = 0; i < 20_000; i++) {
+        // Of 30 that take 20 bytes each comes again after 60 requests; nobody asks for the others twice, though they are smaller
+        const key = i % 2 === 0 ? (i / 2) % 30 : once++
+        hits += i > 15_000 && imagined.kept.has(key) ? 1 : 0
+        ask(imagined, key, i % 2 === 0 ? 20 : 19)
+      }
+
+      expect(hits).toBeGreaterThan(2400)
+      expect(imagined.expert.worth(17, 10)).toBeGreaterThan(imagined.expert.worth(2, 10))
+    })
+
+    it('declines a newcomer rather than let several go that are worth more', () => {
+      const imagined = imagine(100)
+
+      for (let i = 0; i < 4000; i++) {
+        ask(imagined, i % 10, 10)
+      }
+
+      ask(imagined, 99, 90)
+      expect([...imagined.kept].sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+      expect(imagined.remembered.has(99)).toBe(true)
+      // They are where they were: each is still found, and let go when there is no room
+      imagined.expert.resize(40)
+      expect([...imagined.kept].sort()).toEqual([6, 7, 8, 9])
+    })
+
+    it('looks less at size when it hits fewer bytes than enough, and more while it hits more', () => {
+      const imagined = imagine(100)
+      const { expert } = imagined
+      const after = (requests: number, bytes: number): number => {
+        for (let i = 0; i < requests; i++) {
+          expert.pass(bytes)
+        }
+
+        return expert.sizePower
+      }
+
+      const first = expert.sizePower
+      expect(after(1000, 1)).toBe(first)
+      expect(after(100_000, 0.9)).toBe(0.4)
+      expect(after(10_000, 1.1)).toBeGreaterThan(0.4)
+      expect(after(100_000, 1.1)).toBe(1)
+    })
+
+    it('says when blocks are worth more or less than before: at each fit, and as they grow old', () => {
+      const { expert } = imagine(100)
+      const said = Array.from({ length: 200 }, (_, i) => expert.pass(1) ? i + 1 : 0).filter(at => at > 0)
+      expect(said).toEqual([16, 32, 48, 64, 80, 96, 112, 128, 144, 160, 176, 192])
+    })
+
+    it('remembers four thousand that went, and three for each that it keeps', () => {
+      const few = imagine(10)
+      Array.from({ length: 10_000 }, (_, i) => few.ask(i))
+      expect(few.remembered.size).toBe(4096)
+      const many = imagine(2000)
+      Array.from({ length: 10_000 }, (_, i) => many.ask(i))
+      expect(many.remembered.size).toBe(6000)
+    })
+
+    it('goes on with what it had learnt', () => {
+      const imagined = imagine(1000)
+      let once = 1_000_000
+
+      for (let i = 0; i < 5000; i++) {
+        const odd = i % 2 === 1
+        ask(imagined, odd ? once++ : (i / 2) % 30, odd ? 20 : 5, 0)
+      }
+
+      const saved = imagined.expert.save()
+      expect(saved.length).toBe(Learned.SAVED_BYTES)
+      expect(Learned.canRestore(saved)).toBe(true)
+      const { expert } = imagine(1000)
+      const untaught = expert.worth(17, 10)
+      expert.restore(saved)
+      expect(expert.sizePower).toBeCloseTo(imagined.expert.sizePower)
+      expect(expert.sizePower).toBeLessThan(0.9)
+      expect(expert.save()).toEqual(saved)
+      expect(expert.worth(17, 10)).toBeGreaterThan(2 * untaught)
+      expect(expert.worth(17, 10)).toBeGreaterThan(10 * expert.worth(2, 10))
+    })
+
+    it('takes nothing for learnt that is something else', () => {
+      const saved = imagine(10).expert.save()
+      const view = new DataView(saved.buffer)
+      const cells = (saved.length / 4 - 1) / 2
+      const withNumber = (at: number, value: number): Uint8Array => {
+        const before = view.getFloat32(at * 4)
+        view.setFloat32(at * 4, value)
+        const changed = saved.slice()
+        view.setFloat32(at * 4, before)
+        return changed
+      }
+
+      expect(Learned.canRestore(saved)).toBe(true)
+      expect(Learned.canRestore(withNumber(cells, 3))).toBe(true)
+      expect([
+        saved.slice(4), saved.slice(0, -1), new Uint8Array(), Uint8Array.from([...saved, 0, 0, 0, 0]),
+        // More hits than ends, less than none, no numbers; a power out of bounds
+        withNumber(0, 1), withNumber(0, -1), withNumber(0, NaN), withNumber(cells, Infinity), withNumber(cells, NaN),
+        withNumber(2 * cells, 0.3), withNumber(2 * cells, 1.1), withNumber(2 * cells, NaN)
+      ].map(Learned.canRestore)).toEqual(Array.from({ length: 12 }, () => false))
+    })
   })
 })

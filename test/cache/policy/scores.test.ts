@@ -56,6 +56,19 @@ describe('scores', () => {
     }
 
     expect(scores.best(0, ALL)).toBe(1)
-    expect(scores.shares().every(Number.isFinite)).toBe(true)
+    expect(Number.isFinite(scores.bytes(1))).toBe(true)
+    expect(scores.order(1)).toEqual([0, FIRST, SECOND, BOTH])
+  })
+
+  it('put the sets of experts in the order of what they hit of late, after them those with the leader', () => {
+    const scores = after(1000, i => [i % 10 < 3 ? FIRST : SECOND, 1])
+    expect(scores.order(0)).toEqual([0, SECOND, FIRST, BOTH])
+    expect(scores.order(1)).toEqual([0, FIRST, SECOND, BOTH])
+  })
+
+  it('tell the bytes that one hits beside those of the baseline', () => {
+    expect(after(0, () => [0, 0]).bytes(1)).toBe(1)
+    expect(after(3000, i => i % 3 === 0 ? [FIRST, 1000] : [SECOND, 250]).bytes(1)).toBeCloseTo(0.5, 2)
+    expect(after(3000, () => [BOTH, 1000]).bytes(1)).toBe(1)
   })
 })

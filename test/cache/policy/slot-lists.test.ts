@@ -2,8 +2,6 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { NONE, SlotLists } from '../../../src/cache/policy/slot-lists.ts'
 
-const LISTS = 3
-
 function listed (lists: SlotLists, list: number): number[] {
   const slots: number[] = []
 
@@ -14,15 +12,15 @@ function listed (lists: SlotLists, list: number): number[] {
   return slots
 }
 
-describe('slot lists', () => {
+describe.each([3, 254, 255, 448])('slot lists: %i', count => {
   it('are what arrays would be', () => {
-    const step = fc.record({ list: fc.integer({ min: NONE, max: LISTS - 1 }), slot: fc.nat(150) })
+    const step = fc.record({ list: fc.constantFrom(NONE, 0, 1, count - 1), slot: fc.nat(150), oldest: fc.boolean() })
 
     fc.assert(fc.property(fc.array(step, { maxLength: 300 }), steps => {
-      const lists = new SlotLists(LISTS)
-      const model: number[][] = Array.from({ length: LISTS }, () => [])
+      const lists = new SlotLists(count)
+      const model: number[][] = Array.from({ length: count }, () => [])
 
-      for (const { list, slot } of steps) {
+      for (const { list, slot, oldest } of steps) {
         for (const slots of model) {
           const at = slots.indexOf(slot)
 
@@ -33,6 +31,9 @@ describe('slot lists', () => {
 
         if (list === NONE) {
           lists.unlink(slot)
+        } else if (oldest) {
+          lists.pushOldest(list, slot)
+          model[list]?.unshift(slot)
         } else {
           lists.push(list, slot)
           model[list]?.push(slot)
@@ -42,6 +43,6 @@ describe('slot lists', () => {
       }
 
       expect(model.map((_, list) => listed(lists, list))).toEqual(model)
-    }))
+    }), { numRuns: 50 })
   })
 })

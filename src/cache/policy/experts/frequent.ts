@@ -1,4 +1,5 @@
-import { NONE, SlotLists } from '../slot-lists.ts'
+import { SizedLists } from '../sized-lists.ts'
+import { NONE } from '../slot-lists.ts'
 import type { Expert, ExpertComponents } from './expert.ts'
 
 const WINDOW = 0
@@ -17,21 +18,21 @@ const PROTECTED_SHARE = 0.8
 export class Frequent implements Expert {
   readonly windowShare = WINDOW_SHARE
   readonly #components: ExpertComponents
-  readonly #lists = new SlotLists(3)
-  readonly #bytes = [0, 0, 0]
+  readonly #lists: SizedLists
   #capacity = 0
 
   constructor (components: ExpertComponents) {
     this.#components = components
+    this.#lists = new SizedLists(3, components.entries)
   }
 
   touch (entry: number): void {
     if (this.#lists.of(entry) === WINDOW) {
-      this.#move(entry, WINDOW)
+      this.#lists.push(WINDOW, entry)
       return
     }
 
-    this.#move(entry, PROTECTED)
+    this.#lists.push(PROTECTED, entry)
     this.#demote()
   }
 
@@ -42,16 +43,13 @@ export class Frequent implements Expert {
       return
     }
 
-    this.#move(entry, WINDOW)
+    this.#lists.push(WINDOW, entry)
     hold(entry)
     this.#shrink()
   }
 
   forget (entry: number): void {
-    const list = this.#lists.of(entry)
-
-    if (list !== NONE) {
-      this.#take(entry, list)
+    if (this.#lists.of(entry) !== NONE) {
       this.#lists.unlink(entry)
       this.#components.release(entry)
     }
@@ -64,14 +62,14 @@ export class Frequent implements Expert {
   }
 
   get #excess (): number {
-    return (this.#bytes[WINDOW] as number) + (this.#bytes[PROBATION] as number) + (this.#bytes[PROTECTED] as number) - this.#capacity
+    return this.#lists.bytes(WINDOW) + this.#lists.bytes(PROBATION) + this.#lists.bytes(PROTECTED) - this.#capacity
   }
 
   #demote (): void {
     const most = this.#capacity * (1 - WINDOW_SHARE) * PROTECTED_SHARE
 
-    while ((this.#bytes[PROTECTED] as number) > most) {
-      this.#move(this.#lists.oldest(PROTECTED), PROBATION)
+    while (this.#lists.bytes(PROTECTED) > most) {
+      this.#lists.push(PROBATION, this.#lists.oldest(PROTECTED))
     }
   }
 
@@ -79,13 +77,13 @@ export class Frequent implements Expert {
     const most = this.#capacity * WINDOW_SHARE
 
     // A window of less than one entry would not be one
-    while ((this.#bytes[WINDOW] as number) > most && (this.#excess > 0 || this.#lists.newer(this.#lists.oldest(WINDOW)) !== NONE)) {
+    while (this.#lists.bytes(WINDOW) > most && (this.#excess > 0 || this.#lists.newer(this.#lists.oldest(WINDOW)) !== NONE)) {
       const candidate = this.#lists.oldest(WINDOW)
 
       if (this.#excess > 0) {
         this.#compete(candidate)
       } else {
-        this.#move(candidate, PROBATION)
+        this.#lists.push(PROBATION, candidate)
       }
     }
 
@@ -119,7 +117,7 @@ export class Frequent implements Expert {
       this.forget(loser)
     }
 
-    this.#move(candidate, PROBATION)
+    this.#lists.push(PROBATION, candidate)
   }
 
   /** @returns the one of the main part that would go after this one, or NONE */
@@ -131,20 +129,5 @@ export class Frequent implements Expert {
 
     const next = this.#lists.newer(after)
     return next === NONE && this.#lists.of(after) === PROBATION ? this.#lists.oldest(PROTECTED) : next
-  }
-
-  #move (entry: number, list: number): void {
-    const before = this.#lists.of(entry)
-
-    if (before !== NONE) {
-      this.#take(entry, before)
-    }
-
-    this.#bytes[list] = (this.#bytes[list] as number) + (this.#components.entries.size[entry] as number)
-    this.#lists.push(list, entry)
-  }
-
-  #take (entry: number, list: number): void {
-    this.#bytes[list] = (this.#bytes[list] as number) - (this.#components.entries.size[entry] as number)
   }
 }

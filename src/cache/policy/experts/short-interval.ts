@@ -1,4 +1,5 @@
-import { NONE, SlotLists } from '../slot-lists.ts'
+import { SizedLists } from '../sized-lists.ts'
+import { NONE } from '../slot-lists.ts'
 import type { Expert, ExpertComponents } from './expert.ts'
 
 /** Asked for twice within a short interval: they stay */
@@ -25,21 +26,21 @@ const MEMORY = 2
 export class ShortInterval implements Expert {
   readonly windowShare = NEWCOMER_SHARE
   readonly #components: ExpertComponents
-  readonly #lists = new SlotLists(3)
-  readonly #bytes = [0, 0, 0]
+  readonly #lists: SizedLists
   #capacity = 0
   /** It was, so that whoever comes has to pass through the queue */
   #full = false
 
   constructor (components: ExpertComponents) {
     this.#components = components
+    this.#lists = new SizedLists(3, components.entries)
   }
 
   touch (entry: number): void {
     if (this.#lists.of(entry) === SHORT) {
       this.#lists.push(SHORT, entry)
     } else {
-      this.#move(entry, this.#isShort(entry) ? SHORT : NEWCOMERS)
+      this.#lists.push(this.#isShort(entry) ? SHORT : NEWCOMERS, entry)
       this.#shrink()
     }
   }
@@ -54,18 +55,15 @@ export class ShortInterval implements Expert {
 
     const short = this.#lists.of(entry) === GONE
       ? this.#isShort(entry)
-      : !this.#full && (this.#bytes[SHORT] as number) + size <= this.#most
+      : !this.#full && this.#lists.bytes(SHORT) + size <= this.#most
 
-    this.#move(entry, short ? SHORT : NEWCOMERS)
+    this.#lists.push(short ? SHORT : NEWCOMERS, entry)
     hold(entry)
     this.#shrink()
   }
 
   forget (entry: number): void {
-    const list = this.#lists.of(entry)
-
-    if (list !== NONE) {
-      this.#take(entry, list)
+    if (this.#lists.of(entry) !== NONE) {
       this.#lists.unlink(entry)
       this.#components.release(entry)
     }
@@ -92,40 +90,25 @@ export class ShortInterval implements Expert {
       return false
     }
 
-    return oldest === NONE || (this.#bytes[SHORT] as number) + size <= this.#most ||
+    return oldest === NONE || this.#lists.bytes(SHORT) + size <= this.#most ||
       age(requests.now, entries.previous[entry] as number) < age(requests.now, entries.last[oldest] as number)
   }
 
   #shrink (): void {
-    while ((this.#bytes[SHORT] as number) > this.#most) {
-      this.#move(this.#lists.oldest(SHORT), NEWCOMERS)
+    while (this.#lists.bytes(SHORT) > this.#most) {
+      this.#lists.push(NEWCOMERS, this.#lists.oldest(SHORT))
     }
 
-    while ((this.#bytes[SHORT] as number) + (this.#bytes[NEWCOMERS] as number) > this.#capacity) {
+    while (this.#lists.bytes(SHORT) + this.#lists.bytes(NEWCOMERS) > this.#capacity) {
       const entry = this.#lists.oldest(NEWCOMERS)
       this.#full = true
-      this.#move(entry, GONE)
+      this.#lists.push(GONE, entry)
       this.#components.release(entry, true)
     }
 
-    while ((this.#bytes[GONE] as number) > this.#capacity * MEMORY) {
+    while (this.#lists.bytes(GONE) > this.#capacity * MEMORY) {
       this.forget(this.#lists.oldest(GONE))
     }
-  }
-
-  #move (entry: number, list: number): void {
-    const before = this.#lists.of(entry)
-
-    if (before !== NONE) {
-      this.#take(entry, before)
-    }
-
-    this.#bytes[list] = (this.#bytes[list] as number) + (this.#components.entries.size[entry] as number)
-    this.#lists.push(list, entry)
-  }
-
-  #take (entry: number, list: number): void {
-    this.#bytes[list] = (this.#bytes[list] as number) - (this.#components.entries.size[entry] as number)
   }
 }
 

@@ -1,57 +1,28 @@
 import { fading } from '../worth.ts'
 import { WorthLists } from '../worth-lists.ts'
-import type { Expert, ExpertComponents } from './expert.ts'
+import { Ranked } from './ranked.ts'
+import type { ExpertComponents } from './expert.ts'
+import type { Ranking } from './ranked.ts'
 
 /** Keeps what is worth most for the bytes it takes, as GDSF does; of blocks of one size, those asked for often and of late */
-export class Worthy implements Expert {
-  readonly windowShare = 1
-  readonly #components: ExpertComponents
-  readonly #lists = new WorthLists()
-  #capacity = 0
-  #used = 0
-
+export class Worthy extends Ranked {
   constructor (components: ExpertComponents) {
-    this.#components = components
+    super(components, byWorth(components))
   }
+}
 
-  touch (entry: number): void {
-    this.#lists.push(entry, this.#components.entries.worth[entry] as number)
-  }
+function byWorth ({ entries, requests }: ExpertComponents): Ranking {
+  const lists = new WorthLists()
 
-  enter (entry: number): void {
-    const size = this.#components.entries.size[entry] as number
-
-    if (size > this.#capacity) {
-      return
-    }
-
-    this.touch(entry)
-    this.#used += size
-    this.#components.hold(entry)
-    this.#shrink()
-  }
-
-  forget (entry: number): void {
-    if (this.#lists.has(entry)) {
-      this.#lists.unlink(entry)
-      this.#used -= this.#components.entries.size[entry] as number
-      this.#components.release(entry)
-    }
-  }
-
-  resize (capacity: number): void {
-    this.#capacity = capacity
-    this.#shrink()
-  }
-
-  #shrink (): void {
-    const { entries, requests } = this.#components
-
-    while (this.#used > this.#capacity) {
+  return {
+    push: entry => { lists.push(entry, entries.worth[entry] as number) },
+    unlink: entry => { lists.unlink(entry) },
+    has: entry => lists.has(entry),
+    first: () => {
       const { worth, last } = entries
-      this.forget(this.#lists.least(entry => {
+      return lists.leastBy(entry => {
         return (worth[entry] as number) - fading((requests.now - (last[entry] as number)) >>> 0, requests.halfLife)
-      }))
+      })
     }
   }
 }
