@@ -37,6 +37,7 @@ interface Run {
 export async function compactSegment (store: OpenedStore, notes: Notes, segment: Segment, paused: (bytes: number) => Promise<void>): Promise<void> {
   const { segments } = store
   const targets = new Set<Segment>()
+  const spend = await store.reserve.lend(segment.live)
 
   segment.users++
   try {
@@ -45,7 +46,7 @@ export async function compactSegment (store: OpenedStore, notes: Notes, segment:
       const file = await segments.descriptors.file(segment)
       const read = bytes.subarray(0, await readFully(file, bytes, run.from))
 
-      await allDone(run.slots.flatMap(slot => copyBlock(store, notes, segment, slot, read, run.from, targets)))
+      await allDone(run.slots.flatMap(slot => copyBlock({ ...store, spend }, notes, segment, slot, read, run.from, targets)))
       await paused(bytes.byteLength)
     }
     await carryNotes(store, notes, segment)
@@ -90,9 +91,14 @@ function * runs ({ index, blocks }: OpenedStore, { id }: Segment): Generator<Run
   }
 }
 
+interface Lent {
+  /** Runs what may need the space that is held in reserve */
+  readonly spend: <T>(run: () => Promise<T>) => Promise<T>
+}
+
 /** @returns what to wait for; whether the block is still there is looked at in the turn in which its copy is handed over */
-function copyBlock (store: OpenedStore, notes: Notes, segment: Segment, slot: number, bytes: Buffer, from: number, targets: Set<Segment>): Array<Promise<void>> {
-  const { index, blocks, log, reserve } = store
+function copyBlock (store: OpenedStore & Lent, notes: Notes, segment: Segment, slot: number, bytes: Buffer, from: number, targets: Set<Segment>): Array<Promise<void>> {
+  const { index, blocks, log, spend } = store
   const old: RecordPlace = { segment: segment.id, offset: index.offset(slot) }
 
   if (!blocks.isAt(slot, segment.id, old.offset) || old.offset < from) {
@@ -106,7 +112,7 @@ function copyBlock (store: OpenedStore, notes: Notes, segment: Segment, slot: nu
   let orphan: RecordPlace | undefined
   let copied: RecordPlace | undefined
 
-  const written = reserve.spend(async () => log.append(buffers, (target, offset) => {
+  const written = spend(async () => log.append(buffers, (target, offset) => {
     targets.add(target)
     if (blocks.isAt(slot, old.segment, old.offset)) {
       blocks.move(slot, target, offset)

@@ -56,10 +56,11 @@ export async function openStore (init: OpenStoreInit): Promise<StoreOpening> {
     const store: OpenedStore = { path, files, clock, logger, nonce, mark: recordMark(nonce), blocks, index, segments, log: new AppendLog(segments, clock), reserve }
     const notes = new Notes(store)
     const resolved = await resolveDuplicates(store, notes, recovery.duplicates)
-    for (const segment of recovery.unwritten) {
+    await reserve.make()
+    // on a full disk what is left is for what makes room
+    for (const segment of reserve.size > 0 ? recovery.unwritten : []) {
       await segments.writeSidecar(segment, false)
     }
-    await reserve.make()
     return { store, notes, repairs: [...repairs, ...recovery.repairs, ...resolved], unlock }
   } catch (err) {
     await unlock()

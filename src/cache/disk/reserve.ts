@@ -51,6 +51,20 @@ export class Reserve {
     }
   }
 
+  /**
+   * For copying what is left of a segment. When that is more than half of what can be given up, nothing is: a copy that
+   * is not finished gives back nothing, and then not even what was removed could be written down.
+   */
+  async lend (bytes: number): Promise<<T>(run: () => Promise<T>) => Promise<T>> {
+    if (bytes <= this.#bytes / 2) {
+      return async run => this.spend(run)
+    }
+    if (!this.#held) {
+      await this.restore()
+    }
+    return async run => run()
+  }
+
   async #make (): Promise<void> {
     this.#lack = undefined
     try {
