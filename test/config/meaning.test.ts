@@ -22,6 +22,17 @@ describe('peers that are to be asked', () => {
   })
 })
 
+describe('routers that are to be asked', () => {
+  it('are URLs, and in mode strict only one\'s own', () => {
+    expect(() => { check({ 'routing.routers': ['https://router.example/routing/v1'], 'routing.ownRouters': ['http://127.0.0.1:8190'] }) }).not.toThrow()
+    expect(() => { check({ 'routing.ownRouters': ['http://127.0.0.1:8190'], 'routing.mode': 'strict' }) }).not.toThrow()
+    expect(() => { check({ 'routing.routers': ['https://router.example'], 'routing.mode': 'strict' }) })
+      .toThrow('routing.routers (from the test): mode "strict" asks only routers of your own: name "https://router.example/" as one (routing.ownRouters, --own-router), or leave it out')
+    expect(() => { check({ 'routing.routers': ['router.example'] }) }).toThrow('routing.routers (from the test): a router must be an http:// or https:// URL')
+    expect(() => { check({ 'routing.ownRouters': ['https://user:secret@router.example'] }) }).toThrow(expect.objectContaining({ message: expect.not.stringContaining('secret') as string }))
+  })
+})
+
 describe('the size of the cache', () => {
   it('is at least what two of the largest blocks take, or nobody said it', () => {
     expect(() => { check({ 'cache.size': 0 }) }).not.toThrow()
