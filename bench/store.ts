@@ -67,6 +67,7 @@ export async function run ({ seed, short, log }: BenchOptions): Promise<BenchRes
     ratios.openRssMiB = opened.rssMiB
     absolute.openEntries = entries
     absolute.openRssBeforeMiB = opened.rssBeforeMiB
+    log(`${entries} blocks opened in ${opened.seconds.toFixed(2)} s: ${opened.rssMiB.toFixed(0)} MiB, of which ${opened.rssBeforeMiB.toFixed(0)} were there before, with the modules of portolan/cache`)
     return {
       ratios,
       absolute,
