@@ -35,14 +35,15 @@ export async function wantOf (text: string): Promise<{ cid: CID, key: BlockKey }
   return { cid, key: blockKey(cid) }
 }
 
-/** The machine's clock, which can be put forward; timers stay as they are */
-export function skewed (): Clock & { skip (ms: number): void } {
-  let skew = 0
+/** Time that stands still until it is put forward, however slow the machine is; timers are the machine's */
+function standing (): Clock & { skip (ms: number): void } {
+  const wall = systemClock.wall()
+  let now = 0
   return {
     ...systemClock,
-    now: () => systemClock.now() + skew,
-    wall: () => systemClock.wall() + skew,
-    skip: ms => { skew += ms }
+    now: () => now,
+    wall: () => wall + now,
+    skip: ms => { now += ms }
   }
 }
 
@@ -67,7 +68,7 @@ export interface LoopbackInit extends Partial<DelegatedRouterInit> {
 export async function loopback (answer: Handler | string, { time, allow = ['127.0.0.1'], path = '', ...init }: LoopbackInit = {}): Promise<Loopback> {
   const requests: Array<{ url: string, headers: IncomingMessage['headers'] }> = []
   const entries: DisclosureEntry[] = []
-  const clock = skewed()
+  const clock = standing()
   const policy = addressPolicy({ allow })
   const server = createServer((req, res) => {
     requests.push({ url: req.url ?? '', headers: req.headers })
