@@ -5,8 +5,8 @@ const MAX_RECORD_BYTES = 20_480
 /** In a row, before one goes to a thread: others have their turn then, and the disk is asked whether it answers */
 const MAX_RUN = 128
 const MAX_RUN_BYTES = 262_144
-/** Milliseconds from which the disk is not prompt: a writer to memory waits so long when the system has no room for more */
-const SLOW = 50
+/** Milliseconds from which the disk is not prompt: a writer to memory waits so long when the system has no room for more; less is what a thread waits for a processor that many share */
+const SLOW = 100
 /** How long it is left to threads then, in ms; twice as long each time, up to an hour */
 const FIRST_REST = 60_000
 const MAX_REST = 3_600_000
@@ -55,8 +55,11 @@ export class PromptWrites {
   answered (began: number, failed: boolean): void {
     const now = this.#clock.now()
 
-    if (failed || now - began > SLOW) {
+    if (failed) {
       this.#end()
+    } else if (now - began > SLOW) {
+      // perhaps it was the process that was slow: the next one tells
+      this.#left = 0
     } else if (now >= this.#restUntil) {
       this.#left = MAX_RUN
       this.#leftBytes = MAX_RUN_BYTES
