@@ -3,6 +3,8 @@ import { kadDHT, passthroughMapper } from '@libp2p/kad-dht'
 import { ping } from '@libp2p/ping'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
+import { raceSignal } from '../../clock/race-signal.ts'
+import { systemClock } from '../../clock/system-clock.ts'
 import { silentScopes } from './silent-scopes.ts'
 import type { DhtIdentity } from './dht-identity.ts'
 import type { MemoryNetwork } from '../memory/memory-network.ts'
@@ -14,6 +16,9 @@ import type { Libp2pOptions } from 'libp2p'
 
 /** Nobody meets more peers than this in a network of a few hundred */
 const CONNECTIONS = 10_000
+
+/** Milliseconds: kad-dht itself gives up after 20 s */
+const FILLING_TIMEOUT = 30_000
 
 /** Longer than any test, and a number that a timer takes */
 const NEVER = 86_400_000
@@ -80,20 +85,23 @@ export async function startDhtNode ({ memory, protocol, k, identity, server, pos
     }
   })
 
-  for (const known of table) {
-    await libp2p.peerStore.merge(known.peerId, {
-      multiaddrs: known.address == null ? [] : [multiaddr(known.address)],
-      protocols: [protocol],
-      tags: { 'kad-peer': { value: 1 } }
-    })
-  }
+  try {
+    for (const known of table) {
+      await libp2p.peerStore.merge(known.peerId, {
+        multiaddrs: known.address == null ? [] : [multiaddr(known.address)],
+        protocols: [protocol],
+        tags: { 'kad-peer': { value: 1 } }
+      })
+    }
 
-  const { routingTable } = libp2p.services.dht as SingleKadDHT
-  const filled = tableReaches(routingTable as unknown as EventTarget & { size: number }, table.length)
-  await libp2p.start()
-  await filled
-  filling.open = false
-  return { ...identity, id: peerId.toString(), libp2p, tableSize: () => routingTable.size }
+    const { routingTable } = libp2p.services.dht as SingleKadDHT
+    await Promise.all([tableReaches(routingTable as unknown as EventTarget, table.length), libp2p.start()])
+    filling.open = false
+    return { ...identity, id: peerId.toString(), libp2p, tableSize: () => routingTable.size }
+  } catch (err) {
+    await libp2p.stop()
+    throw err
+  }
 }
 
 function answeredPing (real: Ping, filling: { readonly open: boolean }): Ping {
@@ -102,20 +110,25 @@ function answeredPing (real: Ping, filling: { readonly open: boolean }): Ping {
   return real
 }
 
-async function tableReaches (table: EventTarget & { readonly size: number }, size: number): Promise<void> {
-  await new Promise<void>(resolve => {
-    let added = 0
-    const check = (): void => {
-      if (added === size) {
-        table.removeEventListener('peer:add', onAdd)
+async function tableReaches (table: EventTarget, size: number): Promise<void> {
+  using deadline = systemClock.timeout(FILLING_TIMEOUT)
+  let onAdd = (): void => {}
+
+  try {
+    await raceSignal(new Promise<void>(resolve => {
+      let left = size
+      onAdd = () => {
+        if (--left === 0) {
+          resolve()
+        }
+      }
+      table.addEventListener('peer:add', onAdd)
+
+      if (size === 0) {
         resolve()
       }
-    }
-    const onAdd = (): void => {
-      added++
-      check()
-    }
-    table.addEventListener('peer:add', onAdd)
-    check()
-  })
+    }), deadline.signal)
+  } finally {
+    table.removeEventListener('peer:add', onAdd)
+  }
 }
