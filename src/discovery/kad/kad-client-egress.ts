@@ -3,7 +3,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { anySignal } from 'any-signal'
 import { concat } from 'uint8arrays/concat'
 import { raceSignal } from '../../clock/race-signal.ts'
-import { KadRequestError } from './kad-client.ts'
+import { KadRequestError, told } from './kad-client.ts'
 import { decodeAnswer, encodeRequest } from './kad-message.ts'
 import { KadStream } from './kad-stream-egress.ts'
 import type { KadAnswer, KadClient, KadPeer, KadRequestOptions, Reach } from './kad-client.ts'
@@ -169,7 +169,7 @@ export class Libp2pKadClient implements KadClient {
     } catch (error) {
       // one that comes too late is not left open
       opening.then(stream => { stream.abort(error as Error) }, () => {})
-      throw signal.aborted ? error : new KadRequestError('refused', `${peer.id} opens no stream: ${(error as Error).message.slice(0, 200)}`, { cause: error })
+      throw signal.aborted ? error : new KadRequestError('refused', `${peer.id} opens no stream: ${told(error)}`, { cause: error })
     }
   }
 
@@ -195,7 +195,7 @@ export class Libp2pKadClient implements KadClient {
       onReached?.({ rounds: 2, dialled: clock.now() - startedAt })
       return connection
     } catch (error) {
-      throw signal.aborted || error instanceof KadRequestError ? error : new KadRequestError(DECLINED.has((error as Error).name) ? 'declined' : 'unreachable', `${id} cannot be reached: ${(error as Error).message.slice(0, 200)}`, { cause: error })
+      throw signal.aborted || error instanceof KadRequestError ? error : new KadRequestError(DECLINED.has((error as Error | undefined)?.name ?? '') ? 'declined' : 'unreachable', `${id} cannot be reached: ${told(error)}`, { cause: error })
     }
   }
 

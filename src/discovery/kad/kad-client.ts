@@ -65,3 +65,8 @@ export class KadRequestError extends Error {
     this.reason = reason
   }
 }
+
+/** What an error says, in bounds: foreign ones have no message at times */
+export function told (error: unknown): string {
+  return String((error as Error | undefined)?.message ?? error).slice(0, 200)
+}

@@ -1,5 +1,5 @@
 import { Frame } from './frame.ts'
-import { KadRequestError } from './kad-client.ts'
+import { KadRequestError, told } from './kad-client.ts'
 import type { Disclosure } from '../../interface/disclosure.ts'
 import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
 
@@ -118,7 +118,7 @@ export class KadStream {
   }
 
   readonly #onClose = ({ error }: StreamCloseEvent): void => {
-    this.#detach(new KadRequestError('broken', `The stream to ${this.#peer} broke: ${error?.message.slice(0, 200) ?? 'it was closed'}`, { cause: error }))
+    this.#detach(new KadRequestError('broken', `The stream to ${this.#peer} broke: ${error == null ? 'it was closed' : told(error)}`, { cause: error }))
   }
 
   readonly #onEnd = (): void => {

@@ -48,7 +48,9 @@ interface Candidate {
  * the concurrency, and one more peer is asked in its stead (the rule of
  * dht-rpc). The walk is settled as soon as the k nearest candidates have
  * answered, but for those that failed and those that were waited for beyond
- * all patience.
+ * all patience. For each of these one more has to answer: the dead fill the
+ * answers of others, too, which so name fewer of the living. (200 nodes, 30 %
+ * dead: without this, one of the k nearest was missing in 4 of 100 lookups.)
  */
 export class Walk {
   readonly #target: KadKey
@@ -107,11 +109,11 @@ export class Walk {
   next (now: number): KadPeer[] {
     this.#expire(now)
     const running = this.#running(now)
-    const { due, places } = this.#due(now)
+    const { due, counted } = this.#due(now)
 
     // there are not k others, and whoever may name some has been heard
-    if (due.length === 0 && places > 0 && (this.#counts.answered > 0 || running === 0)) {
-      due.push(...this.#candidates.filter(({ state }) => state === 'new').slice(0, places))
+    if (due.length === 0 && counted < this.#params.k && (this.#counts.answered > 0 || running === 0)) {
+      due.push(...this.#candidates.filter(({ state }) => state === 'new').slice(0, this.#params.k - counted))
     }
 
     const room = Math.max(0, Math.min(this.#params.concurrency - running, this.#left))
@@ -166,27 +168,33 @@ export class Walk {
   /** Why the walk is over, undefined while it is not */
   ended (now: number): WalkEnd | undefined {
     this.#expire(now)
-    let places = this.#params.k
+    const { k } = this.#params
+    let answered = 0
+    let gone = 0
     let passed = false
 
-    for (const { state, peer } of this.#candidates) {
-      if (places === 0) {
+    for (const candidate of this.#candidates) {
+      if (answered === k + gone) {
         break
       }
-      if (state === 'asked') {
-        return undefined
-      }
-      if (state === 'answered') {
-        places--
-      } else if (state === 'new' && !this.#timing.dead(peer.id, now)) {
+      if (candidate.state === 'answered') {
+        answered++
+      } else if (candidate.state === 'asked') {
+        // those beyond the k are not waited for any longer than usual
+        if (answered < k || !this.#slow(candidate, now)) {
+          return undefined
+        }
+      } else if (candidate.state === 'new' && !this.#timing.dead(candidate.peer.id, now)) {
         if (this.#left > 0) {
           return undefined
         }
         passed = true
+      } else if (gone < k) {
+        gone++
       }
     }
 
-    if (places === 0) {
+    if (answered >= k) {
       return passed ? 'spent' : 'settled'
     }
 
@@ -220,25 +228,30 @@ export class Walk {
     return this.#params.maxAsked - this.#counts.asked
   }
 
-  /** The unasked among the k nearest of those that may answer in the usual time, and how many more would have a place there */
-  #due (now: number): { due: Candidate[], places: number } {
+  /** The unasked among the nearest of those that may answer in the usual time, and how many these are: k, and one more for each that is gone */
+  #due (now: number): { due: Candidate[], counted: number } {
+    const { k } = this.#params
     const due: Candidate[] = []
-    let places = this.#params.k
+    let counted = 0
+    let gone = 0
 
     for (const candidate of this.#candidates) {
-      if (places === 0) {
+      const { state, peer } = candidate
+
+      if (counted === k + gone) {
         break
       }
-      if (candidate.state === 'new' ? !this.#timing.dead(candidate.peer.id, now) : candidate.state === 'answered' || (candidate.state === 'asked' && !this.#slow(candidate, now))) {
-        places--
-
-        if (candidate.state === 'new') {
-          due.push(candidate)
-        }
+      if (state === 'new' && !this.#timing.dead(peer.id, now)) {
+        counted++
+        due.push(candidate)
+      } else if (state === 'answered' || (state === 'asked' && !this.#slow(candidate, now))) {
+        counted++
+      } else if (state !== 'asked' && gone < k) {
+        gone++
       }
     }
 
-    return { due, places }
+    return { due, counted }
   }
 
   #ask (candidate: Candidate, now: number): KadPeer {

@@ -12,8 +12,8 @@ import type { CID } from 'multiformats/cid'
 
 /** As the network has it: records lie with the twenty nearest */
 export const DEFAULT_K = 20
-/** All of the k nearest at once: kad-dht asks up to a hundred, and any of the k may be the first who names a provider */
-export const DEFAULT_CONCURRENCY = 20
+/** All of the k nearest at once, and those in the stead of a third of them: kad-dht asks up to a hundred, and any of them may be the first who names a provider */
+export const DEFAULT_CONCURRENCY = 30
 /** Three times what a lookup of the public network asks: what is beyond is made up */
 export const DEFAULT_MAX_ASKED = 200
 /** Peers of the table that a walk begins with, times k: they take the places of those of the k that give no answer */

@@ -103,7 +103,8 @@ describe('walk', () => {
 
     expect(told.asked.filter(id => byId.get(id)?.fails != null)).toEqual([])
     expect(told.closest).toEqual(oracle.closest)
-    expect(told.at).toBe(oracle.at)
+    // one more answers for each of them, which takes no longer than usual
+    expect(told.at).toBeLessThanOrEqual(oracle.at + patient.slowAfter(''))
   })
 
   it('asks another in the stead of one that is slow, and takes the answer of the slow one', () => {

@@ -1,54 +1,216 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import all from 'it-all'
 import { CID } from 'multiformats/cid'
 import { sha256 } from 'multiformats/hashes/sha2'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { recordedRequest } from '../recorded-request.ts'
-import { kadNet, walkerOf } from './support/kad-net.ts'
+import { TEST_PROTOCOL, kadNet, walkerOf } from './support/kad-net.ts'
+import { madeUpPeer } from './support/peers.ts'
+import { systemClock } from '../../../src/clock/system-clock.ts'
+import { seededRandom } from '../../../src/clock/random.ts'
 import { compareDistance, kadKey } from '../../../src/discovery/kad/kad-key.ts'
+import { PeerTiming } from '../../../src/discovery/kad/peer-timing.ts'
+import { Walker } from '../../../src/discovery/kad/walker.ts'
+import { WalkFailedError } from '../../../src/discovery/kad/walk-run.ts'
+import { VirtualClock } from '../../../src/testing/virtual-clock.ts'
 import type { KadNode, WalkingNode } from './support/kad-net.ts'
-import type { KadPeer } from '../../../src/discovery/kad/kad-client.ts'
+import type { KadAnswer, KadClient, KadPeer, KadRequestOptions } from '../../../src/discovery/kad/kad-client.ts'
+import type { WalkProgress } from '../../../src/discovery/kad/walk-run.ts'
+import type { Clock } from '../../../src/interface/clock.ts'
 
 async function cidOf (text: string): Promise<CID> {
   return CID.createV1(0x55, await sha256.digest(new TextEncoder().encode(text)))
 }
 
-describe('walker in a net of kad-dht servers', () => {
+const ids = (peers: ReadonlyArray<{ readonly id: string }>): string[] => peers.map(({ id }) => id)
+
+describe('a walker among kad-dht servers', () => {
   let nodes: KadNode[]
   let ours: WalkingNode
 
   beforeAll(async () => {
     nodes = await kadNet(16)
-    ours = await walkerOf(nodes[0] as KadNode)
   }, 60_000)
 
   afterAll(async () => {
-    ours.stop()
     await Promise.all(nodes.map(async node => { await node.stop() }))
   })
 
-  it('finds who provides, and discloses each message', async () => {
-    const cid = await cidOf('one')
-    const provider = nodes[5] as KadNode
-    await provider.libp2p.contentRouting.provide(cid)
-    const { request, entries, controller } = recordedRequest()
-    const found: KadPeer[] = []
-
-    for await (const peer of ours.walker.findProviders(cid, { request, signal: controller.signal })) {
-      found.push(peer)
-    }
-
-    expect(found.map(({ id }) => id)).toEqual([provider.id])
-    expect(found[0]?.addresses.length).toBeGreaterThan(0)
-    expect(entries.map(({ observer }) => observer).sort()).toEqual(nodes.slice(1).map(({ id }) => `p2p:${id}`).sort())
-    expect(new Set(entries.map(({ state }) => state))).toEqual(new Set(['sent']))
+  beforeEach(async () => {
+    ours = await walkerOf(nodes[0] as KadNode)
   })
 
-  it('finds the nearest', async () => {
-    const preimage = new TextEncoder().encode('anything')
-    const { closest, end } = await ours.walker.findClosest(preimage, { signal: AbortSignal.timeout(5_000) })
-    const target = kadKey(preimage)
-    const expected = nodes.slice(1).map(node => node.asPeer()).sort((a, b) => compareDistance(target, a.key, b.key))
+  afterEach(() => {
+    ours.stop()
+  })
 
-    expect(end).toBe('exhausted')
-    expect(closest.map(({ id }) => id)).toEqual(expected.map(({ id }) => id))
+  it('finds who provides, as kad-dht does, and discloses each message', async () => {
+    const cid = await cidOf('one')
+    const first = nodes[0] as KadNode
+    const providers = [nodes[5] as KadNode, nodes[9] as KadNode]
+    await Promise.all(providers.map(async node => { await node.libp2p.contentRouting.provide(cid) }))
+    const { request, entries, controller } = recordedRequest()
+    const found = await all(ours.walker.findProviders(cid, { request, signal: controller.signal }))
+    const theirs = await all(first.libp2p.contentRouting.findProviders(cid, { signal: controller.signal }))
+
+    expect(ids(found).sort()).toEqual(ids(providers).sort())
+    expect(ids(found).sort()).toEqual(theirs.map(({ id }) => id.toString()).sort())
+    expect(found.every(({ addresses }) => addresses.length > 0)).toBe(true)
+    expect(entries.map(({ observer }) => observer).sort()).toEqual(nodes.slice(1).map(({ id }) => `p2p:${id}`).sort())
+    expect(new Set(entries.map(({ state, form, transport, audience }) => `${state} ${form} ${transport} ${audience}`))).toEqual(new Set(['sent multihash dht one']))
+  })
+
+  it('finds the nearest, as kad-dht does, though some are mute and some are gone', async () => {
+    const preimage = new TextEncoder().encode('anything')
+    const target = kadKey(preimage)
+    const [mute, gone] = [nodes[3] as KadNode, nodes[7] as KadNode]
+    await mute.libp2p.unhandle(TEST_PROTOCOL)
+    await mute.libp2p.handle(TEST_PROTOCOL, () => {})
+    await gone.stop()
+    const events: WalkProgress[] = []
+    const { closest, failed, asked } = await ours.walker.findClosest(preimage, { signal: AbortSignal.timeout(20_000), onProgress: event => { events.push(event) } })
+    const live = nodes.slice(1).filter(node => node !== mute && node !== gone).map(node => node.asPeer())
+
+    expect(ids(closest)).toEqual(ids(live.sort((a, b) => compareDistance(target, a.key, b.key))))
+    expect([asked, failed]).toEqual([15, 1])
+    expect(events.filter(({ phase }) => phase === 'late')).toMatchObject([{ peer: mute.id }])
+    expect(events.filter(({ phase }) => phase === 'error')).toMatchObject([{ peer: gone.id, error: { name: 'KadRequestError' } }])
+    expect(ours.timing.dead(mute.id, systemClock.now())).toBe(true)
+    expect(ours.timing.dead(gone.id, systemClock.now())).toBe(true)
+  })
+})
+
+/** Answers as it is told, on whatever clock */
+class Told implements KadClient {
+  readonly asked: string[] = []
+  readonly aborted: string[] = []
+  readonly #clock: Clock
+  readonly #answers: ReadonlyMap<string, { after: number, answer: KadAnswer | Error }>
+
+  constructor (clock: Clock, answers: ReadonlyMap<string, { after: number, answer: KadAnswer | Error }>) {
+    this.#clock = clock
+    this.#answers = answers
+  }
+
+  async findNode (peer: KadPeer, _key: Uint8Array, _disclosure: unknown, { signal, onReached }: KadRequestOptions): Promise<KadAnswer> {
+    const { after, answer } = this.#answers.get(peer.id) ?? { after: Infinity, answer: new Error('never') }
+    this.asked.push(peer.id)
+    onReached?.({ rounds: 2 })
+    signal.addEventListener('abort', () => { this.aborted.push(peer.id) })
+    await this.#clock.sleep(after, { signal })
+
+    if (answer instanceof Error) {
+      throw answer
+    }
+    return answer
+  }
+
+  async getProviders (peer: KadPeer, multihash: Uint8Array, disclosure: unknown, options: KadRequestOptions): Promise<KadAnswer> {
+    return this.findNode(peer, multihash, disclosure, options)
+  }
+
+  async addProvider (): Promise<void> {}
+}
+
+describe('a walk under way', () => {
+  const random = seededRandom(9)
+  const [a, b, c, provider] = Array.from({ length: 4 }, () => madeUpPeer(random)) as [KadPeer, KadPeer, KadPeer, KadPeer]
+  const bare = { ...provider, addresses: [] }
+  const empty: KadAnswer = { closer: [], providers: [], skipped: 0 }
+
+  function walkerAmong (answers: Array<[KadPeer, number, KadAnswer | Error]>, table = answers.map(([peer]) => peer)): { walker: Walker, client: Told, clock: VirtualClock, timing: PeerTiming } {
+    const clock = new VirtualClock()
+    const client = new Told(clock, new Map(answers.map(([{ id }, after, answer]) => [id, { after, answer }])))
+    const timing = new PeerTiming()
+    return { walker: new Walker({ clock, client, table: { nearest: () => table }, timing }), client, clock, timing }
+  }
+
+  it('names providers as soon as somebody does, and again when an address is known', async () => {
+    const { walker, clock } = walkerAmong([[a, 10, { ...empty, providers: [bare] }], [b, 50, { ...empty, providers: [provider, bare] }], [c, 300, { ...empty, providers: [provider] }]])
+    const { request, controller } = recordedRequest({ clock })
+    const times: Array<[number, number]> = []
+
+    await clock.run((async () => {
+      for await (const { addresses } of walker.findProviders(await cidOf('x'), { request, signal: controller.signal })) {
+        times.push([clock.now(), addresses.length])
+      }
+    })())
+
+    expect(times).toEqual([[10, 0], [50, 1]])
+    expect(clock.now()).toBe(300)
+    expect(clock.pending).toBe(0)
+  })
+
+  it('takes back what is still asked when its reader leaves', async () => {
+    const { walker, clock, client } = walkerAmong([[a, 10, { ...empty, providers: [provider] }], [b, Infinity, empty], [c, Infinity, empty]])
+    const { request, controller } = recordedRequest({ clock })
+    const found = walker.findProviders(await cidOf('x'), { request, signal: controller.signal })
+
+    expect((await clock.run(found.next())).value).toEqual(provider)
+    await found.return()
+    expect(client.aborted.sort()).toEqual(ids([b, c]).sort())
+    await clock.advance(0)
+    expect(clock.pending).toBe(0)
+  })
+
+  it('ends with the signal, at once', async () => {
+    const { walker, clock, client } = walkerAmong([[a, Infinity, empty]])
+    const controller = new AbortController()
+    const result = walker.findClosest(a.key, { signal: controller.signal })
+    controller.abort(new Error('enough'))
+
+    await expect(result).rejects.toThrow('enough')
+    expect(client.aborted).toEqual([a.id])
+    await expect(walker.findClosest(a.key, { signal: controller.signal })).rejects.toThrow('enough')
+    expect(client.asked).toEqual([a.id])
+    await clock.advance(0)
+    expect(clock.pending).toBe(0)
+  })
+
+  it('says why nobody was found', async () => {
+    const { walker, clock } = walkerAmong([[a, 10, new Error('no route')], [b, 20, new Error('broken')]])
+    const { request, controller } = recordedRequest({ clock })
+
+    await expect(clock.run(all(walker.findProviders(await cidOf('x'), { request, signal: controller.signal })))).rejects.toMatchObject({
+      name: 'WalkFailedError',
+      message: 'The lookup failed: none of 2 peers of the DHT answered',
+      errors: [{ message: 'no route' }, { message: 'broken' }]
+    })
+    await expect(walkerAmong([]).walker.findClosest(a.key, { signal: controller.signal })).rejects.toThrow('no peer of the DHT is known')
+  })
+
+  it('gives up those who never answer although nobody else does', async () => {
+    const { walker, clock, client, timing } = walkerAmong([[a, Infinity, empty]])
+
+    const failure: unknown = await clock.run(walker.findClosest(a.key, { signal: new AbortController().signal }).catch((error: unknown) => error))
+
+    expect(failure).toBeInstanceOf(WalkFailedError)
+    expect((failure as WalkFailedError).errors.map(({ name }: Error) => name)).toEqual(['TimeoutError'])
+    expect(client.aborted).toEqual([a.id])
+    // nobody else answered: it may be us
+    expect(timing.silent).toBe(0)
+  })
+
+  it('waits for the dead once, and then no more', async () => {
+    const dead = Array.from({ length: 6 }, () => madeUpPeer(random))
+    const live = Array.from({ length: 30 }, () => madeUpPeer(random))
+    const { walker, clock, client } = walkerAmong([...dead.map((peer): [KadPeer, number, KadAnswer] => [peer, Infinity, empty]), ...live.map((peer, i): [KadPeer, number, KadAnswer] => [peer, 100 + i, empty])])
+    const { signal } = new AbortController()
+    const first = await clock.run(walker.findClosest(dead[0]?.key as Uint8Array, { signal }))
+    client.asked.length = 0
+    const second = await clock.run(walker.findClosest(dead[0]?.key as Uint8Array, { signal }))
+
+    expect(first.closest).toEqual(second.closest)
+    expect(first.took).toBeGreaterThanOrEqual(500)
+    expect(second.took).toBeLessThanOrEqual(130)
+    expect(client.asked.filter(id => ids(dead).includes(id))).toEqual([])
+    expect(second.passedOver).toBeGreaterThan(0)
+  })
+
+  it('tells its reader and its story when `onProgress` throws', async () => {
+    const { walker, clock } = walkerAmong([[a, 10, empty]])
+    const result = walker.findClosest(a.key, { signal: new AbortController().signal, onProgress: ({ phase }) => { if (phase === 'answer') { throw new Error('mine') } } })
+
+    await expect(clock.run(result)).rejects.toThrow('mine')
+    expect(clock.pending).toBe(0)
   })
 })

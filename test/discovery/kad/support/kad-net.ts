@@ -14,7 +14,7 @@ import { Walker } from '../../../../src/discovery/kad/walker.ts'
 import { silentLogger } from '../../../../src/testing/silent-logger.ts'
 import type { KadPeer } from '../../../../src/discovery/kad/kad-client.ts'
 import type { KadConnections } from '../../../../src/discovery/kad/kad-client-egress.ts'
-import type { Libp2p, Libp2pEvents, PeerStore, TypedEventTarget } from '@libp2p/interface'
+import type { Libp2p, Libp2pEvents, PeerId, PeerStore, TypedEventTarget } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
 
 /** Nobody outside of the test speaks it */
@@ -62,25 +62,31 @@ export async function kadNode (options: { protocol?: string } = {}): Promise<Kad
   }
 }
 
-/** So many nodes, of which all know all when it resolves */
+/** So many nodes. The first knows all others, each of the others those next to it. */
 export async function kadNet (count: number): Promise<KadNode[]> {
   const nodes = await Promise.all(Array.from({ length: count }, async () => kadNode()))
 
-  for (const [i, a] of nodes.entries()) {
-    await Promise.all(nodes.slice(i + 1).map(async b => a.libp2p.dial(b.libp2p.getMultiaddrs())))
+  for (const [i, node] of nodes.entries()) {
+    const known = i === 0 ? nodes.slice(1) : [1, 2, 3].map(step => nodes[(i + step) % count] as KadNode)
+    await Promise.all(known.map(async other => { await introduce(node, other) }))
   }
 
-  await Promise.all(nodes.map(async node => { await tagged(node, count - 1) }))
   return nodes
 }
 
-/** Resolves as soon as the table of a node has so many peers */
-async function tagged (node: KadNode, count: number): Promise<void> {
-  const { peerStore, events } = node.libp2p.services.components
-  const known = async (): Promise<number> => (await peerStore.all({ filters: [({ tags }) => tags.has('kad-peer')] })).length
+/** Not in the types: the table of a kad-dht */
+interface HasTable {
+  readonly routingTable: { find (peer: PeerId): Promise<PeerId | undefined>, add (peer: PeerId): Promise<void> }
+}
 
-  while (await known() < count) {
-    await new Promise<void>(resolve => { events.addEventListener('peer:update', () => { resolve() }, { once: true }) })
+/** Resolves when kad-dht has the other one in its table: it asks it first whether it is there, and may have to ask again */
+async function introduce (node: KadNode, other: KadNode): Promise<void> {
+  const { routingTable } = node.libp2p.services.dht as unknown as HasTable
+  const { peerId } = other.libp2p
+  await node.libp2p.dial(other.libp2p.getMultiaddrs())
+
+  while (await routingTable.find(peerId) == null) {
+    await routingTable.add(peerId)
   }
 }
 

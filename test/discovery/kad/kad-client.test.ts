@@ -1,0 +1,200 @@
+import { concat } from 'uint8arrays/concat'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { recordedRequest } from '../recorded-request.ts'
+import { TEST_PROTOCOL, kadNode } from './support/kad-net.ts'
+import { madeUpPeer } from './support/peers.ts'
+import { seededRandom } from '../../../src/clock/random.ts'
+import { systemClock } from '../../../src/clock/system-clock.ts'
+import { Libp2pKadClient } from '../../../src/discovery/kad/kad-client-egress.ts'
+import { silentLogger } from '../../../src/testing/silent-logger.ts'
+import type { KadNode } from './support/kad-net.ts'
+import type { Reach } from '../../../src/discovery/kad/kad-client.ts'
+import type { Disclosure, DisclosureEntry } from '../../../src/interface/disclosure.ts'
+import type { Stream } from '@libp2p/interface'
+
+const KEY = Uint8Array.from([0x12, 0x20, ...new Uint8Array(32).fill(9)])
+const OTHER = '/portolan-test/other/1.0.0'
+/** An empty answer to GET_PROVIDERS, behind its length */
+const EMPTY = Uint8Array.of(2, 8, 3)
+
+describe('a client of the DHT', () => {
+  let server: KadNode
+  let ours: KadNode
+  let client: Libp2pKadClient
+  let answer: (stream: Stream, question: number) => void
+  let opened: Stream[]
+
+  beforeAll(async () => {
+    [server, ours] = await Promise.all([kadNode(), kadNode({ protocol: '/portolan-test/unused/1.0.0' })])
+    await server.libp2p.handle(OTHER, stream => {
+      let questions = 0
+      opened.push(stream)
+      stream.addEventListener('message', () => { answer(stream, ++questions) })
+    })
+  })
+
+  afterAll(async () => {
+    await Promise.all([server.stop(), ours.stop()])
+  })
+
+  beforeEach(() => {
+    opened = []
+    answer = stream => { stream.send(EMPTY) }
+    client = clientOf(OTHER)
+  })
+
+  afterEach(() => {
+    client.stop()
+  })
+
+  function clientOf (protocol: string): Libp2pKadClient {
+    const { connectionManager } = ours.libp2p.services.components
+    return new Libp2pKadClient({ clock: systemClock, logger: silentLogger, connectionManager, self: ours.id }, { protocol })
+  }
+
+  function disclosed (): { disclosure: Disclosure, entries: DisclosureEntry[], controller: AbortController } {
+    const { request, entries, controller } = recordedRequest()
+    return { disclosure: request.disclose({ observer: `p2p:${server.id}`, form: 'multihash', transport: 'dht', audience: 'one' }), entries, controller }
+  }
+
+  async function ask (on = client, peer = server.asPeer()): Promise<{ outcome: string, state: string, reach: Reach[] }> {
+    const { disclosure, controller } = disclosed()
+    const reach: Reach[] = []
+
+    const outcome = await on.getProviders(peer, KEY, disclosure, { signal: controller.signal, onReached: how => { reach.push(how) } })
+      .then(({ closer, providers }) => `${closer.length} ${providers.length}`, (error: Error & { reason?: string }) => `${error.name} ${error.reason}`)
+    return { outcome, state: disclosure.state, reach }
+  }
+
+  it('dials, then opens a stream, then asks again on it', async () => {
+    await ours.libp2p.hangUp(server.libp2p.peerId)
+    const answers = [await ask(), await ask()]
+
+    expect(answers.map(({ outcome, state }) => `${outcome} ${state}`)).toEqual(['0 0 sent', '0 0 sent'])
+    expect(answers.map(({ reach }) => reach)).toEqual([[{ rounds: 2, dialled: expect.any(Number) as number }], [{ rounds: 1 }]])
+    expect([opened.length, client.resting]).toEqual([1, 1])
+  })
+
+  it('says in time that a peer is there already', async () => {
+    await ask()
+    const { disclosure, controller } = disclosed()
+    let reach: Reach | undefined
+    const asked = client.getProviders(server.asPeer(), KEY, disclosure, { signal: controller.signal, onReached: how => { reach = how } })
+
+    expect(reach).toEqual({ rounds: 1 })
+    await asked
+  })
+
+  it('opens another stream when the one that rested has ended', async () => {
+    answer = (stream, question) => {
+      if (question === 1) {
+        stream.send(EMPTY)
+      } else {
+        stream.abort(new Error('enough'))
+      }
+    }
+
+    expect((await ask()).state).toBe('sent')
+    expect(await ask()).toMatchObject({ outcome: '0 0', state: 'sent', reach: [{ rounds: 1 }, { rounds: 2 }] })
+    expect(opened).toHaveLength(2)
+  })
+
+  it('asks nothing more on a stream over which more was said than asked', async () => {
+    answer = stream => { stream.send(concat([EMPTY, EMPTY])) }
+
+    expect((await ask()).outcome).toBe('0 0')
+    expect(client.resting).toBe(0)
+  })
+
+  it.each([
+    ['garbage', Uint8Array.of(3, 255, 255, 255), 'KadMessageError truncated'],
+    ['an answer to something else', Uint8Array.of(2, 8, 4), 'KadMessageError type'],
+    ['a length beyond bounds', Uint8Array.of(255, 255, 255, 127), 'KadMessageError too-large'],
+    ['a length without end', new Uint8Array(12).fill(128), 'KadMessageError varint']
+  ])('names what is wrong with %s', async (_, bytes, outcome) => {
+    answer = stream => { stream.send(bytes) }
+
+    expect(await ask()).toMatchObject({ outcome })
+    expect(client.resting).toBe(outcome.endsWith('varint') || outcome.endsWith('large') ? 0 : 1)
+  })
+
+  it('tells a stream that breaks before its answer', async () => {
+    answer = stream => { stream.abort(new Error('no')) }
+    expect(await ask()).toMatchObject({ outcome: 'KadRequestError broken', state: 'unknown' })
+  })
+
+  it('tells a stream that ends before its answer', async () => {
+    answer = stream => { stream.close().catch(() => {}) }
+    expect(await ask()).toMatchObject({ outcome: 'KadRequestError broken', state: 'unknown' })
+  })
+
+  it('tells a peer that does not speak the protocol, and has told it nothing', async () => {
+    const another = clientOf('/portolan-test/nobody/1.0.0')
+    expect(await ask(another)).toMatchObject({ outcome: 'KadRequestError refused', state: 'not-sent' })
+    another.stop()
+  })
+
+  it('tells a peer that is not there, and looks nobody up who has no address', async () => {
+    const random = seededRandom(5)
+
+    expect(await ask(client, madeUpPeer(random, ['/ip4/127.0.0.1/tcp/1']))).toMatchObject({ outcome: 'KadRequestError unreachable', state: 'not-sent', reach: [] })
+    expect(await ask(client, madeUpPeer(random, []))).toMatchObject({ outcome: 'KadRequestError unreachable', state: 'not-sent', reach: [] })
+    expect(await ask(client, { ...madeUpPeer(random), id: 'nonsense' })).toMatchObject({ outcome: 'KadRequestError unreachable', state: 'not-sent' })
+  })
+
+  it('ends with its signal although nobody answers', async () => {
+    const asked = Promise.withResolvers<void>()
+    answer = () => { asked.resolve() }
+    const { disclosure, controller } = disclosed()
+    const pending = client.getProviders(server.asPeer(), KEY, disclosure, { signal: controller.signal })
+    await asked.promise
+    controller.abort(new Error('over'))
+
+    await expect(pending).rejects.toThrow('over')
+    expect(disclosure.state).toBe('sent')
+    await expect(client.getProviders(server.asPeer(), KEY, disclosed().disclosure, { signal: controller.signal })).rejects.toThrow('over')
+  })
+
+  it('ends everything when it is stopped', async () => {
+    await ask()
+    const asked = Promise.withResolvers<void>()
+    answer = () => { asked.resolve() }
+    const pending = ask()
+    await asked.promise
+    client.stop()
+
+    expect(await pending).toMatchObject({ outcome: 'KadRequestError broken' })
+    expect(client.resting).toBe(0)
+    expect(await ask()).toMatchObject({ outcome: 'KadRequestError broken', state: 'not-sent' })
+    client.start()
+    answer = stream => { stream.send(EMPTY) }
+    expect(await ask()).toMatchObject({ outcome: '0 0' })
+  })
+
+  it('tells kad-dht who provides, and knows that it was taken', async () => {
+    const dht = clientOf(TEST_PROTOCOL)
+    const self = { id: ours.id, addresses: ['/ip4/127.0.0.1/tcp/9'] }
+    const { disclosure, controller } = disclosed()
+    await dht.addProvider(server.asPeer(), KEY, self, disclosure, { signal: controller.signal })
+    expect(disclosure.state).toBe('sent')
+
+    // whoever asks is left out, so another one asks
+    const another = new Libp2pKadClient({ clock: systemClock, logger: silentLogger, connectionManager: ours.libp2p.services.components.connectionManager, self: 'another' }, { protocol: TEST_PROTOCOL })
+    const { providers } = await another.getProviders(server.asPeer(), KEY, disclosed().disclosure, { signal: controller.signal })
+    expect(providers.map(({ id }) => id)).toEqual([ours.id])
+    expect(providers[0]?.addresses).toContain('/ip4/127.0.0.1/tcp/9')
+    expect(dht.resting).toBe(1)
+    dht.stop()
+    another.stop()
+  })
+
+  it('passes on no address that may not be used', async () => {
+    const dht = new Libp2pKadClient({ clock: systemClock, logger: silentLogger, connectionManager: ours.libp2p.services.components.connectionManager, self: 'another' }, { protocol: TEST_PROTOCOL, usable: () => false })
+    const { controller, disclosure } = disclosed()
+    await dht.addProvider(server.asPeer(), KEY, { id: ours.id, addresses: ['/ip4/127.0.0.1/tcp/9'] }, disclosure, { signal: controller.signal })
+    const { providers } = await dht.getProviders(server.asPeer(), KEY, disclosed().disclosure, { signal: controller.signal })
+
+    expect(providers.map(({ id, addresses }) => [id, addresses])).toEqual([[ours.id, []]])
+    dht.stop()
+  })
+})
