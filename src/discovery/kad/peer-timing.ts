@@ -13,11 +13,11 @@ const USUAL = 0.85
 /** Nearly all: were it less, one of the k nearest would be given up in every other lookup */
 const NEARLY_ALL = 0.99
 /** Times what nearly all took: the slowest of thousands is slower than the slowest of the last hundred */
-const MARGIN = 1.5
+const MARGIN = 1.3
 /** With few samples the slowest is yet to come: that much more, divided by their number */
-const DOUBT = 8
+const DOUBT = 5
 /** Milliseconds: nobody is given up for a collection of garbage, theirs or ours */
-const MIN_PATIENCE = 500
+const MIN_PATIENCE = 400
 /** Milliseconds: whoever has answered before is there, most likely; so long takes the first retransmission of TCP where nothing was measured (RFC 6298) */
 const KNOWN_PATIENCE = 1_000
 /** Whoever never answered is not waited for longer than for the middle one: the others take that long anyway, and until they are done its answer counts */

@@ -41,7 +41,7 @@ describe('peer timing', () => {
     const timing = experienced()
 
     expect(timing.slowAfter('near', { rounds: 2, dialled: 90 })).toBeCloseTo(60, -1)
-    expect(timing.patience('near', { rounds: 2, dialled: 90 })).toBe(500)
+    expect(timing.patience('near', { rounds: 2, dialled: 90 })).toBe(400)
     expect(timing.patience('far', { rounds: 2, dialled: 900 })).toBeGreaterThan(600)
   })
 
