@@ -8,6 +8,7 @@ import { contentRoutingOptions } from './config/content-routing-options.ts'
 import { askedPeersSource } from './discovery/asked-peers.ts'
 import { connectedPeersSource } from './discovery/connected-peers.ts'
 import { heliaRoutingSource } from './discovery/helia-routing-egress.ts'
+import { discoverySource } from './discovery/dht-source.ts'
 import { libp2pProviding, libp2pRoutingSource } from './discovery/libp2p-routing-egress.ts'
 import { namedProvidersSource } from './discovery/named-providers.ts'
 import { providing } from './discovery/provide-egress.ts'
@@ -38,6 +39,7 @@ import type { BlockVerifier } from './block/verify.ts'
 import type { AdoptedBrokerInit } from './exchange/broker/broker-egress.ts'
 import type { ContentRoutingOptions } from './config/content-routing-options.ts'
 import type { ConnectedLibp2p } from './discovery/connected-libp2p.ts'
+import type { EnhancedDHTDiscovery } from './discovery/enhanced-dht-discovery.ts'
 import type { HasContentRouting } from './discovery/libp2p-routing-egress.ts'
 import type { Provides } from './discovery/provide-egress.ts'
 import type { RecordFilter } from './discovery/routers/delegated-records.ts'
@@ -225,8 +227,16 @@ export function composeContentRouting (parts: CompositionParts, init: ContentRou
 
 export type WrapHelia = <H extends Helia>(helia: H, init?: ContentRoutingOptions) => H & { contentRouting: HeliaContentRouting }
 
+export interface HeliaPlatform extends Pick<CompositionParts, 'names' | 'usable' | 'clock' | 'random' | 'ledger' | 'verifier'> {
+  /**
+   * The discovery of a node that has no other routers than libp2p's: asked in
+   * their place. May throw while the node has not started.
+   */
+  readonly discovery?: () => Pick<EnhancedDHTDiscovery, 'source'> | undefined
+}
+
 /** The Helia mixin over a platform's HTTP transport */
-export function heliaMixin (transport: TransportFactory, platform: Pick<CompositionParts, 'names' | 'usable' | 'clock' | 'random' | 'ledger' | 'verifier'> = {}): WrapHelia {
+export function heliaMixin (transport: TransportFactory, { discovery, ...platform }: HeliaPlatform = {}): WrapHelia {
   return (helia, init = {}) => {
     const { logger, metrics } = helia
     const { store, cache } = heliaSeams(helia)
@@ -240,7 +250,7 @@ export function heliaMixin (transport: TransportFactory, platform: Pick<Composit
       store: cache ?? store as LocalStore,
       provide: providing('helia', () => helia.routing as Provides),
       sources: ({ clock, policy, connected }) => [
-        heliaRoutingSource(() => helia.routing, { logger, clock, policy }),
+        discovery == null ? heliaRoutingSource(() => helia.routing, { logger, clock, policy }) : discoverySource(() => discovery()?.source),
         ...connected(() => (helia as { libp2p?: ConnectedLibp2p }).libp2p)
       ]
     }, init)

@@ -23,6 +23,7 @@ import type { SharedTierFactory } from './cache/shared/shared-tier.ts'
 import type { ContentRoutingOptions } from './config/content-routing-options.ts'
 import type { Libp2pInit } from './config/libp2p-options.ts'
 import type { NodeStore } from './config/store.ts'
+import type { EnhancedDHTDiscovery } from './discovery/enhanced-dht-discovery.ts'
 import type { RecordFilter } from './discovery/routers/delegated-records.ts'
 import type { HeliaContentRouting } from './helia/helia-routing.ts'
 import type { BlockCache, LocalStore } from './interface/cache.ts'
@@ -61,6 +62,8 @@ export interface Portolan extends AsyncDisposable {
   /** There once the node has started */
   readonly libp2p: Libp2p
   readonly contentRouting: HeliaContentRouting
+  /** Lookups in the DHT, and what they found: while the node runs, where peers to join one through (bootstrap) were named */
+  readonly discovery?: EnhancedDHTDiscovery
   /** The raw store under Helia */
   readonly store: LocalStore
   /** The same, where the blocks are in a directory; absent in memory. Open while the node runs */
@@ -124,7 +127,8 @@ class Node implements Portolan {
       verifier: this.verifier,
       ledger: nullLedger,
       names: { resolve: systemResolve, resolveText: systemResolveText, pinned: true },
-      usable: init.bitswap === 'off' ? OVER_HTTP : OVER_TCP_OR_HTTP
+      usable: init.bitswap === 'off' ? OVER_HTTP : OVER_TCP_OR_HTTP,
+      discovery: () => this.discovery
     })
     const light = createHeliaLight({ blockstore, datastore, logger, metrics, hashers: this.verifier.hashers() })
     this.helia = mixin(withLibp2pLight(light, this.#libp2p), { ...routing, mode })
@@ -141,6 +145,10 @@ class Node implements Portolan {
 
   get contentRouting (): HeliaContentRouting {
     return this.helia.contentRouting
+  }
+
+  get discovery (): EnhancedDHTDiscovery | undefined {
+    return this.helia.status === 'started' ? this.helia.libp2p.services.discovery as unknown as EnhancedDHTDiscovery | undefined : undefined
   }
 
   get store (): LocalStore {

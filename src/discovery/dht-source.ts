@@ -12,8 +12,8 @@ import type { CID } from 'multiformats/cid'
 export interface DHTSourceComponents {
   readonly logger: ComponentLogger
   readonly walker: { findProviders (cid: CID, options: WalkOptions & { readonly request: Request }): AsyncIterable<KadPeer> }
-  /** Peers to begin with: without any the DHT is not asked */
-  readonly table: { readonly size: number }
+  /** Whether there is anybody to begin with; a node that has just started may have to wait for them */
+  joined (signal: AbortSignal): Promise<boolean>
   readonly policy?: AddressPolicy
 }
 
@@ -23,14 +23,14 @@ const NAME = 'dht'
  * Who says in the DHT that they have a block. It is for later: some twenty peers
  * learn of each lookup, of a router that was named only that one.
  */
-export function dhtSource ({ walker, table, policy, logger }: DHTSourceComponents): ProviderSource {
+export function dhtSource ({ walker, joined, policy, logger }: DHTSourceComponents): ProviderSource {
   const log = logger.forComponent('portolan:discovery:dht')
 
   return {
     name: NAME,
     later: true,
     async * find ({ cid }, request) {
-      if (table.size === 0) {
+      if (!await joined(request.signal)) {
         return
       }
       for await (const peer of walker.findProviders(cid, { request, signal: request.signal })) {
@@ -38,6 +38,20 @@ export function dhtSource ({ walker, table, policy, logger }: DHTSourceComponent
         if (provider != null) {
           yield provider
         }
+      }
+    }
+  }
+}
+
+/** The same, of a service that is there once the node has started */
+export function discoverySource (getDiscovery: () => Pick<ProviderSource, 'find'> | undefined): ProviderSource {
+  return {
+    name: NAME,
+    later: true,
+    async * find (want, request) {
+      const discovery = getDiscovery()
+      if (discovery != null) {
+        yield * discovery.find(want, request)
       }
     }
   }

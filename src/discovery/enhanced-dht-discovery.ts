@@ -59,6 +59,8 @@ export interface DiscoveryStats {
 const SAVE_INTERVAL = 60_000
 /** Loaded within this, in ms, or not at all */
 const LOAD_TIMEOUT = 10_000
+/** Milliseconds after the start in which a lookup waits for the first peer: a dial and its identify, some times over */
+const JOINING = 10_000
 /** Whom a refresh asks: each names twenty of the bucket, so eight of them know nearly all of it */
 const REFRESH_WIDTH = 8
 
@@ -80,6 +82,7 @@ export class EnhancedDHTDiscovery implements Startable {
   readonly #recorded: RecordedSource
   readonly #keeper?: EntryKeeper
   #isRunning = false
+  #startedAt = 0
   #cancelSave: () => void = () => {}
 
   constructor (components: EnhancedDHTDiscoveryComponents, init: EnhancedDHTDiscoveryInit = {}) {
@@ -101,7 +104,7 @@ export class EnhancedDHTDiscovery implements Startable {
       source: dhtSource({
         logger,
         policy: init.policy,
-        table: this.#table,
+        joined: async signal => this.#joined(signal),
         walker: {
           findProviders: (cid, options) => {
             this.#refresh.walked(kadKey(cid.multihash.bytes))
@@ -122,6 +125,7 @@ export class EnhancedDHTDiscovery implements Startable {
       return
     }
     this.#isRunning = true
+    this.#startedAt = this.#components.clock.now()
     this.#client.start()
     this.#refresh.start()
     await Promise.all([
@@ -160,6 +164,34 @@ export class EnhancedDHTDiscovery implements Startable {
   stats (): DiscoveryStats {
     const { buckets, ...refreshes } = this.#refresh.stats()
     return { peers: this.#table.size, silent: this.#timing.silent, lookups: this.#recorded.stats(), records: this.#records.size, buckets, refreshes }
+  }
+
+  async #joined (signal: AbortSignal): Promise<boolean> {
+    const { clock, events } = this.#components
+    const left = this.#startedAt + JOINING - clock.now()
+
+    if (this.#table.size > 0 || left <= 0 || !this.#isRunning) {
+      return this.#table.size > 0 && this.#isRunning
+    }
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const onUpdate = (): void => {
+      if (this.#table.size > 0) {
+        resolve()
+      }
+    }
+    const onAbort = (): void => { resolve() }
+    const cancel = clock.schedule(left, resolve)
+
+    events.addEventListener('peer:update', onUpdate)
+    signal.addEventListener('abort', onAbort)
+    try {
+      await promise
+    } finally {
+      cancel()
+      events.removeEventListener('peer:update', onUpdate)
+      signal.removeEventListener('abort', onAbort)
+    }
+    return this.#table.size > 0 && !signal.aborted
   }
 
   #saveLater (): void {

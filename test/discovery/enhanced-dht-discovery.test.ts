@@ -7,9 +7,11 @@ import { seededRandom } from '../../src/clock/random.ts'
 import { systemClock } from '../../src/clock/system-clock.ts'
 import { EnhancedDHTDiscovery } from '../../src/discovery/enhanced-dht-discovery.ts'
 import { silentLogger } from '../../src/testing/silent-logger.ts'
+import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 import { TEST_PROTOCOL, kadNet, kadNode } from './kad/support/kad-net.ts'
 import { recordedRequest } from './recorded-request.ts'
 import type { KadNode } from './kad/support/kad-net.ts'
+import type { Clock } from '../../src/interface/clock.ts'
 import type { BlockKey } from '../../src/interface/provider.ts'
 
 async function wantOf (text: string): Promise<{ cid: CID, key: BlockKey }> {
@@ -17,8 +19,8 @@ async function wantOf (text: string): Promise<{ cid: CID, key: BlockKey }> {
   return { cid, key: blockKey(cid) }
 }
 
-function discoveryOn ({ libp2p }: KadNode, datastore = new MemoryDatastore()): EnhancedDHTDiscovery {
-  return new EnhancedDHTDiscovery({ ...libp2p.services.components, peerId: libp2p.peerId, datastore, logger: silentLogger, clock: systemClock, random: seededRandom(1) }, { protocol: TEST_PROTOCOL })
+function discoveryOn ({ libp2p }: KadNode, datastore = new MemoryDatastore(), clock: Clock = systemClock): EnhancedDHTDiscovery {
+  return new EnhancedDHTDiscovery({ ...libp2p.services.components, peerId: libp2p.peerId, datastore, logger: silentLogger, clock, random: seededRandom(1) }, { protocol: TEST_PROTOCOL })
 }
 
 async function found (discovery: EnhancedDHTDiscovery, want: { cid: CID, key: BlockKey }): Promise<{ ids: string[], asked: number }> {
@@ -65,7 +67,7 @@ describe('discovery on a libp2p node beside kad-dht', () => {
   })
 
   it('counts a lookup as a refresh of its bucket', async () => {
-    const discovery = discoveryOn(nodes[2] as KadNode)
+    const discovery = discoveryOn(nodes[0] as KadNode)
     await discovery.start()
     expect(discovery.stats().buckets.every(({ walkedAgo }) => walkedAgo == null)).toBe(true)
     for (let i = 0; i < 20; i++) {
@@ -76,7 +78,7 @@ describe('discovery on a libp2p node beside kad-dht', () => {
   })
 
   it('starts and stops by hand, in any order', async () => {
-    const discovery = discoveryOn(nodes[3] as KadNode)
+    const discovery = discoveryOn(nodes[0] as KadNode)
     await discovery.stop()
     await Promise.all([discovery.start(), discovery.start()])
     expect(discovery.isStarted()).toBe(true)
@@ -90,10 +92,32 @@ describe('discovery on a libp2p node beside kad-dht', () => {
 
   it('asks nobody where there is no DHT', async () => {
     const alone = await kadNode()
-    const discovery = discoveryOn(alone)
+    const clock = new VirtualClock()
+    const discovery = discoveryOn(alone, new MemoryDatastore(), clock)
     await discovery.start()
-    expect(await found(discovery, await wantOf('one'))).toEqual({ ids: [], asked: 0 })
+    // for as long as somebody may still turn up
+    const waiting = found(discovery, await wantOf('one'))
+    await clock.run(clock.sleep(9_000))
+    expect(await Promise.race([waiting, Promise.resolve('waits')])).toBe('waits')
+    await clock.run(clock.sleep(1_001))
+    expect(await waiting).toEqual({ ids: [], asked: 0 })
+    expect(await found(discovery, await wantOf('two'))).toEqual({ ids: [], asked: 0 })
     await discovery.stop()
+    expect(clock.pending).toBe(0)
     await alone.stop()
+  })
+
+  it('waits for the first peer of a node that has just started', async () => {
+    const [server, provider] = nodes as [KadNode, KadNode]
+    const want = await wantOf('three')
+    await provider.libp2p.contentRouting.provide(want.cid)
+    const fresh = await kadNode()
+    const discovery = discoveryOn(fresh)
+    await discovery.start()
+    const waiting = found(discovery, want)
+    await fresh.libp2p.dial(server.libp2p.getMultiaddrs())
+    expect((await waiting).ids).toEqual([`p2p:${provider.id}`])
+    await discovery.stop()
+    await fresh.stop()
   })
 })
