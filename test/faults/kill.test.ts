@@ -13,6 +13,8 @@ import type { BusyInit } from './support/busy-process.ts'
 const KILLS = Number(process.env.PORTOLAN_KILLS ?? 50)
 const SEED = Number(process.env.PORTOLAN_SEED ?? Date.now() % 100_000)
 const NUMBERS_A_CYCLE = 100_000
+/** An evening says how far it is */
+const TOLD_EVERY = 100
 /** Twice as many at most are looked for in each cycle */
 const GONE_CHECKED = 200
 /** Long enough for a process to start, a cache to open and its blocks to be read on a busy machine */
@@ -75,6 +77,9 @@ it(`${KILLS} times kill -9: opens every time, serves no wrong byte, has all that
           gone.add(number)
           seen.deletes++
         }
+      }
+      if (cycle > 0 && cycle % TOLD_EVERY === 0) {
+        console.log(`${cycle} kills, ${seen.duringOpen} of them while it opened; ${seen.puts} puts and ${seen.deletes} deletes acknowledged, none lost, no wrong byte`)
       }
     }
     seen.bytes = await sizeOf(path)
