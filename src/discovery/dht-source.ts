@@ -11,7 +11,8 @@ import type { CID } from 'multiformats/cid'
 
 export interface DHTSourceComponents {
   readonly logger: ComponentLogger
-  readonly walker: { findProviders (cid: CID, options: WalkOptions & { readonly request: Request }): AsyncIterable<KadPeer> }
+  /** Everybody in the DHT who says that somebody has it, and discloses each question */
+  walk (cid: CID, options: WalkOptions & { readonly request: Request }): AsyncIterable<KadPeer>
   /** Whether there is anybody to begin with; a node that has just started may have to wait for them */
   joined (signal: AbortSignal): Promise<boolean>
   readonly policy?: AddressPolicy
@@ -23,7 +24,7 @@ const NAME = 'dht'
  * Who says in the DHT that they have a block. It is for later: some twenty peers
  * learn of each lookup, of a router that was named only that one.
  */
-export function dhtSource ({ walker, joined, policy, logger }: DHTSourceComponents): ProviderSource {
+export function dhtSource ({ walk, joined, policy, logger }: DHTSourceComponents): ProviderSource {
   const log = logger.forComponent('portolan:discovery:dht')
 
   return {
@@ -33,7 +34,7 @@ export function dhtSource ({ walker, joined, policy, logger }: DHTSourceComponen
       if (!await joined(request.signal)) {
         return
       }
-      for await (const peer of walker.findProviders(cid, { request, signal: request.signal })) {
+      for await (const peer of walk(cid, { request, signal: request.signal })) {
         const provider = toProvider(peer, policy, log)
         if (provider != null) {
           yield provider

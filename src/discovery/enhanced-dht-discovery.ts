@@ -14,12 +14,10 @@ import type { KadConnections } from './kad/kad-client-egress.ts'
 import type { RecordedStats } from './records/recorded-source.ts'
 import type { Clock, Random } from '../interface/clock.ts'
 import type { ComponentLogger, Logger } from '../interface/logger.ts'
-import type { BlockKey, Provider, ProviderSource } from '../interface/provider.ts'
-import type { Request } from '../interface/request.ts'
+import type { BlockKey, ProviderSource } from '../interface/provider.ts'
 import type { AddressPolicy } from '../provider/address.ts'
 import type { Libp2pEvents, PeerId, PeerStore, Startable, TypedEventTarget } from '@libp2p/interface'
 import type { Datastore } from 'interface-datastore'
-import type { CID } from 'multiformats/cid'
 
 export interface EnhancedDHTDiscoveryInit {
   /** Of the DHT, as kad-dht was given it. @default '/ipfs/kad/1.0.0' */
@@ -105,11 +103,9 @@ export class EnhancedDHTDiscovery implements Startable {
         logger,
         policy: init.policy,
         joined: async signal => this.#joined(signal),
-        walker: {
-          findProviders: (cid, options) => {
-            this.#refresh.walked(kadKey(cid.multihash.bytes))
-            return this.#walker.findProviders(cid, options)
-          }
+        walk: (cid, options) => {
+          this.#refresh.walked(kadKey(cid.multihash.bytes))
+          return this.#walker.findProviders(cid, options)
         }
       })
     })
@@ -149,11 +145,6 @@ export class EnhancedDHTDiscovery implements Startable {
     this.#table.stop()
     // bounded by itself
     await this.#keeper?.save()
-  }
-
-  /** Who has a block, as soon as somebody says so; from memory when it was asked for lately */
-  findProviders (want: { cid: CID, key: BlockKey }, request: Request): AsyncIterable<Provider> {
-    return this.source.find(want, request)
   }
 
   /** Somebody said that who has it has changed */

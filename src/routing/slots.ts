@@ -79,11 +79,11 @@ export class AttemptSlots {
 
   /** Takes a slot at once when one is free and nobody waits before us */
   tryAcquire (client: string): boolean {
-    const { global, perClient } = this.#limits
+    const { global: all, perClient } = this.#limits
     const held = this.#perClient.get(client) ?? 0
-    const free = global - this.#inFlight
+    const free = all - this.#inFlight
 
-    if (free <= 0 || held >= perClient || (held >= global * FAIR_SHARE && held >= TIMES_FREE * free)) {
+    if (free <= 0 || held >= perClient || (held >= all * FAIR_SHARE && held >= TIMES_FREE * free)) {
       return false
     }
 

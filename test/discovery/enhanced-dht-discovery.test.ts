@@ -26,7 +26,7 @@ function discoveryOn ({ libp2p }: KadNode, datastore = new MemoryDatastore(), cl
 async function found (discovery: EnhancedDHTDiscovery, want: { cid: CID, key: BlockKey }): Promise<{ ids: string[], asked: number }> {
   const { request, entries } = recordedRequest()
   const ids: string[] = []
-  for await (const { id } of discovery.findProviders(want, request)) {
+  for await (const { id } of discovery.source.find(want, request)) {
     ids.push(id)
   }
   return { ids, asked: entries.length }
