@@ -79,7 +79,8 @@ export class AttemptSlots {
 
   /** Takes a slot at once when one is free and nobody waits before us */
   tryAcquire (client: string): boolean {
-    const { global: all, perClient } = this.#limits
+    const { perClient } = this.#limits
+    const all = this.#limits.global
     const held = this.#perClient.get(client) ?? 0
     const free = all - this.#inFlight
 
