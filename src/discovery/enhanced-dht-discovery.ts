@@ -122,6 +122,7 @@ export class EnhancedDHTDiscovery implements Startable {
     }
     this.#isRunning = true
     this.#startedAt = this.#components.clock.now()
+    this.#components.events.addEventListener('peer:connect', this.#onConnect)
     this.#client.start()
     this.#refresh.start()
     await Promise.all([
@@ -138,6 +139,7 @@ export class EnhancedDHTDiscovery implements Startable {
       return
     }
     this.#isRunning = false
+    this.#components.events.removeEventListener('peer:connect', this.#onConnect)
     this.#cancelSave()
     this.#refresh.stop()
     this.#recorded.stop()
@@ -155,6 +157,11 @@ export class EnhancedDHTDiscovery implements Startable {
   stats (): DiscoveryStats {
     const { buckets, ...refreshes } = this.#refresh.stats()
     return { peers: this.#table.size, silent: this.#timing.silent, lookups: this.#recorded.stats(), records: this.#records.size, buckets, refreshes }
+  }
+
+  /** Whoever can be connected to is not gone */
+  readonly #onConnect = ({ detail }: CustomEvent<PeerId>): void => {
+    this.#timing.connected(detail.toString())
   }
 
   async #joined (signal: AbortSignal): Promise<boolean> {
