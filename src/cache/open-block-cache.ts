@@ -2,13 +2,16 @@ import { resolve } from 'node:path'
 import { blockVerifier } from '../block/verify.ts'
 import { systemRandom } from '../clock/random.ts'
 import { systemClock } from '../clock/system-clock.ts'
-import { InvalidOptionError } from '../interface/errors.ts'
+import { CacheDiskError, InvalidOptionError } from '../interface/errors.ts'
 import { quote } from '../interface/quote.ts'
 import { cacheMetrics } from './cache-metrics.ts'
 import { composeCache } from './compose-cache.ts'
+import { describe } from './disk-health.ts'
+import { errorCode } from './disk/files.ts'
 import { diskTier } from './disk/segment-tier.ts'
 import { cacheParams } from './params.ts'
 import type { CacheParamsInit } from './params.ts'
+import type { DiskTier, OpenReport } from './disk/disk-tier.ts'
 import type { CacheFiles } from './disk/files.ts'
 import type { RequestFor, SharedTier, SharedTierFactory } from './shared/shared-tier.ts'
 import type { BlockVerifier } from '../block/verify.ts'
@@ -45,7 +48,7 @@ export async function openBlockCache (options: BlockCacheOptions): Promise<Block
   const params = cacheParams(options)
   const log = logger.forComponent('portolan:cache')
   const disk = diskTier({ clock, log }, { path: resolve(path), maxBytes: params.maxBytes, files: options.files })
-  const { blocks, repairs } = await disk.open()
+  const { blocks, repairs } = await opened(disk, path)
   let shared: SharedTier | undefined
   let cache: BlockCache | undefined
 
@@ -65,6 +68,16 @@ export async function openBlockCache (options: BlockCacheOptions): Promise<Block
     // what went wrong is what the caller is told, and not what that leads to
     await Promise.allSettled(cache == null ? [shared?.close(), disk.close()] : [cache.close()])
     throw err
+  }
+}
+
+/** What the system says is said of the cache, and has its name and its `code` */
+async function opened (disk: DiskTier, path: string): Promise<OpenReport> {
+  try {
+    return await disk.open()
+  } catch (err) {
+    const code = errorCode(err)
+    throw code == null ? err : Object.assign(new CacheDiskError(`the cache in ${path} cannot be opened: ${describe(err)}`, { cause: err }), { code })
   }
 }
 

@@ -51,8 +51,15 @@ function causeOf (err: unknown): unknown {
 }
 
 const NOT_A_FILE = /is a directory/i
-const NO_SPACE = /no space left on device|quota exceeded/i
-const READ_ONLY = /read-only file system/i
+
+/** Of the system, by its text */
+const CODES: ReadonlyArray<readonly [RegExp, string]> = [
+  [/no space left on device|quota exceeded/i, 'ENOSPC'],
+  [/read-only file system/i, 'EROFS'],
+  [/too many open files/i, 'EMFILE'],
+  [/permission denied/i, 'EACCES'],
+  [/input\/output error/i, 'EIO']
+]
 
 /** LevelDB wraps its errors, and keeps only the text of the system's */
 function explain (err: unknown, path: string): unknown {
@@ -67,11 +74,6 @@ function explain (err: unknown, path: string): unknown {
   if (NOT_A_FILE.test(cause.message)) {
     return new CacheFormatError(`${join(path, LOCK_FILE)} is no file, so nothing that a cache has made: remove it`, { cause: err })
   }
-  if (NO_SPACE.test(cause.message)) {
-    return Object.assign(new Error(`The lock ${path} cannot be taken: ${cause.message}`, { cause: err }), { code: 'ENOSPC' })
-  }
-  if (READ_ONLY.test(cause.message)) {
-    return Object.assign(new Error(`The lock ${path} cannot be taken: ${cause.message}`, { cause: err }), { code: 'EROFS' })
-  }
-  return cause
+  const [, code] = CODES.find(([text]) => text.test(cause.message)) ?? []
+  return code == null ? cause : Object.assign(new Error(`The lock ${path} cannot be taken: ${code}: ${cause.message}`, { cause: err }), { code })
 }
