@@ -6,9 +6,8 @@ import { ping } from '@libp2p/ping'
 import { tls } from '@libp2p/tls'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
-import { systemRandom } from '../clock/random.ts'
 import { systemClock } from '../clock/system-clock.ts'
-import { EnhancedDHTDiscovery } from '../discovery/enhanced-dht-discovery.ts'
+import { enhancedDHTDiscovery } from '../discovery/enhanced-dht-discovery.ts'
 import { systemResolve } from '../exchange/http/dial-egress.ts'
 import { AddressGuard } from '../exchange/lease/address-guard.ts'
 import { foreignTransport } from '../exchange/lease/dial-address.ts'
@@ -17,12 +16,10 @@ import { addressGater, guardedTransports } from '../exchange/lease/guarded-trans
 import { InvalidOptionError } from '../interface/errors.ts'
 import { quote } from '../interface/quote.ts'
 import { addressPolicy, isPrivateHost } from '../provider/address.ts'
-import { addressEndpoint, isRelayed } from '../provider/endpoint.ts'
+import { addressEndpoint } from '../provider/endpoint.ts'
 import { parseHost } from '../provider/host.ts'
 import { formatIP, inRange, parseRange } from '../provider/ip.ts'
-import type { EnhancedDHTDiscoveryComponents } from '../discovery/enhanced-dht-discovery.ts'
 import type { AddressGuardComponents } from '../exchange/lease/address-guard.ts'
-import type { AddressPolicy } from '../provider/address.ts'
 import type { Libp2pOptions, ServiceFactoryMap } from 'libp2p'
 
 export interface Libp2pInit {
@@ -96,14 +93,6 @@ function checked (option: string, list: readonly string[] | undefined, demand: R
   })
 }
 
-/** Addresses of peers of the DHT that are worth a dial: a server behind a relay answers nobody */
-function usableOver (policy: AddressPolicy): (address: string) => boolean {
-  return address => {
-    const endpoint = addressEndpoint(address)
-    return endpoint?.port != null && !isRelayed(address) && policy.allows(endpoint.host, endpoint.port)
-  }
-}
-
 /** What stands between the node and the addresses that it is told */
 export interface Libp2pGuardInit extends Partial<AddressGuardComponents> {
   /** Certificate authorities trusted for secure WebSockets instead of the machine's, as PEM */
@@ -148,18 +137,7 @@ export function libp2pOptions (init: Libp2pInit = {}, { policy = addressPolicy()
   const components = { policy: policy.with(namedAddresses(listen, peers, isPrivate)), clock, resolve, resolveText }
   const guard = new AddressGuard(components)
   const services = { identify: identify(), ping: ping() }
-  // one by one: libp2p's components are a proxy that throws for what it does not have
-  const discovery = ({ peerId, peerStore, connectionManager, events, datastore, logger }: EnhancedDHTDiscoveryComponents): EnhancedDHTDiscovery => new EnhancedDHTDiscovery({
-    peerId,
-    peerStore,
-    connectionManager,
-    events,
-    datastore,
-    logger,
-    clock,
-    random: systemRandom,
-    usable: usableOver(components.policy)
-  }, { protocol: DHT_PROTOCOL, policy: components.policy })
+  const discovery = enhancedDHTDiscovery({ protocol: DHT_PROTOCOL, policy: components.policy, clock })
   const dht = kadDHT({ protocol: DHT_PROTOCOL, clientMode: true, peerInfoMapper: isPrivate ? passthroughMapper : removePrivateAddressesMapper })
 
   return {

@@ -1,5 +1,9 @@
 import { raceSignal } from '../clock/race-signal.ts'
+import { systemRandom } from '../clock/random.ts'
+import { systemClock } from '../clock/system-clock.ts'
 import { EntryKeeper } from '../keeper/entry-keeper.ts'
+import { addressPolicy } from '../provider/address.ts'
+import { addressEndpoint, isRelayed } from '../provider/endpoint.ts'
 import { dhtSource } from './dht-source.ts'
 import { BucketRefresh } from './kad/bucket-refresh.ts'
 import { Libp2pKadClient } from './kad/kad-client-egress.ts'
@@ -22,11 +26,15 @@ import type { Datastore } from 'interface-datastore'
 export interface EnhancedDHTDiscoveryInit {
   /** Of the DHT, as kad-dht was given it. @default '/ipfs/kad/1.0.0' */
   readonly protocol?: string
-  /** Which addresses may be dialled, and which share no failure domain. @default none that is private */
+  /** Which addresses may be dialled, and which share no failure domain. @default addressPolicy(), which allows none that is private */
   readonly policy?: AddressPolicy
+  /** @default the machine's */
+  readonly clock?: Clock
+  /** @default the machine's */
+  readonly random?: Random
 }
 
-/** What libp2p gives its services, and how a lookup is disclosed */
+/** What libp2p gives its services */
 export interface EnhancedDHTDiscoveryComponents {
   readonly peerId: PeerId
   readonly peerStore: Pick<PeerStore, 'all'>
@@ -34,10 +42,6 @@ export interface EnhancedDHTDiscoveryComponents {
   readonly events: Pick<TypedEventTarget<Libp2pEvents>, 'addEventListener' | 'removeEventListener'>
   readonly datastore?: Datastore
   readonly logger: ComponentLogger
-  readonly clock: Clock
-  readonly random: Random
-  /** Whether an address may be dialled */
-  readonly usable?: (address: string) => boolean
 }
 
 export interface DiscoveryStats {
@@ -63,13 +67,33 @@ const JOINING = 10_000
 const REFRESH_WIDTH = 8
 
 /**
+ * A libp2p service beside kad-dht, in any order.
+ *
+ * @example
+ *
+ * ```ts
+ * import { kadDHT } from '@libp2p/kad-dht'
+ * import { enhancedDHTDiscovery } from 'portolan'
+ *
+ * const protocol = '/my-network/kad/1.0.0'
+ * const services = { dht: kadDHT({ protocol }), discovery: enhancedDHTDiscovery({ protocol }) }
+ * ```
+ */
+export function enhancedDHTDiscovery (init: EnhancedDHTDiscoveryInit = {}): (components: EnhancedDHTDiscoveryComponents) => EnhancedDHTDiscovery {
+  // one by one: libp2p's components are a proxy that throws for what it does not have
+  return ({ peerId, peerStore, connectionManager, events, datastore, logger }) => new EnhancedDHTDiscovery({ peerId, peerStore, connectionManager, events, datastore, logger }, init)
+}
+
+/**
  * Knows who has a block before anybody is asked for it, and keeps the map of the
  * DHT fresh. kad-dht stays its server and its table.
  */
 export class EnhancedDHTDiscovery implements Startable {
   /** For content routing: who has a block, from memory if possible */
   readonly source: ProviderSource
-  readonly #components: EnhancedDHTDiscoveryComponents
+  readonly #events: EnhancedDHTDiscoveryComponents['events']
+  readonly #clock: Clock
+  readonly #random: Random
   readonly #log: Logger
   readonly #client: Libp2pKadClient
   readonly #table: KadTable
@@ -84,12 +108,16 @@ export class EnhancedDHTDiscovery implements Startable {
   #cancelSave: () => void = () => {}
 
   constructor (components: EnhancedDHTDiscoveryComponents, init: EnhancedDHTDiscoveryInit = {}) {
-    const { clock, random, logger, datastore, usable } = components
-    const self = components.peerId.toString()
-    this.#components = components
+    const { logger, datastore, events, peerId, peerStore, connectionManager } = components
+    const { clock = systemClock, random = systemRandom, policy = addressPolicy(), protocol } = init
+    const self = peerId.toString()
+    const usable = usableOver(policy)
+    this.#events = events
+    this.#clock = clock
+    this.#random = random
     this.#log = logger.forComponent('portolan:discovery')
-    this.#client = new Libp2pKadClient({ ...components, self }, { protocol: init.protocol, usable })
-    this.#table = new KadTable({ ...components, self }, { usable })
+    this.#client = new Libp2pKadClient({ clock, logger, connectionManager, self }, { protocol, usable })
+    this.#table = new KadTable({ logger, peerStore, events, self }, { usable })
     const walking = { clock, client: this.#client, table: this.#table, timing: this.#timing }
     this.#walker = new Walker(walking)
     this.#refresh = new BucketRefresh({ clock, random, logger, self, table: this.#table, timing: this.#timing, walker: new Walker(walking, { k: REFRESH_WIDTH, concurrency: REFRESH_WIDTH }) })
@@ -101,7 +129,7 @@ export class EnhancedDHTDiscovery implements Startable {
       logger,
       source: dhtSource({
         logger,
-        policy: init.policy,
+        policy,
         joined: async signal => this.#joined(signal),
         walk: (cid, options) => {
           this.#refresh.walked(kadKey(cid.multihash.bytes))
@@ -121,8 +149,8 @@ export class EnhancedDHTDiscovery implements Startable {
       return
     }
     this.#isRunning = true
-    this.#startedAt = this.#components.clock.now()
-    this.#components.events.addEventListener('peer:connect', this.#onConnect)
+    this.#startedAt = this.#clock.now()
+    this.#events.addEventListener('peer:connect', this.#onConnect)
     this.#client.start()
     this.#refresh.start()
     await Promise.all([
@@ -139,7 +167,7 @@ export class EnhancedDHTDiscovery implements Startable {
       return
     }
     this.#isRunning = false
-    this.#components.events.removeEventListener('peer:connect', this.#onConnect)
+    this.#events.removeEventListener('peer:connect', this.#onConnect)
     this.#cancelSave()
     this.#refresh.stop()
     this.#recorded.stop()
@@ -165,7 +193,8 @@ export class EnhancedDHTDiscovery implements Startable {
   }
 
   async #joined (signal: AbortSignal): Promise<boolean> {
-    const { clock, events } = this.#components
+    const clock = this.#clock
+    const events = this.#events
     const left = this.#startedAt + JOINING - clock.now()
 
     if (this.#table.size > 0 || left <= 0 || !this.#isRunning) {
@@ -193,8 +222,7 @@ export class EnhancedDHTDiscovery implements Startable {
   }
 
   #saveLater (): void {
-    const { clock, random } = this.#components
-    this.#cancelSave = clock.schedule(SAVE_INTERVAL * (0.75 + random.next() / 2), () => {
+    this.#cancelSave = this.#clock.schedule(SAVE_INTERVAL * (0.75 + this.#random.next() / 2), () => {
       void this.#keeper?.save().finally(() => {
         if (this.#isRunning) {
           this.#saveLater()
@@ -205,12 +233,20 @@ export class EnhancedDHTDiscovery implements Startable {
 
   /** Worth having, never worth failing or waiting for */
   async #bounded (what: string, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
-    using timeout = this.#components.clock.timeout(LOAD_TIMEOUT)
+    using timeout = this.#clock.timeout(LOAD_TIMEOUT)
 
     try {
       await raceSignal(work(timeout.signal), timeout.signal)
     } catch (err) {
       this.#log.error('could not %s - %e', what, err)
     }
+  }
+}
+
+/** Addresses of peers of the DHT that are worth a dial: a server behind a relay answers nobody */
+function usableOver (policy: AddressPolicy): (address: string) => boolean {
+  return address => {
+    const endpoint = addressEndpoint(address)
+    return endpoint?.port != null && !isRelayed(address) && policy.allows(endpoint.host, endpoint.port)
   }
 }

@@ -1,11 +1,19 @@
+import { identify } from '@libp2p/identify'
+import { kadDHT } from '@libp2p/kad-dht'
+import { noise } from '@libp2p/noise'
+import { ping } from '@libp2p/ping'
+import { tcp } from '@libp2p/tcp'
+import { yamux } from '@libp2p/yamux'
 import { MemoryDatastore } from 'datastore-core'
+import { createLibp2p } from 'libp2p'
 import { CID } from 'multiformats/cid'
 import { sha256 } from 'multiformats/hashes/sha2'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { blockKey } from '../../src/block/key.ts'
 import { seededRandom } from '../../src/clock/random.ts'
 import { systemClock } from '../../src/clock/system-clock.ts'
-import { EnhancedDHTDiscovery } from '../../src/discovery/enhanced-dht-discovery.ts'
+import { EnhancedDHTDiscovery, enhancedDHTDiscovery } from '../../src/discovery/enhanced-dht-discovery.ts'
+import { addressPolicy } from '../../src/provider/address.ts'
 import { silentLogger } from '../../src/testing/silent-logger.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 import { TEST_PROTOCOL, kadNet, kadNode } from './kad/support/kad-net.ts'
@@ -20,7 +28,7 @@ async function wantOf (text: string): Promise<{ cid: CID, key: BlockKey }> {
 }
 
 function discoveryOn ({ libp2p }: KadNode, datastore = new MemoryDatastore(), clock: Clock = systemClock): EnhancedDHTDiscovery {
-  return new EnhancedDHTDiscovery({ ...libp2p.services.components, peerId: libp2p.peerId, datastore, logger: silentLogger, clock, random: seededRandom(1) }, { protocol: TEST_PROTOCOL })
+  return new EnhancedDHTDiscovery({ ...libp2p.services.components, peerId: libp2p.peerId, datastore, logger: silentLogger }, { protocol: TEST_PROTOCOL, policy: addressPolicy({ allow: ['127.0.0.1'] }), clock, random: seededRandom(1) })
 }
 
 async function found (discovery: EnhancedDHTDiscovery, want: { cid: CID, key: BlockKey }): Promise<{ ids: string[], asked: number }> {
@@ -105,6 +113,22 @@ describe('discovery on a libp2p node beside kad-dht', () => {
     await discovery.stop()
     expect(clock.pending).toBe(0)
     await alone.stop()
+  })
+
+  it('is a service of libp2p, declared before kad-dht or after it, that starts and stops with the node', async () => {
+    const [server, provider] = nodes as [KadNode, KadNode]
+    const want = await wantOf('four')
+    await provider.libp2p.contentRouting.provide(want.cid)
+    const discovery = enhancedDHTDiscovery({ protocol: TEST_PROTOCOL, policy: addressPolicy({ allow: ['127.0.0.1'] }) })
+    const dht = kadDHT({ protocol: TEST_PROTOCOL, peerInfoMapper: peer => peer })
+
+    for (const services of [{ discovery, dht }, { dht, discovery }]) {
+      const libp2p = await createLibp2p({ transports: [tcp()], connectionEncrypters: [noise()], streamMuxers: [yamux()], services: { identify: identify(), ping: ping(), ...services } })
+      await libp2p.dial(server.libp2p.getMultiaddrs())
+      expect((await found(libp2p.services.discovery, want)).ids).toEqual([`p2p:${provider.id}`])
+      await libp2p.stop()
+      expect(libp2p.services.discovery.isStarted()).toBe(false)
+    }
   })
 
   it('waits for the first peer of a node that has just started', async () => {
