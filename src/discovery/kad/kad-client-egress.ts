@@ -3,10 +3,10 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { anySignal } from 'any-signal'
 import { concat } from 'uint8arrays/concat'
 import { raceSignal } from '../../clock/race-signal.ts'
-import { KadRequestError, told } from './kad-client.ts'
-import { decodeAnswer, encodeRequest } from './kad-message.ts'
+import { KadRequestError, MAX_RECORDS, told } from './kad-client.ts'
+import { decodeAnswer, encodeProvider, encodeRequest } from './kad-message.ts'
 import { KadStream } from './kad-stream-egress.ts'
-import type { KadAnswer, KadClient, KadPeer, KadRequestOptions, Reach } from './kad-client.ts'
+import type { KadAnswer, KadClient, KadPeer, KadRequestOptions, ProviderRecord, Reach } from './kad-client.ts'
 import type { KadMessageType } from './kad-message.ts'
 import type { Clock } from '../../interface/clock.ts'
 import type { Disclosure } from '../../interface/disclosure.ts'
@@ -21,6 +21,8 @@ const REST = 8_000
 const MAX_RESTING = 64
 /** Errors of a node that is busy, forbids the dial or stops: nothing was tried */
 const DECLINED = new Set(['DialDeniedError', 'DialError', 'NotStartedError'])
+/** A PING is about nothing */
+const NO_KEY = new Uint8Array(0)
 /** Milliseconds to say goodbye in order */
 const CLOSE_TIMEOUT = 1_000
 
@@ -98,15 +100,28 @@ export class Libp2pKadClient implements KadClient {
     return this.#question(peer, 'GET_PROVIDERS', multihash, disclosure, options)
   }
 
-  async addProvider (peer: KadPeer, multihash: Uint8Array, self: Pick<KadPeer, 'id' | 'addresses'>, disclosure: Disclosure, options: KadRequestOptions): Promise<void> {
-    // there is no answer to the record; the one to the PING behind it says that it was taken
-    const bytes = concat([encodeRequest({ type: 'ADD_PROVIDER', key: multihash, provider: self }), encodeRequest({ type: 'PING' })])
-    const answer = await this.#exchange(peer, bytes, disclosure, options)
-    decodeAnswer(answer, { type: 'PING', key: multihash })
+  async addProviders (peer: KadPeer, records: readonly ProviderRecord[], self: Pick<KadPeer, 'id' | 'addresses'>, options: KadRequestOptions): Promise<void> {
+    const disclosures = records.map(({ disclosure }) => disclosure)
+    let bytes
+
+    try {
+      if (records.length === 0 || records.length > MAX_RECORDS) {
+        throw new RangeError(`A peer is told of 1 to ${MAX_RECORDS} blocks at once, not ${records.length}`)
+      }
+      // messages of a stream are read one by one, and the first that is refused ends it: the answer to the PING says that all were taken
+      const provider = encodeProvider(self)
+      bytes = concat([...records.map(({ multihash }) => encodeRequest({ type: 'ADD_PROVIDER', key: multihash, provider })), encodeRequest({ type: 'PING' })])
+    } catch (error) {
+      disclosures.forEach(disclosure => { disclosure.notSent() })
+      throw error
+    }
+
+    const answer = await this.#exchange(peer, bytes, disclosures, options)
+    decodeAnswer(answer, { type: 'PING', key: NO_KEY })
   }
 
   async #question (peer: KadPeer, type: KadMessageType, key: Uint8Array, disclosure: Disclosure | undefined, options: KadRequestOptions): Promise<KadAnswer> {
-    const bytes = await this.#exchange(peer, encodeRequest({ type, key }), disclosure, options)
+    const bytes = await this.#exchange(peer, encodeRequest({ type, key }), disclosure == null ? [] : [disclosure], options)
     const answer = decodeAnswer(bytes, { type, key, self: this.#components.self, from: peer.id })
     return { ...answer, closer: answer.closer.map(this.#dialable), providers: answer.providers.map(this.#dialable) }
   }
@@ -116,7 +131,7 @@ export class Libp2pKadClient implements KadClient {
     return addresses.length === peer.addresses.length ? peer : { ...peer, addresses }
   }
 
-  async #exchange (peer: KadPeer, bytes: Uint8Array, disclosure: Disclosure | undefined, { signal: outer, onReached }: KadRequestOptions): Promise<Uint8Array> {
+  async #exchange (peer: KadPeer, bytes: Uint8Array, disclosures: readonly Disclosure[], { signal: outer, onReached }: KadRequestOptions): Promise<Uint8Array> {
     const signal = anySignal([outer, this.#stopped.signal])
     let written = false
 
@@ -129,7 +144,7 @@ export class Libp2pKadClient implements KadClient {
         written = true
 
         try {
-          return await this.#ask(rested, bytes, disclosure, signal)
+          return await this.#ask(rested, bytes, disclosures, signal)
         } catch (error) {
           // it may have ended there a moment ago: that says nothing about the peer
           if (signal.aborted || !(error instanceof KadRequestError)) {
@@ -141,21 +156,23 @@ export class Libp2pKadClient implements KadClient {
 
       const fresh = await this.#open(peer, signal, onReached)
       written = true
-      return await this.#ask(fresh, bytes, disclosure, signal)
+      return await this.#ask(fresh, bytes, disclosures, signal)
     } finally {
       signal.clear()
 
-      if (written) {
-        disclosure?.unknown()
-      } else {
-        disclosure?.notSent()
+      for (const disclosure of disclosures) {
+        if (written) {
+          disclosure.unknown()
+        } else {
+          disclosure.notSent()
+        }
       }
     }
   }
 
-  async #ask (stream: KadStream, bytes: Uint8Array, disclosure: Disclosure | undefined, signal: AbortSignal): Promise<Uint8Array> {
-    const answer = await stream.ask(bytes, disclosure, signal)
-    disclosure?.sent()
+  async #ask (stream: KadStream, bytes: Uint8Array, disclosures: readonly Disclosure[], signal: AbortSignal): Promise<Uint8Array> {
+    const answer = await stream.ask(bytes, disclosures, signal)
+    disclosures.forEach(disclosure => { disclosure.sent() })
     this.#rest(stream)
     return answer
   }

@@ -30,8 +30,8 @@ const PEER = { id: 1, addresses: 2 } as const
 export interface KadRequestMessage {
   readonly type: KadMessageType
   readonly key?: Uint8Array
-  /** With ADD_PROVIDER: who has it */
-  readonly provider?: Pick<KadPeer, 'id' | 'addresses'>
+  /** With ADD_PROVIDER: who has it, encoded */
+  readonly provider?: Uint8Array
 }
 
 /** The message behind its length, as it goes onto the stream */
@@ -43,14 +43,19 @@ export function encodeRequest ({ type, key, provider }: KadRequestMessage): Uint
   }
 
   if (provider != null) {
-    body.push(bytesField(MESSAGE.providers, concat([
-      bytesField(PEER.id, peerBytes(provider.id)),
-      ...provider.addresses.map(address => bytesField(PEER.addresses, multiaddr(address).bytes))
-    ])))
+    body.push(bytesField(MESSAGE.providers, provider))
   }
 
   const message = concat(body)
   return concat([varint(message.byteLength), message])
+}
+
+/** Who has something, for ADD_PROVIDER: the same for any number of records */
+export function encodeProvider ({ id, addresses }: Pick<KadPeer, 'id' | 'addresses'>): Uint8Array {
+  return concat([
+    bytesField(PEER.id, peerBytes(id)),
+    ...addresses.map(address => bytesField(PEER.addresses, multiaddr(address).bytes))
+  ])
 }
 
 export interface ExpectedAnswer {

@@ -46,16 +46,13 @@ export class KadStream {
    * Writes, and resolves with the next message that comes, without its length.
    * When it rejects the stream is of no use any more.
    */
-  async ask (bytes: Uint8Array, disclosure: Disclosure | undefined, signal: AbortSignal): Promise<Uint8Array> {
+  async ask (bytes: Uint8Array, disclosures: readonly Disclosure[], signal: AbortSignal): Promise<Uint8Array> {
     signal.throwIfAborted()
     const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>()
+    let taken = true
     const onAbort = (): void => {
       // whatever the muxer has taken is as good as seen
-      if (this.#stream.writeBufferLength > 0) {
-        disclosure?.unknown()
-      } else {
-        disclosure?.sent()
-      }
+      taken = this.#stream.writeBufferLength === 0
       this.abort(signal.reason as Error)
     }
 
@@ -71,6 +68,14 @@ export class KadStream {
       return await promise
     } catch (error) {
       this.abort(error as Error)
+
+      for (const disclosure of signal.aborted ? disclosures : []) {
+        if (taken) {
+          disclosure.sent()
+        } else {
+          disclosure.unknown()
+        }
+      }
       throw error
     } finally {
       signal.removeEventListener('abort', onAbort)

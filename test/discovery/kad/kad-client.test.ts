@@ -6,6 +6,7 @@ import { madeUpPeer } from './support/peers.ts'
 import { seededRandom } from '../../../src/clock/random.ts'
 import { systemClock } from '../../../src/clock/system-clock.ts'
 import { Libp2pKadClient } from '../../../src/discovery/kad/kad-client-egress.ts'
+import { MAX_RECORDS } from '../../../src/discovery/kad/kad-client.ts'
 import { silentLogger } from '../../../src/testing/silent-logger.ts'
 import type { KadNode } from './support/kad-net.ts'
 import type { Reach } from '../../../src/discovery/kad/kad-client.ts'
@@ -175,7 +176,7 @@ describe('a client of the DHT', () => {
     const dht = clientOf(TEST_PROTOCOL)
     const self = { id: ours.id, addresses: ['/ip4/127.0.0.1/tcp/9'] }
     const { disclosure, controller } = disclosed()
-    await dht.addProvider(server.asPeer(), KEY, self, disclosure, { signal: controller.signal })
+    await dht.addProviders(server.asPeer(), [{ multihash: KEY, disclosure }], self, { signal: controller.signal })
     expect(disclosure.state).toBe('sent')
 
     // whoever asks is left out, so another one asks
@@ -188,10 +189,49 @@ describe('a client of the DHT', () => {
     another.stop()
   })
 
+  it('tells many at once, and knows that all were taken', async () => {
+    const dht = clientOf(TEST_PROTOCOL)
+    const self = { id: ours.id, addresses: ['/ip4/127.0.0.1/tcp/9'] }
+    const { controller } = disclosed()
+    const records = Array.from({ length: MAX_RECORDS }, (_, i) => ({ multihash: Uint8Array.from([0x12, 0x20, ...new Uint8Array(32).fill(100 + i)]), disclosure: disclosed().disclosure }))
+    await dht.addProviders(server.asPeer(), records, self, { signal: controller.signal })
+    expect(records.every(({ disclosure }) => disclosure.state === 'sent')).toBe(true)
+
+    const another = new Libp2pKadClient({ clock: systemClock, logger: silentLogger, connectionManager: ours.libp2p.services.components.connectionManager, self: 'another' }, { protocol: TEST_PROTOCOL })
+    for (const { multihash } of records) {
+      const { providers } = await another.getProviders(server.asPeer(), multihash, disclosed().disclosure, { signal: controller.signal })
+      expect(providers.map(({ id }) => id)).toEqual([ours.id])
+    }
+    dht.stop()
+    another.stop()
+  })
+
+  it('says that none is known to be taken when one of many is refused', async () => {
+    const dht = clientOf(TEST_PROTOCOL)
+    const { controller } = disclosed()
+    const records = [KEY, Uint8Array.of(1, 2, 3)].map(multihash => ({ multihash, disclosure: disclosed().disclosure }))
+
+    await expect(dht.addProviders(server.asPeer(), records, { id: ours.id, addresses: [] }, { signal: controller.signal })).rejects.toThrow(expect.objectContaining({ name: 'KadRequestError', reason: 'broken' }))
+    expect(records.map(({ disclosure }) => disclosure.state)).toEqual(['unknown', 'unknown'])
+    expect(dht.resting).toBe(0)
+    dht.stop()
+  })
+
+  it('tells neither nothing nor too many, nor of an address that is none', async () => {
+    const { controller, disclosure } = disclosed()
+    const many = Array.from({ length: MAX_RECORDS + 1 }, () => ({ multihash: KEY, disclosure }))
+    const options = { signal: controller.signal }
+    await expect(client.addProviders(server.asPeer(), [], { id: ours.id, addresses: [] }, options)).rejects.toThrow(RangeError)
+    await expect(client.addProviders(server.asPeer(), many, { id: ours.id, addresses: [] }, options)).rejects.toThrow('1 to 64 blocks at once, not 65')
+    await expect(client.addProviders(server.asPeer(), many.slice(1), { id: ours.id, addresses: ['nowhere'] }, options)).rejects.toThrow()
+    expect(disclosure.state).toBe('not-sent')
+    expect(opened).toHaveLength(0)
+  })
+
   it('passes on no address that may not be used', async () => {
     const dht = new Libp2pKadClient({ clock: systemClock, logger: silentLogger, connectionManager: ours.libp2p.services.components.connectionManager, self: 'another' }, { protocol: TEST_PROTOCOL, usable: () => false })
     const { controller, disclosure } = disclosed()
-    await dht.addProvider(server.asPeer(), KEY, { id: ours.id, addresses: ['/ip4/127.0.0.1/tcp/9'] }, disclosure, { signal: controller.signal })
+    await dht.addProviders(server.asPeer(), [{ multihash: KEY, disclosure }], { id: ours.id, addresses: ['/ip4/127.0.0.1/tcp/9'] }, { signal: controller.signal })
     const { providers } = await dht.getProviders(server.asPeer(), KEY, disclosed().disclosure, { signal: controller.signal })
 
     expect(providers.map(({ id, addresses }) => [id, addresses])).toEqual([[ours.id, []]])

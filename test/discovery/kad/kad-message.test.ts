@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest'
 import { madeUpPeer } from './support/peers.ts'
 import { seededRandom } from '../../../src/clock/random.ts'
 import { peerBytes, peerKey } from '../../../src/discovery/kad/kad-key.ts'
-import { MAX_ADDRESSES, MAX_CLOSER, MAX_MESSAGE_SIZE, MAX_PROVIDERS, decodeAnswer, encodeRequest } from '../../../src/discovery/kad/kad-message.ts'
+import { MAX_ADDRESSES, MAX_CLOSER, MAX_MESSAGE_SIZE, MAX_PROVIDERS, decodeAnswer, encodeProvider, encodeRequest } from '../../../src/discovery/kad/kad-message.ts'
 import { KadMessageError } from '../../../src/discovery/kad/kad-message-error.ts'
 import type { KadAnswer } from '../../../src/discovery/kad/kad-client.ts'
 
@@ -58,7 +58,7 @@ describe('messages of the DHT', () => {
 
   it('reads its own requests, every field where dht.proto has it', () => {
     const provider = madeUpPeer(random)
-    const bytes = encodeRequest({ type: 'ADD_PROVIDER', key: KEY, provider })
+    const bytes = encodeRequest({ type: 'ADD_PROVIDER', key: KEY, provider: encodeProvider(provider) })
 
     expect(bytes).toEqual(concat([
       Uint8Array.from(length(bytes.byteLength - 1)),

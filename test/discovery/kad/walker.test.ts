@@ -108,7 +108,7 @@ class Told implements KadClient {
     return this.findNode(peer, multihash, disclosure, options)
   }
 
-  async addProvider (): Promise<void> {}
+  async addProviders (): Promise<void> {}
 }
 
 describe('a walk under way', () => {
