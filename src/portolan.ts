@@ -4,6 +4,7 @@ import { generateKeyPair } from '@libp2p/crypto/keys'
 import { createHeliaLight } from 'helia'
 import { blockVerifier } from './block/verify.ts'
 import { cacheMetrics } from './cache/cache-metrics.ts'
+import { nativeSha256 } from './cache/native-sha256.ts'
 import { cacheParams } from './cache/params.ts'
 import { systemClock } from './clock/system-clock.ts'
 import { heliaMixin } from './compose.ts'
@@ -108,7 +109,7 @@ class Node implements Portolan {
     const { operators, siblings, routers, policy: addresses } = contentRoutingOptions({ ...routing, mode })
     this.#libp2p = libp2pOptions({ listen, bootstrap, maxConnections }, { policy: addresses })
     cacheParams({ maxBytes, memoryBytes, shares })
-    this.verifier = blockVerifier({ maxBlockSize: init.maxBlockSize, allowSha1: init.allowSha1 })
+    this.verifier = blockVerifier({ maxBlockSize: init.maxBlockSize, allowSha1: init.allowSha1, sha256: nativeSha256 })
     this.#storage = store === 'memory'
       ? memoryStore()
       : directoryStore(resolve(store), {

@@ -1,11 +1,24 @@
 import { InvalidOptionError } from '../interface/errors.ts'
-import { BLAKE3_CODE, BLAKE3_DIGEST, IDENTITY_CODE, SHA1_CODE, sha1Algorithm, strongAlgorithms } from './hashes.ts'
+import { BLAKE3_CODE, BLAKE3_DIGEST, IDENTITY_CODE, SHA1_CODE, SHA256_CODE, sha1Algorithm, strongAlgorithms } from './hashes.ts'
 import type { Algorithm } from './hashes.ts'
 import type { BlockVerifierInit } from './verify.ts'
 
 /** The hash functions that bytes are trusted by, by their multicodec */
-export function acceptedAlgorithms (init: Pick<BlockVerifierInit, 'allowSha1' | 'hashers'>): Map<number, Algorithm> {
+export function acceptedAlgorithms (init: Pick<BlockVerifierInit, 'allowSha1' | 'hashers' | 'sha256'>): Map<number, Algorithm> {
   const result = new Map(strongAlgorithms.map((algorithm) => [algorithm.code, algorithm]))
+
+  const { sha256 } = init
+
+  if (sha256 != null) {
+    if (typeof sha256 !== 'function') {
+      throw new InvalidOptionError('sha256 must be a function from bytes to their digest')
+    }
+
+    const known = result.get(SHA256_CODE)
+    if (known != null) {
+      result.set(SHA256_CODE, { ...known, hash: (bytes) => sha256(bytes) })
+    }
+  }
 
   if (init.allowSha1 === true) {
     result.set(SHA1_CODE, sha1Algorithm)

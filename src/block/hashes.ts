@@ -22,6 +22,7 @@ export const BLAKE3_DIGEST = 32
 
 export const BLAKE3_CODE = 0x1e
 export const SHA1_CODE = 0x11
+export const SHA256_CODE = 0x12
 export const IDENTITY_CODE = 0x00
 
 function fixed (name: string, code: number, maxDigest: number, hash: (bytes: Uint8Array) => Uint8Array | Promise<Uint8Array>): Algorithm {
@@ -31,7 +32,7 @@ function fixed (name: string, code: number, maxDigest: number, hash: (bytes: Uin
 /** Hash functions that bytes are trusted by */
 export const strongAlgorithms: readonly Algorithm[] = [
   // multiformats picks node:crypto or WebCrypto: an order of magnitude faster than JavaScript
-  fixed('sha2-256', 0x12, 32, (bytes) => sha256.encode(bytes)),
+  fixed('sha2-256', SHA256_CODE, 32, (bytes) => sha256.encode(bytes)),
   fixed('sha2-512', 0x13, 64, (bytes) => sha512.encode(bytes)),
   fixed('dbl-sha2-256', 0x56, 32, (bytes) => {
     const once = sha256.encode(bytes)

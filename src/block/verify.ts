@@ -30,6 +30,11 @@ export interface BlockVerifierInit {
   allowSha1?: boolean
   /** More hash functions, or faster ones for the codes known here. Trusted: a wrong one lets wrong bytes in. */
   hashers?: readonly MultihashHasher[]
+  /**
+   * The platform's own sha2-256, where that is faster than the one known here. It is taken for the same function: what
+   * it says is remembered for other verifiers too, which what `hashers` say is not.
+   */
+  sha256?: (bytes: Uint8Array) => Uint8Array
 }
 
 export interface VerifyOptions {
@@ -308,7 +313,7 @@ function compare (cid: CID, algorithm: Algorithm, bytes: Uint8Array, digest: Uin
     throw new UnacceptableHashError(`The CID ${quote(cid)} has ${expected.byteLength} bytes of ${algorithm.name} digest, which has only ${digest.byteLength}`)
   }
 
-  const got = digest.subarray(0, expected.byteLength)
+  const got = digest.byteLength === expected.byteLength ? digest : digest.subarray(0, expected.byteLength)
 
   if (!equals(got, expected)) {
     throw mismatch(cid, bytes, `its ${algorithm.name} is ${hex(got)}, it should be ${hex(expected)}`)

@@ -11,8 +11,10 @@ export class Progress {
   }
 
   notify (): void {
-    for (const wake of [...this.#waiting]) {
-      wake()
+    if (this.#waiting.size > 0) {
+      for (const wake of [...this.#waiting]) {
+        wake()
+      }
     }
   }
 

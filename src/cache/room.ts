@@ -1,7 +1,7 @@
 import { raceSignal } from '../clock/race-signal.ts'
 import { Progress } from './progress.ts'
 import { cidOf } from './slot-cid.ts'
-import type { DiskTier } from './disk/disk-tier.ts'
+import type { DiskTier, DiskUsage } from './disk/disk-tier.ts'
 import type { Residents } from './residents.ts'
 import type { Clock } from '../interface/clock.ts'
 import type { Logger } from '../interface/logger.ts'
@@ -169,14 +169,19 @@ export class Room {
   }
 
   #fits (cost: number): boolean {
-    const { files, headroom } = this.#init.disk.usage()
-    return files + headroom + this.#taken + cost <= this.#init.maxBytes
+    return cost <= this.#free(this.#init.disk.usage())
+  }
+
+  #free ({ files, headroom }: DiskUsage): number {
+    return this.#init.maxBytes - files - headroom - this.#taken
   }
 
   #kick (): void {
     const { clock, residents, disk, maxBytes } = this.#init
 
-    if (residents.condemnedBytes > Math.min(MAX_DRAIN_START, maxBytes * DRAIN_SHARE) || !this.#fits(disk.usage().headroom)) {
+    const usage = disk.usage()
+
+    if (residents.condemnedBytes > Math.min(MAX_DRAIN_START, maxBytes * DRAIN_SHARE) || this.#free(usage) < usage.headroom) {
       this.#runIn(this.#restUntil - clock.now())
     }
   }

@@ -258,6 +258,18 @@ describe('the memo', () => {
     expect([first.hashed, second.hashed, foreign.hashed]).toEqual([1, 0, 1])
   })
 
+  it('is shared by one that was given the platform\'s sha2-256, which it uses', () => {
+    let calls = 0
+    const [first, second] = [blockVerifier({ sha256: bytes => { calls++; return sha256(bytes) } }), blockVerifier()]
+
+    accept(first, HELLO_CID, HELLO)
+    accept(second, HELLO_CID, HELLO)
+    expect([calls, first.hashed, second.hashed]).toEqual([1, 1, 0])
+    expect(failure(() => first.verify(HELLO_CID, text('hellp'))).name).toBe('HashMismatchError')
+    // @ts-expect-error -- as JavaScript may give it
+    expect(failure(() => blockVerifier({ sha256: 'sha256' })).name).toBe('InvalidOptionError')
+  })
+
   it('takes somebody\'s word for bytes, for no other CID and for no digest that was not given', () => {
     const verifier = blockVerifier()
 

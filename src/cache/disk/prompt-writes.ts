@@ -2,9 +2,14 @@ import type { Clock } from '../../interface/clock.ts'
 
 /** Up to here the system takes a record in less time than the way to another thread and back (1 KiB 2.5 us, 8.5 KB 9, of 17 to 25) */
 const MAX_RECORD_BYTES = 20_480
-/** In a row, before one goes to a thread: others have their turn then, and the disk is asked whether it answers */
-const MAX_RUN = 128
-const MAX_RUN_BYTES = 262_144
+/**
+ * In a row, before one goes to a thread: others have their turn then, and the disk is asked whether it answers. A write
+ * by a thread wakes it, for which the system may let this one wait: of runs of 128, that was a quarter of all on a busy machine.
+ */
+const MAX_RUN = 1_024
+const MAX_RUN_BYTES = 2_097_152
+/** From the first in a row, in ms: as long as the others wait */
+const MAX_RUN_TIME = 8
 /** Milliseconds from which the disk is not prompt: a writer to memory waits so long when the system has no room for more; less is what a thread waits for a processor that many share */
 const SLOW = 100
 /** How long it is left to threads then, in ms; twice as long each time, up to an hour */
@@ -20,6 +25,7 @@ export class PromptWrites {
   readonly #clock: Clock
   #left = 0
   #leftBytes = 0
+  #runUntil = 0
   #restUntil = -Infinity
   #rest = FIRST_REST
 
@@ -36,6 +42,9 @@ export class PromptWrites {
     const began = this.#clock.now()
     this.#left--
     this.#leftBytes -= bytes
+    if (this.#runUntil === 0) {
+      this.#runUntil = began + MAX_RUN_TIME
+    }
 
     try {
       return write()
@@ -44,9 +53,12 @@ export class PromptWrites {
       this.#end()
       return 0
     } finally {
-      if (this.#clock.now() - began > SLOW) {
+      const now = this.#clock.now()
+      if (now - began > SLOW) {
         this.#end()
         this.#rest = Math.min(this.#rest * 2, MAX_REST)
+      } else if (now > this.#runUntil) {
+        this.#left = 0
       }
     }
   }
@@ -62,6 +74,7 @@ export class PromptWrites {
       this.#left = 0
     } else if (now >= this.#restUntil) {
       this.#left = MAX_RUN
+      this.#runUntil = 0
       this.#leftBytes = MAX_RUN_BYTES
     }
   }

@@ -29,6 +29,8 @@ export class Segments implements LogComponents {
   readonly directory: string
   #active?: Segment
   #last = 0
+  /** Of all but the active one, until one of them changes: it is asked for with each write, and there may be hundreds */
+  #othersSize?: number
   /** Under way */
   #syncs = 0
   #cancelSync?: () => void
@@ -44,9 +46,15 @@ export class Segments implements LogComponents {
 
   /** In bytes, sidecars included, those too that are to come: of small blocks they are nearly as large as the segments */
   get size (): number {
+    const active = this.#active
+    this.#othersSize ??= this.#sizeWithout(active)
+    return this.#othersSize + (active == null ? 0 : sizeOf(active))
+  }
+
+  #sizeWithout (active?: Segment): number {
     let size = 0
     for (const segment of this.#components.blocks.segments.values()) {
-      size += segment.size + (segment.sealed && segment.sidecar > 0 ? segment.sidecar : Math.max(segment.sidecar, sidecarBytes(segment)))
+      size += segment === active ? 0 : sizeOf(segment)
     }
     return size
   }
@@ -61,7 +69,7 @@ export class Segments implements LogComponents {
     const current = this.#active
 
     if (current != null && current.size > 0) {
-      this.#active = undefined
+      this.#activate(undefined)
       this.#seal(current, false)
     }
   }
@@ -76,6 +84,7 @@ export class Segments implements LogComponents {
         segment.users++
       }
     }
+    this.#othersSize = undefined
   }
 
   async active (bytes: number): Promise<{ segment: Segment, file: CacheFile }> {
@@ -90,8 +99,8 @@ export class Segments implements LogComponents {
 
     segment.notes = { removals: [], kinds: [] }
     segment.users++
-    this.#active = segment
     this.#components.blocks.segments.set(segment.id, segment)
+    this.#activate(segment)
     this.descriptors.adopt(segment, file)
     if (current != null) {
       this.#seal(current, false)
@@ -111,7 +120,7 @@ export class Segments implements LogComponents {
   abandon (segment: Segment, why: unknown): void {
     this.#components.log.error('segment %d is not written on, its end is damaged: %e', segment.id, why)
     if (segment === this.#active) {
-      this.#active = undefined
+      this.#activate(undefined)
       this.#seal(segment, true)
     }
   }
@@ -174,6 +183,7 @@ export class Segments implements LogComponents {
     try {
       await writeWhole(files, this.directory, sidecarName(segment.id), bytes)
       segment.sidecar = bytes.byteLength
+      this.#othersSize = undefined
     } catch (err) {
       log.error('the sidecar of segment %d is not written, the next start reads the segment: %e', segment.id, err)
     }
@@ -191,6 +201,7 @@ export class Segments implements LogComponents {
     await files.remove(join(this.directory, segmentName(segment.id)))
     // not before it is gone: what others say about it must not be forgotten while it could be read again
     blocks.segments.delete(segment.id)
+    this.#othersSize = undefined
     for (const other of blocks.segments.values()) {
       other.noteBytes.delete(segment.id)
     }
@@ -218,6 +229,11 @@ export class Segments implements LogComponents {
     await this.descriptors.closeAll()
   }
 
+  #activate (segment: Segment | undefined): void {
+    this.#active = segment
+    this.#othersSize = undefined
+  }
+
   #seal (segment: Segment, closed: boolean): void {
     segment.sealed = true
     this.#background = this.#background.then(async () => {
@@ -229,7 +245,12 @@ export class Segments implements LogComponents {
       }
       await this.writeSidecar(segment, closed)
       segment.notes = undefined
+      this.#othersSize = undefined
       this.descriptors.leave(segment)
     })
   }
+}
+
+function sizeOf (segment: Segment): number {
+  return segment.size + (segment.sealed && segment.sidecar > 0 ? segment.sidecar : Math.max(segment.sidecar, sidecarBytes(segment)))
 }

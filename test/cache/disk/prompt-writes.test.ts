@@ -48,7 +48,7 @@ async function opened (): Promise<Tried> {
 /** How many writes in a row were made at once */
 function run (now: () => number): number {
   let count = 0
-  while (count < 1_000 && now() !== -1) {
+  while (count < 2_000 && now() !== -1) {
     count++
   }
   return count
@@ -72,10 +72,29 @@ describe('a small write', () => {
 
   it('goes to a thread after so many in a row, or so many bytes, so that others have their turn', async () => {
     const { now, later } = await opened()
-    for (const [size, most] of [[100, 128], [10_000, 26], [16_384, 15]] as const) {
+    for (const [size, most] of [[100, 1_024], [10_000, 208], [16_384, 127]] as const) {
       await later()
       expect(run(() => now(size))).toBe(most)
     }
+  })
+
+  it('goes to a thread after so long, of which the time between two runs is no part', async () => {
+    const { files, time, now, later } = await opened()
+    for (let i = 0; i < 2; i++) {
+      await later()
+      time.late += 1_000
+      files.fault = operation => {
+        time.late += operation === 'write' ? 3 : 0
+        return undefined
+      }
+      expect(run(() => now())).toBe(3)
+      files.fault = undefined
+    }
+    await later()
+    expect(now()).not.toBe(-1)
+    time.late += 9
+    expect(now()).not.toBe(-1)
+    expect(now()).toBe(-1)
   })
 
   it('goes to a thread when it is not small, when the block is there, when the segment is full, and while another one is under way', async () => {
