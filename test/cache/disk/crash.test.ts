@@ -9,6 +9,7 @@ import type { Block } from './support/tiers.ts'
 const PATH = '/cache'
 /** A handful of blocks each, so that everything happens often */
 const SEGMENT_BYTES = 2_048
+const RUNS = Number(process.env.RUNS ?? 30)
 
 /** What must be true of a block: what was acknowledged, and what was begun since */
 interface Expected {
@@ -116,7 +117,7 @@ async function run (commands: readonly Command[], takeImage: (step: number) => b
 
   files.onChange = () => {
     if (takeImage(step++)) {
-      images.push({ files: files.image(), expected: model.copy() })
+      images.push({ files: files.image({ shared: true }), expected: model.copy() })
     }
   }
   for (const each of commands) {
@@ -169,7 +170,7 @@ async function run (commands: readonly Command[], takeImage: (step: number) => b
   files.onChange = undefined
   await tier.close()
   expect(files.openFiles).toBe(0)
-  images.push({ files: files.image(), expected: model.copy() })
+  images.push({ files: files.image({ shared: true }), expected: model.copy() })
   return { images, promptWrites: files.promptWrites }
 }
 
@@ -187,9 +188,9 @@ describe('a process that is killed', () => {
         const { tier } = await openTier({ path: PATH, files, segmentBytes: SEGMENT_BYTES })
         await assertIs(tier, expected)
         const exactly = BLOCKS.map(({ multihash }) => new Set<State>([tier.find(multihash) === -1 ? 'absent' : tier.kind(tier.find(multihash))]))
-        const again = files.image()
+        const again = files.image({ shared: true })
         await tier.close()
-        for (const image of [again, files.image()]) {
+        for (const image of [again, files.image({ shared: true })]) {
           const { tier: second } = await openTier({ path: PATH, files: image, segmentBytes: SEGMENT_BYTES })
           await assertIs(second, exactly)
           await second.compact()
@@ -200,14 +201,14 @@ describe('a process that is killed', () => {
         // and whatever is removed after a repair has no second record left
         const { tier: third } = await openTier({ path: PATH, files: again, segmentBytes: SEGMENT_BYTES })
         await third.remove([...third.slots()])
-        const { report } = await openTier({ path: PATH, files: again.image(), segmentBytes: SEGMENT_BYTES })
+        const { report } = await openTier({ path: PATH, files: again.image({ shared: true }), segmentBytes: SEGMENT_BYTES })
         await third.close()
         if (report.blocks > 0) {
           throw new Error(`${report.blocks} blocks came back`)
         }
       }
-    }), { numRuns: Number(process.env.RUNS ?? 30), ...(process.env.SEED == null ? {} : { seed: Number(process.env.SEED) }) })
+    }), { numRuns: RUNS, ...(process.env.SEED == null ? {} : { seed: Number(process.env.SEED) }) })
     expect(opened).toBeGreaterThan(100)
     expect(prompt).toBeGreaterThan(20)
-  }, 120_000)
+  }, 60_000 + RUNS * 2_000)
 })

@@ -30,12 +30,17 @@ export class MemoryFiles implements CacheFiles {
   /** Writes that were made in the turn in which they were asked for */
   promptWrites = 0
 
-  /** As a process that is killed now would leave it; with `power` as a machine would */
-  image (options: { power?: boolean } = {}): MemoryFiles {
+  /**
+   * As a process that is killed now would leave it; with `power` as a machine would
+   *
+   * @param options.shared - what no file operation changes is there once, for tests of many images that overwrite nothing themselves
+   */
+  image (options: { power?: boolean, shared?: boolean } = {}): MemoryFiles {
     const copy = new MemoryFiles()
     for (const [path, { bytes, synced }] of this.inodes) {
-      const kept = Buffer.from(options.power === true ? synced : bytes)
-      copy.inodes.set(path, { bytes: kept, synced: Buffer.from(kept) })
+      const kept = options.power === true ? synced : bytes
+      const mine = options.shared === true ? kept : Buffer.from(kept)
+      copy.inodes.set(path, { bytes: mine, synced: mine })
     }
     this.directories.forEach(path => copy.directories.add(path))
     return copy
@@ -181,7 +186,7 @@ export class MemoryFiles implements CacheFiles {
       },
       sync: async () => {
         await this.#enter('sync', path, 0)
-        inode.synced = Buffer.from(inode.bytes)
+        inode.synced = inode.bytes
       },
       size: async () => {
         await this.#enter('size', path, 0)
@@ -196,11 +201,10 @@ export class MemoryFiles implements CacheFiles {
   }
 }
 
+/** Into a new buffer: images may have the old one */
 function put (inode: Inode, bytes: Buffer, position: number): void {
-  const end = position + bytes.byteLength
-
-  if (end > inode.bytes.byteLength) {
-    inode.bytes = Buffer.concat([inode.bytes, Buffer.alloc(end - inode.bytes.byteLength)])
-  }
-  bytes.copy(inode.bytes, position)
+  const next = Buffer.alloc(Math.max(inode.bytes.byteLength, position + bytes.byteLength))
+  inode.bytes.copy(next)
+  bytes.copy(next, position)
+  inode.bytes = next
 }
