@@ -39,6 +39,8 @@ export class Descriptors {
   leave (segment: Segment): void {
     if (--segment.users === 0) {
       segment.onIdle?.()
+      // of many that were read at once
+      this.#trim()
     }
   }
 
@@ -109,6 +111,7 @@ export class Descriptors {
         closing.push(this.close(segment))
       }
     }
-    await Promise.all(closing)
+    // also those that somebody else has begun to close: they make room, too
+    await Promise.all([...closing, ...this.#closing])
   }
 }
