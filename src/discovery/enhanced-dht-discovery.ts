@@ -4,30 +4,45 @@ import { systemClock } from '../clock/system-clock.ts'
 import { EntryKeeper } from '../keeper/entry-keeper.ts'
 import { addressPolicy } from '../provider/address.ts'
 import { addressEndpoint, isRelayed } from '../provider/endpoint.ts'
+import { forgottenRequest } from './announce/forgotten-request.ts'
+import { SweepAnnouncer } from './announce/sweep-announcer.ts'
 import { dhtSource } from './dht-source.ts'
 import { BucketRefresh } from './kad/bucket-refresh.ts'
 import { Libp2pKadClient } from './kad/kad-client-egress.ts'
 import { kadKey } from './kad/kad-key.ts'
+import { MAX_ADDRESSES } from './kad/kad-message.ts'
 import { PeerTiming } from './kad/peer-timing.ts'
 import { KadTable } from './kad/table.ts'
 import { Walker } from './kad/walker.ts'
 import { ProviderRecords, RECORDS_PREFIX } from './records/provider-records.ts'
 import { RecordedSource } from './records/recorded-source.ts'
+import type { AnnounceOptions, AnnounceResult, AnnounceStats } from './announce/sweep-announcer.ts'
 import type { BucketState } from './kad/bucket-schedule.ts'
 import type { KadConnections } from './kad/kad-client-egress.ts'
+import type { Discloses } from './kad/walker.ts'
 import type { RecordedStats } from './records/recorded-source.ts'
 import type { Clock, Random } from '../interface/clock.ts'
 import type { ComponentLogger, Logger } from '../interface/logger.ts'
 import type { BlockKey, ProviderSource } from '../interface/provider.ts'
 import type { AddressPolicy } from '../provider/address.ts'
 import type { Libp2pEvents, PeerId, PeerStore, Startable, TypedEventTarget } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Datastore } from 'interface-datastore'
+import type { CID } from 'multiformats/cid'
+
+export interface DiscoveryAnnounceInit {
+  /** Whether anybody who comes for a block gets it: where nobody does, nothing is announced. @default somebody does */
+  serves? (): boolean
+  /** What each peer that is asked or told about a block is disclosed with. @default it is recorded nowhere */
+  request? (cid: CID): Discloses
+}
 
 export interface EnhancedDHTDiscoveryInit {
   /** Of the DHT, as kad-dht was given it. @default '/ipfs/kad/1.0.0' */
   readonly protocol?: string
   /** Which addresses may be dialled, and which share no failure domain. @default addressPolicy(), which allows none that is private */
   readonly policy?: AddressPolicy
+  readonly announce?: DiscoveryAnnounceInit
   /** @default the machine's */
   readonly clock?: Clock
   /** @default the machine's */
@@ -40,6 +55,7 @@ export interface EnhancedDHTDiscoveryComponents {
   readonly peerStore: Pick<PeerStore, 'all'>
   readonly connectionManager: KadConnections
   readonly events: Pick<TypedEventTarget<Libp2pEvents>, 'addEventListener' | 'removeEventListener'>
+  readonly addressManager: { getAddresses (): Multiaddr[] }
   readonly datastore?: Datastore
   readonly logger: ComponentLogger
 }
@@ -55,6 +71,7 @@ export interface DiscoveryStats {
   /** Nearest first */
   readonly buckets: readonly BucketState[]
   readonly refreshes: { readonly walks: number, readonly failed: number }
+  readonly announcements: AnnounceStats
 }
 
 /** Written this often, in ms: a crash loses a minute of what was found */
@@ -81,7 +98,7 @@ const REFRESH_WIDTH = 8
  */
 export function enhancedDHTDiscovery (init: EnhancedDHTDiscoveryInit = {}): (components: EnhancedDHTDiscoveryComponents) => EnhancedDHTDiscovery {
   // one by one: libp2p's components are a proxy that throws for what it does not have
-  return ({ peerId, peerStore, connectionManager, events, datastore, logger }) => new EnhancedDHTDiscovery({ peerId, peerStore, connectionManager, events, datastore, logger }, init)
+  return ({ peerId, peerStore, connectionManager, events, addressManager, datastore, logger }) => new EnhancedDHTDiscovery({ peerId, peerStore, connectionManager, events, addressManager, datastore, logger }, init)
 }
 
 /**
@@ -102,14 +119,17 @@ export class EnhancedDHTDiscovery implements Startable {
   readonly #refresh: BucketRefresh
   readonly #records: ProviderRecords
   readonly #recorded: RecordedSource
+  readonly #announcer: SweepAnnouncer
+  readonly #request: (cid: CID) => Discloses
   readonly #keeper?: EntryKeeper
   #isRunning = false
   #startedAt = 0
   #cancelSave: () => void = () => {}
 
   constructor (components: EnhancedDHTDiscoveryComponents, init: EnhancedDHTDiscoveryInit = {}) {
-    const { logger, datastore, events, peerId, peerStore, connectionManager } = components
-    const { clock = systemClock, random = systemRandom, policy = addressPolicy(), protocol } = init
+    const { logger, datastore, events, peerId, peerStore, connectionManager, addressManager } = components
+    const { clock = systemClock, random = systemRandom, policy = addressPolicy(), protocol, announce = {} } = init
+    const { serves = () => true, request = forgottenRequest(clock) } = announce
     const self = peerId.toString()
     const usable = usableOver(policy)
     this.#events = events
@@ -138,6 +158,19 @@ export class EnhancedDHTDiscovery implements Startable {
       })
     })
     this.source = this.#recorded
+    this.#request = request
+    this.#announcer = new SweepAnnouncer({
+      clock,
+      random,
+      log: logger.forComponent('portolan:discovery:announce'),
+      client: this.#client,
+      walker: this.#walker,
+      timing: this.#timing,
+      self,
+      serves,
+      addresses: () => reachableAt(addressManager.getAddresses(), self, policy),
+      joined: async signal => this.#joined(signal)
+    })
   }
 
   isStarted (): boolean {
@@ -153,6 +186,7 @@ export class EnhancedDHTDiscovery implements Startable {
     this.#events.addEventListener('peer:connect', this.#onConnect)
     this.#client.start()
     this.#refresh.start()
+    this.#announcer.start()
     await Promise.all([
       this.#bounded('read the peers of the DHT', async signal => this.#table.start({ signal })),
       this.#bounded('load what was found before', async signal => this.#keeper?.load({ signal }))
@@ -171,8 +205,10 @@ export class EnhancedDHTDiscovery implements Startable {
     this.#cancelSave()
     this.#refresh.stop()
     this.#recorded.stop()
+    const announced = this.#announcer.stop()
     this.#client.stop()
     this.#table.stop()
+    await announced
     // bounded by itself
     await this.#keeper?.save()
   }
@@ -182,9 +218,21 @@ export class EnhancedDHTDiscovery implements Startable {
     this.#records.forget(key)
   }
 
+  /**
+   * Tells the peers of the DHT nearest to each block that we have it. Many
+   * together cost little more than one: they are announced region by region of
+   * the keyspace.
+   *
+   * Rejects with an `AnnounceRefusedError` when nobody would have anything of it,
+   * and with an `AggregateError` of the blocks that no peer took, at the end.
+   */
+  async announce (cids: Iterable<CID> | AsyncIterable<CID>, options: AnnounceOptions = {}): Promise<AnnounceResult> {
+    return this.#announcer.announce(cids, options.request ?? this.#request, options)
+  }
+
   stats (): DiscoveryStats {
     const { buckets, ...refreshes } = this.#refresh.stats()
-    return { peers: this.#table.size, silent: this.#timing.silent, lookups: this.#recorded.stats(), records: this.#records.size, buckets, refreshes }
+    return { peers: this.#table.size, silent: this.#timing.silent, lookups: this.#recorded.stats(), records: this.#records.size, buckets, refreshes, announcements: this.#announcer.stats() }
   }
 
   /** Whoever can be connected to is not gone */
@@ -249,4 +297,12 @@ function usableOver (policy: AddressPolicy): (address: string) => boolean {
     const endpoint = addressEndpoint(address)
     return endpoint?.port != null && !isRelayed(address) && policy.allows(endpoint.host, endpoint.port)
   }
+}
+
+/** Where others are told to find us: nowhere that they could not come to */
+function reachableAt (addresses: readonly Multiaddr[], self: string, policy: AddressPolicy): string[] {
+  return addresses.map(address => address.toString().replace(new RegExp(`/p2p/${self}$`), '')).filter(address => {
+    const endpoint = addressEndpoint(address)
+    return endpoint?.port != null && policy.allows(endpoint.host, endpoint.port)
+  }).slice(0, MAX_ADDRESSES)
 }

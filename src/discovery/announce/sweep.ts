@@ -16,8 +16,8 @@ export interface SweepComponents {
    * @param cid - the preimage is its multihash, so whoever is asked learns of it
    */
   findClosest (preimage: Uint8Array, options: { signal: AbortSignal, cid?: CID }): Promise<Pick<WalkResult, 'end' | 'closest'>>
-  /** Tells one peer that we have these. Resolves with how many it took, and does not reject but when the signal aborts. */
-  tell (peer: KadPeer, cids: readonly CID[], options: { signal: AbortSignal }): Promise<number>
+  /** Tells one peer that we have these. Resolves with those that it took, and does not reject but when the signal aborts. */
+  tell (peer: KadPeer, cids: readonly CID[], options: { signal: AbortSignal }): Promise<Iterable<CID>>
 }
 
 export interface SweepOptions {
@@ -182,21 +182,25 @@ class Placing {
 /** Each peer everything that it should have. @returns how many took each */
 async function tellAll (placed: readonly Placed[], { tell }: SweepComponents, signal: AbortSignal): Promise<number[]> {
   const counts = placed.map(() => 0)
-  const byPeer = new Map<string, { readonly peer: KadPeer, readonly items: number[] }>()
+  const indices = new Map(placed.map(({ cid }, i) => [cid, i]))
+  const byPeer = new Map<string, { readonly peer: KadPeer, readonly cids: CID[] }>()
   const queue = new PQueue({ concurrency: CONCURRENCY })
 
-  placed.forEach(({ holders }, i) => {
+  for (const { cid, holders } of placed) {
     for (const peer of holders) {
-      const entry = byPeer.get(peer.id) ?? { peer, items: [] }
-      entry.items.push(i)
+      const entry = byPeer.get(peer.id) ?? { peer, cids: [] }
+      entry.cids.push(cid)
       byPeer.set(peer.id, entry)
     }
-  })
-  await queue.addAll([...byPeer.values()].map(({ peer, items }) => async () => {
+  }
+  await queue.addAll([...byPeer.values()].map(({ peer, cids }) => async () => {
     signal.throwIfAborted()
-    // in the order in which it was told
-    const taken = await tell(peer, items.map(i => (placed[i] as Placed).cid), { signal })
-    items.slice(0, taken).forEach(i => { counts[i] = (counts[i] ?? 0) + 1 })
+    for (const cid of await tell(peer, cids, { signal })) {
+      const i = indices.get(cid)
+      if (i != null) {
+        counts[i] = (counts[i] ?? 0) + 1
+      }
+    }
   }))
   return counts
 }

@@ -16,6 +16,7 @@ import type { KadPeer } from '../../../../src/discovery/kad/kad-client.ts'
 import type { KadConnections } from '../../../../src/discovery/kad/kad-client-egress.ts'
 import type { Libp2p, Libp2pEvents, PeerId, PeerStore, TypedEventTarget } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
+import type { Multiaddr } from '@multiformats/multiaddr'
 
 /** Nobody outside of the test speaks it */
 export const TEST_PROTOCOL = '/portolan-test/kad/1.0.0'
@@ -25,6 +26,7 @@ export interface NodeComponents {
   readonly connectionManager: KadConnections
   readonly peerStore: PeerStore
   readonly events: TypedEventTarget<Libp2pEvents>
+  readonly addressManager: { getAddresses (): Multiaddr[] }
 }
 
 export interface KadNode {
@@ -47,8 +49,8 @@ export async function kadNode (options: { protocol?: string } = {}): Promise<Kad
       ping: ping(),
       dht: kadDHT({ protocol: options.protocol ?? TEST_PROTOCOL, clientMode: false, peerInfoMapper: peer => peer, allowQueryWithZeroPeers: true }),
       components: (all: unknown) => {
-        const { connectionManager, peerStore, events } = all as NodeComponents
-        return { connectionManager, peerStore, events }
+        const { connectionManager, peerStore, events, addressManager } = all as NodeComponents
+        return { connectionManager, peerStore, events, addressManager }
       }
     }
   })
