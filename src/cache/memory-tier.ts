@@ -14,6 +14,9 @@ const PROTECTED_SHARE = 0.8
 /** A larger part of the tier for one block would throw out too many others */
 const MAX_BLOCK_SHARE = 0.25
 
+/** Of a block, what may stay with it of the buffer that it is cut from, and is counted: the head of a record, without a copy of 100 us for 1 MiB */
+const MAX_WASTE = 1 / 16
+
 export interface Held {
   readonly bytes: Uint8Array
   /** Where it is on disk; -1 when it is not there */
@@ -31,7 +34,7 @@ export class MemoryTier {
   readonly #largest: number
 
   constructor (maxBytes: number) {
-    const sizeCalculation = ({ bytes }: Held): number => bytes.byteLength + ENTRY_OVERHEAD
+    const sizeCalculation = ({ bytes }: Held): number => bytes.buffer.byteLength + ENTRY_OVERHEAD
     const maxSize = Math.floor(maxBytes * PROTECTED_SHARE)
     this.#largest = Math.floor(maxBytes * MAX_BLOCK_SHARE) - ENTRY_OVERHEAD
 
@@ -55,7 +58,7 @@ export class MemoryTier {
     })
   }
 
-  /** Overhead included */
+  /** Overhead included, and the whole of each buffer that a block is cut from */
   get bytes (): number {
     return this.#protected.calculatedSize + this.#probation.calculatedSize
   }
@@ -92,7 +95,7 @@ export class MemoryTier {
       }
       this.delete(key)
     }
-    this.#enter(key, { bytes: trimmed(bytes), slot })
+    this.#enter(key, { bytes: trimmed(bytes, MAX_WASTE), slot })
   }
 
   delete (key: CacheKey): void {

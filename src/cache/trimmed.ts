@@ -1,7 +1,9 @@
-/** A view that holds more than twice its own bytes is copied: what it is cut from would stay with it */
-const MAX_WASTE = 2
-
-/** The bytes as they can be kept */
-export function trimmed (bytes: Uint8Array): Uint8Array {
-  return bytes.buffer.byteLength > bytes.byteLength * MAX_WASTE ? bytes.slice() : bytes
+/**
+ * The bytes as they can be kept: a copy, when they are cut from a buffer that would stay with them.
+ *
+ * @param waste - share of their length that may stay besides
+ */
+export function trimmed (bytes: Uint8Array, waste: number = 0): Uint8Array {
+  // `slice` of a Buffer is a view again
+  return bytes.buffer.byteLength > bytes.byteLength * (1 + waste) ? new Uint8Array(bytes) : bytes
 }

@@ -50,6 +50,30 @@ describe('MemoryTier', () => {
     expect(tier.get('a')?.bytes.buffer.byteLength).toBe(10)
   })
 
+  it('holds no more than its bytes in blocks that were cut from larger buffers, whoever made those', () => {
+    for (const share of [0.01, 0.5, 0.55, 0.93, 0.95, 0.999, 1]) {
+      for (const allocate of [(size: number) => new Uint8Array(size), (size: number) => Buffer.alloc(size)]) {
+        const tier = new MemoryTier(1_000_000)
+        const keys = Array.from({ length: 100 }, (_, i) => `k${i}`)
+        for (const [i, key] of keys.entries()) {
+          tier.set(key, allocate(20_000).subarray(0, 20_000 * share), i)
+        }
+        const held = keys.map(key => tier.peek(key)).filter(held => held != null)
+        const buffers = held.reduce((sum, { bytes }) => sum + bytes.buffer.byteLength, 0)
+        expect(tier.bytes).toBe(buffers + held.length * ENTRY_OVERHEAD)
+        expect(tier.bytes).toBeLessThanOrEqual(1_000_000)
+        expect(buffers).toBeLessThanOrEqual(held.length * 20_000 * share * 17 / 16)
+      }
+    }
+  })
+
+  it('copies nothing for the few bytes that a record has besides its block', () => {
+    const tier = new MemoryTier(10_000_000)
+    const bytes = new Uint8Array(1_048_700).subarray(124)
+    tier.set('a', bytes, 1)
+    expect(tier.get('a')?.bytes).toBe(bytes)
+  })
+
   it('does not hold one block that is most of it', () => {
     const tier = new MemoryTier(10_000)
     tier.set('a', new Uint8Array(5_000), 1)
