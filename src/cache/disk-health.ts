@@ -8,6 +8,8 @@ const FIRST_PAUSE = 1_000
 const MAX_PAUSE = 30_000
 /** Of the pause that is random, so that many caches on one disk do not come back at once */
 const JITTER = 0.25
+/** A probe is some ten small operations, milliseconds on any disk: one that takes longer, in ms, says that it is still slow */
+const PROMPT = 1_000
 
 export interface DiskHealthInit {
   readonly clock: Clock
@@ -23,6 +25,7 @@ export class DiskHealth {
   #reason?: string
   #pause = FIRST_PAUSE
   #cancel?: () => void
+  #probing = false
   #closed = false
 
   constructor (init: DiskHealthInit) {
@@ -42,11 +45,11 @@ export class DiskHealth {
     this.#degrade(`${what}: ${describe(err)}`)
   }
 
-  /** It does not answer; `over` tells when it has */
-  slow (what: string, over: Promise<unknown>): void {
+  /** It does not answer; `over` tells when it has, and then it is looked at once whether others are answered in time */
+  slow (what: string, over: Promise<unknown> = Promise.resolve()): void {
     this.#init.log('the disk under the cache is slow: %s', what)
     this.#degrade(what)
-    over.then(() => { this.worked() }, (err: unknown) => { this.#init.log('what was slow failed - %e', err) })
+    over.then(() => { this.#probeNow() }, (err: unknown) => { this.#init.log('what was slow failed - %e', err) })
   }
 
   worked (): void {
@@ -67,20 +70,41 @@ export class DiskHealth {
 
   #degrade (reason: string): void {
     this.#reason = reason
-    if (this.#cancel == null && !this.#closed) {
+    if (this.#cancel == null && !this.#probing && !this.#closed) {
       const pause = this.#pause * (1 - JITTER * this.#init.random.next())
       this.#pause = Math.min(MAX_PAUSE, this.#pause * 2)
       this.#cancel = this.#init.clock.schedule(pause, () => { void this.#probe() })
     }
   }
 
+  #probeNow (): void {
+    if (this.#reason != null && !this.#probing && !this.#closed) {
+      void this.#probe()
+    }
+  }
+
   async #probe (): Promise<void> {
+    const { clock, probe } = this.#init
+    const began = clock.now()
+    let failure: unknown
+    this.#cancel?.()
+    this.#cancel = undefined
+    this.#probing = true
+
     try {
-      await this.#init.probe()
-      this.worked()
+      await probe()
     } catch (err) {
-      this.#cancel = undefined
-      this.#degrade(describe(err))
+      failure = err
+    }
+    this.#probing = false
+    const took = clock.now() - began
+
+    if (failure != null) {
+      this.#degrade(describe(failure))
+    } else if (took > PROMPT) {
+      this.#degrade(`the disk is slow: a few small operations took ${Math.round(took)} ms`)
+    } else {
+      this.worked()
     }
   }
 }

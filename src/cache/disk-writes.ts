@@ -16,6 +16,12 @@ const WRITE_TIMEOUT = 5_000
 /** What a user put waits longer: there is no other copy */
 const AUTHOR_TIMEOUT = 30_000
 
+/**
+ * A disk that takes longer for a block, in ms, is looked at before it is given more: whoever fetched the block has to wait
+ * for it, or to hold it in memory. One that had much to do passes that at once
+ */
+const SLOW_WRITE = 1_000
+
 /** How often a writer who waits for the transit buffer looks, in ms */
 const POLL = 200
 
@@ -38,7 +44,7 @@ export class DiskWrites {
 
   /** Takes room, which the caller releases when it has taken the block into account; a `CacheFullError` when there is none in time */
   async write ({ cid, bytes }: Block, cost: number, kind: CacheKind): Promise<number> {
-    const { disk, room, counts } = this.#parts
+    const { clock, disk, room, counts, health } = this.#parts
 
     if (!room.fits(cost)) {
       counts.slowedWrites++
@@ -46,10 +52,18 @@ export class DiskWrites {
     if (!await room.take(cost, PATIENCE)) {
       throw new CacheFullError(`there is no room for the block ${cid} of ${bytes.byteLength} bytes: what could go was promised to somebody, or cannot be removed`)
     }
+    const began = clock.now()
     try {
       const slot = await disk.write(cid.multihash.bytes, bytes, kind)
+      const took = clock.now() - began
       disk.setChecked(slot)
       this.promise(slot)
+      if (took > SLOW_WRITE) {
+        health.slow(`a write took ${Math.round(took)} ms`)
+      } else if (kind === 'authored') {
+        // tried whatever health says
+        health.worked()
+      }
       return slot
     } catch (err) {
       room.release(cost)
@@ -127,9 +141,9 @@ export class DiskWrites {
   }
 
   /** Who waits for a write is told in time that it is not done; it goes on */
-  async inTime (done: Promise<boolean>, kind: CacheKind, what = 'take a block'): Promise<boolean> {
+  async inTime (done: Promise<boolean>, kind: CacheKind, { what = 'take a block', wait = true }: { what?: string, wait?: boolean } = {}): Promise<boolean> {
     const { clock, health, counts } = this.#parts
-    const ms = PATIENCE + (kind === 'authored' ? AUTHOR_TIMEOUT : WRITE_TIMEOUT)
+    const ms = (wait ? PATIENCE : 0) + (kind === 'authored' ? AUTHOR_TIMEOUT : WRITE_TIMEOUT)
     return within(clock, ms, done, () => {
       health.slow(`a write takes longer than ${ms} ms`, done)
       if (kind === 'authored') {

@@ -77,7 +77,7 @@ export class Writes {
 
     if (current != null && (kind === 'fetched' || current.kind === 'authored') && (current.wait || !wait)) {
       counts.joined++
-      return this.#disk.inTime(current.done, current.kind)
+      return this.#disk.inTime(current.done, current.kind, { wait })
     }
     const done = this.#mutations.run(key, () => kind === 'authored' ? this.#author(block) : this.#fetched.write(block, this.#backlog + bytes.byteLength, options))
 
@@ -94,7 +94,7 @@ export class Writes {
       }
     }
     done.then(over, over)
-    return this.#disk.inTime(done, kind)
+    return this.#disk.inTime(done, kind, { wait })
   }
 
   /** What is on disk as fetched is the user's from now on; false when it is not there any more */
@@ -151,7 +151,7 @@ export class Writes {
         throw new CacheDiskError(`the block ${cid} could not be deleted for good: ${describe(err)}`, { cause: err })
       }
       return true
-    }), 'authored', 'delete a block')
+    }), 'authored', { what: 'delete a block' })
   }
 
   async #remove (slots: readonly number[]): Promise<void> {
@@ -231,7 +231,6 @@ export class Writes {
       health.failed('writing', err)
       throw new CacheDiskError(`the block ${cid} could not be written: ${describe(err)}`, { cause: err })
     }
-    health.worked()
     transit.delete(key)
     return true
   }
