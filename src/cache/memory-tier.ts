@@ -14,8 +14,12 @@ const PROTECTED_SHARE = 0.8
 /** A larger part of the tier for one block would throw out too many others */
 const MAX_BLOCK_SHARE = 0.25
 
-/** Of a block, what may stay with it of the buffer that it is cut from, and is counted: the head of a record, without a copy of 100 us for 1 MiB */
-const MAX_WASTE = 1 / 16
+/**
+ * Of the buffer that a block is cut from, what may stay with it, and is counted: a sixteenth of the block, as a copy of 1 MiB
+ * takes 100 us, or the head of a record, as what a copy of a small one takes besides is more than that
+ */
+const MAX_WASTE_SHARE = 1 / 16
+const MAX_WASTE = 256
 
 export interface Held {
   readonly bytes: Uint8Array
@@ -95,7 +99,7 @@ export class MemoryTier {
       }
       this.delete(key)
     }
-    this.#enter(key, { bytes: trimmed(bytes, MAX_WASTE), slot })
+    this.#enter(key, { bytes: trimmed(bytes, Math.max(MAX_WASTE, bytes.byteLength * MAX_WASTE_SHARE)), slot })
   }
 
   delete (key: CacheKey): void {
