@@ -104,8 +104,9 @@ export async function composeCache (components: CacheComponents, params: CachePa
   await recall(components, residents)
   const save = async (): Promise<void> => {
     const saved = residents.save()
+    const { files, headroom } = disk.usage()
     // the old one is there until the new one is whole; in a cache that small, what was learnt is learnt again
-    if (saved != null && disk.usage().files + saved.byteLength + NOTE_MARGIN <= maxBytes) {
+    if (saved != null && files + headroom + saved.byteLength + NOTE_MARGIN <= maxBytes) {
       await disk.saveNote(POLICY_NOTE, saved)
     }
   }

@@ -33,8 +33,14 @@ export class Reserve {
     this.#log = log
   }
 
+  /** As it is now */
   get size (): number {
     return this.#held ? this.#bytes : 0
+  }
+
+  /** As it is as soon as there is room for it: that is kept free of everything else */
+  get bytes (): number {
+    return this.#bytes
   }
 
   /** As long as there is room for it */

@@ -263,7 +263,7 @@ class SegmentTier implements DiskTier {
     const { blocks } = this.#open.store
     return {
       files: this.#bytesOfFiles(),
-      headroom: this.#init.segmentBytes,
+      headroom: this.#open.store.segments.headroom,
       live: blocks.live + blocks.index.size * ENTRY_BYTES,
       blocks: blocks.index.size,
       authoredBlocks: blocks.authoredBlocks,
@@ -293,7 +293,7 @@ class SegmentTier implements DiskTier {
 
   #bytesOfFiles (): number {
     const { store, values, quarantine } = this.#open
-    return FIXED_BYTES + store.segments.size + store.reserve.size + values.size + quarantine.size
+    return FIXED_BYTES + store.segments.size + store.reserve.bytes + values.size + quarantine.size
   }
 
   /** For what asks about one block: a slot that is free is a mistake of the caller */

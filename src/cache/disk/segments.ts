@@ -29,8 +29,8 @@ export class Segments implements LogComponents {
   readonly directory: string
   #active?: Segment
   #last = 0
-  /** Of all but the active one, until one of them changes: it is asked for with each write, and there may be hundreds */
-  #othersSize?: number
+  /** Of all but the active one, and the largest sidecar, until one of them changes: it is asked for with each write, and there may be hundreds */
+  #others?: { readonly size: number, readonly sidecar: number }
   /** Under way */
   #syncs = 0
   #cancelSync?: () => void
@@ -46,17 +46,26 @@ export class Segments implements LogComponents {
 
   /** In bytes, sidecars included, those too that are to come: of small blocks they are nearly as large as the segments */
   get size (): number {
-    const active = this.#active
-    this.#othersSize ??= this.#sizeWithout(active)
-    return this.#othersSize + (active == null ? 0 : sizeOf(active))
+    const { size } = this.#others ??= this.#addUp()
+    return size + (this.#active == null ? 0 : sizeOf(this.#active))
   }
 
-  #sizeWithout (active?: Segment): number {
+  /** What copying one of them takes before it goes, with the sidecar of the one that is copied to */
+  get headroom (): number {
+    const { sidecar } = this.#others ??= this.#addUp()
+    return this.limit + Math.max(sidecar, this.#active == null ? 0 : sidecarBytes(this.#active))
+  }
+
+  #addUp (): { size: number, sidecar: number } {
     let size = 0
+    let sidecar = 0
     for (const segment of this.#components.blocks.segments.values()) {
-      size += segment === active ? 0 : sizeOf(segment)
+      if (segment !== this.#active) {
+        size += sizeOf(segment)
+        sidecar = Math.max(sidecar, segment.sidecar, sidecarBytes(segment))
+      }
     }
-    return size
+    return { size, sidecar }
   }
 
   /** The segment that is written to, if there is one */
@@ -84,7 +93,7 @@ export class Segments implements LogComponents {
         segment.users++
       }
     }
-    this.#othersSize = undefined
+    this.#others = undefined
   }
 
   async active (bytes: number): Promise<{ segment: Segment, file: CacheFile }> {
@@ -183,7 +192,10 @@ export class Segments implements LogComponents {
     try {
       await writeWhole(files, this.directory, sidecarName(segment.id), bytes)
       segment.sidecar = bytes.byteLength
-      this.#othersSize = undefined
+      if (segment.sealed) {
+        segment.notes = undefined
+      }
+      this.#others = undefined
     } catch (err) {
       log.error('the sidecar of segment %d is not written, the next start reads the segment: %e', segment.id, err)
     }
@@ -201,7 +213,7 @@ export class Segments implements LogComponents {
     await files.remove(join(this.directory, segmentName(segment.id)))
     // not before it is gone: what others say about it must not be forgotten while it could be read again
     blocks.segments.delete(segment.id)
-    this.#othersSize = undefined
+    this.#others = undefined
     for (const other of blocks.segments.values()) {
       other.noteBytes.delete(segment.id)
     }
@@ -231,7 +243,7 @@ export class Segments implements LogComponents {
 
   #activate (segment: Segment | undefined): void {
     this.#active = segment
-    this.#othersSize = undefined
+    this.#others = undefined
   }
 
   #seal (segment: Segment, closed: boolean): void {
@@ -245,12 +257,14 @@ export class Segments implements LogComponents {
       }
       await this.writeSidecar(segment, closed)
       segment.notes = undefined
-      this.#othersSize = undefined
+      this.#others = undefined
       this.descriptors.leave(segment)
     })
   }
 }
 
+/** An old sidecar is there until the new one is whole */
 function sizeOf (segment: Segment): number {
-  return segment.size + (segment.sealed && segment.sidecar > 0 ? segment.sidecar : Math.max(segment.sidecar, sidecarBytes(segment)))
+  const hasLast = segment.notes == null && segment.sidecar > 0
+  return segment.size + segment.sidecar + (hasLast ? 0 : sidecarBytes(segment))
 }

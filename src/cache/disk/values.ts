@@ -16,6 +16,8 @@ export class Values {
   /** Of values that were saved or loaded: bytes by name */
   readonly #sizes = new Map<string, number>()
   #saving: Promise<void> = Promise.resolve()
+  /** Bytes of what is being saved: the old value is there until the new one is whole */
+  #coming = 0
 
   constructor (files: CacheFiles, path: string) {
     this.#files = files
@@ -24,7 +26,7 @@ export class Values {
 
   /** In bytes */
   get size (): number {
-    let size = 0
+    let size = this.#coming
     for (const each of this.#sizes.values()) {
       size += each
     }
@@ -52,8 +54,13 @@ export class Values {
 
     // one after the other: they share the name of the half-made file; whoever saved the one before has its error
     const saving = this.#saving.catch(() => {}).then(async () => {
-      await writeWhole(this.#files, this.#directory, name, bytes)
-      this.#sizes.set(name, bytes.byteLength)
+      this.#coming = bytes.byteLength
+      try {
+        await writeWhole(this.#files, this.#directory, name, bytes)
+        this.#sizes.set(name, bytes.byteLength)
+      } finally {
+        this.#coming = 0
+      }
     })
     this.#saving = saving
     return saving

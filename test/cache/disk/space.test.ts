@@ -20,6 +20,48 @@ async function filled (files: MemoryFiles, count: number): Promise<{ tier: DiskT
   return { tier, blocks }
 }
 
+const SEGMENT_OF_TINY = 131_072
+const TINY = 12_000
+/** The format and the lock, which are not in these files */
+const FIXED_BYTES = 32_768
+
+interface OfTinyBlocks {
+  readonly tier: DiskTier
+  write (from: number, to: number): Promise<void>
+  /** By how much the files were larger than they may be, from now until the result is called */
+  over (allowed: () => number): () => number
+}
+
+/** Blocks of 8 bytes, of which two thirds are left, opened a second time */
+async function ofTinyBlocks (): Promise<OfTinyBlocks> {
+  const files = new MemoryFiles()
+  let { tier } = await openTier({ path: PATH, files, segmentBytes: SEGMENT_OF_TINY })
+  const write = async (from: number, to: number): Promise<void> => {
+    await Promise.all(Array.from({ length: to - from }, async (_, i) => {
+      const { multihash, bytes } = block(from + i, 8)
+      await tier.write(multihash, bytes, 'fetched')
+    }))
+  }
+  await write(0, TINY)
+  await tier.close();
+  ({ tier } = await openTier({ path: PATH, files, segmentBytes: SEGMENT_OF_TINY }))
+  await tier.remove(Array.from({ length: TINY / 3 }, (_, i) => tier.find(block(i * 3, 8).multihash)))
+  return {
+    tier,
+    write,
+    over: allowed => {
+      let over = -Infinity
+      files.onChange = () => {
+        over = Math.max(over, [...files.inodes.values()].reduce((sum, { bytes }) => sum + bytes.byteLength, FIXED_BYTES) - allowed())
+      }
+      return () => {
+        files.onChange = undefined
+        return over
+      }
+    }
+  }
+}
+
 async function kindAfterCrash (files: MemoryFiles, { multihash }: Block): Promise<string> {
   const { tier } = await openTier({ path: PATH, files: files.image(), segmentBytes: SEGMENT_BYTES })
   const slot = tier.find(multihash)
@@ -103,6 +145,31 @@ describe('space', () => {
     files.onChange = () => { most = Math.max(most, bytes()) }
     await tier.compact()
     expect(most - before).toBeLessThanOrEqual(tier.usage().headroom + 1_000)
+  })
+
+  it('is never more than the headroom over what it was, where sidecars are nearly as large as segments', async () => {
+    const { tier, over } = await ofTinyBlocks()
+    const { files, headroom } = tier.usage()
+    const most = over(() => files + headroom)
+    await tier.compact()
+    expect(tier.usage().files).toBeLessThan(files * 0.75)
+    expect(most()).toBeLessThanOrEqual(0)
+  })
+
+  it('is never more than it counts while something is saved, or a segment sealed that was written on', async () => {
+    const { tier, write, over } = await ofTinyBlocks()
+    const counted = over(() => tier.usage().files)
+    for (let i = 0; i < 2; i++) {
+      await tier.saveNote('policy', new Uint8Array(300_000))
+    }
+    expect(counted()).toBeLessThanOrEqual(0)
+    // sealing and closing write sidecars; of a record that is being written the writer keeps count
+    const sealed = over(() => tier.usage().files + 100 * 72)
+    for (let i = TINY; i < TINY + 2_000; i += 100) {
+      await write(i, i + 100)
+    }
+    await tier.close()
+    expect(sealed()).toBeLessThanOrEqual(0)
   })
 
   it('is given back at 16 MiB a second where nobody waits, and at once where somebody does', async () => {
