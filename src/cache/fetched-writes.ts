@@ -76,7 +76,7 @@ export class FetchedWrites {
       return this.#pass(block, hash, wait)
     }
     const isRoom = wait || room.fits(cost)
-    const ticket = isRoom && (client == null || this.#mayOwn(client, cost)) ? residents.enter(hash, cost) : undefined
+    const ticket = isRoom && (client == null || shares?.allows(client, cost) !== false) ? residents.enter(hash, cost) : undefined
 
     if (ticket == null) {
       counts.declined++
@@ -127,9 +127,14 @@ export class FetchedWrites {
     counts.admitted++
     memory.set(key, bytes, slot)
 
-    if (owner != null) {
-      shares?.own(owner, slot, cost)
-      shares?.unexpect(owner, cost)
+    if (owner != null && shares != null) {
+      shares.own(owner, slot, cost)
+      shares.unexpect(owner, cost)
+      // only now: what is declined or cannot be written costs its client nothing
+      for (const old of shares.excess(owner, 0)) {
+        shares.forget(old)
+        residents.condemn(old, { final: true })
+      }
     }
   }
 
@@ -138,21 +143,5 @@ export class FetchedWrites {
       this.#parts.counts.again(hash)
     }
     return false
-  }
-
-  #mayOwn (client: string, cost: number): boolean {
-    const { shares, residents } = this.#parts
-
-    if (shares == null) {
-      return true
-    }
-    if (!shares.allows(client, cost)) {
-      return false
-    }
-    for (const slot of shares.excess(client, cost)) {
-      shares.forget(slot)
-      residents.condemn(slot, { final: true })
-    }
-    return true
   }
 }
