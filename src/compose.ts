@@ -98,6 +98,7 @@ export interface CompositionParts {
   /** Makes the sources of providers, under the policy that the options give */
   sources? (context: SourceContext): readonly ProviderSource[]
   readonly provide?: ContentRoutingComponents['provide']
+  readonly together?: ContentRoutingComponents['together']
   /** The raw store, never `helia.blockstore` */
   readonly store?: LocalStore
   readonly datastore?: Datastore
@@ -215,6 +216,7 @@ export function composeContentRouting (parts: CompositionParts, init: ContentRou
     metrics: parts.metrics,
     reader: contentReader({ clock, budget: processReadBudget }),
     provide: parts.provide,
+    together: parts.together,
     parseHint
   }, routing)
 
@@ -230,9 +232,9 @@ export type WrapHelia = <H extends Helia>(helia: H, init?: ContentRoutingOptions
 export interface HeliaPlatform extends Pick<CompositionParts, 'names' | 'usable' | 'clock' | 'random' | 'ledger' | 'verifier'> {
   /**
    * The discovery of a node that has no other routers than libp2p's: asked in
-   * their place. May throw while the node has not started.
+   * their place, and told of what is announced. May throw while the node has not started.
    */
-  readonly discovery?: () => Pick<EnhancedDHTDiscovery, 'source'> | undefined
+  readonly discovery?: () => Pick<EnhancedDHTDiscovery, 'source' | 'announce'> | undefined
 }
 
 /** The Helia mixin over a platform's HTTP transport */
@@ -249,6 +251,7 @@ export function heliaMixin (transport: TransportFactory, { discovery, ...platfor
       datastore: helia.datastore,
       store: cache ?? store as LocalStore,
       provide: providing('helia', () => helia.routing as Provides),
+      together: discovery,
       sources: ({ clock, policy, connected }) => [
         discovery == null ? heliaRoutingSource(() => helia.routing, { logger, clock, policy }) : discoverySource(() => discovery()?.source),
         ...connected(() => (helia as { libp2p?: ConnectedLibp2p }).libp2p)

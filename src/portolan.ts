@@ -107,7 +107,11 @@ class Node implements Portolan {
     }
     // checked here, before anything is opened
     const { operators, siblings, routers, policy: addresses } = contentRoutingOptions({ ...routing, mode })
-    this.#libp2p = libp2pOptions({ listen, bootstrap, maxConnections }, { policy: addresses })
+    const request = unroutedRequests({ clock: systemClock, ledger: nullLedger }, mode, 'announce')
+    this.#libp2p = libp2pOptions({ listen, bootstrap, maxConnections }, {
+      policy: addresses,
+      announce: { serves: () => (routing.serve ?? 'none') !== 'none', request: cid => request(cid, 'announce') }
+    })
     cacheParams({ maxBytes, memoryBytes, shares })
     this.verifier = blockVerifier({ maxBlockSize: init.maxBlockSize, allowSha1: init.allowSha1, sha256: nativeSha256 })
     this.#storage = store === 'memory'

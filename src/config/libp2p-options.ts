@@ -19,6 +19,7 @@ import { addressPolicy, isPrivateHost } from '../provider/address.ts'
 import { addressEndpoint } from '../provider/endpoint.ts'
 import { parseHost } from '../provider/host.ts'
 import { formatIP, inRange, parseRange } from '../provider/ip.ts'
+import type { DiscoveryAnnounceInit } from '../discovery/enhanced-dht-discovery.ts'
 import type { AddressGuardComponents } from '../exchange/lease/address-guard.ts'
 import type { Libp2pOptions, ServiceFactoryMap } from 'libp2p'
 
@@ -67,6 +68,13 @@ const PRIVATE_NETWORKS = ['127.0.0.0/8', '::1/128', '10.0.0.0/8', '172.16.0.0/12
 /** The DHT of the public network; a private one uses it too, reached by its own bootstrap peers */
 const DHT_PROTOCOL = '/ipfs/kad/1.0.0'
 
+/**
+ * kad-dht announces again, without a word, whatever it was ever told to provide,
+ * stored or not: here discovery does. A record that never expires is never due,
+ * and the look at all of them, which is for servers, comes as late as a timer can.
+ */
+const NO_REPROVIDING = { validity: Infinity, interval: 2 ** 31 - 1 }
+
 function checked (option: string, list: readonly string[] | undefined, demand: RegExp, what: string): string[] {
   if (list != null && !Array.isArray(list)) {
     throw new InvalidOptionError(`${option} must be a list of multiaddrs, got ${quote(list)}`)
@@ -97,6 +105,8 @@ function checked (option: string, list: readonly string[] | undefined, demand: R
 export interface Libp2pGuardInit extends Partial<AddressGuardComponents> {
   /** Certificate authorities trusted for secure WebSockets instead of the machine's, as PEM */
   ca?: string | readonly string[]
+  /** What is announced in a DHT, and how it is disclosed */
+  announce?: DiscoveryAnnounceInit
 }
 
 /**
@@ -123,7 +133,7 @@ function namedAddresses (listen: readonly string[], peers: readonly string[], is
  * listening, no DHT and no discovery unless addresses are given. Addresses that
  * libp2p learns by itself are dialled only where `policy` lets them.
  */
-export function libp2pOptions (init: Libp2pInit = {}, { policy = addressPolicy(), clock = systemClock, resolve = systemResolve, resolveText = systemResolveText, ca }: Libp2pGuardInit = {}): Libp2pOptions & { addresses: { listen: string[] } } {
+export function libp2pOptions (init: Libp2pInit = {}, { policy = addressPolicy(), announce, clock = systemClock, resolve = systemResolve, resolveText = systemResolveText, ca }: Libp2pGuardInit = {}): Libp2pOptions & { addresses: { listen: string[] } } {
   const listen = checked('listen', init.listen, /^\//, 'like /ip4/0.0.0.0/tcp/4480')
   const peers = checked('bootstrap', init.bootstrap, /^\/.*\/p2p\/[^/]+$/, 'that ends in /p2p/PEER-ID')
   const maxConnections = init.maxConnections ?? DEFAULT_MAX_CONNECTIONS
@@ -137,8 +147,8 @@ export function libp2pOptions (init: Libp2pInit = {}, { policy = addressPolicy()
   const components = { policy: policy.with(namedAddresses(listen, peers, isPrivate)), clock, resolve, resolveText }
   const guard = new AddressGuard(components)
   const services = { identify: identify(), ping: ping() }
-  const discovery = enhancedDHTDiscovery({ protocol: DHT_PROTOCOL, policy: components.policy, clock })
-  const dht = kadDHT({ protocol: DHT_PROTOCOL, clientMode: true, peerInfoMapper: isPrivate ? passthroughMapper : removePrivateAddressesMapper })
+  const discovery = enhancedDHTDiscovery({ protocol: DHT_PROTOCOL, policy: components.policy, clock, announce })
+  const dht = kadDHT({ protocol: DHT_PROTOCOL, clientMode: true, peerInfoMapper: isPrivate ? passthroughMapper : removePrivateAddressesMapper, reprovide: NO_REPROVIDING })
 
   return {
     addresses: { listen },

@@ -16,11 +16,12 @@ import { KadTable } from './kad/table.ts'
 import { Walker } from './kad/walker.ts'
 import { ProviderRecords, RECORDS_PREFIX } from './records/provider-records.ts'
 import { RecordedSource } from './records/recorded-source.ts'
-import type { AnnounceOptions, AnnounceResult, AnnounceStats } from './announce/sweep-announcer.ts'
+import type { AnnounceStats } from './announce/sweep-announcer.ts'
 import type { BucketState } from './kad/bucket-schedule.ts'
 import type { KadConnections } from './kad/kad-client-egress.ts'
 import type { Discloses } from './kad/walker.ts'
 import type { RecordedStats } from './records/recorded-source.ts'
+import type { AnnounceOptions, AnnounceResult, AnnouncesMany } from '../interface/announce.ts'
 import type { Clock, Random } from '../interface/clock.ts'
 import type { ComponentLogger, Logger } from '../interface/logger.ts'
 import type { BlockKey, ProviderSource } from '../interface/provider.ts'
@@ -105,7 +106,7 @@ export function enhancedDHTDiscovery (init: EnhancedDHTDiscoveryInit = {}): (com
  * Knows who has a block before anybody is asked for it, and keeps the map of the
  * DHT fresh. kad-dht stays its server and its table.
  */
-export class EnhancedDHTDiscovery implements Startable {
+export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
   /** For content routing: who has a block, from memory if possible */
   readonly source: ProviderSource
   readonly #events: EnhancedDHTDiscoveryComponents['events']
@@ -226,7 +227,7 @@ export class EnhancedDHTDiscovery implements Startable {
    * Rejects with an `AnnounceRefusedError` when nobody would have anything of it,
    * and with an `AggregateError` of the blocks that no peer took, at the end.
    */
-  async announce (cids: Iterable<CID> | AsyncIterable<CID>, options: AnnounceOptions = {}): Promise<AnnounceResult> {
+  async announce (cids: Iterable<CID> | AsyncIterable<CID>, options: AnnounceOptions & { request? (cid: CID): Discloses } = {}): Promise<AnnounceResult> {
     return this.#announcer.announce(cids, options.request ?? this.#request, options)
   }
 

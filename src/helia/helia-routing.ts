@@ -1,4 +1,5 @@
 import type { Lifecycle, RunnableContentRouting } from './lifecycle.ts'
+import type { AnnounceOptions } from '../interface/announce.ts'
 import type { Story } from '../interface/errors.ts'
 import type { ContentRouting, RetrievalSession, RetrieveContentOptions, RetrieveOptions, SessionOptions } from '../interface/routing.ts'
 import type { ContentRoutingStats } from '../interface/stats.ts'
@@ -61,7 +62,7 @@ export class HeliaRouting implements HeliaContentRouting {
     return routing.createSession(root, options)
   }
 
-  async announce (cids: CID | Iterable<CID> | AsyncIterable<CID>, options?: { signal?: AbortSignal }): Promise<void> {
+  async announce (cids: CID | Iterable<CID> | AsyncIterable<CID>, options?: AnnounceOptions): Promise<void> {
     await (await this.#components.lifecycle.running()).announce(cids, options)
   }
 

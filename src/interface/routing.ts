@@ -1,3 +1,4 @@
+import type { AnnounceOptions } from './announce.ts'
 import type { PrivacyMode } from './disclosure.ts'
 import type { Story } from './errors.ts'
 import type { ProviderHint } from './provider.ts'
@@ -99,7 +100,7 @@ export interface ContentRouting {
   retrieve (cid: CID, options?: RetrieveOptions): Promise<Uint8Array>
   retrieveContent (target: CID | string, options?: RetrieveContentOptions): AsyncGenerator<Uint8Array, void, undefined>
   createSession (root: CID, options?: SessionOptions): RetrievalSession
-  announce (cids: CID | Iterable<CID> | AsyncIterable<CID>, options?: { signal?: AbortSignal }): Promise<void>
+  announce (cids: CID | Iterable<CID> | AsyncIterable<CID>, options?: AnnounceOptions): Promise<void>
   explain (cid: CID): Story | undefined
   stats (): ContentRoutingStats
 }

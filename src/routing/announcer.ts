@@ -1,8 +1,10 @@
 import pRetry from 'p-retry'
 import PQueue from 'p-queue'
+import { blockKey } from '../block/key.ts'
 import { raceSignal } from '../clock/race-signal.ts'
 import { NotRunningError } from '../interface/errors.ts'
 import { RoutingRequest } from './request.ts'
+import type { AnnounceOptions, AnnouncesMany } from '../interface/announce.ts'
 import type { Clock } from '../interface/clock.ts'
 import type { Ledger, PrivacyMode } from '../interface/disclosure.ts'
 import type { Logger } from '../interface/logger.ts'
@@ -17,6 +19,7 @@ export interface AnnouncerComponents {
   readonly ledger: Ledger
   readonly log: Logger
   readonly provide?: Provide
+  readonly together?: () => AnnouncesMany | undefined
 }
 
 /** A record reaches about twenty peers: ten at a time keep a home router alive */
@@ -30,6 +33,8 @@ const TIMEOUT = 120_000
 export class Announcer {
   readonly #components: AnnouncerComponents
   readonly #queue = new PQueue({ concurrency: CONCURRENCY })
+  /** Many together count as one */
+  readonly #sweeps = new Set<Promise<unknown>>()
   #stopping = new AbortController()
   announced = 0
   failed = 0
@@ -40,15 +45,43 @@ export class Announcer {
   }
 
   get pending (): number {
-    return this.#queue.size + this.#queue.pending
+    return this.#queue.size + this.#queue.pending + this.#sweeps.size
   }
 
   /** Resolves when every CID was announced; rejects with all failures together. Waits for nobody else's. */
-  async announce (cids: Iterable<CID> | AsyncIterable<CID>, mode: PrivacyMode, signal?: AbortSignal): Promise<void> {
-    const { provide } = this.#components
+  async announce (cids: Iterable<CID> | AsyncIterable<CID>, mode: PrivacyMode, { signal, onProgress }: AnnounceOptions = {}): Promise<void> {
+    const { provide, together } = this.#components
+    const ended = signal == null ? this.#stopping.signal : AbortSignal.any([signal, this.#stopping.signal])
+    const many = together?.()
+
+    if (many == null) {
+      await this.#oneByOne(cids, mode, ended, provide)
+    } else {
+      await this.#together(cids, mode, { signal: ended, onProgress }, many)
+    }
+  }
+
+  async #together (cids: Iterable<CID> | AsyncIterable<CID>, mode: PrivacyMode, options: AnnounceOptions & { signal: AbortSignal }, many: AnnouncesMany): Promise<void> {
+    const onProgress: AnnounceOptions['onProgress'] = event => {
+      this.announced += event.detail.swept.filter(({ holders }) => holders > 0).length
+      options.onProgress?.(event)
+    }
+    const announcing = many.announce(cids, { ...options, onProgress, request: cid => this.#request(cid, mode, options.signal, Infinity) })
+    this.#sweeps.add(announcing)
+
+    try {
+      await raceSignal(announcing, options.signal)
+    } catch (err) {
+      this.failed += (err as { name?: unknown }).name === 'AggregateError' ? (err as AggregateError).errors.length : 0
+      throw err
+    } finally {
+      this.#sweeps.delete(announcing)
+    }
+  }
+
+  async #oneByOne (cids: Iterable<CID> | AsyncIterable<CID>, mode: PrivacyMode, ended: AbortSignal, provide: Provide | undefined): Promise<void> {
     const errors: Error[] = []
     const jobs = new Set<Promise<void>>()
-    const ended = signal == null ? this.#stopping.signal : AbortSignal.any([signal, this.#stopping.signal])
 
     for await (const cid of cids) {
       ended.throwIfAborted()
@@ -93,24 +126,29 @@ export class Announcer {
   }
 
   async #one (cid: CID, mode: PrivacyMode, signal: AbortSignal, provide: Provide): Promise<void> {
-    const { clock, ledger, log } = this.#components
+    const { clock, log } = this.#components
     using timeout = clock.timeout(TIMEOUT)
     const either = AbortSignal.any([signal, timeout.signal])
-    const deadline = clock.now() + TIMEOUT
-    const request = new RoutingRequest({ ledger, clock }, {
-      id: `announce-${++this.#next}`,
-      purpose: 'announce',
-      mode,
-      signal: either,
-      deadline: () => deadline,
-      priority: () => 0
-    })
+    const request = this.#request(cid, mode, either, clock.now() + TIMEOUT)
 
     await pRetry(async () => { await raceSignal(provide(cid, request), either) }, {
       retries: RETRIES,
       minTimeout: 500,
       signal: either,
       onFailedAttempt: ({ error, attemptNumber }) => { log.error('announcing %c failed, attempt %d - %e', cid, attemptNumber, error) }
+    })
+  }
+
+  #request (cid: CID, mode: PrivacyMode, signal: AbortSignal, deadline: number): RoutingRequest {
+    const { clock, ledger } = this.#components
+    return new RoutingRequest({ ledger, clock }, {
+      id: `announce-${++this.#next}`,
+      purpose: 'announce',
+      key: blockKey(cid),
+      mode,
+      signal,
+      deadline: () => deadline,
+      priority: () => 0
     })
   }
 }

@@ -1,6 +1,7 @@
 import type { Provide } from './announcer.ts'
 import type { Keeper } from './experience.ts'
 import type { BlockVerifier } from '../block/verify.ts'
+import type { AnnouncesMany } from '../interface/announce.ts'
 import type { LocalStore } from '../interface/cache.ts'
 import type { Clock, Random } from '../interface/clock.ts'
 import type { Ledger } from '../interface/disclosure.ts'
@@ -35,5 +36,7 @@ export interface ContentRoutingComponents {
   readonly metrics?: Metrics
   readonly reader?: ContentReader
   readonly provide?: Provide
+  /** Announces many together, in the place of `provide`, while it is there */
+  readonly together?: () => AnnouncesMany | undefined
   parseHint (hint: ProviderHint, source: string): Provider
 }

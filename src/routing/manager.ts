@@ -24,6 +24,7 @@ import type { ContentRoutingComponents } from './components.ts'
 import type { RoutingEnvironment } from './environment.ts'
 import type { RoutingFigures } from './figures.ts'
 import type { ContentRoutingInit, RoutingParams } from './params.ts'
+import type { AnnounceOptions } from '../interface/announce.ts'
 import type { PrivacyMode } from '../interface/disclosure.ts'
 import type { BlockKey, Provider, ProviderHint } from '../interface/provider.ts'
 import type { Explanation } from './story.ts'
@@ -68,7 +69,7 @@ export class ContentRoutingManager implements ContentRouting {
     })
     this.#experience = new Experience({ ...components, affinity: this.#env.affinity })
     this.#copies = components.store == null ? undefined : new LocalCopies(this.#env, components.store)
-    this.#announcer = new Announcer({ clock: components.clock, ledger: components.ledger, log: this.#env.log, provide: components.provide })
+    this.#announcer = new Announcer({ clock: components.clock, ledger: components.ledger, log: this.#env.log, provide: components.provide, together: components.together })
   }
 
   get running (): boolean {
@@ -134,12 +135,11 @@ export class ContentRoutingManager implements ContentRouting {
   }
 
   /** Publishes that we have these blocks, and forgets that nobody had */
-  async announce (cids: CID | Iterable<CID> | AsyncIterable<CID>, options: { signal?: AbortSignal } = {}): Promise<void> {
+  async announce (cids: CID | Iterable<CID> | AsyncIterable<CID>, options: AnnounceOptions = {}): Promise<void> {
     if (!this.#running) {
       throw new NotRunningError('Content routing is not running: start the node first')
     }
-
-    await this.#announcer.announce(eachCID(cids, cid => { this.available(cid) }), this.#params.mode, options.signal)
+    await this.#announcer.announce(eachCID(cids, cid => { this.available(cid) }), this.#params.mode, options)
   }
 
   /** Somebody has this block now (it was stored, or announced by a peer): a remembered miss no longer holds */

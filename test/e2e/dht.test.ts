@@ -32,6 +32,29 @@ describe('a node that joins a DHT', () => {
     await Promise.all(servers.map(async server => { await server.stop() }))
   })
 
+  it('announces together, and kad-dht does not do it again by itself', async () => {
+    const { cid, bytes } = await blockOf('kept')
+    const { cid: old } = await blockOf('of an earlier version')
+    const { dht } = holder.libp2p.services as unknown as { dht: { providers: { getProviders (cid: CID): Promise<unknown[]>, writeProviderEntry (cid: CID, peer: unknown, options: { time: Date }): Promise<void> }, reprovider: { processRecords (): Promise<void>, reprovideQueue: { size: number, running: number } } } }
+    await holder.store.put(cid, bytes)
+    let holders = 0
+    await holder.contentRouting.announce([cid], { onProgress: ({ detail }) => { holders += detail.swept[0]?.holders ?? 0 } })
+    expect(holders).toBe(6)
+    expect(holder.contentRouting.stats().announced).toMatchObject({ done: 1, failed: 0, pending: 0 })
+    expect(holder.discovery?.stats().announcements).toMatchObject({ announced: 1, records: 6 })
+    expect(await dht.providers.getProviders(cid)).toEqual([])
+
+    // a record of kad-dht's own that has expired, which it would announce at once
+    await dht.providers.writeProviderEntry(old, holder.libp2p.peerId, { time: new Date(0) })
+    await dht.reprovider.processRecords()
+    expect([dht.reprovider.reprovideQueue.size, dht.reprovider.reprovideQueue.running]).toEqual([0, 0])
+  })
+
+  it('announces nothing where nobody is served', async () => {
+    const { cid } = await blockOf('of no use')
+    await expect(reader.contentRouting.announce([cid])).rejects.toThrow(expect.objectContaining({ name: 'AnnounceRefusedError', reason: 'serves-nobody' }))
+  })
+
   it('reads what another one announced there, and looks for the next reader in its memory', async () => {
     const { cid, bytes } = await blockOf('announced')
     await holder.store.put(cid, bytes)

@@ -7,10 +7,9 @@ import { AnnounceRefusedError, NoHolderError } from './announce-error.ts'
 import { RecordTeller } from './record-teller.ts'
 import { sweep } from './sweep.ts'
 import type { RecordTellerComponents } from './record-teller.ts'
-import type { SweepProgress, SweptCID } from './sweep.ts'
 import type { Discloses, Walker } from '../kad/walker.ts'
+import type { AnnounceOptions, AnnounceProgress, AnnounceResult, AnnouncedCID } from '../../interface/announce.ts'
 import type { Random } from '../../interface/clock.ts'
-import type { ProgressEvent, ProgressOptions } from 'progress-events'
 
 export interface SweepAnnouncerComponents extends RecordTellerComponents {
   readonly random: Random
@@ -23,22 +22,6 @@ export interface SweepAnnouncerComponents extends RecordTellerComponents {
   serves (): boolean
   /** Whether there is anybody in the DHT to begin with */
   joined (signal: AbortSignal): Promise<boolean>
-}
-
-/** `region`: what lies in a part of the keyspace is announced */
-export type AnnounceProgressEvents = ProgressEvent<'portolan:announce:region', SweepProgress>
-
-export interface AnnounceOptions extends ProgressOptions<AnnounceProgressEvents> {
-  signal?: AbortSignal
-  /** Each peer that is asked or told about a block is a disclosure of its request. @default as the discovery was composed */
-  request? (cid: CID): Discloses
-}
-
-export interface AnnounceResult {
-  /** Each block once, in the order of the keyspace */
-  readonly swept: readonly SweptCID[]
-  /** Lookups that it took */
-  readonly lookups: number
 }
 
 export interface AnnounceStats {
@@ -114,11 +97,11 @@ export class SweepAnnouncer {
     ended.throwIfAborted()
     this.check()
 
-    const swept: SweptCID[] = []
+    const swept: AnnouncedCID[] = []
     let lookups = 0
 
     for await (const part of partsOf(cids, ended)) {
-      const tell = (progress: SweepProgress): void => { this.#tell(options, { ...progress, lookups: lookups + progress.lookups }) }
+      const tell = (progress: AnnounceProgress): void => { this.#tell(options, { ...progress, lookups: lookups + progress.lookups }) }
       const done = await raceSignal(this.#queue.add(async () => this.#several(part, request, ended, tell)), ended)
       swept.push(...done.swept)
       lookups += done.lookups
@@ -133,8 +116,8 @@ export class SweepAnnouncer {
   }
 
   /** What has no holder is tried again, and then counts as failed */
-  async #several (cids: readonly CID[], request: (cid: CID) => Discloses, signal: AbortSignal, tell: (progress: SweepProgress) => void): Promise<AnnounceResult> {
-    const swept: SweptCID[] = []
+  async #several (cids: readonly CID[], request: (cid: CID) => Discloses, signal: AbortSignal, tell: (progress: AnnounceProgress) => void): Promise<AnnounceResult> {
+    const swept: AnnouncedCID[] = []
     let left = cids
     let lookups = 0
     signal.throwIfAborted()
@@ -161,10 +144,10 @@ export class SweepAnnouncer {
     }
   }
 
-  async #one (cids: readonly CID[], request: (cid: CID) => Discloses, signal: AbortSignal, tell: (progress: SweepProgress) => void): Promise<AnnounceResult> {
+  async #one (cids: readonly CID[], request: (cid: CID) => Discloses, signal: AbortSignal, tell: (progress: AnnounceProgress) => void): Promise<AnnounceResult> {
     const { random, walker, self, addresses, log } = this.#components
     const us = { id: self, addresses: addresses() }
-    const swept: SweptCID[] = []
+    const swept: AnnouncedCID[] = []
     let lookups = 0
 
     try {
@@ -191,7 +174,7 @@ export class SweepAnnouncer {
     return { swept, lookups }
   }
 
-  #tell ({ onProgress }: AnnounceOptions, progress: SweepProgress): void {
+  #tell ({ onProgress }: AnnounceOptions, progress: AnnounceProgress): void {
     try {
       onProgress?.(new CustomProgressEvent('portolan:announce:region', progress))
     } catch (err) {
@@ -200,31 +183,37 @@ export class SweepAnnouncer {
   }
 }
 
-/** Each block once in a part. One that is its own CID needs nobody to have it. */
+/** Each block once in a part. One that is its own CID needs nobody to have it. When the source fails, what came before is a part first. */
 async function * partsOf (cids: Iterable<CID> | AsyncIterable<CID>, signal: AbortSignal): AsyncGenerator<CID[], void, undefined> {
   const values = Symbol.asyncIterator in cids ? cids[Symbol.asyncIterator]() : cids[Symbol.iterator]()
   let part = new Map<string, CID>()
+  let failure: { readonly error: unknown } | undefined
   let open = true
 
   try {
-    while (open) {
-      const next = await raceSignal(Promise.resolve(values.next()), signal)
-      open = next.done !== true
+    while (open && failure == null) {
+      try {
+        const next = await raceSignal(Promise.resolve(values.next()), signal)
+        open = next.done !== true
 
-      if (next.done !== true) {
-        const cid = CID.asCID(next.value)
+        if (next.done !== true) {
+          const cid = checked(next.value)
 
-        if (cid == null) {
-          throw new InvalidCIDError(`Only CIDs can be announced, got ${String(next.value).slice(0, 100)}`)
+          if (cid.multihash.code !== IDENTITY) {
+            part.set(cid.multihash.bytes.join(), cid)
+          }
         }
-        if (cid.multihash.code !== IDENTITY) {
-          part.set(cid.multihash.bytes.join(), cid)
-        }
+      } catch (error) {
+        signal.throwIfAborted()
+        failure = { error }
       }
-      if (part.size >= MAX_SWEEP || (!open && part.size > 0)) {
+      if (part.size >= MAX_SWEEP || ((!open || failure != null) && part.size > 0)) {
         yield [...part.values()]
         part = new Map()
       }
+    }
+    if (failure != null) {
+      throw failure.error
     }
   } finally {
     if (open) {
@@ -232,4 +221,13 @@ async function * partsOf (cids: Iterable<CID> | AsyncIterable<CID>, signal: Abor
       Promise.resolve(values.return?.()).catch(() => {})
     }
   }
+}
+
+function checked (value: unknown): CID {
+  const cid = CID.asCID(value)
+
+  if (cid == null) {
+    throw new InvalidCIDError(`Only CIDs can be announced, got ${String(value).slice(0, 100)}`)
+  }
+  return cid
 }

@@ -2,6 +2,7 @@ import PQueue from 'p-queue'
 import { commonPrefixLength, kadKey } from '../kad/kad-key.ts'
 import { preimageIn } from '../kad/key-search.ts'
 import { RegionMap, compareKeys } from './region-map.ts'
+import type { AnnounceProgress, AnnouncedCID } from '../../interface/announce.ts'
 import type { Random } from '../../interface/clock.ts'
 import type { KadPeer } from '../kad/kad-client.ts'
 import type { KadKey } from '../kad/kad-key.ts'
@@ -22,20 +23,6 @@ export interface SweepComponents {
 
 export interface SweepOptions {
   readonly signal: AbortSignal
-}
-
-export interface SweptCID {
-  readonly cid: CID
-  /** Peers that took the record: 20, or all there are, when nothing failed. 0 when the lookup failed. */
-  readonly holders: number
-  readonly error?: Error
-}
-
-/** One region of the keyspace is done */
-export interface SweepProgress {
-  readonly swept: readonly SweptCID[]
-  /** Lookups made so far */
-  readonly lookups: number
 }
 
 /** As many of the nearest keep a record */
@@ -67,7 +54,7 @@ interface Placed extends Item {
  * nearest to one is nearest to its neighbours as well, so a few lookups place
  * them all, and each peer gets its records in one go.
  */
-export async function * sweep (cids: readonly CID[], components: SweepComponents, { signal }: SweepOptions): AsyncGenerator<SweepProgress, void, undefined> {
+export async function * sweep (cids: readonly CID[], components: SweepComponents, { signal }: SweepOptions): AsyncGenerator<AnnounceProgress, void, undefined> {
   const placing = new Placing(inOrder(cids), components, signal)
 
   while (!placing.done) {
@@ -112,9 +99,9 @@ class Placing {
   }
 
   /** Those that one exploration is enough for, or whose lookup failed */
-  async group (): Promise<{ placed: Placed[], failed: SweptCID[] }> {
+  async group (): Promise<{ placed: Placed[], failed: AnnouncedCID[] }> {
     const placed: Placed[] = []
-    const failed: SweptCID[] = []
+    const failed: AnnouncedCID[] = []
 
     for (let item; placed.length + failed.length < MAX_GROUP && (item = this.#items[this.#next]) != null;) {
       const answer = this.#map.nearest(item.key)

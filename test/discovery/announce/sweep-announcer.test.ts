@@ -118,7 +118,13 @@ describe('announcing in a DHT', () => {
     expect(await discovery.announce(await blocks(1, identity))).toEqual({ swept: [], lookups: 0 })
     expect(await discovery.announce([])).toEqual({ swept: [], lookups: 0 })
     expect(entries).toEqual([])
-    await expect(discovery.announce(['nonsense' as unknown as CID])).rejects.toThrow(expect.objectContaining({ name: 'InvalidCIDError' }))
+  }, 60_000)
+
+  it('refuses what is no CID by name, after those before it', async () => {
+    await start()
+    const [cid] = await blocks(1) as [CID]
+    await expect(discovery.announce([cid, 'nonsense' as unknown as CID])).rejects.toThrow(expect.objectContaining({ name: 'InvalidCIDError' }))
+    expect(await heldBy(network.closest(cid.multihash.bytes)[0] as DhtNode, cid)).toEqual([node.id])
   }, 60_000)
 
   it('refuses where nobody is served, or nobody could come', async () => {

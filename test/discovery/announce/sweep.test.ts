@@ -5,8 +5,8 @@ import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../../src/clock/random.ts'
 import { sweep } from '../../../src/discovery/announce/sweep.ts'
 import { compareDistance, kadKey } from '../../../src/discovery/kad/kad-key.ts'
-import type { SweptCID } from '../../../src/discovery/announce/sweep.ts'
 import type { KadPeer } from '../../../src/discovery/kad/kad-client.ts'
+import type { AnnouncedCID } from '../../../src/interface/announce.ts'
 
 function bytes (text: string): Uint8Array {
   return kadKey(new TextEncoder().encode(text))
@@ -38,8 +38,8 @@ class Net {
     return [...this.peers].sort((a, b) => compareDistance(key, a.key, b.key)).slice(0, 20)
   }
 
-  async run (cids: readonly CID[], signal = new AbortController().signal): Promise<{ swept: SweptCID[], steps: number[] }> {
-    const swept: SweptCID[] = []
+  async run (cids: readonly CID[], signal = new AbortController().signal): Promise<{ swept: AnnouncedCID[], steps: number[] }> {
+    const swept: AnnouncedCID[] = []
     const steps: number[] = []
 
     for await (const progress of sweep(cids, {
