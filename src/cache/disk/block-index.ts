@@ -51,6 +51,9 @@ export class BlockIndex {
   #top = 0
   /** The key that is being looked for, padded with zeros */
   readonly #probe = new Uint8Array(KEY_BYTES)
+  /** Its hash, and of how many bytes it was made; -1 when it was not made of a multihash */
+  #probeHash = 0
+  #probeBytes = -1
 
   constructor (secret: Uint8Array) {
     this.#hash = new KeyHash(secret)
@@ -82,8 +85,7 @@ export class BlockIndex {
 
   /** As `find`, of a key as it is kept: what a sidecar has */
   findKey (key: Uint8Array, multihashBytes: number): number {
-    this.#probe.set(key)
-    return this.#search(this.#hash.of(this.#probe, 0, KEY_BYTES), multihashBytes)
+    return this.#search(this.#loadKey(key), multihashBytes)
   }
 
   /** The key must not be there yet */
@@ -92,8 +94,7 @@ export class BlockIndex {
   }
 
   insertKey (key: Uint8Array, multihashBytes: number, entry: IndexEntry): number {
-    this.#probe.set(key)
-    return this.#add(this.#hash.of(this.#probe, 0, KEY_BYTES), multihashBytes, entry)
+    return this.#add(this.#loadKey(key), multihashBytes, entry)
   }
 
   delete (slot: number): void {
@@ -220,10 +221,36 @@ export class BlockIndex {
     chunk.offsets[slot & CHUNK_MASK] = offset
   }
 
-  /** Makes the probe and hashes it */
+  /** Makes the probe and hashes it: once for what is asked about one key in a row */
   #load (multihash: Uint8Array): number {
-    writeKey(this.#probe, multihash)
+    if (!this.#isProbe(multihash)) {
+      writeKey(this.#probe, multihash)
+      this.#probeHash = this.#hash.of(this.#probe, 0, KEY_BYTES)
+      this.#probeBytes = multihash.byteLength
+    }
+    return this.#probeHash
+  }
+
+  #loadKey (key: Uint8Array): number {
+    this.#probe.set(key)
+    this.#probeBytes = -1
     return this.#hash.of(this.#probe, 0, KEY_BYTES)
+  }
+
+  #isProbe (multihash: Uint8Array): boolean {
+    const bytes = multihash.byteLength
+
+    // of a longer one the probe is the digest
+    if (bytes !== this.#probeBytes || bytes > KEY_BYTES) {
+      return false
+    }
+    // from the end: all of one kind begin alike
+    for (let i = bytes - 1; i >= 0; i--) {
+      if (multihash[i] !== this.#probe[i]) {
+        return false
+      }
+    }
+    return true
   }
 
   #search (hash: number, multihashBytes: number): number {

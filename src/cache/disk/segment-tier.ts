@@ -209,10 +209,11 @@ class SegmentTier implements DiskTier {
     if (reserve.size === 0 || !log.isPrompt(length) || multihash.byteLength === 0 || multihash.byteLength > MAX_MULTIHASH_BYTES || index.find(multihash) !== -1) {
       return written
     }
-    if (this.#record.byteLength < length) {
-      this.#record = Buffer.allocUnsafeSlow(length)
+    if (this.#record.byteLength !== length) {
+      // most are as long as the one before; a view of what there is costs less than a buffer
+      this.#record = this.#record.buffer.byteLength < length ? Buffer.allocUnsafeSlow(length) : Buffer.from(this.#record.buffer, 0, length)
     }
-    log.appendNow(writeBlockRecord(this.#record.subarray(0, length), nonce, multihash, bytes, kind), (segment, offset) => {
+    log.appendNow(writeBlockRecord(this.#record, nonce, multihash, bytes, kind), (segment, offset) => {
       written = blocks.add(multihash, segment, offset, bytes.byteLength, kind)
       index.setChecked(written)
     })

@@ -84,4 +84,24 @@ describe('the index', () => {
     expect(index.insert(multihashes[7] as Uint8Array, { segment: 1, offset: 0, length: 0, kind: 'fetched' })).toBe(slot)
     expect([index.checked(slot), index.promisedUntil(slot), index.kind(slot)]).toEqual([false, 0, 'fetched'])
   })
+
+  it('looks for what is asked for, and not for what was asked for before: an array that was filled again, a key of a sidecar between', () => {
+    const index = new BlockIndex(SECRET)
+    const entry = { segment: 1, offset: 0, length: 0, kind: 'fetched' } as const
+    const [one, other] = [multihashOf(Uint8Array.of(1)), multihashOf(Uint8Array.of(2))]
+    const slot = index.insert(one, entry)
+    const array = Uint8Array.from(one)
+    expect(index.find(array)).toBe(slot)
+    array.set(other)
+    expect(index.find(array)).toBe(-1)
+    expect(index.find(one)).toBe(slot)
+    expect(index.findKey(Uint8Array.from([...other, 0, 0]), 34)).toBe(-1)
+    expect(index.find(one)).toBe(slot)
+    const second = index.insertKey(Uint8Array.from([...other, 0, 0]), 34, entry)
+    expect([index.find(other), index.find(one), index.find(Uint8Array.from([...one, 0])), index.find(one)]).toEqual([second, slot, -1, slot])
+    // known by its digest, which is nobody's multihash
+    const long = new Uint8Array(66).fill(3)
+    const third = index.insert(long, entry)
+    expect([index.find(long), index.find(long.with(65, 4)), index.find(long)]).toEqual([third, -1, third])
+  })
 })
