@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Key } from 'interface-datastore'
@@ -115,6 +115,28 @@ describe('the store', () => {
     await again.open()
     await again.close()
   })
+
+  it('stays with its process when that opens it once more, by whatever path', async () => {
+    const path = join(directory(), 'a')
+    const store = directoryStore(path)
+    const elsewhere = (): string => execFileSync(process.execPath, ['--input-type=module', '-e', `
+      const { isStoreLocked } = await import(${JSON.stringify(new URL('../../src/config/store.ts', import.meta.url).href)})
+      console.log(await isStoreLocked(${JSON.stringify(path)}))
+    `], { encoding: 'utf8' }).trim()
+
+    await store.open()
+    try {
+      symlinkSync(path, `${path}-too`)
+      for (const name of [path, `${path}-too`]) {
+        await expect(directoryStore(name).open()).rejects.toMatchObject({ name: 'StoreLockedError', message: expect.stringContaining(name) })
+        expect(await isStoreLocked(name)).toBe(true)
+      }
+      expect(elsewhere()).toBe('true')
+    } finally {
+      await store.close()
+    }
+    expect(elsewhere()).toBe('false')
+  }, 30_000)
 
   it('has at the next start what was put just before the end, of peers too', async () => {
     const path = join(directory(), 'a')

@@ -2,33 +2,46 @@ import { readdir, realpath, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
 import { CacheFormatError, CacheLockedError } from '../../interface/errors.ts'
+import { holdDirectory } from './held-directories.ts'
 
 /**
  * Node has no file locks of its own. A LevelDB takes one that the operating system
  * gives free when the process ends; nothing is ever kept in it.
  */
 export async function lockDirectory (path: string): Promise<() => Promise<void>> {
-  // within one process the system's lock tells nothing, and LevelDB knows its own ones by their paths
   const real = await realpath(path)
+  const release = await holdDirectory(real)
 
+  if (release == null) {
+    throw lockedError(path)
+  }
   try {
-    return await openLock(real)
+    const unlock = await takeLock(real)
+    return async () => {
+      await unlock()
+      release()
+    }
+  } catch (err) {
+    release()
+    throw explain(err, path)
+  }
+}
+
+async function takeLock (path: string): Promise<() => Promise<void>> {
+  try {
+    return await openLock(path)
   } catch (err) {
     if (!isDamage(err)) {
-      throw explain(err, path)
+      throw err
     }
   }
   // it had the lock when it found that out; what it would read says nothing
-  for (const name of await readdir(real)) {
+  for (const name of await readdir(path)) {
     if (name !== LOCK_FILE) {
-      await rm(join(real, name), { recursive: true, force: true })
+      await rm(join(path, name), { recursive: true, force: true })
     }
   }
-  try {
-    return await openLock(real)
-  } catch (err) {
-    throw explain(err, path)
-  }
+  return openLock(path)
 }
 
 async function openLock (path: string): Promise<() => Promise<void>> {
@@ -50,6 +63,10 @@ function causeOf (err: unknown): unknown {
   return err instanceof Error && err.cause instanceof Error ? err.cause : err
 }
 
+function lockedError (path: string, cause?: unknown): CacheLockedError {
+  return new CacheLockedError(`The cache is open already, in this process or another one: ${path} is locked`, { cause })
+}
+
 const NOT_A_FILE = /is a directory/i
 
 /** Of the system, by its text */
@@ -69,7 +86,7 @@ function explain (err: unknown, path: string): unknown {
     return err
   }
   if ((cause as NodeJS.ErrnoException).code === 'LEVEL_LOCKED') {
-    return new CacheLockedError(`The cache is open already, in this process or another one: ${path} is locked`, { cause: err })
+    return lockedError(path, err)
   }
   if (NOT_A_FILE.test(cause.message)) {
     return new CacheFormatError(`${join(path, LOCK_FILE)} is no file, so nothing that a cache has made: remove it`, { cause: err })

@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process'
 import { mkdir, readdir, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { promisify } from 'node:util'
+import { describe, expect, it, vi } from 'vitest'
 import { lockDirectory } from '../../../src/cache/disk/directory-lock.ts'
 import { temporaryDirectory } from './support/tiers.ts'
 
@@ -10,7 +12,46 @@ async function locked (): Promise<{ path: string, unlock: () => Promise<void> }>
   return { path, unlock: await lockDirectory(path) }
 }
 
+/** What becomes of another process that wants the lock too */
+async function elsewhere (path: string): Promise<string> {
+  const { href } = new URL('../../../src/cache/disk/directory-lock.ts', import.meta.url)
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', `
+    const { lockDirectory } = await import(${JSON.stringify(href)})
+    try {
+      await (await lockDirectory(${JSON.stringify(path)}))()
+      console.log('had it')
+    } catch (err) {
+      console.log(err.name)
+    }
+  `])
+  return stdout.trim()
+}
+
 describe('the lock of a directory', () => {
+  it('stays with its process when that asks for it once more, by this module or another copy of it', async () => {
+    const { path, unlock } = await locked()
+    await symlink(path, `${path}-too`)
+    vi.resetModules()
+    const copy = await import('../../../src/cache/disk/directory-lock.ts')
+    expect(copy.lockDirectory).not.toBe(lockDirectory)
+    for (const lock of [lockDirectory, copy.lockDirectory]) {
+      for (const name of [path, `${path}-too`]) {
+        await expect(lock(name)).rejects.toThrow(expect.objectContaining({ name: 'CacheLockedError', message: expect.stringContaining(name) }))
+        expect(await elsewhere(path)).toBe('CacheLockedError')
+      }
+    }
+    await unlock()
+    expect(await elsewhere(path)).toBe('had it')
+  }, 30_000)
+
+  it('that could not be taken can be asked for again', async () => {
+    const path = join(await temporaryDirectory(), 'lock')
+    await mkdir(join(path, 'LOCK'), { recursive: true })
+    await expect(lockDirectory(path)).rejects.toThrow(expect.objectContaining({ name: 'CacheFormatError' }))
+    await rm(join(path, 'LOCK'), { recursive: true })
+    await (await lockDirectory(path))()
+  })
+
   it('is one, by whatever path it is taken', async () => {
     const { path, unlock } = await locked()
     await symlink(path, `${path}-too`)
