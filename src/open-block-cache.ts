@@ -1,4 +1,4 @@
-import { openBlockCache as open } from './cache/open-block-cache.ts'
+import { checkOptionNames, openBlockCache as open } from './cache/open-block-cache.ts'
 import { systemClock } from './clock/system-clock.ts'
 import { nullLedger } from './privacy/null-ledger.ts'
 import { unroutedRequests } from './unrouted-requests.ts'
@@ -29,6 +29,8 @@ export interface OpenBlockCacheOptions extends Omit<BlockCacheOptions, 'request'
  * await cache.close()
  * ```
  */
-export async function openBlockCache ({ ledger = nullLedger, ...options }: OpenBlockCacheOptions): Promise<BlockCache> {
+export async function openBlockCache (init: OpenBlockCacheOptions): Promise<BlockCache> {
+  checkOptionNames(init, ['ledger'])
+  const { ledger = nullLedger, ...options } = init
   return open({ ...options, request: unroutedRequests({ clock: options.clock ?? systemClock, ledger }, 'open', 'cache') })
 }

@@ -47,7 +47,12 @@ export class DiskHealth {
 
   /** It does not answer; `over` tells when it has, and then it is looked at once whether others are answered in time */
   slow (what: string, over: Promise<unknown> = Promise.resolve()): void {
-    this.#init.log('the disk under the cache is slow: %s', what)
+    if (this.ok) {
+      this.#init.log.error('the disk under the cache is slow: %s', what)
+    } else {
+      // an operator knows; whoever waits for it says so anew
+      this.#init.log('the disk under the cache is slow: %s', what)
+    }
     this.#degrade(what)
     over.then(() => { this.#probeNow() }, (err: unknown) => { this.#init.log('what was slow failed - %e', err) })
   }

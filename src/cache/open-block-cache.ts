@@ -39,8 +39,14 @@ export interface BlockCacheOptions extends CacheParamsInit {
   files?: CacheFiles
 }
 
+/** All, so that a mistyped one is not taken for one that was left out */
+const OPTIONS: readonly string[] = ['path', 'maxBytes', 'memoryBytes', 'transitBytes', 'puts', 'verifyRate', 'shares', 'shared', 'verifier', 'logger', 'metrics', 'clock', 'random'] satisfies Array<keyof BlockCacheOptions>
+/** For other callers than the package's users */
+const INNER: readonly string[] = ['request', 'files'] satisfies Array<keyof BlockCacheOptions>
+
 /** What `openBlockCache` of the package does, for whoever says how a shared level's questions are disclosed */
 export async function openBlockCache (options: BlockCacheOptions): Promise<BlockCache> {
+  checkOptionNames(options)
   const { path, clock = systemClock, random = systemRandom, logger = silent, verifier = blockVerifier({ sha256: nativeSha256 }) } = options
 
   if (typeof path !== 'string' || path === '') {
@@ -69,6 +75,18 @@ export async function openBlockCache (options: BlockCacheOptions): Promise<Block
     // what went wrong is what the caller is told, and not what that leads to
     await Promise.allSettled(cache == null ? [shared?.close(), disk.close()] : [cache.close()])
     throw err
+  }
+}
+
+/** Throws an `InvalidOptionError` that names what is no option. @param also - those of the caller itself */
+export function checkOptionNames (options: unknown, also: readonly string[] = []): void {
+  if (options === null || typeof options !== 'object') {
+    throw new InvalidOptionError(`the options of a cache must be an object, got ${quote(options)}`)
+  }
+  const unknown = Object.keys(options).find(name => ![...OPTIONS, ...INNER, ...also].includes(name))
+
+  if (unknown != null) {
+    throw new InvalidOptionError(`a cache has no option ${quote(unknown)}, it has ${[...OPTIONS, ...also].join(', ')}`)
   }
 }
 

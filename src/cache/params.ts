@@ -75,6 +75,10 @@ export function cacheParams (init: CacheParamsInit): CacheParams {
   }
   share('verifyRate', verifyRate, 0)
   if (shares != null) {
+    const unknown = typeof shares === 'object' ? Object.keys(shares).find(name => name !== 'maxShare') : undefined
+    if (typeof shares !== 'object' || unknown != null) {
+      throw new InvalidOptionError(`shares must be an object with maxShare alone, got ${quote(unknown ?? shares)}`)
+    }
     share('shares.maxShare', shares.maxShare, Number.MIN_VALUE)
   }
 

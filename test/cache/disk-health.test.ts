@@ -43,3 +43,20 @@ it('a disk is looked at again in steps that get longer, until it works, and not 
   health.failed('reading', new Error('what was under way'))
   expect([health.ok, clock.pending]).toEqual([false, 0])
 })
+
+it('a slow disk is an error in the log, once until it works again', async () => {
+  const errors: unknown[][] = []
+  const health = new DiskHealth({
+    clock: new VirtualClock(),
+    random: seededRandom(1),
+    log: Object.assign(() => {}, { error: (...args: unknown[]) => { errors.push(args) }, trace () {} }),
+    probe: async () => {}
+  })
+  health.slow('a read takes longer than 5000 ms', new Promise(() => {}))
+  health.slow('a read takes longer than 5000 ms', new Promise(() => {}))
+  expect(errors).toEqual([['the disk under the cache is slow: %s', 'a read takes longer than 5000 ms']])
+  health.worked()
+  health.slow('a write took 1200 ms', new Promise(() => {}))
+  expect(errors.length).toBe(2)
+  health.close()
+})

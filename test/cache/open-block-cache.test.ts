@@ -4,12 +4,15 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openBlockCache } from '../../src/cache/open-block-cache.ts'
 import { MetricRegistry } from '../../src/gateway/metric-registry.ts'
+import { openBlockCache as openPublic } from '../../src/open-block-cache.ts'
+import { nullLedger } from '../../src/privacy/null-ledger.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 import { block, failure, read } from './support/blocks.ts'
 import type { BlockCacheOptions } from '../../src/cache/open-block-cache.ts'
 import type { SharedTier } from '../../src/cache/shared/shared-tier.ts'
 import type { BlockCache } from '../../src/interface/cache.ts'
 import type { Metrics } from '../../src/interface/metrics.ts'
+import type { OpenBlockCacheOptions } from '../../src/open-block-cache.ts'
 
 const stoppedShared: SharedTier = {
   async get () { return undefined },
@@ -103,10 +106,25 @@ describe('openBlockCache', () => {
     cache = await open()
   })
 
+  it.each([undefined, null, './cache'])('refuses %o instead of options', async options => {
+    for (const opening of [openBlockCache, openPublic]) {
+      await expect(opening(options as unknown as BlockCacheOptions)).rejects.toMatchObject({ name: 'InvalidOptionError', message: expect.stringContaining('must be an object, got') as string })
+    }
+  })
+
+  it('of the package refuses what is no option of it', async () => {
+    await expect(openPublic({ path, maxbytes: 1 } as unknown as OpenBlockCacheOptions)).rejects.toThrow(/no option "maxbytes", it has path, .*ledger$/)
+    await expect(openPublic({ path, ledger: nullLedger })).rejects.toMatchObject({ name: 'CacheLockedError' })
+  })
+
   it.each([
     [{ path: '' }, /path/],
     [{ maxBytes: 1_000 }, /maxBytes must be a whole number from 4194304/],
     [{ maxBytes: NaN }, /maxBytes/],
+    [{ maxBytes: '10GB' as unknown as number }, /maxBytes must be a whole number from \d+ to \d+, got "10GB"/],
+    [{ maxbytes: 10_000_000 } as object, /a cache has no option "maxbytes", it has path, maxBytes, /],
+    [{ shares: { maxshare: 0.5 } as unknown as { maxShare: number } }, /shares must be an object with maxShare alone, got "maxshare"/],
+    [{ shares: 0.5 as unknown as { maxShare: number } }, /shares must be an object with maxShare alone, got 0.5/],
     [{ memoryBytes: -1 }, /memoryBytes/],
     [{ transitBytes: 60_000_000 }, /transitBytes must be at most half of maxBytes, 32000000/],
     [{ verifyRate: 2 }, /verifyRate/],
