@@ -1,8 +1,12 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { LevelBlockstore } from 'blockstore-level'
+import { CID } from 'multiformats/cid'
+import * as Digest from 'multiformats/hashes/digest'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { blockVerifier } from '../../src/block/verify.ts'
 import { directoryStore } from '../../src/config/store.ts'
 import { takeOverBlocks } from '../../src/config/take-over.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
@@ -82,6 +86,50 @@ describe('a store of the former kind', () => {
     expect([await store.blockstore.has(good.cid), await store.blockstore.has(other.cid)]).toEqual([true, false])
     expect(said.join('\n')).toContain(`the block %c of the former store is dropped - %e ${other.cid.toV1()}`)
     await store.close()
+  })
+
+  it('with good blocks that are not accepted is put aside whole, and says where and what to do; they are taken over when they are', async () => {
+    const { cid, bytes } = await block()
+    const [large] = await blocks(1, 2_500_000) as [TestBlock]
+    const git = CID.createV1(0x78, Digest.create(0x11, new Uint8Array(createHash('sha1').update(bytes).digest())))
+    await former([{ cid, bytes }, large, { cid: git, bytes }])
+    const store = await open()
+    expect([await store.blockstore.has(cid), await store.blockstore.has(large.cid), await store.blockstore.has(git)]).toEqual([true, false, false])
+    await store.close()
+    const log = said.join('\n')
+    expect(log).toContain(`the block ${large.cid.toV1()}`)
+    expect(log).toContain(`kept, as %s: %s 2 ${join(path, 'blocks.left')}`)
+    expect(log).toMatch(/--max-block-size.*rename it to blocks/)
+    expect(log).toContain('--allow-sha1')
+    expect(log).not.toContain('is dropped')
+
+    renameSync(join(path, 'blocks.left'), join(path, 'blocks'))
+    const verifier = blockVerifier({ maxBlockSize: 4_194_304, allowSha1: true })
+    const again = directoryStore(path, { maxBytes: 16_000_000, logger, verifier })
+    await again.open()
+    expect([await again.blockstore.has(large.cid), await again.blockstore.has(git)]).toEqual([true, true])
+    expect([existsSync(join(path, 'blocks')), existsSync(join(path, 'blocks.left'))]).toEqual([false, false])
+    await again.close()
+  })
+
+  it('with entries that are no blocks is put aside, names them, and does not stop a start', async () => {
+    const held = await blocks(2)
+    mkdirSync(join(path, 'blocks.left'))
+    await former(held)
+    const database = new LevelBlockstore(join(path, 'blocks'))
+    await database.open()
+    for (const key of ['/NOTBASE32!', '/AAAA', 'notes', '']) {
+      await database.db.put(key === '' ? '\u202e' : key, new Uint8Array(3))
+    }
+    await database.close()
+    const store = await open()
+    expect(store.cache?.stats().blocks.authored).toBe(2)
+    await store.close()
+    for (const name of ['"/NOTBASE32!"', '"/AAAA"', '"notes"', '"\\u{202e}"']) {
+      expect(said.join('\n')).toContain(`the entry ${name}`)
+    }
+    expect([existsSync(join(path, 'blocks')), existsSync(join(path, 'blocks.left-2', 'CURRENT'))]).toEqual([false, true])
+    await (await open()).close()
   })
 
   it('that does not fit is left as it is, with advice, and taken over when there is room', async () => {
