@@ -157,10 +157,23 @@ export class Space {
     return best
   }
 
-  /** Those that failed lately */
+  /**
+   * Those that failed lately, and those about which a later one may say something that could not be read: what was
+   * removed from them would be copied, and be there for good
+   */
   #resting (): ReadonlySet<number> {
     const now = this.#store.clock.now()
     const resting = new Set<number>()
+    let unread = -1
+
+    for (const { id, unreadable } of this.#store.blocks.segments.values()) {
+      unread = unreadable ? Math.max(unread, id) : unread
+    }
+    for (const id of unread === -1 ? [] : this.#store.blocks.segments.keys()) {
+      if (id < unread) {
+        resting.add(id)
+      }
+    }
 
     for (const [id, until] of this.#failed) {
       if (until > now && this.#store.blocks.segments.has(id)) {
