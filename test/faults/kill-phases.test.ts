@@ -16,7 +16,7 @@ import type { Phase, PhaseInit } from './support/phase-process.ts'
 import type { BlockCache } from '../../src/interface/cache.ts'
 
 /** In each phase: `PORTOLAN_PHASE_KILLS=200 npm run test:faults -- kill-phases` for an hour */
-const KILLS = Number(process.env.PORTOLAN_PHASE_KILLS ?? 8)
+const KILLS = Number(process.env.PORTOLAN_PHASE_KILLS ?? 5)
 const SEED = Number(process.env.PORTOLAN_SEED ?? Date.now() % 100_000)
 const MIB = 1024 ** 2
 const LIMITS = { maxBytes: 24 * MIB, memoryBytes: MIB / 2, transitBytes: MIB }
