@@ -20,6 +20,8 @@ export const DEFAULT_MAX_ASKED = 200
 const STARTING = 3
 /** Different providers that one lookup names: Kubo stops at 20 by default, twenty peers keep records */
 const MAX_PROVIDERS = 1_000
+/** Times that a provider is named with addresses. Of four the best address of each is among the eight that a merge keeps, of five it need not be. */
+const MAX_NAMED = 4
 
 export interface WalkerComponents {
   readonly clock: Clock
@@ -69,7 +71,8 @@ export class Walker {
 
   /**
    * Everybody who is said to have the block, as soon as somebody says it; a peer
-   * is named again when addresses become known. Ends when the nearest peers have
+   * is named again, a few times, with addresses that were not told before: who
+   * names it first may have made them up. Ends when the nearest peers have
    * answered. Throws a `WalkFailedError` when nobody did.
    */
   findProviders (cid: CID, options: WalkOptions & { readonly request: Discloses }): AsyncGenerator<KadPeer, void, undefined> {
@@ -94,8 +97,7 @@ export class Walker {
   }
 
   async * #stream (multihash: Uint8Array, ask: Asks, options: WalkOptions): AsyncGenerator<KadPeer, void, undefined> {
-    /** Whether an address was given with it */
-    const known = new Map<string, boolean>()
+    const known = new Map<string, Named>()
     const found: KadPeer[] = []
     let wake = (): void => {}
     let over = false
@@ -103,14 +105,7 @@ export class Walker {
     const run = this.#run(multihash, async (peer, asked) => {
       const answer = await ask(peer, asked)
 
-      for (const provider of answer.providers) {
-        const addressed = provider.addresses.length > 0
-
-        if (known.has(provider.id) ? addressed && known.get(provider.id) === false : known.size < MAX_PROVIDERS) {
-          known.set(provider.id, addressed)
-          found.push(provider)
-        }
-      }
+      found.push(...answer.providers.map(provider => news(provider, known)).filter(provider => provider != null))
       wake()
       return answer
     }, options)
@@ -139,6 +134,33 @@ export class Walker {
     const target = kadKey(preimage)
     return new WalkRun({ clock, timing, ask, signal, onProgress }, target, this.#params, table.nearest(target, STARTING * this.#params.k))
   }
+}
+
+interface Named {
+  readonly addresses: Set<string>
+  times: number
+}
+
+/** What was not told of it before, if anything */
+function news (provider: KadPeer, known: Map<string, Named>): KadPeer | undefined {
+  const before = known.get(provider.id)
+  const addresses = provider.addresses.filter(address => before?.addresses.has(address) !== true)
+  const times = Math.sign(addresses.length)
+
+  if (before == null) {
+    if (known.size >= MAX_PROVIDERS) {
+      return undefined
+    }
+    known.set(provider.id, { addresses: new Set(addresses), times })
+    return provider
+  }
+
+  if (addresses.length === 0 || before.times >= MAX_NAMED) {
+    return undefined
+  }
+  before.times += times
+  addresses.forEach(address => { before.addresses.add(address) })
+  return { ...provider, addresses }
 }
 
 function disclosure (request: Discloses, { id }: KadPeer): Disclosure {

@@ -11,6 +11,8 @@ import { compareDistance, kadKey } from '../../../src/discovery/kad/kad-key.ts'
 import { PeerTiming } from '../../../src/discovery/kad/peer-timing.ts'
 import { Walker } from '../../../src/discovery/kad/walker.ts'
 import { WalkFailedError } from '../../../src/discovery/kad/walk-run.ts'
+import { mergeProviders } from '../../../src/provider/merge.ts'
+import { toProvider } from '../../../src/provider/provider.ts'
 import { VirtualClock } from '../../../src/testing/virtual-clock.ts'
 import type { KadNode, WalkingNode } from './support/kad-net.ts'
 import type { KadAnswer, KadClient, KadPeer, KadRequestOptions } from '../../../src/discovery/kad/kad-client.ts'
@@ -138,6 +140,21 @@ describe('a walk under way', () => {
     expect(times).toEqual([[10, 0], [50, 1]])
     expect(clock.now()).toBe(300)
     expect(clock.pending).toBe(0)
+  })
+
+  it('believes nobody about the addresses of a provider, only because it was the first to name it', async () => {
+    const answers = Array.from({ length: 6 }, (_, i): [KadPeer, number, KadAnswer] => {
+      const addresses = i === 1 ? ['/ip4/192.0.2.10/tcp/4001', '/ip4/203.0.113.0/tcp/0'] : Array.from({ length: 8 }, (_, port) => `/ip4/203.0.113.${i}/tcp/${port}`)
+      return [madeUpPeer(random), 10 * (i + 1), { ...empty, providers: [{ ...provider, addresses }] }]
+    })
+    const { walker, clock } = walkerAmong(answers)
+    const { request, controller } = recordedRequest({ clock })
+    const found = await clock.run(all(walker.findProviders(await cidOf('x'), { request, signal: controller.signal })))
+
+    // as often as the honest one cannot be pushed out, and what was told is not told again
+    expect(found.map(({ id, addresses }) => [id, addresses.length])).toEqual([[provider.id, 8], [provider.id, 1], [provider.id, 8], [provider.id, 8]])
+    const merged = found.map(({ id, addresses }) => ({ ...toProvider(`/p2p/${id}`, { source: 'dht' }), addresses })).reduce(mergeProviders)
+    expect(merged.addresses).toContain('/ip4/192.0.2.10/tcp/4001')
   })
 
   it('takes back what is still asked when its reader leaves', async () => {
