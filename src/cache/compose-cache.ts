@@ -58,6 +58,7 @@ export async function composeCache (components: CacheComponents, params: CachePa
     probe: async () => {
       await disk.saveNote(PROBE_NOTE, Uint8Array.of(1))
       await disk.loadNote(PROBE_NOTE)
+      await disk.settle()
     }
   })
   const room = new Room({

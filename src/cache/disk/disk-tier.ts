@@ -75,6 +75,8 @@ export interface DiskTier {
   setKind (slot: number, kind: CacheKind): Promise<void>
   /** Gone at once for `find`; resolves when it stays gone after a crash. Space is given back in the background */
   remove (slots: readonly number[]): Promise<void>
+  /** Resolves when everything that was removed stays gone after a crash, also what `remove` could not write down; rejects while that fails */
+  settle (): Promise<void>
   /** Damaged: removed, with the bytes kept aside for whoever wants to look (bounded) */
   quarantine (slot: number, why: string): Promise<void>
   /**

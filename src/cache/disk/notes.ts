@@ -21,6 +21,8 @@ export class Notes {
   readonly copying = new Map<string, Promise<void>>()
   /** Removed, and a fault of the disk kept it from being written down: tried again with the next */
   #owed: RecordPlace[] = []
+  /** What writes down some of those, by now */
+  readonly #paying = new Set<Promise<unknown>>()
 
   constructor (store: OpenedStore) {
     this.#store = store
@@ -29,6 +31,11 @@ export class Notes {
   /** Gone at once in the index; resolves when it stays gone */
   async remove (slots: readonly number[]): Promise<void> {
     await this.removed(this.detach(slots))
+  }
+
+  /** Whether there is something to `settle` */
+  get owes (): boolean {
+    return this.#owed.length > 0
   }
 
   /** Takes blocks out of the index. @returns where they were, for `removed` */
@@ -48,7 +55,8 @@ export class Notes {
   /** Says of records that they are no longer in the index, and waits for copies of them that are under way to be so, too */
   async removed (places: readonly RecordPlace[]): Promise<void> {
     const { log, nonce, blocks, reserve } = this.#store
-    const all = this.#owed.length === 0 ? places : [...this.#owed.filter(({ segment }) => blocks.segments.has(segment)), ...places]
+    const owes = this.#owed.length > 0
+    const all = owes ? [...this.#owed.filter(({ segment }) => blocks.segments.has(segment)), ...places] : places
     const copies = this.copying.size === 0 ? [] : places.map(async place => this.copying.get(placeKey(place)))
     const writes: Array<Promise<void>> = []
 
@@ -63,7 +71,21 @@ export class Notes {
         throw err
       }))
     }
-    await Promise.all([...writes, ...copies])
+    const written = Promise.all(writes)
+    if (owes) {
+      this.#paying.add(written)
+      const paid = (): void => { this.#paying.delete(written) }
+      written.then(paid, paid)
+    }
+    await Promise.all([written, ...copies])
+  }
+
+  /** Resolves when nothing is owed any more: all that is gone in the index stays gone. Rejects while that cannot be written down */
+  async settle (): Promise<void> {
+    while (this.#paying.size > 0 || this.#owed.length > 0) {
+      // whoever pays has the error; what is owed after that is tried here
+      await (this.#paying.size > 0 ? Promise.allSettled(this.#paying) : this.removed([]))
+    }
   }
 
   /** Resolves when it stays so: also in a copy that was begun with the kind as it was */

@@ -197,6 +197,9 @@ class SegmentTier implements DiskTier {
     }
     if (replaced.length > 0) {
       await notes.removed(replaced)
+    } else if (notes.owes) {
+      // it works again, for all that is known; whoever removed those blocks was told that it did not
+      notes.settle().catch((err: unknown) => { this.#components.log.trace('what was removed is not written down yet: %e', err) })
     }
     return written
   }
@@ -237,6 +240,10 @@ class SegmentTier implements DiskTier {
     const removed = notes.remove(slots)
     space.tidy()
     await removed
+  }
+
+  async settle (): Promise<void> {
+    await this.#open.notes.settle()
   }
 
   async quarantine (slot: number, why: string): Promise<void> {
@@ -312,8 +319,11 @@ class SegmentTier implements DiskTier {
 }
 
 /** What is under way first. The lock goes last: a write that hangs may still arrive, and must not meet another process there */
-async function finish ({ space, store, values, unlock }: Opened): Promise<void> {
+async function finish ({ space, store, notes, values, unlock }: Opened): Promise<void> {
   await space.close()
+  await notes.settle().catch((err: unknown) => {
+    store.logger.error('some of what was removed could not be written down, and may be back at the next start: %e', err)
+  })
   await store.log.idle()
   await values.idle()
   await store.segments.close()

@@ -211,6 +211,25 @@ describe('removals that could not be written down', () => {
     await tier.remove([tier.find((blocks[1] as Block).multihash)])
     await expectAfterCrash(files, [blocks[2] as Block])
   })
+
+  it('are settled by whoever asks for it, who hears when that fails, by the next write, and by closing', async () => {
+    for (const settling of ['settle', 'write', 'close'] as const) {
+      const files = new MemoryFiles()
+      const tier = await open(files, 1_000_000)
+      await put(tier, blocks[0] as Block)
+      let sick = true
+      files.fault = (operation, path) => sick && operation === 'write' && path.endsWith('.seg') ? systemError('EIO') : undefined
+      await expect(tier.remove([0])).rejects.toThrow(expect.objectContaining({ code: 'EIO' }))
+      await expect(Promise.all([tier.settle(), tier.settle()])).rejects.toThrow(expect.objectContaining({ code: 'EIO' }))
+      sick = false
+      switch (settling) {
+        case 'settle': await Promise.all([tier.settle(), tier.settle()]); break
+        case 'write': await put(tier, blocks[1] as Block); await tier.settle(); break
+        case 'close': await tier.close()
+      }
+      await expectAfterCrash(files, settling === 'write' ? [blocks[1] as Block] : [])
+    }
+  })
 })
 
 describe('reads', () => {

@@ -25,6 +25,10 @@ export class MemoryDisk implements DiskTier {
   /** Thrown by whatever writes */
   writeFault?: Error
   readFault?: Error
+  /** Thrown by what writes down that something is gone */
+  removeFault?: Error
+  /** Whether something is gone that was not written down */
+  owes = false
   /** What writes and reads wait for */
   writeGate?: Promise<void>
   readGate?: Promise<void>
@@ -149,6 +153,15 @@ export class MemoryDisk implements DiskTier {
       this.#byKey.delete(this.#row(slot).key)
       this.rows[slot] = undefined
     }
+    this.owes = true
+    await this.settle()
+  }
+
+  async settle (): Promise<void> {
+    if (this.owes && this.removeFault != null) {
+      throw this.removeFault
+    }
+    this.owes = false
   }
 
   async quarantine (slot: number, why: string): Promise<void> {
