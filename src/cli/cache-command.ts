@@ -1,5 +1,6 @@
 import { didYouMean } from '../config/suggest.ts'
 import { formatBytes } from '../gateway/html.ts'
+import { SIZE_AS_BEFORE } from './cache-size.ts'
 import { EXIT_FAILURE, EXIT_OK, UsageError } from './exit-code.ts'
 import { streamSink } from './output-file.ts'
 import { bar } from './progress.ts'
@@ -25,17 +26,22 @@ export const cacheCommand: Command = {
   arguments: [...ACTIONS.keys()].join('|'),
   minArguments: 1,
   maxArguments: 1,
-  description: `stats tells what is in the cache and how often it helped; verify reads and hashes every block and
-sets the damaged ones aside; ls lists the blocks; gc gives back the space of what is gone and makes a
-tenth of the room free; clear drops what was fetched and is not pinned, and what was put here only
-with --authored. Beside a running \`portolan serve\` on the same store it asks that node, otherwise it
-opens the cache itself. Exits with 1 when verify found damage.`,
+  description: `Looks at the blocks that a node keeps, and makes room. Beside a running \`portolan serve\` on the same store it asks that node, otherwise it
+opens the cache itself.`,
+  actions: [
+    ['stats', 'Prints a line each about its state, the bytes on disk and in memory, the blocks that were put here (also the welcome page of the gateway) and fetched, how often reads found them, what came and went, the policy, and faults.'],
+    ['ls', 'Prints a line for each block: its CID, whether it was put here (authored) or fetched, and its size.'],
+    ['verify', 'Reads and hashes every block and sets the damaged ones aside. Prints how many there are and which were damaged; exits with 1 if any was, or could not be read.'],
+    ['gc', 'Gives back the space of what is gone, and makes a tenth of the room free. Prints how many blocks were evicted and how many bytes the disk has back.'],
+    ['clear', 'Drops what was fetched and is not pinned, and what was put here only with --authored. Prints how many blocks were dropped and how many bytes the disk has back.']
+  ],
   examples: ['portolan cache stats', 'portolan cache ls --json | jq -r .cid', 'portolan cache clear --store ./store'],
   own: {
     json: { type: 'boolean', description: 'Print JSON: stats one object, all others an object a line; those of verify, gc and clear tell how far they are, and the last one what came of it.' },
     authored: { type: 'boolean', description: 'With clear: also what was put here. It is gone for good, where nobody else has it.' }
   },
   options: ['store.path', 'cache.size', 'log.level'],
+  defaults: { 'cache.size': SIZE_AS_BEFORE },
 
   async run (context) {
     const name = context.positionals[0] ?? ''
@@ -144,7 +150,7 @@ function statsText (stats: ReportedStats, paint: ReturnType<typeof painter>): st
       : [...TIERS.filter(tier => hits[tier] > 0).map(tier => [`  ${tier}`, `${hits[tier]}, ${percent(stats.hitRatios?.[tier])} of reads, ${percent(stats.byteHitRatios?.[tier])} of bytes`] as const), ['  missed', String(misses)] as const],
     ['admitted', `${stats.admitted}, declined ${stats.declined}, joined ${stats.joined}`],
     ['evicted', `${stats.evicted}, ${formatBytes(stats.evictedBytes)}; deleted ${stats.deleted}`],
-    ['policy', `${EXPERTS[stats.leader]}; newcomers have ${formatBytes(stats.windowBytes)}`],
+    ['policy', `${EXPERTS[stats.leader]}; blocks that were asked for only once may take up to ${formatBytes(stats.windowBytes)}`],
     ['faults', `${stats.quarantined} quarantined, ${stats.skippedWrites} writes skipped, ${stats.slowedWrites} slowed`]
   ]
   return `${rows.map(([name, text]) => `${paint('bold', name.padEnd(10))}  ${text}`).join('\n')}\n`

@@ -6,6 +6,9 @@ import type { CommandContext } from './command.ts'
 
 const RECORD = 'cache-size'
 
+/** Of `--cache-size`, for commands that open a cache as it was left */
+export const SIZE_AS_BEFORE = 'the size that the last serve had there, else 10 GiB, or half of what is free there if that is less'
+
 /** What the cache of a store may take, for commands that open it when the node is gone: a flag of `serve` is known to nobody else */
 export async function recordCacheSize (directory: string, bytes: number): Promise<void> {
   if (await readCacheSize(directory) !== bytes) {

@@ -34,9 +34,13 @@ export interface Command {
   readonly minArguments: number
   readonly maxArguments: number
   readonly description: string
+  /** What its first argument may be, and what comes of each */
+  readonly actions?: ReadonlyArray<readonly [name: string, description: string]>
   readonly examples: readonly string[]
   /** Options of the configuration that this command looks at */
   readonly options: readonly ConfigKey[]
+  /** What the help shows as the defaults that are this command's own */
+  readonly defaults?: { readonly [K in ConfigKey]?: string }
   readonly own?: Readonly<Record<string, OwnFlag>>
   /** Resolves with the exit code */
   run (context: CommandContext): Promise<number>

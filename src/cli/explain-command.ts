@@ -1,3 +1,4 @@
+import { SIZE_AS_BEFORE } from './cache-size.ts'
 import { EXIT_FAILURE, EXIT_OK } from './exit-code.ts'
 import { ProgressLine } from './progress.ts'
 import { painter, paintStory } from './style.ts'
@@ -19,6 +20,7 @@ the read itself. Exits with 1 when the block could not be had.`,
   examples: ['portolan explain bafkrei...', 'portolan explain bafkrei... --provider https://gateway.example', 'portolan explain --json bafkrei... | jq .cost'],
   own: { json: { type: 'boolean', description: 'Print the story as JSON.' } },
   options: ['routing.providers', 'routing.routers', 'routing.ownRouters', 'routing.allowAddresses', 'routing.mode', 'routing.timeout', 'block.maxSize', 'block.allowSha1', 'libp2p.bootstrap', 'exchange.siblings', 'store.path', 'cache.size', 'log.level'],
+  defaults: { 'cache.size': SIZE_AS_BEFORE },
 
   async run (context) {
     const { stdout, stderr, signal, clock, environment, flags } = context

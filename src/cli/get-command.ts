@@ -1,3 +1,4 @@
+import { SIZE_AS_BEFORE } from './cache-size.ts'
 import { EXIT_OK } from './exit-code.ts'
 import { OutputError, fileSink, streamSink } from './output-file.ts'
 import { ProgressLine, transferLine } from './progress.ts'
@@ -22,6 +23,7 @@ export const getCommand: Command = {
   ],
   own: { output: { type: 'string', short: 'o', placeholder: 'FILE', description: 'Write to FILE, which appears whole or not at all; - is standard output.' } },
   options: ['routing.providers', 'routing.routers', 'routing.ownRouters', 'routing.allowAddresses', 'routing.mode', 'routing.timeout', 'block.maxSize', 'block.allowSha1', 'libp2p.bootstrap', 'exchange.siblings', 'store.path', 'cache.size', 'log.level'],
+  defaults: { 'cache.size': SIZE_AS_BEFORE },
 
   async run (context) {
     const target = parseTarget(context.positionals[0] ?? '')

@@ -1,4 +1,5 @@
-import { COMMON_FLAGS, configFlags } from './parse.ts'
+import { schema } from '../config/schema.ts'
+import { COMMON_FLAGS } from './parse.ts'
 import type { Command, OwnFlag } from './command.ts'
 import type { OptionDefinition } from '../config/schema.ts'
 
@@ -51,11 +52,18 @@ function ownRow ([name, flag]: [string, OwnFlag]): [string, string] {
   return [`${flag.short == null ? '' : `-${flag.short}, `}--${name}${flag.placeholder == null ? '' : ` ${flag.placeholder}`}`, flag.description]
 }
 
-function configRow ([name, option]: [string, OptionDefinition]): [string, string] {
+function configRow (name: string, option: OptionDefinition, shown = option.shownDefault): [string, string] {
   const empty = option.default === '' || (Array.isArray(option.default) && option.default.length === 0) || option.type === 'boolean'
-  const notes = [...option.choices == null ? [] : [`one of ${option.choices.join(', ')}`], ...option.type === 'list' ? ['repeatable'] : [], ...empty ? [] : [`default ${String(option.default)}`]]
+  const notes = [...option.choices == null ? [] : [`one of ${option.choices.join(', ')}`], ...option.type === 'list' ? ['repeatable'] : [], ...shown == null && empty ? [] : [`default ${shown ?? String(option.default)}`]]
 
   return [`--${name}${option.placeholder == null ? '' : ` ${option.placeholder}`}`, `${option.description}${notes.length === 0 ? '' : ` (${notes.join(', ')})`}`]
+}
+
+function configRows (command: Command): Array<[string, string]> {
+  return command.options.map(key => {
+    const option: OptionDefinition = schema[key]
+    return configRow(option.flag ?? key, option, command.defaults?.[key])
+  })
 }
 
 /** The help of the program */
@@ -81,9 +89,9 @@ export function commandHelp (command: Command, width = DEFAULT_WIDTH): string {
   return `Usage: portolan ${command.name}${command.arguments == null ? '' : ` ${command.arguments}`} [OPTIONS]
 
 ${paragraph(command.description, width)}
-
+${command.actions == null ? '' : `\nActions:\n${columns(command.actions, width)}\n`}
 Options:
-${columns([...Object.entries(command.own ?? {}).map(ownRow), ...[...configFlags(command)].map(configRow), ...Object.entries(COMMON_FLAGS).map(ownRow)], width)}
+${columns([...Object.entries(command.own ?? {}).map(ownRow), ...configRows(command), ...Object.entries(COMMON_FLAGS).map(ownRow)], width)}
 
 Examples:
 ${command.examples.map(example => `  ${example}`).join('\n')}

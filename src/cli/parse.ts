@@ -27,7 +27,7 @@ interface Flag {
 }
 
 /** The configuration flags of a command, by flag name */
-export function configFlags (command: Command): ReadonlyMap<string, OptionDefinition> {
+function configFlags (command: Command): ReadonlyMap<string, OptionDefinition> {
   return new Map(command.options.map(key => {
     const option: OptionDefinition = schema[key]
     return [option.flag ?? key, option] as const

@@ -23,6 +23,8 @@ export interface OptionDefinition {
   readonly default: OptionValue
   /** Why the default is what it is */
   readonly reason: string
+  /** What the help shows for a default that stands for something else */
+  readonly shownDefault?: string
   readonly description: string
   readonly env: string
   /** Without the dashes; absent where a flag would only be clutter */
@@ -84,6 +86,7 @@ export const schema = defineSchema({
     type: 'bytes',
     default: 0,
     reason: '0 means 10 GiB, a day of reading or the hot set of a small gateway, or half of what is free on the disk if that is less',
+    shownDefault: '10 GiB, or half of what is free there if that is less',
     description: 'What the blocks may take on disk, everything included: at least 4 MiB. What was put here or is pinned stays, what was fetched makes room.',
     env: 'PORTOLAN_CACHE_SIZE',
     flag: 'cache-size',

@@ -87,6 +87,15 @@ describe('what people read', () => {
     }
   })
 
+  it('the help says what a cache takes when nobody said so, and what each of its actions prints', () => {
+    const words = (name: string): string => commandHelp(COMMANDS.find(command => command.name === name) as Command).replace(/\s+/g, ' ')
+    expect(words('serve')).toMatch(/--cache-size BYTES [^(]*\(default 10 GiB, or half of what is free/)
+    for (const name of ['cache', 'get', 'explain']) {
+      expect(words(name)).toMatch(/--cache-size BYTES [^(]*\(default the size that the last serve had there, else 10 GiB/)
+    }
+    expect(words('cache')).toMatch(/Actions: stats Prints .* ls Prints .* verify .* Prints .* gc .* Prints .* clear .* Prints .* Options:/)
+  })
+
   it('the help keeps within its width, and loses no word', () => {
     for (const width of [60, 80, 100, 120]) {
       for (const help of [programHelp(COMMANDS, width), ...COMMANDS.map(command => commandHelp(command, width))]) {
