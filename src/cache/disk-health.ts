@@ -1,3 +1,4 @@
+import { CacheClosedError } from '../interface/errors.ts'
 import type { CacheHealth } from '../interface/cache.ts'
 import type { Clock, Random } from '../interface/clock.ts'
 import type { Logger } from '../interface/logger.ts'
@@ -26,7 +27,7 @@ export class DiskHealth {
   #pause = FIRST_PAUSE
   #cancel?: () => void
   #probing = false
-  #closed = false
+  readonly #closing = new AbortController()
 
   constructor (init: DiskHealthInit) {
     this.#init = init
@@ -34,6 +35,11 @@ export class DiskHealth {
 
   get ok (): boolean {
     return this.#reason == null
+  }
+
+  /** Aborted by `close`: before the disk is closed */
+  get closing (): AbortSignal {
+    return this.#closing.signal
   }
 
   get health (): CacheHealth {
@@ -68,14 +74,14 @@ export class DiskHealth {
   }
 
   close (): void {
-    this.#closed = true
+    this.#closing.abort(new CacheClosedError('the cache was closed'))
     this.#cancel?.()
     this.#cancel = undefined
   }
 
   #degrade (reason: string): void {
     this.#reason = reason
-    if (this.#cancel == null && !this.#probing && !this.#closed) {
+    if (this.#cancel == null && !this.#probing && !this.#closing.signal.aborted) {
       const pause = this.#pause * (1 - JITTER * this.#init.random.next())
       this.#pause = Math.min(MAX_PAUSE, this.#pause * 2)
       this.#cancel = this.#init.clock.schedule(pause, () => { void this.#probe() })
@@ -83,7 +89,7 @@ export class DiskHealth {
   }
 
   #probeNow (): void {
-    if (this.#reason != null && !this.#probing && !this.#closed) {
+    if (this.#reason != null && !this.#probing && !this.#closing.signal.aborted) {
       void this.#probe()
     }
   }

@@ -10,6 +10,7 @@ const MAX_LOOKS = 6
 /**
  * Work that gives back space, however long it takes, while it goes on. When the disk hangs the caller is told, and
  * need not have a signal for that; what is under way ends as soon as the disk answers.
+ * It ends with the cache, too: once that is closing there is no disk to look at.
  */
 export async function unlessStalled ({ clock, counts, disk, health }: Pick<CacheParts, 'clock' | 'counts' | 'disk' | 'health'>, signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
   const stalled = new AbortController()
@@ -33,11 +34,11 @@ export async function unlessStalled ({ clock, counts, disk, health }: Pick<Cache
     }
   }
   let cancel = clock.schedule(LOOK_INTERVAL, look)
-  const either = signal == null ? stalled.signal : AbortSignal.any([signal, stalled.signal])
-  const working = work(either)
+  const any = AbortSignal.any([...signal == null ? [] : [signal], stalled.signal, health.closing])
+  const working = work(any)
 
   try {
-    await raceSignal(working, either)
+    await raceSignal(working, any)
   } finally {
     cancel()
   }
