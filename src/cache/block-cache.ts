@@ -110,7 +110,9 @@ export class TieredCache implements BlockCache {
 
     // pieces may have taken long to come
     this.#begin(options)
-    const kept = this.#writes.put({ cid, key, bytes: whole }, fetched ? 'fetched' : this.#init.puts, { follows: fetched })
+    const kind = fetched ? 'fetched' : this.#init.puts
+    // what is fetched stays in memory, and the user's array is the user's, to fill again
+    const kept = this.#writes.put({ cid, key, bytes: kind === 'fetched' && !fetched ? new Uint8Array(whole) : whole }, kind, { follows: fetched, signal: options?.signal })
 
     if (typeof kept !== 'boolean') {
       await raceSignal(kept, options?.signal)
@@ -310,11 +312,15 @@ export class TieredCache implements BlockCache {
     const { disk, transit } = this.#parts
     const arriving = this.#writes.arriving(key)
 
-    if (arriving != null && !(arriving instanceof Uint8Array)) {
-      await this.#writes.arrival(arriving)
-    }
     if (arriving instanceof Uint8Array) {
-      return true
+      // it may be declined in the end
+      if (transit.fits(arriving.byteLength)) {
+        transit.hold(key, arriving)
+        return true
+      }
+      await this.#writes.arrival(this.#writes.over(key) ?? Promise.resolve())
+    } else if (arriving != null) {
+      await this.#writes.arrival(arriving)
     }
     const slot = disk.find(cid.multihash.bytes)
 

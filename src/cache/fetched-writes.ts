@@ -7,7 +7,7 @@ import type { CID } from 'multiformats/cid'
 /** Bytes under way to the disk; a disk that lets more pile up is not given more: a second of a slow one */
 const MAX_BACKLOG = 67_108_864
 
-export interface WriteOptions extends Pick<AdmitOptions, 'client' | 'wait'> {
+export interface WriteOptions extends Pick<AdmitOptions, 'client' | 'wait' | 'signal'> {
   /** It was fetched by somebody who has admitted it before: nobody asks for it anew */
   readonly follows?: boolean
 }

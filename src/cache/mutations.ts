@@ -4,6 +4,11 @@ import type { CacheKey } from './key.ts'
 export class Mutations {
   readonly #last = new Map<CacheKey, Promise<unknown>>()
 
+  /** Whether something is being done with the block, so that what comes next has to wait */
+  isBusy (key: CacheKey): boolean {
+    return this.#last.has(key)
+  }
+
   /** What is over in the turn in which it began is not waited for */
   run<T> (key: CacheKey, change: () => Promise<T>): Promise<T>
   run<T> (key: CacheKey, change: () => T | Promise<T>): T | Promise<T>

@@ -6,6 +6,7 @@ import { Mutations } from './mutations.ts'
 import { within } from './within.ts'
 import type { CacheParts } from './cache-parts.ts'
 import type { DiskReads } from './disk-reads.ts'
+import type { DiskTier } from './disk/disk-tier.ts'
 import type { Block } from './disk-writes.ts'
 import type { WriteOptions } from './fetched-writes.ts'
 import type { CacheKey } from './key.ts'
@@ -18,6 +19,8 @@ const CLOSE_TIMEOUT = 10_000
 interface Writing {
   readonly kind: CacheKind
   readonly bytes: Uint8Array
+  /** Whoever put it was told that it takes too long, and may have filled the array again */
+  released: boolean
   /** Whether it can be read for a while when it is over, even if its writer had to wait for that */
   readonly wait: boolean
   /** Whether it was kept */
@@ -52,6 +55,11 @@ export class Writes {
     return writing.kind === 'fetched' ? writing.bytes : writing.done.catch(() => false)
   }
 
+  /** When the write of a block is over, however it ends */
+  over (key: CacheKey): Promise<unknown> | undefined {
+    return this.#writing.get(key)?.done.catch(() => false)
+  }
+
   /** Waits for what `arriving` says, within limits */
   async arrival (arriving: Promise<unknown>): Promise<void> {
     await this.#disk.forReader(arriving)
@@ -61,13 +69,20 @@ export class Writes {
   put (block: Block, kind: CacheKind, options: WriteOptions = {}): boolean | Promise<boolean> {
     // a user's array is the user's: it may have been filled again since it was hashed
     const verifying = this.#parts.verifier.verify(block.cid, block.bytes, { anew: kind === 'authored' })
-    return verifying == null ? this.#put(block, kind, options) : verifying.then(async () => this.#put(block, kind, options))
+    return verifying == null ? this.#put(block, kind, options) : this.#putLater(block, kind, options)
+  }
+
+  /** Where hashing takes turns the array may be filled again before it is written */
+  async #putLater (block: Block, kind: CacheKind, options: WriteOptions): Promise<boolean> {
+    const copy = copyOf(block)
+    await this.#parts.verifier.verify(copy.cid, copy.bytes)
+    return this.#put(copy, kind, options)
   }
 
   #put (block: Block, kind: CacheKind, options: WriteOptions): boolean | Promise<boolean> {
-    const { wait = true } = options
+    const { wait = true, signal } = options
     const { verifier, counts } = this.#parts
-    const { cid, key, bytes } = block
+    const { cid, key } = block
 
     if (verifier.identity(cid) != null) {
       // the CID is the block
@@ -79,12 +94,17 @@ export class Writes {
       counts.joined++
       return this.#disk.inTime(current.done, current.kind, { wait })
     }
-    const done = this.#mutations.run(key, () => kind === 'authored' ? this.#author(block) : this.#fetched.write(block, this.#backlog + bytes.byteLength, options))
+    const authored = kind === 'authored'
+    // it is written in a later turn, and whoever may leave before may fill the array again
+    const mine = authored && signal != null && this.#mutations.isBusy(key) ? copyOf(block) : block
+    const { bytes } = mine
+    const turn = this.#mutations.run(key, () => authored ? this.#author(mine, signal != null && mine === block) : this.#fetched.write(mine, this.#backlog + bytes.byteLength, options))
 
-    if (typeof done === 'boolean') {
-      return done
+    if (typeof turn === 'boolean') {
+      return turn
     }
-    const writing = { kind, bytes, wait, done }
+    const writing: Writing = { kind, bytes, wait, released: false, done: authored ? turn.then(async kept => this.#stillRight(mine, writing, kept)) : turn }
+    const { done } = writing
     this.#writing.set(key, writing)
     this.#backlog += bytes.byteLength
     const over = (): void => {
@@ -94,7 +114,32 @@ export class Writes {
       }
     }
     done.then(over, over)
-    return this.#disk.inTime(done, kind, { wait })
+    const inTime = this.#disk.inTime(done, kind, { wait })
+    return authored
+      ? inTime.catch((err: unknown) => {
+        writing.released = true
+        throw err
+      })
+      : inTime
+  }
+
+  /** A write that took too long was of an array that its owner may have filled again meanwhile: others may count on the block */
+  async #stillRight ({ cid, bytes }: Block, { released }: Writing, kept: boolean): Promise<boolean> {
+    if (!released) {
+      return kept
+    }
+    try {
+      await this.#parts.verifier.verify(cid, bytes, { anew: true })
+      return kept
+    } catch (err) {
+      const { disk } = this.#parts
+      const slot = disk.find(cid.multihash.bytes)
+      if (slot !== -1) {
+        this.#parts.gone(slot, disk.hash(slot))
+        await this.#remove([slot])
+      }
+      throw new CacheDiskError(`the block ${cid} could not be written: its array was filled again after the disk had not taken it in time`, { cause: err })
+    }
   }
 
   /** What is on disk as fetched is the user's from now on; false when it is not there any more */
@@ -140,23 +185,31 @@ export class Writes {
       transit.delete(key)
       this.#reads.forget(key)
 
-      if (slot === -1) {
-        return false
+      if (slot !== -1) {
+        this.#parts.gone(slot, disk.hash(slot))
+        counts.deleted++
       }
-      this.#parts.gone(slot, disk.hash(slot))
-      counts.deleted++
       try {
-        await remove(slot)
+        // one that is not in the index may have been deleted before, and its disk may not know
+        await (slot === -1 ? this.#settle() : remove(slot))
       } catch (err) {
         throw new CacheDiskError(`the block ${cid} could not be deleted for good: ${describe(err)}`, { cause: err })
       }
-      return true
+      return slot !== -1
     }), 'authored', { what: 'delete a block' })
   }
 
   async #remove (slots: readonly number[]): Promise<void> {
+    await this.#deleting(async disk => disk.remove(slots))
+  }
+
+  async #settle (): Promise<void> {
+    await this.#deleting(async disk => disk.settle())
+  }
+
+  async #deleting (work: (disk: DiskTier) => Promise<void>): Promise<void> {
     try {
-      await this.#parts.disk.remove(slots)
+      await work(this.#parts.disk)
     } catch (err) {
       this.#parts.health.failed('deleting', err)
       throw err
@@ -187,14 +240,16 @@ export class Writes {
     this.#reads.forget(key)
   }
 
-  #author (block: Block): boolean | Promise<boolean> {
+  /** @param mayLeave - its owner may be let go before it is written */
+  #author (block: Block, mayLeave: boolean): boolean | Promise<boolean> {
     const { cid, key, bytes } = block
     const { disk, residents, room, transit } = this.#parts
     const cost = disk.costOf(bytes.byteLength)
     const written = cost > residents.authorable ? -1 : this.#disk.writeNow(block, cost, 'authored')
 
     if (written === -1) {
-      return disk.find(cid.multihash.bytes) === -1 ? this.#authorLater(block, cost) : this.#authorAgain(block, cost)
+      const mine = mayLeave ? copyOf(block) : block
+      return disk.find(cid.multihash.bytes) === -1 ? this.#authorLater(mine, cost) : this.#authorAgain(mine, cost)
     }
     residents.author(written)
     room.changed()
@@ -278,4 +333,9 @@ export class Writes {
       throw new CacheFullError(`there is no room for ${cid == null ? 'a block' : `the block ${cid}`}, which takes ${cost} bytes: blocks that were put or pinned leave ${Math.max(0, residents.authorable)}`)
     }
   }
+}
+
+function copyOf ({ cid, key, bytes }: Block): Block {
+  // `slice` of a Buffer is a view again
+  return { cid, key, bytes: new Uint8Array(bytes) }
 }
