@@ -31,7 +31,7 @@ it(`${KILLS} times kill -9: opens every time, serves no wrong byte, has all that
   const random = seededRandom(SEED)
   const kept = new Set<number>()
   const gone = new Set<number>()
-  const seen = { puts: 0, deletes: 0, duringOpen: 0, bytes: 0 }
+  const seen = { puts: 0, deletes: 0, evicted: 0, duringOpen: 0, bytes: 0 }
 
   try {
     for (let cycle = 0; cycle <= KILLS; cycle++) {
@@ -76,6 +76,8 @@ it(`${KILLS} times kill -9: opens every time, serves no wrong byte, has all that
         } else if (what === 'deleted') {
           gone.add(number)
           seen.deletes++
+        } else if (what === 'evicted') {
+          seen.evicted += number
         }
       }
       if (cycle > 0 && cycle % TOLD_EVERY === 0) {
@@ -87,6 +89,7 @@ it(`${KILLS} times kill -9: opens every time, serves no wrong byte, has all that
     // it was under way when it was killed, and not idle
     expect(seen.puts).toBeGreaterThan(KILLS * 4)
     expect(seen.deletes).toBeGreaterThan(0)
+    expect(seen.evicted).toBeGreaterThan(0)
   } finally {
     await rm(path, { recursive: true, force: true })
   }

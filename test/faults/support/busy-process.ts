@@ -73,8 +73,14 @@ const authored = [...init.kept]
 const fetched: number[] = []
 let next = init.from
 
+let evicted = 0
+
 async function work (): Promise<void> {
   while (true) {
+    if (cache.stats().evicted > evicted) {
+      say(`evicted ${cache.stats().evicted - evicted}`)
+      evicted = cache.stats().evicted
+    }
     const dice = random.next()
 
     if (dice < 0.25 && authored.length < MAX_AUTHORED) {
