@@ -36,9 +36,9 @@ async function takeLock (path: string): Promise<() => Promise<void>> {
     }
   }
   // it had the lock when it found that out; what it would read says nothing
-  for (const name of await readdir(path)) {
-    if (name !== LOCK_FILE) {
-      await rm(join(path, name), { recursive: true, force: true })
+  for (const entry of await readdir(path, { withFileTypes: true })) {
+    if (entry.isFile() && MADE_BY_IT.test(entry.name)) {
+      await rm(join(path, entry.name), { force: true })
     }
   }
   return openLock(path)
@@ -52,6 +52,8 @@ async function openLock (path: string): Promise<() => Promise<void>> {
 
 /** What everybody who takes the lock must find in its place */
 const LOCK_FILE = 'LOCK'
+/** All that LevelDB calls its files, but for LOCK: whatever else is there is somebody's, and in nobody's way */
+const MADE_BY_IT = /^(CURRENT|LOG|LOG\.old|MANIFEST-\d+|\d+\.(log|ldb|sst|dbtmp))$/
 const DAMAGE = /corruption|no such file|is a directory|file name too long/i
 
 function isDamage (err: unknown): boolean {
@@ -68,6 +70,8 @@ function lockedError (path: string, cause?: unknown): CacheLockedError {
 }
 
 const NOT_A_FILE = /is a directory/i
+/** The file that LevelDB speaks of */
+const NAMED = /\/.*(?=: Is a directory)/i
 
 /** Of the system, by its text */
 const CODES: ReadonlyArray<readonly [RegExp, string]> = [
@@ -89,7 +93,7 @@ function explain (err: unknown, path: string): unknown {
     return lockedError(path, err)
   }
   if (NOT_A_FILE.test(cause.message)) {
-    return new CacheFormatError(`${join(path, LOCK_FILE)} is no file, so nothing that a cache has made: remove it`, { cause: err })
+    return new CacheFormatError(`${NAMED.exec(cause.message)?.[0] ?? join(path, LOCK_FILE)} is no file, so nothing that a cache has made: remove it`, { cause: err })
   }
   const [, code] = CODES.find(([text]) => text.test(cause.message)) ?? []
   return code == null ? cause : Object.assign(new Error(`The lock ${path} cannot be taken: ${code}: ${cause.message}`, { cause: err }), { code })

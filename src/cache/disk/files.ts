@@ -32,7 +32,7 @@ export interface CacheFiles {
   list (path: string): Promise<string[]>
   /** Of a file, in bytes */
   size (path: string): Promise<number>
-  /** With those above it, as far as they are missing */
+  /** With those above it, as far as they are missing. A `CacheFormatError` where something else is in its place, also a link to one */
   makeDirectory (path: string): Promise<void>
   rename (from: string, to: string): Promise<void>
   /** A file that is not there is no error */
@@ -109,26 +109,19 @@ async function makeDirectory (path: string): Promise<void> {
     try {
       await fs.promises.mkdir(directory, { mode: DIRECTORY_MODE })
     } catch (err) {
-      // another process was faster
       if (errorCode(err) !== 'EEXIST') {
         throw err
       }
+      // unless another process was faster
+      if (directory !== path && !fs.existsSync(directory)) {
+        throw new CacheFormatError(`${directory} is a link that leads nowhere: make the directory that it names, or remove it`, { cause: err })
+      }
     }
   }
-  if (!(await isDirectory(path))) {
-    throw new CacheFormatError(`${path} is no directory, and a cache keeps files in one of that name: nothing was changed there; remove it, or choose another path for the cache`)
-  }
-}
-
-/** A link may lead to one, or nowhere */
-async function isDirectory (path: string): Promise<boolean> {
-  try {
-    return (await fs.promises.stat(path)).isDirectory()
-  } catch (err) {
-    if (errorCode(err) !== 'ENOENT') {
-      throw err
-    }
-    return false
+  const stats = await fs.promises.lstat(path)
+  // files are removed there, and a link would lead to somebody else's
+  if (!stats.isDirectory()) {
+    throw new CacheFormatError(`${path} is no directory${stats.isSymbolicLink() ? ' but a link' : ''}, and a cache keeps files in one of that name: nothing was changed there; remove it, or choose another path for the cache`)
   }
 }
 

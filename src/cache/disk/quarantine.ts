@@ -37,6 +37,8 @@ export class Quarantine {
     let names: string[] = []
     try {
       names = await this.#files.list(this.#path)
+      // which throws for a link, where others' files would be removed
+      await this.#files.makeDirectory(this.#path)
     } catch (err) {
       if (errorCode(err) !== 'ENOENT') {
         throw errorCode(err) === 'ENOTDIR' ? notADirectory(this.#path, err) : err

@@ -88,7 +88,7 @@ async function listSegments ({ files, directory }: RecoveryInit): Promise<number
       ids.push(parsed.id)
     } else if (parsed?.type === 'idx') {
       sidecars.push(parsed.id)
-    } else if (name.endsWith(BESIDE)) {
+    } else if (name.endsWith(BESIDE) && parseName(name.slice(0, -BESIDE.length))?.type === 'idx') {
       await files.remove(join(directory, name))
     }
   }

@@ -81,4 +81,17 @@ describe('the lock of a directory', () => {
       await again()
     }
   })
+
+  it('that is damaged is mended without what others have put there', async () => {
+    const { path, unlock } = await locked()
+    await unlock()
+    await mkdir(join(path, 'photos'))
+    for (const name of ['thesis.txt', 'MANIFEST-of-mine', 'photos/000001.log']) {
+      await writeFile(join(path, name), 'precious')
+    }
+    await writeFile(join(path, 'CURRENT'), 'something else')
+    await (await lockDirectory(path))()
+    expect(await readdir(path)).toEqual(expect.arrayContaining(['thesis.txt', 'MANIFEST-of-mine', 'photos']))
+    expect(await readdir(join(path, 'photos'))).toEqual(['000001.log'])
+  })
 })

@@ -90,7 +90,8 @@ describe('a directory', () => {
       ['lock', 'file'], ['lock', 'dangling link'], ['segments', 'file'], ['segments', 'dangling link'], ['values', 'file'], ['values', 'dangling link'], ['quarantine', 'file'],
       ['format.json', 'directory'], ['format.json', 'dangling link'], ['format.json.new', 'directory'], ['reserve', 'directory'], ['reserve.new', 'directory'],
       ['segments/00000001.seg', 'directory'], ['segments/00000001.seg', 'dangling link'], ['segments/00000001.idx', 'directory'], ['segments/00000001.idx', 'dangling link'],
-      ['segments/00000009.idx', 'directory'], ['segments/00000001.idx.new', 'directory'], ['values/policy', 'directory'], ['quarantine/0000000001-ab.bad', 'directory'], ['lock/LOCK', 'directory']
+      ['segments/00000009.idx', 'directory'], ['segments/00000001.idx.new', 'directory'], ['values/policy', 'directory'], ['quarantine/0000000001-ab.bad', 'directory'], ['lock/LOCK', 'directory'], ['lock/CURRENT', 'directory'],
+      ['lock', 'link'], ['segments', 'link'], ['values', 'link'], ['quarantine', 'link']
     ])('in the place of %s, a %s, is refused by its name, and all is there when that is gone', async (name, what) => {
       const path = await temporaryDirectory()
       const { tier } = await openTier({ path })
@@ -106,7 +107,11 @@ describe('a directory', () => {
         await rename(wrong, aside)
       }
       await mkdir(dirname(wrong), { recursive: true })
-      await (what === 'file' ? writeFile(wrong, 'precious') : what === 'directory' ? mkdir(wrong) : symlink(join(path, 'nowhere'), wrong))
+      const theirs = await temporaryDirectory()
+      for (const their of ['CURRENT', 'thesis.txt.new', '00000007.idx', '00000007.idx.new', 'policy.new', '0000000001-ab.bad']) {
+        await writeFile(join(theirs, their), 'precious')
+      }
+      await (what === 'file' ? writeFile(wrong, 'precious') : what === 'directory' ? mkdir(wrong) : symlink(what === 'link' ? theirs : join(path, 'nowhere'), wrong))
       if (what === 'directory') {
         await writeFile(join(wrong, 'deep'), 'precious')
       }
@@ -116,6 +121,7 @@ describe('a directory', () => {
       await expect(openTier({ path })).rejects.toThrow(expect.objectContaining({ name: 'CacheFormatError', message: expect.stringContaining(`${wrong} is no`) }))
       await expect(openTier({ path })).rejects.toThrow(/remove it/)
       expect(await others()).toEqual(before)
+      expect(await readdir(theirs)).toHaveLength(6)
 
       await rm(wrong, { recursive: true })
       if (isThere) {
@@ -125,6 +131,27 @@ describe('a directory', () => {
       expect(report.repairs).toEqual([])
       expect([await again.read(again.find(multihash)), await again.loadNote('policy')]).toEqual([bytes, Uint8Array.of(7)])
     })
+  })
+
+  it('that is a link may lead to a directory, and is refused by name when it leads nowhere', async () => {
+    const path = await temporaryDirectory()
+    const [link, missing] = [join(path, 'link'), join(path, 'missing')]
+    await symlink(missing, link)
+    await expect(openTier({ path: link })).rejects.toThrow(expect.objectContaining({ name: 'CacheFormatError', message: `${link} is a link that leads nowhere: make the directory that it names, or remove it` }))
+    await mkdir(missing)
+    await openTier({ path: link })
+    expect(await readdir(missing)).toContain('format.json')
+  })
+
+  it('keeps what others have put among its segments, whatever they are called', async () => {
+    const path = await temporaryDirectory()
+    const { tier } = await openTier({ path })
+    await tier.close()
+    for (const name of ['thesis.txt.new', '00000001.idx.new']) {
+      await writeFile(join(path, 'segments', name), 'precious')
+    }
+    await (await openTier({ path })).tier.close()
+    expect(await readdir(join(path, 'segments'))).toEqual(['thesis.txt.new'])
   })
 
   it('that is a file is refused by name', async () => {
