@@ -110,7 +110,7 @@ class Node implements Portolan {
     const request = unroutedRequests({ clock: systemClock, ledger: nullLedger }, mode, 'announce')
     this.#libp2p = libp2pOptions({ listen, bootstrap, maxConnections }, {
       policy: addresses,
-      announce: { serves: () => (routing.serve ?? 'none') !== 'none', request: cid => request(cid, 'announce') }
+      announce: { serves: () => (routing.serve ?? 'none') !== 'none', request: cid => request(cid, 'announce'), has: async (cid, options) => this.store.has(cid, options) }
     })
     cacheParams({ maxBytes, memoryBytes, shares })
     this.verifier = blockVerifier({ maxBlockSize: init.maxBlockSize, allowSha1: init.allowSha1, sha256: nativeSha256 })

@@ -19,7 +19,7 @@ import { addressPolicy, isPrivateHost } from '../provider/address.ts'
 import { addressEndpoint } from '../provider/endpoint.ts'
 import { parseHost } from '../provider/host.ts'
 import { formatIP, inRange, parseRange } from '../provider/ip.ts'
-import type { DiscoveryAnnounceInit } from '../discovery/enhanced-dht-discovery.ts'
+import type { DiscoveryAnnounceInit } from '../discovery/announce/announcements.ts'
 import type { AddressGuardComponents } from '../exchange/lease/address-guard.ts'
 import type { Libp2pOptions, ServiceFactoryMap } from 'libp2p'
 

@@ -4,19 +4,18 @@ import { systemClock } from '../clock/system-clock.ts'
 import { EntryKeeper } from '../keeper/entry-keeper.ts'
 import { addressPolicy } from '../provider/address.ts'
 import { addressEndpoint, isRelayed } from '../provider/endpoint.ts'
-import { forgottenRequest } from './announce/forgotten-request.ts'
-import { SweepAnnouncer } from './announce/sweep-announcer.ts'
+import { ANNOUNCED_PREFIX } from './announce/announced-table.ts'
+import { Announcements } from './announce/announcements.ts'
 import { dhtSource } from './dht-source.ts'
 import { BucketRefresh } from './kad/bucket-refresh.ts'
 import { Libp2pKadClient } from './kad/kad-client-egress.ts'
 import { kadKey } from './kad/kad-key.ts'
-import { MAX_ADDRESSES } from './kad/kad-message.ts'
 import { PeerTiming } from './kad/peer-timing.ts'
 import { KadTable } from './kad/table.ts'
 import { Walker } from './kad/walker.ts'
 import { ProviderRecords, RECORDS_PREFIX } from './records/provider-records.ts'
 import { RecordedSource } from './records/recorded-source.ts'
-import type { AnnounceStats } from './announce/sweep-announcer.ts'
+import type { AnnouncementsStats, DiscoveryAnnounceInit } from './announce/announcements.ts'
 import type { BucketState } from './kad/bucket-schedule.ts'
 import type { KadConnections } from './kad/kad-client-egress.ts'
 import type { Discloses } from './kad/walker.ts'
@@ -30,13 +29,6 @@ import type { Libp2pEvents, PeerId, PeerStore, Startable, TypedEventTarget } fro
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Datastore } from 'interface-datastore'
 import type { CID } from 'multiformats/cid'
-
-export interface DiscoveryAnnounceInit {
-  /** Whether anybody who comes for a block gets it: where nobody does, nothing is announced. @default somebody does */
-  serves? (): boolean
-  /** What each peer that is asked or told about a block is disclosed with. @default it is recorded nowhere */
-  request? (cid: CID): Discloses
-}
 
 export interface EnhancedDHTDiscoveryInit {
   /** Of the DHT, as kad-dht was given it. @default '/ipfs/kad/1.0.0' */
@@ -72,7 +64,7 @@ export interface DiscoveryStats {
   /** Nearest first */
   readonly buckets: readonly BucketState[]
   readonly refreshes: { readonly walks: number, readonly failed: number }
-  readonly announcements: AnnounceStats
+  readonly announcements: AnnouncementsStats
 }
 
 /** Written this often, in ms: a crash loses a minute of what was found */
@@ -120,17 +112,15 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
   readonly #refresh: BucketRefresh
   readonly #records: ProviderRecords
   readonly #recorded: RecordedSource
-  readonly #announcer: SweepAnnouncer
-  readonly #request: (cid: CID) => Discloses
-  readonly #keeper?: EntryKeeper
+  readonly #announcements: Announcements
+  readonly #keepers: readonly EntryKeeper[]
   #isRunning = false
   #startedAt = 0
   #cancelSave: () => void = () => {}
 
   constructor (components: EnhancedDHTDiscoveryComponents, init: EnhancedDHTDiscoveryInit = {}) {
     const { logger, datastore, events, peerId, peerStore, connectionManager, addressManager } = components
-    const { clock = systemClock, random = systemRandom, policy = addressPolicy(), protocol, announce = {} } = init
-    const { serves = () => true, request = forgottenRequest(clock) } = announce
+    const { clock = systemClock, random = systemRandom, policy = addressPolicy(), protocol, announce } = init
     const self = peerId.toString()
     const usable = usableOver(policy)
     this.#events = events
@@ -143,7 +133,6 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
     this.#walker = new Walker(walking)
     this.#refresh = new BucketRefresh({ clock, random, logger, self, table: this.#table, timing: this.#timing, walker: new Walker(walking, { k: REFRESH_WIDTH, concurrency: REFRESH_WIDTH }) })
     this.#records = new ProviderRecords(clock)
-    this.#keeper = datastore == null ? undefined : new EntryKeeper({ table: this.#records, datastore, logger, clock }, { prefix: RECORDS_PREFIX, name: 'discovery:records' })
     this.#recorded = new RecordedSource({
       records: this.#records,
       clock,
@@ -159,8 +148,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
       })
     })
     this.source = this.#recorded
-    this.#request = request
-    this.#announcer = new SweepAnnouncer({
+    this.#announcements = new Announcements({
       clock,
       random,
       log: logger.forComponent('portolan:discovery:announce'),
@@ -168,10 +156,16 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
       walker: this.#walker,
       timing: this.#timing,
       self,
-      serves,
-      addresses: () => reachableAt(addressManager.getAddresses(), self, policy),
+      policy,
+      addresses: () => addressManager.getAddresses(),
       joined: async signal => this.#joined(signal)
-    })
+    }, announce)
+    this.#keepers = datastore == null
+      ? []
+      : [
+          new EntryKeeper({ table: this.#records, datastore, logger, clock }, { prefix: RECORDS_PREFIX, name: 'discovery:records' }),
+          new EntryKeeper({ table: this.#announcements.table, datastore, logger, clock }, { prefix: ANNOUNCED_PREFIX, name: 'discovery:announced', timeout: LOAD_TIMEOUT })
+        ]
   }
 
   isStarted (): boolean {
@@ -187,12 +181,13 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
     this.#events.addEventListener('peer:connect', this.#onConnect)
     this.#client.start()
     this.#refresh.start()
-    this.#announcer.start()
+    this.#announcements.start()
     await Promise.all([
       this.#bounded('read the peers of the DHT', async signal => this.#table.start({ signal })),
-      this.#bounded('load what was found before', async signal => this.#keeper?.load({ signal }))
+      ...this.#keepers.map(async keeper => this.#bounded('load what was kept', async signal => keeper.load({ signal })))
     ])
     if (this.#isRunning) {
+      this.#announcements.restored()
       this.#saveLater()
     }
   }
@@ -206,12 +201,12 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
     this.#cancelSave()
     this.#refresh.stop()
     this.#recorded.stop()
-    const announced = this.#announcer.stop()
+    const announced = this.#announcements.stop()
     this.#client.stop()
     this.#table.stop()
     await announced
     // bounded by itself
-    await this.#keeper?.save()
+    await this.#save()
   }
 
   /** Somebody said that who has it has changed */
@@ -222,18 +217,24 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
   /**
    * Tells the peers of the DHT nearest to each block that we have it. Many
    * together cost little more than one: they are announced region by region of
-   * the keyspace.
+   * the keyspace. As long as they are stored they are announced again, every 22 h,
+   * until `cancel`.
    *
    * Rejects with an `AnnounceRefusedError` when nobody would have anything of it,
    * and with an `AggregateError` of the blocks that no peer took, at the end.
    */
   async announce (cids: Iterable<CID> | AsyncIterable<CID>, options: AnnounceOptions & { request? (cid: CID): Discloses } = {}): Promise<AnnounceResult> {
-    return this.#announcer.announce(cids, options.request ?? this.#request, options)
+    return this.#announcements.announce(cids, options)
+  }
+
+  /** These are not announced again; records that lie with others last for two days. @returns how many were announced */
+  cancel (cids: Iterable<CID>): number {
+    return this.#announcements.cancel(cids)
   }
 
   stats (): DiscoveryStats {
     const { buckets, ...refreshes } = this.#refresh.stats()
-    return { peers: this.#table.size, silent: this.#timing.silent, lookups: this.#recorded.stats(), records: this.#records.size, buckets, refreshes, announcements: this.#announcer.stats() }
+    return { peers: this.#table.size, silent: this.#timing.silent, lookups: this.#recorded.stats(), records: this.#records.size, buckets, refreshes, announcements: this.#announcements.stats() }
   }
 
   /** Whoever can be connected to is not gone */
@@ -270,9 +271,13 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
     return this.#table.size > 0 && !signal.aborted
   }
 
+  async #save (): Promise<void> {
+    await Promise.all(this.#keepers.map(async keeper => keeper.save()))
+  }
+
   #saveLater (): void {
     this.#cancelSave = this.#clock.schedule(SAVE_INTERVAL * (0.75 + this.#random.next() / 2), () => {
-      void this.#keeper?.save().finally(() => {
+      void this.#save().finally(() => {
         if (this.#isRunning) {
           this.#saveLater()
         }
@@ -298,12 +303,4 @@ function usableOver (policy: AddressPolicy): (address: string) => boolean {
     const endpoint = addressEndpoint(address)
     return endpoint?.port != null && !isRelayed(address) && policy.allows(endpoint.host, endpoint.port)
   }
-}
-
-/** Where others are told to find us: nowhere that they could not come to */
-function reachableAt (addresses: readonly Multiaddr[], self: string, policy: AddressPolicy): string[] {
-  return addresses.map(address => address.toString().replace(new RegExp(`/p2p/${self}$`), '')).filter(address => {
-    const endpoint = addressEndpoint(address)
-    return endpoint?.port != null && policy.allows(endpoint.host, endpoint.port)
-  }).slice(0, MAX_ADDRESSES)
 }

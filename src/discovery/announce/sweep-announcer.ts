@@ -34,7 +34,7 @@ export interface AnnounceStats {
   /** Peers that were told nothing, for they were known to be dead */
   readonly passedOver: number
   /** Sweeps under way, and those that wait */
-  readonly sweeps: number
+  readonly pending: number
 }
 
 /** Sweeps at a time: each tells ten peers at once */
@@ -75,7 +75,7 @@ export class SweepAnnouncer {
 
   stats (): AnnounceStats {
     const { records, passedOver } = this.#teller
-    return { announced: this.#announced, failed: this.#failed, records, lookups: this.#lookups, passedOver, sweeps: this.#queue.size + this.#queue.pending }
+    return { announced: this.#announced, failed: this.#failed, records, lookups: this.#lookups, passedOver, pending: this.#queue.size + this.#queue.pending }
   }
 
   /** Throws an `AnnounceRefusedError` when nobody would have anything of it */

@@ -11,7 +11,7 @@ import { addressPolicy } from '../../../src/provider/address.ts'
 import { unroutedRequests } from '../../../src/unrouted-requests.ts'
 import { dhtNetwork } from '../../../src/testing/dht/dht-network.ts'
 import { silentLogger } from '../../../src/testing/silent-logger.ts'
-import type { DiscoveryAnnounceInit } from '../../../src/discovery/enhanced-dht-discovery.ts'
+import type { DiscoveryAnnounceInit } from '../../../src/discovery/announce/announcements.ts'
 import type { Clock } from '../../../src/interface/clock.ts'
 import type { DisclosureEntry } from '../../../src/interface/disclosure.ts'
 import type { DhtNetwork } from '../../../src/testing/dht/dht-network.ts'
@@ -82,7 +82,8 @@ describe('announcing in a DHT', () => {
     for (const cid of cids) {
       expect(entries.filter(({ key }) => key === blockKey(cid)).length).toBeGreaterThanOrEqual(20)
     }
-    expect(discovery.stats().announcements).toEqual({ announced: 120, failed: 0, records: 2_400, lookups, passedOver: 0, sweeps: 0 })
+    expect(discovery.stats().announcements).toMatchObject({ announced: 120, failed: 0, records: 2_400, lookups, passedOver: 0, scheduled: 120, overdue: 0 })
+    expect([discovery.cancel(cids.slice(0, 20)), discovery.cancel(cids)]).toEqual([20, 100])
   }, 60_000)
 
   it('goes on without the dead', async () => {
@@ -155,6 +156,6 @@ describe('announcing in a DHT', () => {
       discovery.stop()
     ])
     await expect(discovery.announce(cids)).rejects.toThrow(expect.objectContaining({ name: 'NotRunningError' }))
-    expect(discovery.stats().announcements.sweeps).toBe(0)
+    expect(discovery.stats().announcements.pending).toBe(0)
   }, 60_000)
 })

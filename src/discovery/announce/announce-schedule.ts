@@ -1,0 +1,273 @@
+import { CID } from 'multiformats/cid'
+import * as raw from 'multiformats/codecs/raw'
+import { decode } from 'multiformats/hashes/digest'
+import { raceSignal } from '../../clock/race-signal.ts'
+import { SLOTS } from './announced-table.ts'
+import type { AnnouncedTable } from './announced-table.ts'
+import type { Clock, Random } from '../../interface/clock.ts'
+import type { Logger } from '../../interface/logger.ts'
+
+export interface AnnounceScheduleComponents {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  readonly table: AnnouncedTable
+  /** Throws while nothing may be announced */
+  check (): void
+  /** Rejects with an `AggregateError` when some could not be announced */
+  announce (cids: AsyncIterable<CID> | Iterable<CID>, options: { signal: AbortSignal }): Promise<unknown>
+  /** Whether a block is still there to be had: asked with a CID that says nothing of the codec. @default all are */
+  has? (cid: CID, options: { signal: AbortSignal }): Promise<boolean> | boolean
+  /** What is to be announced besides that which was asked for. @default nothing */
+  source? (options: { signal: AbortSignal }): AsyncIterable<CID>
+}
+
+export interface AnnounceScheduleStats {
+  /** Blocks that are announced again and again */
+  readonly scheduled: number
+  /** Parts of the keyspace that should have been announced by now */
+  readonly overdue: number
+  /** Parts announced since the start, and those where nothing could be */
+  readonly sweeps: number
+  readonly failedSweeps: number
+  /** Blocks that are not announced any more, for they are not stored any more */
+  readonly dropped: number
+  /** Blocks for which there was no room */
+  readonly refused: number
+}
+
+/** Milliseconds: records last 48 h in the DHT, 24 h where an old server keeps them, and a sweep takes its time */
+const INTERVAL = 79_200_000
+/** Milliseconds between two looks at what is due, more or less a quarter. One part at a time: all are done in 2 h when all are late. */
+const TICK = 30_000
+/** Milliseconds before a part of which nothing could be announced is tried again */
+const RETRY = 600_000
+/** Milliseconds for one part: the network is away when it takes longer */
+const SWEEP_TIMEOUT = 1_800_000
+/** Milliseconds by which the wall clock is ahead of ours when the machine slept; less is a clock that was set */
+const SLEPT = 60_000
+/** Milliseconds after waking up: the network comes back first */
+const WAKING = 5_000
+const IDENTITY = 0x00
+
+/**
+ * Announces again what was announced: part after part of the keyspace, so that
+ * each takes few lookups and all of them together take the whole interval.
+ */
+export class AnnounceSchedule {
+  readonly #components: AnnounceScheduleComponents
+  #stopped = new AbortController()
+  #cancelTick: () => void = () => {}
+  #offset = 0
+  /** When a part was never announced, it is due after its share of the interval */
+  #startedAt = 0
+  #sourceAt = -Infinity
+  readonly #working = new Set<Promise<void>>()
+  #reading = false
+  #counts = { sweeps: 0, failedSweeps: 0, dropped: 0, refused: 0 }
+
+  constructor (components: AnnounceScheduleComponents) {
+    this.#components = components
+  }
+
+  start (): void {
+    const { clock } = this.#components
+    this.#stopped = new AbortController()
+    this.#offset = clock.wall() - clock.now()
+    this.#startedAt = clock.wall()
+    this.#sourceAt = -Infinity
+    this.#tick(TICK)
+  }
+
+  /** Ends what is under way; nothing is left when this resolves */
+  async stop (): Promise<void> {
+    this.#cancelTick()
+    this.#stopped.abort(new DOMException('Discovery was stopped', 'AbortError'))
+    await Promise.all(this.#working)
+  }
+
+  stats (): AnnounceScheduleStats {
+    const now = this.#components.clock.wall()
+    return { scheduled: this.#components.table.size, overdue: this.#slots().filter(slot => this.#dueAt(slot, now) <= now).length, ...this.#counts }
+  }
+
+  /** These have just been announced, or will be before long: from now on again and again */
+  add (cid: CID): 'added' | 'known' | 'full' {
+    // one that is its own CID needs nobody to have it
+    if (cid.multihash.code === IDENTITY) {
+      return 'known'
+    }
+    const added = this.#components.table.add(cid.multihash.bytes)
+
+    if (added === 'full') {
+      this.#counts.refused++
+    }
+    return added
+  }
+
+  /** These are not announced again. @returns how many were */
+  cancel (cids: Iterable<CID>): number {
+    let cancelled = 0
+
+    for (const { multihash } of cids) {
+      cancelled += this.#components.table.delete(multihash.bytes) ? 1 : 0
+    }
+    return cancelled
+  }
+
+  #tick (ms: number): void {
+    const { clock, random } = this.#components
+    this.#cancelTick = clock.schedule(ms * (0.75 + random.next() / 2), () => { this.#work(this.#turn()) })
+  }
+
+  #work (work: Promise<void>): void {
+    const { log } = this.#components
+    const done = work.catch((err: unknown) => {
+      if (!this.#stopped.signal.aborted) {
+        log.error('announcing again failed - %e', err)
+      }
+    }).finally(() => { this.#working.delete(done) })
+    this.#working.add(done)
+  }
+
+  async #turn (): Promise<void> {
+    let pause = TICK
+
+    try {
+      if (this.#wokeUp()) {
+        pause = WAKING
+      } else if (this.#mayAnnounce()) {
+        this.#readSource()
+        await this.#sweepNext()
+      }
+    } finally {
+      if (!this.#stopped.signal.aborted) {
+        this.#tick(pause)
+      }
+    }
+  }
+
+  #wokeUp (): boolean {
+    const { clock } = this.#components
+    const offset = clock.wall() - clock.now()
+    const slept = offset - this.#offset
+    this.#offset = offset
+    return slept >= SLEPT
+  }
+
+  #mayAnnounce (): boolean {
+    const { check, log } = this.#components
+
+    try {
+      check()
+      return true
+    } catch (err) {
+      log.trace('nothing is announced again - %e', err)
+      return false
+    }
+  }
+
+  #slots (): number[] {
+    return Array.from({ length: SLOTS }, (_, slot) => slot)
+  }
+
+  #dueAt (slot: number, now: number): number {
+    const at = this.#components.table.sweptAt(slot)
+
+    // in the future: the clock was set
+    return at == null ? this.#startedAt + INTERVAL * (slot + 1) / SLOTS : at > now + SLEPT ? now : at + INTERVAL
+  }
+
+  /** The one that has been due for longest */
+  async #sweepNext (): Promise<void> {
+    const { clock, table } = this.#components
+    const now = clock.wall()
+    const due = this.#slots().map(slot => ({ slot, at: this.#dueAt(slot, now) })).filter(({ at }) => at <= now).sort((a, b) => a.at - b.at)
+
+    for (const { slot } of due) {
+      const cids = [...table.inSlot(slot)].map(multihash => CID.createV1(raw.code, decode(multihash)))
+
+      if (cids.length > 0) {
+        await this.#sweep(slot, cids)
+        return
+      }
+      // its turn passes, so that what comes into it is not late at once
+      table.swept(slot, now)
+    }
+  }
+
+  async #sweep (slot: number, cids: readonly CID[]): Promise<void> {
+    const { clock, table, announce, log } = this.#components
+    using timeout = clock.timeout(SWEEP_TIMEOUT)
+    const signal = AbortSignal.any([timeout.signal, this.#stopped.signal])
+
+    try {
+      const stored = await this.#stored(cids, signal)
+
+      if (stored.length > 0) {
+        await announce(stored, { signal })
+      }
+      this.#counts.sweeps++
+    } catch (err) {
+      this.#stopped.signal.throwIfAborted()
+      const { errors } = err as { errors?: unknown[] }
+
+      if (errors == null || errors.length >= cids.length) {
+        this.#counts.failedSweeps++
+        log.error('a part of the keyspace could not be announced - %e', err)
+        table.swept(slot, clock.wall() - INTERVAL + RETRY)
+        return
+      }
+      this.#counts.sweeps++
+      log.error('%d of %d CIDs could not be announced again - %e', errors.length, cids.length, err)
+    }
+    table.swept(slot, clock.wall())
+  }
+
+  async #stored (cids: readonly CID[], signal: AbortSignal): Promise<CID[]> {
+    const { has, table, log } = this.#components
+    const stored: CID[] = []
+
+    for (const cid of cids) {
+      try {
+        if (has == null || await raceSignal(Promise.resolve(has(cid, { signal })), signal)) {
+          stored.push(cid)
+        } else {
+          table.delete(cid.multihash.bytes)
+          this.#counts.dropped++
+        }
+      } catch (err) {
+        signal.throwIfAborted()
+        // a store that fails says nothing about what is in it
+        log.error('could not see whether %c is stored - %e', cid, err)
+        stored.push(cid)
+      }
+    }
+    return stored
+  }
+
+  #readSource (): void {
+    const { clock, source } = this.#components
+
+    if (source != null && !this.#reading && clock.wall() - this.#sourceAt >= INTERVAL) {
+      this.#reading = true
+      this.#sourceAt = clock.wall()
+      this.#work(this.#announceNew(source({ signal: this.#stopped.signal })).finally(() => { this.#reading = false }))
+    }
+  }
+
+  /** What was announced before waits for its turn */
+  async #announceNew (cids: AsyncIterable<CID>): Promise<void> {
+    const { announce } = this.#components
+    const add = this.add.bind(this)
+
+    async function * fresh (): AsyncGenerator<CID, void, undefined> {
+      for await (const cid of cids) {
+        if (add(cid) !== 'known') {
+          yield cid
+        }
+      }
+    }
+    await announce(fresh(), { signal: this.#stopped.signal })
+  }
+}

@@ -1,0 +1,105 @@
+import { CID } from 'multiformats/cid'
+import { addressEndpoint } from '../../provider/endpoint.ts'
+import { MAX_ADDRESSES } from '../kad/kad-message.ts'
+import { AnnounceSchedule } from './announce-schedule.ts'
+import { AnnouncedTable } from './announced-table.ts'
+import { forgottenRequest } from './forgotten-request.ts'
+import { SweepAnnouncer } from './sweep-announcer.ts'
+import type { AnnounceScheduleStats } from './announce-schedule.ts'
+import type { AnnounceStats, SweepAnnouncerComponents } from './sweep-announcer.ts'
+import type { Discloses } from '../kad/walker.ts'
+import type { AnnounceOptions, AnnounceResult } from '../../interface/announce.ts'
+import type { AddressPolicy } from '../../provider/address.ts'
+import type { Multiaddr } from '@multiformats/multiaddr'
+
+export interface DiscoveryAnnounceInit {
+  /** Whether anybody who comes for a block gets it: where nobody does, nothing is announced. @default somebody does */
+  serves? (): boolean
+  /** What each peer that is asked or told about a block is disclosed with. @default it is recorded nowhere */
+  request? (cid: CID): Discloses
+  /**
+   * Whether a block is still stored: what is not is not announced again. Asked
+   * with a CID of the same hash that says nothing of the codec. @default all are
+   */
+  has? (cid: CID, options: { signal: AbortSignal }): Promise<boolean> | boolean
+  /** What is announced without having been asked for: what is pinned, all roots, what somebody wrote. Read once in 22 h. @default nothing */
+  source? (options: { signal: AbortSignal }): AsyncIterable<CID>
+}
+
+export interface AnnouncementsComponents extends Omit<SweepAnnouncerComponents, 'addresses' | 'serves'> {
+  readonly policy: AddressPolicy
+  /** Those that the node believes it has */
+  addresses (): Multiaddr[]
+}
+
+export type AnnouncementsStats = AnnounceStats & AnnounceScheduleStats
+
+/** All that is announced: at once when somebody asks for it, and again as long as it is stored */
+export class Announcements {
+  /** To be kept over restarts */
+  readonly table = new AnnouncedTable()
+  readonly #announcer: SweepAnnouncer
+  readonly #schedule: AnnounceSchedule
+  readonly #request: (cid: CID) => Discloses
+
+  constructor (components: AnnouncementsComponents, { serves = () => true, request = forgottenRequest(components.clock), has, source }: DiscoveryAnnounceInit = {}) {
+    const { clock, random, log, self, policy } = components
+    const announcer = new SweepAnnouncer({ ...components, serves, addresses: () => reachableAt(components.addresses(), self, policy) })
+    this.#announcer = announcer
+    this.#request = request
+    this.#schedule = new AnnounceSchedule({
+      clock,
+      random,
+      log,
+      table: this.table,
+      has,
+      source,
+      check: () => { announcer.check() },
+      announce: async (cids, options) => announcer.announce(cids, request, options)
+    })
+  }
+
+  start (): void {
+    this.#announcer.start()
+  }
+
+  /** What was announced by an earlier run is known, or will never be */
+  restored (): void {
+    this.#schedule.start()
+  }
+
+  async stop (): Promise<void> {
+    await Promise.all([this.#schedule.stop(), this.#announcer.stop()])
+  }
+
+  async announce (cids: Iterable<CID> | AsyncIterable<CID>, { request = this.#request, ...options }: AnnounceOptions & { request? (cid: CID): Discloses } = {}): Promise<AnnounceResult> {
+    return this.#announcer.announce(this.#noted(cids), request, options)
+  }
+
+  cancel (cids: Iterable<CID>): number {
+    return this.#schedule.cancel(cids)
+  }
+
+  stats (): AnnouncementsStats {
+    return { ...this.#announcer.stats(), ...this.#schedule.stats() }
+  }
+
+  async * #noted (cids: Iterable<CID> | AsyncIterable<CID>): AsyncGenerator<CID, void, undefined> {
+    for await (const value of cids) {
+      const cid = CID.asCID(value)
+
+      if (cid != null) {
+        this.#schedule.add(cid)
+      }
+      yield value
+    }
+  }
+}
+
+/** Where others are told to find us: nowhere that they could not come to */
+function reachableAt (addresses: readonly Multiaddr[], self: string, policy: AddressPolicy): string[] {
+  return addresses.map(address => address.toString().replace(new RegExp(`/p2p/${self}$`), '')).filter(address => {
+    const endpoint = addressEndpoint(address)
+    return endpoint?.port != null && policy.allows(endpoint.host, endpoint.port)
+  }).slice(0, MAX_ADDRESSES)
+}
