@@ -116,6 +116,31 @@ describe.each(['ENOSPC', 'EIO', 'EMFILE', 'EROFS'])('a disk that says %s', code 
     expect(clock.pending).toBe(0)
   })
 
+  it('is what a user hears who deletes a block, however often, until it works; and what is gone is written down then', async () => {
+    for (const retried of [true, false]) {
+      const { cache, disk, clock } = await smallCache()
+      const [one, other] = await blocks(2) as [TestBlock, TestBlock]
+      await cache.put(one.cid, one.bytes)
+      disk.removeFault = fault(code)
+
+      for (const { cid } of [one, one, other]) {
+        await expect(cache.delete(cid)).rejects.toMatchObject({ name: 'CacheDiskError', cause: disk.removeFault })
+      }
+      expect([cache.health().state, cache.stats().deleted]).toEqual(['degraded', 1])
+      await clock.advance(60_000)
+      expect(cache.health().state).toBe('degraded')
+      disk.removeFault = undefined
+      if (retried) {
+        await cache.delete(one.cid)
+      } else {
+        await clock.advance(60_000)
+        expect(cache.health().state).toBe('ok')
+      }
+      expect(disk.owes).toBe(false)
+      await cache.close()
+    }
+  })
+
   it('is what a user hears who puts a block', async () => {
     const { cache, disk } = await smallCache()
     const [one, other] = await blocks(2) as [TestBlock, TestBlock]
