@@ -35,6 +35,8 @@ export class Space {
   /** Compactions, one at a time */
   #last: Promise<void> = Promise.resolve()
   #isTidying = false
+  /** Who asked for space, and has not got it yet */
+  #waiting = 0
 
   constructor (store: OpenedStore, notes: Notes) {
     this.#store = store
@@ -56,31 +58,47 @@ export class Space {
   async reclaim (bytesOfFiles: () => number, { target, signal, least = WHEN_ASKED }: ReclaimOptions): Promise<number> {
     const before = bytesOfFiles()
 
+    this.#waiting++
     this.#unhurried.abort()
-    await this.#exclusive(async () => {
-      const isEnough = (): boolean => target != null && bytesOfFiles() <= target
-      let failure: Error | undefined
-
-      await this.#store.segments.settled()
-      // each is looked at once, also when copying it gave back nothing, or failed a minute ago
-      const tried = new Set<number>()
-      let ended = isEnough() ? undefined : await this.#endCurrent(WORTHWHILE)
-      for (let segment; !isEnough() && (segment = this.#next(least, tried) ?? (ended == null ? ended = await this.#endCurrent(least) : undefined)) != null;) {
-        tried.add(segment.id)
-        signal?.throwIfAborted()
-        this.#closed.signal.throwIfAborted()
-        failure ??= await this.#compact(segment, async () => {
-          signal?.throwIfAborted()
-          this.#closed.signal.throwIfAborted()
-        })
+    try {
+      await this.#exclusive(async () => this.#reclaim(() => target != null && bytesOfFiles() <= target, least, signal))
+    } finally {
+      // however it ended; while another one waits there is no time for rests
+      if (--this.#waiting === 0) {
+        this.#unhurried = new AbortController()
       }
-      this.#unhurried = new AbortController()
-      await this.#store.reserve.make()
-      if (failure != null) {
-        throw failure
-      }
-    })
+    }
     return Math.max(before - bytesOfFiles(), 0)
+  }
+
+  async #reclaim (isEnough: () => boolean, least: number, signal?: AbortSignal): Promise<void> {
+    const stop = AbortSignal.any([...signal == null ? [] : [signal], this.#closed.signal])
+    let failure: Error | undefined
+
+    await this.#store.segments.settled()
+    // each is looked at once, also when copying it gave back nothing; those that failed lately after all others
+    const tried = new Set<number>()
+    let ended = isEnough() ? undefined : await this.#endCurrent(WORTHWHILE)
+    const next = async (): Promise<Segment | undefined> => {
+      const fit = this.#next(least, new Set([...tried, ...this.#resting()]))
+      if (fit == null && ended == null) {
+        ended = await this.#endCurrent(least)
+        return ended ?? this.#next(least, tried)
+      }
+      return fit ?? this.#next(least, tried)
+    }
+
+    for (let segment; !isEnough() && (segment = await next()) != null;) {
+      tried.add(segment.id)
+      stop.throwIfAborted()
+      const failed = await this.#compact(segment, async () => { stop.throwIfAborted() }, stop)
+      failure ??= failed
+    }
+    await this.#store.reserve.make()
+    // it was written to the log; others gave back as much as was wanted
+    if (failure != null && !isEnough()) {
+      throw failure
+    }
   }
 
   /** The segment that is written to, so that what is gone from it can be given back as well */
@@ -115,7 +133,7 @@ export class Space {
     await this.#compact(segment, async bytes => {
       this.#closed.signal.throwIfAborted()
       await this.#rest(bytes)
-    })
+    }, this.#closed.signal)
     this.tidy()
   }
 
@@ -130,14 +148,14 @@ export class Space {
     }
   }
 
-  /** @returns what went wrong */
-  async #compact (segment: Segment, paused: (bytes: number) => Promise<void>): Promise<Error | undefined> {
+  /** @returns what went wrong. Being stopped is that for whoever asked, and nothing that the segment can be blamed for */
+  async #compact (segment: Segment, paused: (bytes: number) => Promise<void>, stop: AbortSignal): Promise<Error | undefined> {
     try {
       await compactSegment(this.#store, this.#notes, segment, paused)
       this.#failed.delete(segment.id)
       return undefined
     } catch (err) {
-      if (!this.#closed.signal.aborted) {
+      if (!this.#closed.signal.aborted && err !== stop.reason) {
         this.#failed.set(segment.id, this.#store.clock.now() + RETRY_AFTER)
         this.#store.logger.error('segment %d is not given back: %e', segment.id, err)
       }
