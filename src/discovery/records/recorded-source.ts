@@ -37,6 +37,8 @@ const MAX_RENEWALS = 8
 const MAX_LOOKUPS = 4_096
 /** Providers of one lookup: as many as the routing above can be told to take */
 const MAX_FOUND = 256
+/** What is said of them: a walk names one again with other addresses, a few times */
+const MAX_NAMED = 4 * MAX_FOUND
 /** Requests remembered that were answered from memory */
 const MAX_ANSWERED = 4_096
 
@@ -88,18 +90,18 @@ export class RecordedSource implements ProviderSource {
 
     const lookup = this.#join(want, request, answer != null)
     const seat = lookup.shared.take()
-    const told = new Set<ProviderId>()
+    const told = new Map<ProviderId, Set<string>>()
 
     try {
       if (answer != null) {
         this.#stats.stale++
         for (const provider of answer.providers) {
-          told.add(provider.id)
+          isNews(provider, told)
           yield provider
         }
       }
       for await (const provider of seat.listen(request.signal)) {
-        if (!told.has(provider.id)) {
+        if (isNews(provider, told)) {
           yield provider
         }
       }
@@ -154,16 +156,18 @@ export class RecordedSource implements ProviderSource {
   async #run (find: () => AsyncIterable<Provider>, { shared, controller: { signal } }: Lookup, key: BlockKey): Promise<void> {
     const { records } = this.#components
     let iterator: AsyncIterator<Provider> | undefined
+    const ids = new Set<ProviderId>()
     let whole = false
 
     try {
       iterator = find()[Symbol.asyncIterator]()
-      while (shared.found.length < MAX_FOUND) {
+      while (ids.size < MAX_FOUND && shared.found.length < MAX_NAMED) {
         const next = await raceSignal(iterator.next(), signal)
         if (next.done === true) {
           iterator = undefined
           break
         }
+        ids.add(next.value.id)
         shared.add(next.value)
       }
       whole = true
@@ -180,6 +184,17 @@ export class RecordedSource implements ProviderSource {
     // a source that hangs hangs in here too: nobody waits for it
     iterator?.return?.().then(undefined, (err: unknown) => { this.#log.error('%s did not stop cleanly - %e', this.name, err) })
   }
+}
+
+/** Whether somebody is named, or something is said of it, for the first time; it is told then */
+function isNews ({ id, addresses, protocols }: Provider, told: Map<ProviderId, Set<string>>): boolean {
+  const known = told.get(id)
+  const said = known ?? new Set<string>()
+  const before = said.size
+  addresses.forEach(address => { said.add(address) })
+  protocols.forEach(protocol => { said.add(protocol) })
+  told.set(id, said)
+  return known == null || said.size > before
 }
 
 /** One lookup of the source, made in the name of whoever came first */

@@ -148,6 +148,23 @@ describe('a source that remembers', () => {
     expect(world.count).toBe(2)
   })
 
+  it('tells where one has moved to that it had told from memory, and nothing twice', async () => {
+    const moved = { ...A, addresses: ['https://new.a.example'] }
+    const world = new World((_, count) => count === 1 ? says(A)(_, count) : says(A, moved, { ...moved, addresses: [] }, moved, B)(_, count))
+    const told: Array<readonly string[]> = []
+    await world.find()
+    await world.pass(6 * MINUTE)
+    await world.clock.run((async () => {
+      for await (const { addresses } of world.source.find(WANT, world.request())) {
+        told.push(addresses)
+      }
+    })())
+
+    expect(told).toEqual([A.addresses, moved.addresses, B.addresses])
+    // and both are remembered
+    expect(world.records.get('dht', WANT.key)?.providers[0]?.addresses).toEqual([...A.addresses, ...moved.addresses])
+  })
+
   it('asks again for a retrieval that had no use for what is remembered', async () => {
     const world = new World(says(A))
     await world.find()
@@ -288,6 +305,28 @@ describe('a source that remembers', () => {
     expect(found).toHaveLength(256)
     expect(world.ended).toBe(1)
     expect(world.records.get('dht', WANT.key)?.providers).toHaveLength(20)
+  })
+
+  it('counts each provider once, however often it is named', async () => {
+    const world = new World(async function * () {
+      for (let i = 0; i < 256; i++) {
+        const provider = toProvider(`https://p${i}.example`, { source: 'dht' })
+        yield { ...provider, addresses: [] }
+        yield provider
+        yield { ...provider, addresses: [`https://p${i}.other.example`] }
+      }
+    })
+    await world.find()
+    const found = await world.find({ id: 'other' })
+    expect([found.length, world.count]).toEqual([20, 1])
+    expect(world.ended).toBe(1)
+
+    const talker = new World(async function * () {
+      for (let i = 0; ; i++) {
+        yield { ...A, addresses: [`https://a.example:${i}`] }
+      }
+    })
+    expect(await talker.find()).toHaveLength(1_024)
   })
 
   it('ends what is under way when it is stopped', async () => {
