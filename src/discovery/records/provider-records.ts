@@ -1,7 +1,6 @@
 import { LRUCache } from 'lru-cache'
-import { isRelayed } from '../../provider/endpoint.ts'
-import { mergeProviders } from '../../provider/merge.ts'
-import { restoreProvider, storeProvider } from '../../provider/stored-provider.ts'
+import { MAX_ANSWER, fitProviders, mergeKnown, namedProvider, restoreKnown, stillKnown, storeKnown } from './known-provider.ts'
+import type { KnownProvider } from './known-provider.ts'
 import type { Clock } from '../../interface/clock.ts'
 import type { BlockKey, Provider } from '../../interface/provider.ts'
 import type { KeptTable } from '../../keeper/entry-keeper.ts'
@@ -17,20 +16,24 @@ export interface RecordParams {
   readonly entries: number
   /** Providers remembered in one answer */
   readonly providers: number
+  /** Bytes of all answers, as JSON and with what an entry takes besides */
+  readonly bytes: number
 }
 
 /**
  * Providers come and go by the hour, so five minutes lose next to nothing. A
  * reservation at a relay lasts an hour and is renewed once; a record in the DHT
- * lasts 48 h. Ten thousand answers of usual providers are 20 MB; 20 providers are
- * what a DHT walk stops at.
+ * lasts 48 h. Ten thousand answers of usual providers are 20 MB, those of hostile
+ * ones would be 1.3 GB; 20 providers are what a DHT walk stops at.
  */
-export const DEFAULT_RECORDS: RecordParams = { fresh: 300_000, relayed: 7_200_000, lasting: 172_800_000, entries: 10_000, providers: 20 }
+export const DEFAULT_RECORDS: RecordParams = { fresh: 300_000, relayed: 7_200_000, lasting: 172_800_000, entries: 10_000, providers: 20, bytes: 33_554_432 }
 
 export const RECORDS_PREFIX = '/portolan/discovery/records/v1'
 
 /** A name and a multihash of 64 bytes, as base64url */
 const MAX_ID = 512
+/** Bytes of an entry besides its providers: keys and places in three tables */
+const ENTRY_OVERHEAD = 512
 /** Clocks of one machine differ by less between two runs */
 const MAX_SKEW = 60_000
 
@@ -44,9 +47,11 @@ export interface ProviderAnswer {
 interface Entry {
   readonly source: string
   readonly key: BlockKey
-  /** Monotonic; before the start of the process for what was restored */
+  /** When the router was asked last. Monotonic; before the start of the process for what was restored */
   readonly at: number
-  readonly providers: readonly Provider[]
+  readonly providers: readonly KnownProvider[]
+  /** Of the providers, as JSON */
+  readonly bytes: number
 }
 
 /** What routers said about whom to ask, as long as it is worth something. Who said nothing is not in here. */
@@ -63,6 +68,8 @@ export class ProviderRecords implements KeptTable {
     this.#params = params
     this.#entries = new LRUCache({
       max: params.entries,
+      maxSize: params.bytes,
+      sizeCalculation: sizeOf,
       dispose: (_, id, reason) => {
         if (reason !== 'set') {
           this.#touch(id)
@@ -82,34 +89,30 @@ export class ProviderRecords implements KeptTable {
       return undefined
     }
 
-    const { fresh, relayed, lasting } = this.#params
-    const age = this.#clock.now() - entry.at
-    if (age >= lasting) {
+    const known = this.#stillKnown(entry.providers)
+    if (known.length === 0) {
       this.#entries.delete(id)
       return undefined
     }
-    return { providers: age < relayed ? entry.providers : entry.providers.map(withoutRelays), fresh: age < fresh }
+    return { providers: known.map(({ provider }) => provider), fresh: this.#clock.now() - entry.at < this.#params.fresh }
   }
 
-  /** @param whole - the router had nothing more to say: what it said before and does not now is forgotten */
+  /**
+   * @param found - a provider that is named twice is one
+   * @param whole - the router had nothing more to say: what it said before and does not now is forgotten. Else that stays, and is as old as it was.
+   */
   set (source: string, key: BlockKey, found: readonly Provider[], whole: boolean): void {
     const id = idOf(source, key)
-    const before = whole ? [] : this.get(source, key)?.providers ?? []
-    const providers = new Map(found.map(provider => [provider.id, provider]))
+    const now = this.#clock.now()
+    const named = found.map(provider => namedProvider(provider, now))
+    const before = whole ? [] : this.#stillKnown(this.#entries.get(id)?.providers ?? [])
 
-    if (id.length > MAX_ID) {
+    if (id.length > MAX_ID || (!whole && named.length === 0)) {
       return
     }
-    for (const provider of before) {
-      const now = providers.get(provider.id)
-      providers.set(provider.id, now == null ? provider : mergeProviders(now, provider))
-    }
-    if (providers.size === 0) {
+    if (!this.#put({ source, key, at: now }, [...named, ...before])) {
       this.#entries.delete(id)
-      return
     }
-    this.#sources.add(source)
-    this.#entries.set(id, { source, key, at: this.#clock.now(), providers: [...providers.values()].slice(0, this.#params.providers) })
     this.#touch(id)
   }
 
@@ -126,19 +129,16 @@ export class ProviderRecords implements KeptTable {
     if (typeof source !== 'string' || typeof key !== 'string' || id !== idOf(source, key) || typeof at !== 'number' || !Number.isFinite(at) || !Array.isArray(providers)) {
       throw new TypeError('Not a stored answer of a router')
     }
-    const known = providers.slice(0, this.#params.providers).map(provider => restoreProvider(provider, source))
-    const age = this.#clock.wall() - at
+    const monotonic = (wall: number): number => this.#monotonic(wall)
+    const known = this.#stillKnown(providers.slice(0, this.#params.providers).map(provider => restoreKnown(provider, source, { at, monotonic })))
 
-    if (age >= this.#params.lasting) {
+    if (known.length === 0) {
       this.#touch(id as string)
       return
     }
-    // newer than now: of an unknown age, so not fresh
-    const believed = age < -MAX_SKEW ? this.#params.relayed : Math.max(0, age)
     // what was learnt since the start counts
-    if (!this.#entries.has(id as string) && this.#entries.size < this.#params.entries) {
-      this.#sources.add(source)
-      this.#entries.set(id as string, { source, key, at: this.#clock.now() - believed, providers: known })
+    if (!this.#entries.has(id as string) && this.#entries.size < this.#params.entries && this.#entries.calculatedSize < this.#params.bytes - MAX_ANSWER - ENTRY_OVERHEAD) {
+      this.#put({ source, key, at: monotonic(at) }, known)
     }
   }
 
@@ -156,12 +156,43 @@ export class ProviderRecords implements KeptTable {
         return [id, undefined]
       }
       const { source, key, at, providers } = entry
-      return [id, { id, source, key, at: Math.round(this.#clock.wall() - (this.#clock.now() - at)), providers: providers.map(storeProvider).filter(provider => provider != null) }]
+      const wall = (monotonic: number): number => Math.round(this.#clock.wall() - (this.#clock.now() - monotonic))
+      return [id, { id, source, key, at: wall(at), providers: providers.map(known => storeKnown(known, wall)).filter(provider => provider != null) }]
     })
   }
 
   giveBack (ids: readonly string[]): void {
     ids.forEach(id => { this.#touch(id) })
+  }
+
+  /** Whether there was anything to remember */
+  #put (entry: Pick<Entry, 'source' | 'key' | 'at'>, named: readonly KnownProvider[]): boolean {
+    const known = new Map<string, KnownProvider>()
+
+    for (const each of named) {
+      const newer = known.get(each.provider.id)
+      known.set(each.provider.id, newer == null ? each : mergeKnown(newer, each))
+    }
+
+    const { providers, bytes } = fitProviders([...known.values()].slice(0, this.#params.providers))
+
+    if (providers.length > 0) {
+      this.#sources.add(entry.source)
+      this.#entries.set(idOf(entry.source, entry.key), { ...entry, providers, bytes })
+    }
+    return providers.length > 0
+  }
+
+  #stillKnown (providers: readonly KnownProvider[]): KnownProvider[] {
+    const { lasting, relayed } = this.#params
+    const now = this.#clock.now()
+    return providers.map(known => stillKnown(known, { any: now - lasting, relayed: now - relayed })).filter(known => known != null)
+  }
+
+  /** What is newer than now is of an unknown age, so not fresh */
+  #monotonic (wall: number): number {
+    const age = this.#clock.wall() - wall
+    return this.#clock.now() - (age < -MAX_SKEW ? this.#params.relayed : Math.max(0, age))
   }
 
   /** Beyond the limit what is gone stays in the store, until it is too old at a start */
@@ -176,7 +207,6 @@ function idOf (source: string, key: BlockKey): string {
   return `${source} ${key}`
 }
 
-/** The peer stays: its addresses can be asked for */
-function withoutRelays (provider: Provider): Provider {
-  return provider.addresses.some(isRelayed) ? { ...provider, addresses: provider.addresses.filter(address => !isRelayed(address)) } : provider
+function sizeOf ({ bytes }: Entry): number {
+  return bytes + ENTRY_OVERHEAD
 }

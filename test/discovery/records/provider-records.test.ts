@@ -75,6 +75,44 @@ describe('what routers said', () => {
     expect(records.get('dht', 'key')).toBeUndefined()
   })
 
+  it('is not made younger by an answer that does not name it', async () => {
+    const clock = new VirtualClock()
+    const records = new ProviderRecords(clock)
+    records.set('dht', 'key', [DIRECT, RELAYED], true)
+
+    for (let hours = 1; hours < 60; hours++) {
+      await at(clock, hours * HOUR)
+      records.set('dht', 'key', [WEB], false)
+      const left = hours < 2 ? [DIRECT.addresses, RELAYED.addresses] : hours < 48 ? [DIRECT.addresses, []] : []
+      expect(records.get('dht', 'key'), `${hours} h`).toMatchObject({ providers: [WEB.addresses, ...left].map(addresses => ({ addresses })), fresh: true })
+    }
+    // nothing was said
+    records.set('dht', 'key', [], false)
+    expect(records.get('dht', 'key')).toEqual({ providers: [WEB], fresh: true })
+  })
+
+  it('is all that was said of a provider, though it was named again with less', () => {
+    const records = new ProviderRecords(new VirtualClock())
+    const elsewhere = '/ip4/198.51.100.1/tcp/4001'
+    records.set('dht', 'key', [DIRECT, WEB, { ...DIRECT, addresses: [] }, { ...DIRECT, addresses: [elsewhere] }], true)
+
+    expect(records.get('dht', 'key')?.providers).toEqual([{ ...DIRECT, addresses: [...DIRECT.addresses, elsewhere] }, WEB])
+  })
+
+  it('is bounded in bytes, whatever is said', () => {
+    const records = new ProviderRecords(new VirtualClock(), { ...DEFAULT_RECORDS, bytes: 200_000 })
+    const vast = Array.from({ length: 20 }, (_, i) => ({ ...WEB, id: `https:${i}.example` as const, addresses: Array.from({ length: 8 }, (_, n) => `/dns4/${n}${'x'.repeat(500)}/tcp/4001`) }))
+
+    for (let i = 0; i < 50; i++) {
+      records.set('dht', `key-${i}`, vast, true)
+    }
+    expect(records.size).toBe(4)
+    expect(records.get('dht', 'key-49')?.providers.map(({ id }) => id)).toEqual(vast.map(({ id }) => id))
+    for (const [, entry] of records.takeDirty(1_000)) {
+      expect(JSON.stringify(entry ?? null).length).toBeLessThan(65_536)
+    }
+  })
+
   it('has bounds', () => {
     const records = new ProviderRecords(new VirtualClock(), { ...DEFAULT_RECORDS, entries: 10, providers: 3 })
     const many = Array.from({ length: 50 }, (_, i) => toProvider(`https://gateway-${i}.example`, { source: 'dht' }))
@@ -167,6 +205,48 @@ describe('records over restarts', () => {
     await keeper.load()
     expect(keeper.stats().dropped).toBe(1)
     expect(records.get('dht', 'key')).toEqual({ providers: [{ ...WEB, source: 'dht' }], fresh: true })
+  })
+
+  it('keep what each provider was named at, and read what was stored before providers had times', async () => {
+    const datastore = new MemoryDatastore()
+    const clock = new VirtualClock()
+    const before = new ProviderRecords(clock)
+    before.set('dht', 'key', [DIRECT, RELAYED], true)
+    await at(clock, 47 * HOUR)
+    before.set('dht', 'key', [WEB], false)
+    await keeperOf(datastore, clock, before).save()
+    const after = new ProviderRecords(clock)
+    after.restore({ id: 'dht old', source: 'dht', key: 'old', at: clock.wall() - HOUR, providers: [DIRECT, RELAYED] })
+    await keeperOf(datastore, clock, after).load()
+
+    expect(after.get('dht', 'key')).toEqual({ providers: [WEB, DIRECT, { ...RELAYED, addresses: [] }], fresh: true })
+    expect(after.get('dht', 'old')).toEqual({ providers: [DIRECT, RELAYED], fresh: false })
+    await at(clock, 48 * HOUR)
+    expect(after.get('dht', 'key')?.providers).toEqual([WEB])
+    expect(after.get('dht', 'old')?.providers).toEqual([DIRECT, { ...RELAYED, addresses: [] }])
+  })
+
+  it('of any size that is taken in can be read again, and push out nothing that was learnt since', async () => {
+    const datastore = new MemoryDatastore()
+    const clock = new VirtualClock()
+    const vast = Array.from({ length: 20 }, (_, i) => ({ ...WEB, id: `https:${i}.example` as const, addresses: Array.from({ length: 8 }, (_, n) => `/dns4/${n}${'é'.repeat(500)}/tcp/4001`) }))
+    const before = new ProviderRecords(clock)
+    for (let i = 0; i < 10; i++) {
+      before.set('dht', `key-${i}`, vast, true)
+    }
+    await keeperOf(datastore, clock, before).save()
+    const after = new ProviderRecords(clock)
+    const keeper = keeperOf(datastore, clock, after)
+    await keeper.load()
+    expect(after.get('dht', 'key-7')).toEqual({ ...before.get('dht', 'key-7'), fresh: true })
+    expect([after.size, keeper.stats().dropped]).toEqual([10, 0])
+
+    const small = new ProviderRecords(clock, { ...DEFAULT_RECORDS, bytes: 200_000 })
+    small.set('dht', 'new', [WEB], true)
+    await keeperOf(datastore, clock, small).load()
+    expect(small.get('dht', 'new')?.providers).toEqual([WEB])
+    expect(small.size).toBeGreaterThan(2)
+    expect(small.size).toBeLessThan(6)
   })
 
   it('do not replace what was learnt since', () => {
