@@ -96,7 +96,15 @@ export class AnnouncedTable implements KeptTable {
     if (!known.every(hash => hash.byteLength <= MAX_HASH && decode(hash).bytes.byteLength === hash.byteLength && cellOf(hash) === number)) {
       throw new TypeError('What is announced is not where it belongs')
     }
-    known.forEach(hash => { this.#add(hash) })
+    const packed = PackedHashes.of(known)
+
+    // a full table is read in seconds like this, and else in half a minute
+    if (!this.#cells.has(number) && packed.size > 0 && this.#size + packed.size <= this.#maxBlocks) {
+      this.#cells.set(number, packed)
+      this.#size += packed.size
+    } else {
+      known.forEach(hash => { this.#add(hash) })
+    }
   }
 
   settle (): void {

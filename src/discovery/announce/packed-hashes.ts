@@ -1,7 +1,22 @@
+import { concat } from 'uint8arrays/concat'
+
 /** Multihashes, sorted and one behind the other for each length: 34 bytes each, where a `Set` of strings takes 80 */
 export class PackedHashes {
   readonly #byLength = new Map<number, Uint8Array>()
   #size = 0
+
+  /** All at once, each of them once */
+  static of (hashes: readonly Uint8Array[]): PackedHashes {
+    const result = new PackedHashes()
+
+    for (const length of new Set(hashes.map(hash => hash.byteLength))) {
+      const sorted = hashes.filter(hash => hash.byteLength === length).sort((a, b) => compareAt(a, 0, b))
+      const once = sorted.filter((hash, i) => i === 0 || compareAt(sorted[i - 1] as Uint8Array, 0, hash) !== 0)
+      result.#byLength.set(length, concat(once))
+      result.#size += once.length
+    }
+    return result
+  }
 
   get size (): number {
     return this.#size

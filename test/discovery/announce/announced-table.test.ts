@@ -44,6 +44,19 @@ describe('packed hashes', () => {
   })
 })
 
+describe('packed hashes made at once', () => {
+  it('are those that are added one by one', () => {
+    fc.assert(fc.property(fc.array(fc.uint8Array({ minLength: 1, maxLength: 3 })), hashes => {
+      const packed = new PackedHashes()
+      hashes.forEach(bytes => { packed.add(bytes) })
+      const once = PackedHashes.of(hashes)
+      expect(once.size).toBe(packed.size)
+      expect([...once].map(bytes => bytes.join()).sort()).toEqual([...packed].map(bytes => bytes.join()).sort())
+      expect(hashes.every(bytes => once.has(bytes))).toBe(true)
+    }))
+  })
+})
+
 describe('the table of what is announced', () => {
   it('keeps each block once, in the order of the keyspace, over restarts', () => {
     const table = new AnnouncedTable()
