@@ -1,4 +1,5 @@
 import { raceSignal } from '../clock/race-signal.ts'
+import { Turns } from '../clock/turns.ts'
 import { CacheClosedError, NotFoundError } from '../interface/errors.ts'
 import { promiseRead } from './cache-parts.ts'
 import { cacheHealth, cacheStats } from './cache-stats.ts'
@@ -39,12 +40,14 @@ export class TieredCache implements BlockCache {
   readonly #writes: Writes
   readonly #maintenance: Maintenance
   readonly #fetched: FetchedMarks
+  readonly #turns: Turns
   #closing?: Promise<void>
 
   constructor (parts: CacheParts, init: BlockCacheInit) {
     this.#parts = parts
     this.#init = init
     this.#fetched = new FetchedMarks(parts.clock)
+    this.#turns = new Turns(parts.clock)
     this.#reads = new DiskReads(parts)
     this.#writes = new Writes(parts, this.#reads)
     this.#maintenance = new Maintenance(parts, this.#reads, this.#writes)
@@ -186,6 +189,7 @@ export class TieredCache implements BlockCache {
   async * ls (options?: AbortOptions): AsyncGenerator<CacheEntry> {
     this.#begin(options)
     const { disk } = this.#parts
+    const othersTurn = this.#turns.walk(options?.signal)
 
     for (const slot of disk.slots()) {
       this.#begin(options)
@@ -194,6 +198,7 @@ export class TieredCache implements BlockCache {
       if (cid != null) {
         yield { cid, size: disk.size(slot), kind: disk.kind(slot) }
       }
+      await othersTurn()
     }
   }
 

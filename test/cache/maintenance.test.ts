@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import all from 'it-all'
 import { describe, expect, it } from 'vitest'
 import { DamagedBlockError } from '../../src/interface/errors.ts'
@@ -149,5 +150,33 @@ describe('whoever waits', () => {
   it('may throw, which is nobody else\'s affair', async () => {
     const { cache, clock } = await slowCache(3)
     expect(await clock.run(cache.clear({ onProgress: () => { throw new Error('mine') } }))).toMatchObject({ removed: 3 })
+  })
+})
+
+describe('a list of all blocks', () => {
+  it('lets others have a turn every few milliseconds, though nothing of it waits', async () => {
+    const small = await smallCache({ capacity: 15_000 })
+    const held = await blocks(100, 20)
+    for (const { cid, bytes } of held) {
+      await small.cache.admit(cid, bytes, ORIGIN)
+    }
+    const now = small.clock.now.bind(small.clock)
+    let looks = 0
+    // each look at the clock takes a millisecond
+    small.clock.now = () => now() + looks++
+    const names: string[] = []
+    const listing = (async () => {
+      for await (const { cid } of small.cache.ls()) {
+        names.push(cid.toString())
+      }
+      return true
+    })()
+    let most = 0
+    for (let before = 0; !await Promise.race([listing, setImmediate(false)]);) {
+      most = Math.max(most, names.length - before)
+      before = names.length
+    }
+    expect(new Set(names).size).toBe(100)
+    expect(most).toBeLessThan(20)
   })
 })
