@@ -231,6 +231,49 @@ describe('what each is good at', () => {
       expect(many.remembered.size).toBe(6000)
     })
 
+    it('that those who are forgotten did not come again', () => {
+      const [forgetting, never] = [imagine(100_000), imagine(100_000)]
+
+      for (const imagined of [forgetting, never]) {
+        for (let i = 0; i < 600; i++) {
+          ask(imagined, i % 200, 100)
+        }
+      }
+
+      for (let i = 0; i < 500; i++) {
+        ask(forgetting, 1000 + i, 20)
+        never.expert.pass(1)
+      }
+
+      for (let i = 0; i < 500; i++) {
+        forgetting.forget(1000 + i)
+      }
+
+      for (const { expert } of [forgetting, never]) {
+        Array.from({ length: 2000 }, () => expert.pass(1))
+      }
+
+      expect(never.expert.worth(2, 10)).toBeGreaterThan(2 * forgetting.expert.worth(2, 10))
+    })
+
+    it('less and less of what is long ago', () => {
+      const imagined = imagine(1000)
+      const hits = (): number => {
+        const saved = imagined.expert.save()
+        const view = new DataView(saved.buffer)
+        return Array.from({ length: (saved.length / 4 - 1) / 2 }, (_, i) => view.getFloat32(i * 4)).reduce((sum, count) => sum + count, 0)
+      }
+
+      for (let i = 0; i < 600; i++) {
+        ask(imagined, i % 20, 10)
+      }
+
+      const before = hits()
+      expect(before).toBe(580)
+      Array.from({ length: 10_000 }, () => imagined.expert.pass(1))
+      expect(hits()).toBeLessThan(before / 2)
+    })
+
     it('goes on with what it had learnt', () => {
       const imagined = imagine(1000)
       let once = 1_000_000
