@@ -3,7 +3,7 @@ import { errorCode, readFully } from './files.ts'
 import { ENTRY_BYTES, BlockList } from './block-list.ts'
 import { KEY_BYTES, writeKey } from './block-key.ts'
 import { MAX_HEADER_BYTES, readHeader, recordMark } from './record.ts'
-import { parseName, segmentName, sidecarName } from './segment.ts'
+import { MAX_SEGMENT_BYTES, parseName, segmentName, sidecarName } from './segment.ts'
 import { SIDECAR_HEADER_BYTES, decodeSidecar, maxSidecarBytes, sidecarHead } from './sidecar.ts'
 import type { ListedBlock } from './block-list.ts'
 import type { CacheFile, CacheFiles } from './files.ts'
@@ -24,8 +24,6 @@ export interface CheckedNames {
 const SAMPLES = 3
 /** Before a file is given another name */
 const MORE_SAMPLES = 8
-/** A sidecar for more is none */
-const MAX_SEGMENT_BYTES = 67_108_864
 
 /**
  * Gives files their names again that somebody has exchanged, as restoring or copying by hand can do. What was said
@@ -141,6 +139,9 @@ async function move ({ files, directory }: SegmentDirectory, segments: Iterable<
     const next = [...waiting].find(([, to]) => !present.has(to))
     if (next == null) {
       const [from, to] = [...waiting][0] as [number, number]
+      if (!waiting.has(to)) {
+        throw new Error(`Segment ${from} should have the name of segment ${to}, which another file has and keeps`)
+      }
       const between = Math.max(...present) + 1
       await rename(from, between)
       waiting.set(between, to)
@@ -163,6 +164,7 @@ async function holds (at: SegmentDirectory, id: number, blocks: BlockList): Prom
 }
 
 async function whole (file: CacheFile): Promise<Uint8Array> {
+  // a sidecar for more is none
   const bytes = new Uint8Array(Math.min(await file.size(), maxSidecarBytes(MAX_SEGMENT_BYTES)))
   return bytes.subarray(0, await readFully(file, bytes, 0))
 }

@@ -6,6 +6,7 @@ import { placeOf } from './opened-store.ts'
 import { Quarantine } from './quarantine.ts'
 import { MAX_MULTIHASH_BYTES, blockRecord, recordBytes, writeBlockRecord } from './record.ts'
 import { readMultihash, readRaw, readRecord } from './record-read.ts'
+import { MAX_SEGMENT_BYTES } from './segment.ts'
 import { Space } from './space.ts'
 import { Values } from './values.ts'
 import { DEFAULT_MAX_BYTES } from '../params.ts'
@@ -42,8 +43,6 @@ export interface DiskTierComponents {
 const SEGMENTS_PER_STORE = 64
 /** Four blocks of 64 KiB: smaller ones would be as many files as blocks */
 const MIN_SEGMENT_BYTES = 262_144
-/** Scanned in some 50 ms after a crash */
-const MAX_SEGMENT_BYTES = 67_108_864
 
 export function diskTier (components: DiskTierComponents, init: DiskTierInit): DiskTier {
   return new SegmentTier(components, init)

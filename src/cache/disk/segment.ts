@@ -51,6 +51,8 @@ export interface Segment {
 }
 
 export const SEGMENTS = 'segments'
+/** Scanned in some 50 ms after a crash */
+export const MAX_SEGMENT_BYTES = 67_108_864
 const SEGMENT_NAME = /^(\d{8,15})\.(seg|idx)$/
 
 export function newSegment (id: number, limit: number): Segment {
