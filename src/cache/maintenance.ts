@@ -39,11 +39,11 @@ export class Maintenance {
     const atFirst = disk.usage().blocks
     const counts = { blocks: 0, bytes: 0, damagedBlocks: 0, unreadBlocks: 0 }
     let damaged: CID[] = []
-    let told = clock.now()
+    let toldAt = clock.now()
     const progress = (): CacheVerifyProgress => {
       const named = damaged
       damaged = []
-      told = clock.now()
+      toldAt = clock.now()
       return { ...counts, totalBlocks: Math.max(atFirst, counts.blocks), damaged: named }
     }
 
@@ -67,7 +67,7 @@ export class Maintenance {
           damaged.push(named)
         }
       }
-      if (clock.now() - told >= TELL_INTERVAL || damaged.length >= MAX_NAMED) {
+      if (clock.now() - toldAt >= TELL_INTERVAL || damaged.length >= MAX_NAMED) {
         yield progress()
       }
     }

@@ -70,9 +70,8 @@ export class Shares {
   forget (slot: number): void {
     const name = this.#owner.get(slot)
 
-    if (name != null) {
+    if (name != null && this.#owner.delete(slot)) {
       const owned = this.#clients.get(name)
-      this.#owner.delete(slot)
       if (owned != null) {
         owned.bytes -= owned.slots.get(slot) ?? 0
         owned.slots.delete(slot)

@@ -58,6 +58,22 @@ it('draws nothing where there is no terminal', async () => {
   expect([out.text(), err.text()]).toEqual(['', ''])
 })
 
+it('is over when the last line is written, so that none is cut off where nothing follows', async () => {
+  const waiting: Array<() => void> = []
+  const [out, err] = [terminal(false, done => { waiting.push(done) }), terminal(false)]
+  const told = report(out, err, true)
+  let isOver = false
+  const working = told.during(async () => {
+    told.work({ phase: 'evict', blocks: 1, totalBlocks: 4 })
+    throw new Error('the disk fails')
+  }).finally(() => { isOver = true })
+  working.catch(() => {})
+  await new Promise(setImmediate)
+  expect([waiting.length, isOver]).toEqual([1, false])
+  waiting.shift()?.()
+  await expect(working).rejects.toThrow('the disk fails')
+})
+
 it('writes a line of JSON each for programs, fewer to those that read slowly, and no bar', async () => {
   const waiting: Array<() => void> = []
   const [out, err] = [terminal(true, done => { waiting.push(done) }), terminal(true)]

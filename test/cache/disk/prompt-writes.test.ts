@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { PromptWrites } from '../../../src/cache/disk/prompt-writes.ts'
 import { VirtualClock } from '../../../src/testing/virtual-clock.ts'
 import { MemoryFiles, systemError } from './support/memory-files.ts'
 import { block, openTier } from './support/tiers.ts'
@@ -206,4 +207,18 @@ describe('a disk that is not prompt', () => {
     await later()
     expect(now()).not.toBe(-1)
   })
+})
+
+it('the time for which a slow disk is left to threads is never longer than an hour', () => {
+  const time = { late: 0 }
+  const prompt = new PromptWrites({ now: () => time.late } as unknown as Clock)
+  for (let i = 0; i < 20; i++) {
+    prompt.answered(time.late, false)
+    expect(prompt.allows(100)).toBe(true)
+    prompt.run(100, () => {
+      time.late += 200
+      return 100
+    })
+    time.late += 60 * MINUTE
+  }
 })
