@@ -114,6 +114,8 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
   readonly #recorded: RecordedSource
   readonly #announcements: Announcements
   readonly #keepers: readonly EntryKeeper[]
+  /** What could not be read is not written over */
+  readonly #loaded = new Set<EntryKeeper>()
   #isRunning = false
   #startedAt = 0
   #cancelSave: () => void = () => {}
@@ -184,7 +186,10 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
     this.#announcements.start()
     await Promise.all([
       this.#bounded('read the peers of the DHT', async signal => this.#table.start({ signal })),
-      ...this.#keepers.map(async keeper => this.#bounded('load what was kept', async signal => keeper.load({ signal })))
+      ...this.#keepers.map(async keeper => this.#bounded('load what was kept', async signal => {
+        await keeper.load({ signal })
+        this.#loaded.add(keeper)
+      }))
     ])
     if (this.#isRunning) {
       this.#announcements.restored()
@@ -272,7 +277,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
   }
 
   async #save (): Promise<void> {
-    await Promise.all(this.#keepers.map(async keeper => keeper.save()))
+    await Promise.all([...this.#loaded].map(async keeper => keeper.save()))
   }
 
   #saveLater (): void {

@@ -15,6 +15,7 @@ import type { DiscoveryAnnounceInit } from '../../../src/discovery/announce/anno
 import type { Clock } from '../../../src/interface/clock.ts'
 import type { DisclosureEntry } from '../../../src/interface/disclosure.ts'
 import type { DhtNetwork } from '../../../src/testing/dht/dht-network.ts'
+import type { Datastore } from 'interface-datastore'
 import type { DhtNode } from '../../../src/testing/dht/dht-node.ts'
 
 async function blocks (count: number, hasher: { digest (bytes: Uint8Array): Promise<CID['multihash']> | CID['multihash'] } = sha256): Promise<CID[]> {
@@ -36,7 +37,7 @@ describe('announcing in a DHT', () => {
   let discovery: EnhancedDHTDiscovery
   let entries: DisclosureEntry[]
 
-  async function start (announce: DiscoveryAnnounceInit = {}, listen = true): Promise<void> {
+  async function start (announce: DiscoveryAnnounceInit = {}, listen = true, datastore: Datastore = new MemoryDatastore()): Promise<void> {
     node = await network.add({ listen })
     const { libp2p } = node
     entries = []
@@ -47,7 +48,7 @@ describe('announcing in a DHT', () => {
       connectionManager: { getConnections: libp2p.getConnections.bind(libp2p), openConnection: libp2p.dial.bind(libp2p) },
       events: libp2p,
       addressManager: { getAddresses: libp2p.getMultiaddrs.bind(libp2p) },
-      datastore: new MemoryDatastore(),
+      datastore,
       logger: silentLogger
     }, { protocol: network.protocol, policy: addressPolicy(), clock: hasty, random: seededRandom(1), announce: { request: cid => request(cid, 'announce'), ...announce } })
     await discovery.start()
@@ -136,6 +137,25 @@ describe('announcing in a DHT', () => {
     await start({}, false)
     await expect(discovery.announce(cids)).rejects.toThrow(expect.objectContaining({ name: 'AnnounceRefusedError', reason: 'no-address' }))
     expect(entries).toEqual([])
+  }, 60_000)
+
+  it('keeps the schedule over restarts, and writes nothing over one that it could not read', async () => {
+    const cids = await blocks(3)
+    const datastore = new MemoryDatastore()
+    const entries = (): number => [...(datastore as unknown as { data: Map<string, unknown> }).data.keys()].filter(key => key.includes('announced')).length
+    const query = datastore.query.bind(datastore)
+    datastore.query = () => { throw new Error('the disk is away') }
+    await start({}, true, datastore)
+    await discovery.announce(cids)
+    await discovery.stop()
+    expect(entries()).toBe(0)
+
+    datastore.query = query
+    await discovery.start()
+    await discovery.stop()
+    expect(entries()).toBeGreaterThan(0)
+    await start({}, true, datastore)
+    expect(discovery.stats().announcements).toMatchObject({ scheduled: 3, announced: 0 })
   }, 60_000)
 
   it('ends with its signal and with the node', async () => {
