@@ -101,7 +101,5 @@ async function * encoded (lines: AsyncIterable<object>, piece: number): AsyncGen
       text = ''
     }
   }
-  if (text !== '') {
-    yield encoder.encode(text)
-  }
+  yield encoder.encode(text)
 }

@@ -100,6 +100,28 @@ describe('a verification', () => {
   })
 })
 
+describe('a verification of a block that goes', () => {
+  it('while its name is read counts neither it nor the one that has its place', async () => {
+    const small = await smallCache()
+    const { cache, disk } = small
+    const [first, second, third] = await blocks(3, 500) as [TestBlock, TestBlock, TestBlock]
+    await cache.admit(first.cid, first.bytes, ORIGIN)
+    await cache.admit(second.cid, second.bytes, ORIGIN)
+    const multihash = disk.multihash.bind(disk)
+    disk.multihash = async slot => {
+      const name = multihash(slot)
+      if (slot === 1) {
+        disk.multihash = multihash
+        await cache.delete(second.cid)
+        await cache.admit(third.cid, third.bytes, ORIGIN)
+      }
+      return name
+    }
+    expect((await verified(small)).at(-1)).toMatchObject({ damagedBlocks: 0, unreadBlocks: 0 })
+    expect([cache.stats().quarantined, await cache.has(third.cid)]).toEqual([0, true])
+  })
+})
+
 describe('whoever waits', () => {
   const work = async (run: (onProgress: (event: CacheProgressEvents) => void) => Promise<unknown>, { clock }: SmallCache): Promise<CacheProgress[]> => {
     const told: CacheProgress[] = []
