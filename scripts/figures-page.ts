@@ -85,7 +85,7 @@ The optimum is Belady's MIN, which may decline newcomers; with sizes it is a bou
   },
   {
     bench: 'store',
-    intro: `\`openBlockCache\` beside blockstore-fs and blockstore-level, as their users open them: none of them syncs, all of them have handed a block to the operating
+    intro: `\`openBlockCache\` of \`portolan/cache\`, the entry that is loaded and measured here, beside blockstore-fs and blockstore-level, as their users open them: none of them syncs, all of them have handed a block to the operating
 system when a \`put\` resolves. Each round makes every store anew, writes it, reads it in random order and, opened once more, reads it again; the files are in
 the page cache, and ours may have a sixteenth of the blocks in memory. Ratios of blocks a second, the worse of one at a time and eight at a time. Ours hashes each block that is written,
 and checks each record that is read; the others do neither.`,
@@ -100,7 +100,7 @@ and checks each record that is read; the others do neither.`,
       { key: 'first100K', what: 'The same, 100 KiB', bar: '–' },
       { key: 'first1M', what: 'The same, 1 MiB', bar: '–' },
       { key: 'memoryGet', what: 'Hits in memory a second / those of a bare lru-cache, both called with a CID, the worse of CIDs that were used before and new ones', bar: '≥ 0.5' },
-      { key: 'openSeconds', what: 'Seconds to open a store with a million blocks', bar: '≤ 5' },
+      { key: 'openSeconds', what: 'Seconds in which `portolan/cache`, loaded alone, opens a store with a million blocks', bar: '≤ 5' },
       { key: 'openRssMiB', what: 'Memory of the whole process after that, in MiB', bar: '≤ 300' }
     ]
   },

@@ -11,6 +11,7 @@ export interface Opening {
   /** The same before: what the modules take */
   readonly rssBeforeMiB: number
   readonly blocks: number
+  readonly segments: number
 }
 
 /** A process of its own makes the store, and ends; another one opens it */
