@@ -17,7 +17,7 @@ export async function collect (cid: CID, chunks: Chunks, maxBlockSize: number, s
   let empty = 0
 
   try {
-    for (let next; (next = await raceSignal((async () => pieces.next())(), signal)).done !== true;) {
+    for (let next; !isDone(cid, next = await raceSignal((async () => pieces.next())(), signal));) {
       const chunk: unknown = next.value
 
       if (!(chunk instanceof Uint8Array)) {
@@ -48,6 +48,13 @@ function iterator (cid: CID, chunks: Chunks): Pieces {
     throw new InvalidOptionError(`a block is a Uint8Array or something to iterate over, got ${quote(chunks)} for the block ${cid}`)
   }
   return pieces
+}
+
+function isDone (cid: CID, next: IteratorResult<Uint8Array> | null | undefined): boolean {
+  if (typeof next !== 'object' || next === null) {
+    throw new InvalidOptionError(`the block ${cid} is put in pieces by an iterator whose next() gives ${quote(next)}, and not { done, value }`)
+  }
+  return next.done === true
 }
 
 /** Pieces may be of one byte each: in one buffer they take no more than twice their bytes */

@@ -1,4 +1,7 @@
 import { raceSignal } from '../clock/race-signal.ts'
+import { CacheClosedError, CacheDiskError } from '../interface/errors.ts'
+import { describe } from './disk-health.ts'
+import { errorCode } from './disk/files.ts'
 import { cacheKey } from './key.ts'
 import { cidOf } from './slot-cid.ts'
 import { TELL_INTERVAL, told } from './told.ts'
@@ -78,7 +81,7 @@ export class Maintenance {
     const { counts, disk, residents, room } = this.#parts
     const before = { evicted: counts.evicted, files: disk.usage().files }
 
-    await unlessStalled(this.#parts, options.signal, async signal => {
+    await this.#givingBack(options.signal, async signal => {
       residents.shrink(LOW_WATER)
       await told(this.#parts, options, () => {
         const blocks = counts.evicted - before.evicted
@@ -95,7 +98,7 @@ export class Maintenance {
     const totalBlocks = authored ? blocks : blocks - authoredBlocks
     let removed = 0
 
-    await unlessStalled(this.#parts, options.signal, async signal => {
+    await this.#givingBack(options.signal, async signal => {
       await told(this.#parts, options, () => ({ phase: 'evict', blocks: removed, totalBlocks: Math.max(totalBlocks, removed) }), async () => {
         for (const slots of batches(disk.slots(), CLEAR_BATCH)) {
           signal.throwIfAborted()
@@ -105,6 +108,22 @@ export class Maintenance {
       await this.#compact({ ...options, signal })
     })
     return { removed, freedBytes: Math.max(0, files - disk.usage().files) }
+  }
+
+  /** What the system says is said by name, and so is that the cache was closed meanwhile */
+  async #givingBack (signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    const { health } = this.#parts
+    try {
+      await unlessStalled(this.#parts, signal, work)
+    } catch (err) {
+      if (signal?.aborted === true && err === signal.reason) {
+        throw err
+      }
+      if (health.closing.aborted) {
+        throw new CacheClosedError('the cache was closed while space was given back', { cause: err })
+      }
+      throw errorCode(err) == null ? err : new CacheDiskError(`space could not be given back: ${describe(err)}`, { cause: err })
+    }
   }
 
   /** All but what is pinned. @returns how many */

@@ -167,6 +167,10 @@ describe('what is put in pieces', () => {
     for (const nothing of [undefined, null, 7, {}]) {
       await expect(cache.put(cid, nothing as unknown as Uint8Array)).rejects.toMatchObject({ name: 'InvalidOptionError', message: expect.stringContaining(String(cid)) as string })
     }
+    for (const given of [undefined, null, 7]) {
+      const pieces = { [Symbol.asyncIterator]: () => ({ next: async () => given }) } as unknown as AsyncIterable<Uint8Array>
+      await expect(cache.put(cid, pieces)).rejects.toMatchObject({ name: 'InvalidOptionError', message: expect.stringContaining('next()') as string })
+    }
     expect([verifier.maxBlockSize > 0, cache.stats().blocks]).toEqual([true, { authored: 0, fetched: 0 }])
   })
 

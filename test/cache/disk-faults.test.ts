@@ -244,6 +244,24 @@ describe('giving back space', () => {
     }
   })
 
+  it.each(['gc', 'clear'] as const)('by %s on a disk that fails, or in a cache that is closed meanwhile, is an error by name', async what => {
+    const { cache, disk, clock } = await smallCache()
+    const cause = fault('ENOSPC')
+    disk.compact = async () => { throw cause }
+    await expect(cache[what]()).rejects.toMatchObject({ name: 'CacheDiskError', message: expect.stringContaining('ENOSPC') as string, cause })
+
+    const left = new AbortController()
+    disk.compact = async () => new Promise(() => {})
+    const leaving = cache[what]({ signal: left.signal })
+    await new Promise(resolve => setImmediate(resolve))
+    left.abort(cause)
+    await expect(leaving).rejects.toBe(cause)
+
+    disk.compact = async () => { throw new Error('The disk tier is being closed') }
+    const [working] = await Promise.allSettled([cache[what](), clock.run(cache.close())])
+    expect(working).toMatchObject({ reason: { name: 'CacheClosedError' } })
+  })
+
   it('takes as long as it takes while it goes on', async () => {
     const { cache, disk, clock } = await smallCache()
     for (const { cid, bytes } of await blocks(6)) {
