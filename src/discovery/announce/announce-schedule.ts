@@ -36,7 +36,7 @@ export interface AnnounceScheduleStats {
   readonly refused: number
 }
 
-/** Milliseconds: records last 48 h in the DHT, 24 h where an old server keeps them, and a sweep takes its time */
+/** Milliseconds: kad-dht keeps a record for 48 h, so that one round may fail altogether, and Kubo announces as often */
 const INTERVAL = 79_200_000
 /** Milliseconds between two looks at what is due, more or less a quarter. One part at a time: all are done in 2 h when all are late. */
 const TICK = 30_000
