@@ -1,20 +1,27 @@
 import { KadMessageError } from './kad-message-error.ts'
-import { MAX_MESSAGE_SIZE } from './kad-message.ts'
+import { MAX_MESSAGE_SIZE, MAX_READ } from './kad-message.ts'
 import { MAX_VARINT } from './protobuf.ts'
 
 /** Bytes as streams deliver them: whole, or as a list of pieces */
 export type Chunk = Uint8Array | Iterable<Uint8Array>
 
-/** Gathers one message behind its length. Refuses what is too long before a byte of it is kept. Throws a `KadMessageError`. */
+/** Bytes that are made room for at first: most answers are smaller */
+const FIRST_ROOM = 4_096
+
+/**
+ * Gathers one message behind its length, or as much of its beginning as is read.
+ * Refuses what is too long before a byte of it is kept, and keeps no more than
+ * twice what has come, in however small pieces. Throws a `KadMessageError`.
+ */
 export class Frame {
-  readonly #pieces: Uint8Array[] = []
+  #bytes: Uint8Array = new Uint8Array(0)
   #length = 0
   #lengthBytes = 0
   #known = false
   #held = 0
   #beyond = false
 
-  /** Something came behind the end of the message */
+  /** Something came, or is yet to come, behind the end of what is read */
   get beyond (): boolean {
     return this.#beyond
   }
@@ -25,7 +32,11 @@ export class Frame {
       this.#push(piece)
     }
 
-    return this.#known && this.#held === this.#length ? this.#joined() : undefined
+    return this.#known && this.#held === this.#wanted ? this.#bytes : undefined
+  }
+
+  get #wanted (): number {
+    return Math.min(this.#length, MAX_READ)
   }
 
   #push (piece: Uint8Array): void {
@@ -35,15 +46,27 @@ export class Frame {
       this.#digit(piece[at++] as number)
     }
 
-    if (at < piece.byteLength) {
-      const wanted = Math.min(this.#length - this.#held, piece.byteLength - at)
-      this.#beyond ||= wanted < piece.byteLength - at
-
-      if (wanted > 0) {
-        this.#pieces.push(piece.subarray(at, at + wanted))
-        this.#held += wanted
-      }
+    if (this.#known) {
+      const taken = Math.min(this.#wanted - this.#held, piece.byteLength - at)
+      this.#beyond ||= this.#length > MAX_READ || taken < piece.byteLength - at
+      this.#keep(piece.subarray(at, at + taken))
     }
+  }
+
+  #keep (bytes: Uint8Array): void {
+    const held = this.#held + bytes.byteLength
+
+    if (held === this.#wanted && this.#held === 0) {
+      this.#bytes = bytes
+    } else {
+      if (held > this.#bytes.byteLength) {
+        const grown = new Uint8Array(Math.min(this.#wanted, Math.max(FIRST_ROOM, held, 2 * this.#bytes.byteLength)))
+        grown.set(this.#bytes)
+        this.#bytes = grown
+      }
+      this.#bytes.set(bytes, this.#held)
+    }
+    this.#held = held
   }
 
   #digit (byte: number): void {
@@ -59,20 +82,5 @@ export class Frame {
     } else if (this.#lengthBytes === MAX_VARINT) {
       throw new KadMessageError('varint', `The length of an answer has more than ${MAX_VARINT} bytes`)
     }
-  }
-
-  #joined (): Uint8Array {
-    if (this.#pieces.length === 1) {
-      return this.#pieces[0] as Uint8Array
-    }
-
-    const result = new Uint8Array(this.#length)
-    let at = 0
-
-    for (const piece of this.#pieces) {
-      result.set(piece, at)
-      at += piece.byteLength
-    }
-    return result
   }
 }

@@ -12,12 +12,16 @@ const TYPES = { ADD_PROVIDER: 2, GET_PROVIDERS: 3, FIND_NODE: 4, PING: 5 } as co
 
 export type KadMessageType = keyof typeof TYPES
 
-/** Bytes of an answer: 120 peers with eight addresses of 100 bytes each are 100 KB. kad-dht and Kubo take 4 MiB. */
-export const MAX_MESSAGE_SIZE = 1_048_576
+/** Bytes of an answer: go-libp2p-kad-dht names providers of a popular block up to this size, kad-dht all that it knows of */
+export const MAX_MESSAGE_SIZE = 4_194_304
+/** Bytes of an answer that are read, from its beginning: 120 peers with eight addresses of 100 bytes each are 100 KB, and both name the closer ones first */
+export const MAX_READ = 262_144
 /** Closer peers of an answer that are used: honest ones name k at most */
 export const MAX_CLOSER = 20
 /** Providers of an answer that are used */
 export const MAX_PROVIDERS = 100
+/** Entries of a list that are looked at, times those that are used: honest ones name nobody twice, and us and themselves once */
+const LOOKED_AT = 2
 /** Addresses of a peer that are used: nobody dials more */
 export const MAX_ADDRESSES = 8
 /** Bytes of an address: WebRTC ones with a certificate hash over a relay have some 150 */
@@ -68,8 +72,8 @@ export interface ExpectedAnswer {
 }
 
 /**
- * Reads an answer without its length. What is wrong in one peer of a list is
- * passed over and counted; a message that is broken, or answers something else,
+ * Reads an answer without its length, or the beginning of one that is longer than
+ * is read. What is wrong in one peer of a list is passed over and counted; a message that is broken, or answers something else,
  * throws a `KadMessageError`.
  */
 export function decodeAnswer (bytes: Uint8Array, expected: ExpectedAnswer): KadAnswer {
@@ -77,7 +81,7 @@ export function decodeAnswer (bytes: Uint8Array, expected: ExpectedAnswer): KadA
     throw new KadMessageError('too-large', `An answer has ${bytes.byteLength} bytes, at most ${MAX_MESSAGE_SIZE} are accepted`)
   }
 
-  const reader = new ProtobufReader(bytes)
+  const reader = new ProtobufReader(bytes.byteLength < MAX_READ ? bytes : wholeFields(bytes.subarray(0, MAX_READ)))
   const closer = new PeerList(MAX_CLOSER, [expected.self, expected.from])
   const providers = new PeerList(MAX_PROVIDERS, [expected.self])
   let type = 0
@@ -103,6 +107,24 @@ export function decodeAnswer (bytes: Uint8Array, expected: ExpectedAnswer): KadA
   return { closer: closer.peers, providers: expected.type === 'GET_PROVIDERS' ? providers.peers : [], skipped: closer.skipped + providers.skipped }
 }
 
+/** Without a last field that is cut */
+function wholeFields (bytes: Uint8Array): Uint8Array {
+  const reader = new ProtobufReader(bytes)
+  let end = 0
+
+  try {
+    while (reader.next() !== 0) {
+      reader.skip()
+      end = reader.at
+    }
+  } catch (error) {
+    if (!(error instanceof KadMessageError) || error.reason !== 'truncated') {
+      throw error
+    }
+  }
+  return bytes.subarray(0, end)
+}
+
 function checkKey (key: Uint8Array, { type, key: asked }: ExpectedAnswer): void {
   if (key.byteLength > 0 && !equals(key, asked)) {
     throw new KadMessageError('key', `A ${type} was answered for another key`)
@@ -115,6 +137,7 @@ class PeerList {
   skipped = 0
   readonly #max: number
   readonly #known: Set<string | undefined>
+  #lookedAt = 0
 
   constructor (max: number, without: ReadonlyArray<string | undefined>) {
     this.#max = max
@@ -122,18 +145,19 @@ class PeerList {
   }
 
   add (bytes: Uint8Array): void {
-    if (this.peers.length >= this.#max) {
+    if (this.peers.length >= this.#max || this.#lookedAt >= LOOKED_AT * this.#max) {
       this.skipped++
       return
     }
+    this.#lookedAt++
 
     const reader = new ProtobufReader(bytes)
     const addresses: Uint8Array[] = []
-    let id: string | undefined
+    let idBytes: Uint8Array | undefined
 
     for (let field = reader.next(); field !== 0; field = reader.next()) {
       if (field === PEER.id) {
-        id = peerOfBytes(reader.bytes())
+        idBytes = reader.bytes()
       } else if (field === PEER.addresses) {
         const address = reader.bytes()
 
@@ -146,6 +170,8 @@ class PeerList {
         reader.skip()
       }
     }
+
+    const id = idBytes == null ? undefined : peerOfBytes(idBytes)
 
     if (id == null) {
       this.skipped++

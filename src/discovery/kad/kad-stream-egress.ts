@@ -115,7 +115,7 @@ export class KadStream {
       waiting.resolve(message)
 
       if (waiting.frame.beyond) {
-        this.abort(new KadRequestError('broken', `${this.#peer} says more than it was asked`))
+        this.abort(new KadRequestError('broken', `${this.#peer} says more than is read`))
       }
     } catch (error) {
       this.abort(error as Error)

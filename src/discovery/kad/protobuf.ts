@@ -17,6 +17,11 @@ export class ProtobufReader {
     this.#bytes = bytes
   }
 
+  /** Bytes that were read */
+  get at (): number {
+    return this.#at
+  }
+
   /** Number of the next field, 0 at the end. Its value is to be read or skipped before the next one. */
   next (): number {
     if (this.#at >= this.#bytes.byteLength) {

@@ -7,6 +7,8 @@ import { seededRandom } from '../../../src/clock/random.ts'
 import { systemClock } from '../../../src/clock/system-clock.ts'
 import { Libp2pKadClient } from '../../../src/discovery/kad/kad-client-egress.ts'
 import { MAX_RECORDS } from '../../../src/discovery/kad/kad-client.ts'
+import { encodeProvider } from '../../../src/discovery/kad/kad-message.ts'
+import { bytesField, numberField, varint } from '../../../src/discovery/kad/protobuf.ts'
 import { silentLogger } from '../../../src/testing/silent-logger.ts'
 import type { KadNode } from './support/kad-net.ts'
 import type { Reach } from '../../../src/discovery/kad/kad-client.ts'
@@ -104,6 +106,19 @@ describe('a client of the DHT', () => {
     answer = stream => { stream.send(concat([EMPTY, EMPTY])) }
 
     expect((await ask()).outcome).toBe('0 0')
+    expect(client.resting).toBe(0)
+  })
+
+  it('reads the beginning of an answer with all that provide a popular block, and does not wait for the rest', async () => {
+    const random = seededRandom(6)
+    const named = (field: number): Uint8Array => bytesField(field, encodeProvider(madeUpPeer(random, Array.from({ length: 8 }, (_, i) => `/ip4/192.0.2.${i}/udp/4001/quic-v1/webtransport`))))
+    const providers = Array.from({ length: 200 }, () => named(9))
+    const message = concat([numberField(1, 3), ...Array.from({ length: 20 }, () => named(8)), ...Array.from({ length: 40 }, () => providers).flat()])
+    // the end never comes
+    answer = stream => { stream.send(concat([varint(message.byteLength), message.subarray(0, 300_000)])) }
+
+    expect(message.byteLength).toBeGreaterThan(1_048_576)
+    expect(await ask()).toMatchObject({ outcome: '20 100', state: 'sent' })
     expect(client.resting).toBe(0)
   })
 

@@ -2,12 +2,13 @@ import { generateKeyPair } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import fc from 'fast-check'
+import { base58btc } from 'multiformats/bases/base58'
 import { concat } from 'uint8arrays/concat'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { madeUpPeer } from './support/peers.ts'
 import { seededRandom } from '../../../src/clock/random.ts'
 import { peerBytes, peerKey } from '../../../src/discovery/kad/kad-key.ts'
-import { MAX_ADDRESSES, MAX_CLOSER, MAX_MESSAGE_SIZE, MAX_PROVIDERS, decodeAnswer, encodeProvider, encodeRequest } from '../../../src/discovery/kad/kad-message.ts'
+import { MAX_ADDRESSES, MAX_CLOSER, MAX_MESSAGE_SIZE, MAX_PROVIDERS, MAX_READ, decodeAnswer, encodeProvider, encodeRequest } from '../../../src/discovery/kad/kad-message.ts'
 import { KadMessageError } from '../../../src/discovery/kad/kad-message-error.ts'
 import type { KadAnswer } from '../../../src/discovery/kad/kad-client.ts'
 
@@ -110,6 +111,43 @@ describe('messages of the DHT', () => {
 
     expect(answer.closer.map(({ id }) => id)).toEqual([other.id])
     expect(answer.providers.map(({ id }) => id)).toEqual([them.id, other.id])
+  })
+
+  it('is not kept busy by entries that are of no use, nor by entries of many ids', () => {
+    const [us, them, good, other] = Array.from({ length: 4 }, () => peerBytes(madeUpPeer(random).id)) as [Uint8Array, Uint8Array, Uint8Array, Uint8Array]
+    const spy = vi.spyOn(base58btc, 'baseEncode')
+    const those = { ...expected, self: base58btc.baseEncode(us), from: base58btc.baseEncode(them) }
+    const read = (first: Uint8Array[]): KadAnswer => decodeAnswer(concat([field(1, 3), ...[...first, peer(good)].map(entry => field(8, entry))]), those)
+    spy.mockClear()
+
+    try {
+      // the honest name each of us once, and nobody twice
+      expect(read([peer(us), peer(them), ...Array.from({ length: 17 }, () => peer(other))]).closer).toHaveLength(2)
+      expect(read(Array.from({ length: 1_000 }, () => peer(them)))).toMatchObject({ closer: [], skipped: 1_001 - 2 * MAX_CLOSER })
+      expect(read([concat(Array.from({ length: 1_000 }, () => field(1, them)))]).closer.map(({ id }) => id)).toEqual([base58btc.baseEncode(good)])
+      expect(spy.mock.calls.length).toBeLessThan(100)
+    } finally {
+      spy.mockRestore()
+    }
+  })
+
+  it('reads the beginning of an answer that is longer than is read', () => {
+    const peers = Array.from({ length: 20 }, () => madeUpPeer(random))
+    const head = concat([field(1, 3), field(2, KEY), ...peers.map(({ id }) => field(8, peer(peerBytes(id), [address])))])
+    const provider = madeUpPeer(random)
+    const filler = (bytes: number): Uint8Array => field(9, peer(peerBytes(provider.id), Array.from({ length: Math.floor(bytes / 10) }, () => address)))
+
+    for (const end of [[filler(MAX_READ)], [filler(1_000), filler(MAX_READ)], [filler(1_000), ...Array.from({ length: 3_000 }, () => filler(1_000))]]) {
+      const answer = decodeAnswer(concat([head, ...end]), expected)
+      expect(answer.closer.map(({ id }) => id)).toEqual(peers.map(({ id }) => id))
+      expect(answer.providers.map(({ id }) => id)).toEqual(end.length === 1 ? [] : [provider.id])
+    }
+    // cut at any byte, and what is broken before the cut is broken
+    for (let at = 0; at < 60; at++) {
+      const whole = concat([head, field(4, new Uint8Array(MAX_READ - head.byteLength - 40 + at)), field(9, peer(peerBytes(provider.id))), new Uint8Array(200_000)])
+      expect(decodeAnswer(whole, expected).closer).toHaveLength(20)
+    }
+    expect(reasonOf(() => decode(field(8, Uint8Array.of(10, 9)), head, filler(2 * MAX_READ)))).toBe('truncated')
   })
 
   it('takes the own id off the end of an address', () => {
