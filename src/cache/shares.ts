@@ -1,7 +1,7 @@
-/** Clients that are told apart; those beyond have one share together. About 1 MB when each owns little */
+/** Clients that are known at once; of more the one that owns least is forgotten. About 1 MB when each owns little */
 const MAX_CLIENTS = 4_096
 
-/** Who stands for all clients that came when the table was full */
+/** Who stands for all clients that come while something is being written for each of those that are known */
 const OTHERS = ''
 
 interface Owned {
@@ -25,12 +25,12 @@ export class Shares {
 
   /** Whether a client could own so much besides what is being written for it, if all its blocks went */
   allows (client: string, cost: number): boolean {
-    return cost + (this.#clients.get(this.#name(client))?.expected ?? 0) <= this.#limit()
+    return cost + (this.#clients.get(client)?.expected ?? 0) <= this.#limit()
   }
 
   /** It is being written: what comes at once counts together. @returns who will own it, for `own` and `unexpect` */
   expect (client: string, cost: number): string {
-    const name = this.#name(client)
+    const name = this.#enter(client)
     this.#owned(name).expected += cost
     return name
   }
@@ -44,7 +44,7 @@ export class Shares {
 
   /** The client's own blocks that have to go before it may have one more, oldest first */
   excess (client: string, cost: number): number[] {
-    const owned = this.#clients.get(this.#name(client))
+    const owned = this.#clients.get(client)
     const slots: number[] = []
     let over = (owned?.bytes ?? 0) + (owned?.expected ?? 0) + cost - this.#limit()
 
@@ -60,7 +60,7 @@ export class Shares {
 
   own (client: string, slot: number, cost: number): void {
     this.forget(slot)
-    const name = this.#name(client)
+    const name = this.#enter(client)
     const owned = this.#owned(name)
     owned.slots.set(slot, cost)
     owned.bytes += cost
@@ -92,7 +92,24 @@ export class Shares {
     }
   }
 
-  #name (client: string): string {
-    return this.#clients.has(client) || this.#clients.size < MAX_CLIENTS ? client : OTHERS
+  /** @returns whose share it is. What the one owns who leaves the table belongs to nobody: it is little, and the policy's affair alone */
+  #enter (client: string): string {
+    if (this.#clients.has(client) || this.#clients.size < MAX_CLIENTS) {
+      return client
+    }
+    let least: [string, Owned] | undefined
+    for (const each of this.#clients) {
+      if (each[1].expected === 0 && each[1].bytes < (least?.[1].bytes ?? Infinity)) {
+        least = each
+      }
+    }
+    if (least == null) {
+      return OTHERS
+    }
+    for (const slot of least[1].slots.keys()) {
+      this.#owner.delete(slot)
+    }
+    this.#clients.delete(least[0])
+    return client
   }
 }
