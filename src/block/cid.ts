@@ -6,6 +6,7 @@ import { base64url } from 'multiformats/bases/base64'
 import { CID } from 'multiformats/cid'
 import { InvalidCIDError } from '../interface/errors.ts'
 import { quote } from '../interface/quote.ts'
+import { SHA256_CODE } from './hashes.ts'
 
 /**
  * Characters of a CID string. The longest useful one, an identity CID of 128
@@ -86,6 +87,11 @@ function sound (cid: CID, value: unknown): CID {
 
   if (!Number.isSafeInteger(cid.code) || !Number.isSafeInteger(cid.multihash.code)) {
     throw new InvalidCIDError(`${quote(value)} is not a CID: its codec or hash code is larger than any that exists`)
+  }
+
+  // written as bytes it would be something else, or nothing
+  if (cid.version === 0 && (cid.multihash.code !== SHA256_CODE || cid.multihash.digest.byteLength !== 32)) {
+    throw new InvalidCIDError(`${quote(value)} is not a CID: one of version 0 is a SHA-256`)
   }
 
   return cid

@@ -124,6 +124,11 @@ describe('parseCID', () => {
     }
   })
 
+  it('knows that version 0 is a SHA-256, however it is written', () => {
+    const bytes = Uint8Array.of(0, 0, 0, 0)
+    expect(() => parseCID({ bytes, '/': bytes })).toThrow(/version 0 is a SHA-256/)
+  })
+
   it('answers garbage with a CID or an InvalidCIDError, never anything else', () => {
     const garbage = fc.oneof(
       fc.anything({ withBigInt: true, withDate: true, withTypedArray: true, withNullPrototype: true }),
