@@ -29,13 +29,13 @@ export function restoreProvider (value: unknown, source: string): Provider {
     throw new TypeError('Not a stored provider')
   }
 
-  const provider: Provider = { id, addresses, protocols, domains, fallback: fallback === true, source }
+  const stored = { id, addresses, protocols, domains, fallback: fallback === true }
 
-  if (JSON.stringify(provider).length > MAX_STORED_PROVIDER + source.length) {
+  if (JSON.stringify(stored).length > MAX_STORED_PROVIDER) {
     throw new TypeError(`A stored provider has at most ${MAX_STORED_PROVIDER} characters`)
   }
 
-  return provider
+  return { ...stored, source }
 }
 
 function isList (value: unknown, max: number): value is string[] {
