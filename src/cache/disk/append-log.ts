@@ -29,6 +29,7 @@ interface Cut {
   readonly type: 'cut'
   readonly segment: Segment
   readonly file: CacheFile
+  readonly bytes: number
 }
 
 type Entry = Append | Turn | Cut
@@ -41,8 +42,8 @@ export interface LogComponents {
   active (bytes: number): Promise<{ segment: Segment, file: CacheFile }>
   /** As `active`, where nothing has to be opened, and nothing that could take long is being done to the files */
   activeNow (bytes: number): { segment: Segment, file: CacheFile } | undefined
-  /** Its tail is broken and cannot be cut off: never to be written to again */
-  abandon (segment: Segment, why: unknown): void
+  /** Its tail is broken and cannot be cut off: never to be written to again. At `offsets` there may be records that nobody knows of */
+  abandon (segment: Segment, why: unknown, offsets: readonly number[]): void
 }
 
 /**
@@ -85,7 +86,7 @@ export class AppendLog {
 
     segment.synced = false
     if (this.#prompt.run(bytes, () => file.writeNow?.(record, offset) ?? 0) < bytes) {
-      this.#enqueue({ type: 'cut', segment, file })
+      this.#enqueue({ type: 'cut', segment, file, bytes })
       return false
     }
     segment.size += bytes
@@ -138,7 +139,7 @@ export class AppendLog {
         continue
       }
       if (first.type === 'cut') {
-        await this.#cutTail(first.segment, first.file)
+        await this.#cutTail(first.segment, first.file, [first.bytes])
         this.#queue.shift()
         continue
       }
@@ -202,19 +203,20 @@ export class AppendLog {
       placed(segment, offset)
     }
     if (failure !== undefined) {
-      await this.#cutTail(segment, file)
+      await this.#cutTail(segment, file, batch.slice(whole.length).map(({ bytes }) => bytes))
     }
     whole.forEach(({ resolve }) => { resolve() })
     batch.slice(whole.length).forEach(({ reject }) => { reject(failure) })
   }
 
   /** Half a record must not stay behind what is written next: a scan could find old ones in it that have been removed since */
-  async #cutTail (segment: Segment, file: CacheFile): Promise<void> {
+  async #cutTail (segment: Segment, file: CacheFile, lengths: readonly number[]): Promise<void> {
     try {
       await file.truncate(segment.size)
     } catch (err) {
+      let end = segment.size
       // the failure of the write itself is what the callers are told
-      this.#components.abandon(segment, err)
+      this.#components.abandon(segment, err, lengths.map(bytes => (end += bytes) - bytes))
     }
   }
 }

@@ -33,6 +33,11 @@ export class Notes {
     await this.removed(this.detach(slots))
   }
 
+  /** Records that are not in the index and may be on disk all the same: whole, behind an end that could not be cut off */
+  owe (places: readonly RecordPlace[]): void {
+    this.#owed.push(...places)
+  }
+
   /** Whether there is something to `settle` */
   get owes (): boolean {
     return this.#owed.length > 0
@@ -78,6 +83,10 @@ export class Notes {
       written.then(paid, paid)
     }
     await Promise.all([written, ...copies])
+    if (copies.length > 0 && this.owes) {
+      // such a copy may have been left behind
+      await this.settle()
+    }
   }
 
   /** Resolves when nothing is owed any more: all that is gone in the index stays gone. Rejects while that cannot be written down */

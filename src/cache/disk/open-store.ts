@@ -55,6 +55,7 @@ export async function openStore (init: OpenStoreInit): Promise<StoreOpening> {
 
     const store: OpenedStore = { path, files, clock, logger, nonce, mark: recordMark(nonce), blocks, index, segments, log: new AppendLog(segments, clock), reserve }
     const notes = new Notes(store)
+    segments.onLeft = places => { notes.owe(places) }
     const resolved = await resolveDuplicates(store, notes, recovery.duplicates)
     await reserve.make()
     // on a full disk what is left is for what makes room

@@ -7,6 +7,7 @@ import type { Clock } from '../../interface/clock.ts'
 import type { Logger } from '../../interface/logger.ts'
 import type { CacheFile, CacheFiles } from './files.ts'
 import type { LogComponents } from './append-log.ts'
+import type { RecordPlace } from './record.ts'
 import type { Segment } from './segment.ts'
 import type { StoredBlocks } from './stored-blocks.ts'
 
@@ -27,6 +28,8 @@ export class Segments implements LogComponents {
   readonly limit: number
   readonly #components: SegmentsComponents
   readonly directory: string
+  /** Told where whole records may have been left that nobody knows of */
+  onLeft: (places: readonly RecordPlace[]) => void = () => {}
   #active?: Segment
   #last = 0
   /** Of all but the active one, and the largest sidecar, until one of them changes: it is asked for with each write, and there may be hundreds */
@@ -126,7 +129,8 @@ export class Segments implements LogComponents {
       : { segment: current, file: current.file }
   }
 
-  abandon (segment: Segment, why: unknown): void {
+  abandon (segment: Segment, why: unknown, offsets: readonly number[]): void {
+    this.onLeft(offsets.map(offset => ({ segment: segment.id, offset })))
     this.#components.log.error('segment %d is not written on, its end is damaged: %e', segment.id, why)
     if (segment === this.#active) {
       this.#activate(undefined)

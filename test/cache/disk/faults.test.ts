@@ -104,6 +104,42 @@ describe('a write that fails', () => {
     await expectAfterCrash(files, [0, 1, 3].map(i => blocks[i] as Block))
   })
 
+  it.each(['put', 'copied'] as const)('though the record arrives whole, and cannot be cut off, does not bring back a block that was %s and removed', async how => {
+    const files = new MemoryFiles()
+    const tier = await open(files, 1_000_000)
+    let sick = false
+    const { open: openFile } = files
+    // its calls fail when they are over
+    files.open = async (path, mode) => {
+      const file = await openFile.call(files, path, mode)
+      const write = file.write.bind(file)
+      file.write = async (buffers, position) => {
+        const written = await write(buffers, position)
+        if (sick && path.endsWith('.seg')) {
+          throw systemError('EIO')
+        }
+        return written
+      }
+      return file
+    }
+    files.fault = (operation, path) => (operation === 'truncate' && sick) || (operation === 'open' && path.endsWith('.idx.new')) ? systemError('EIO') : undefined
+    const [other, one] = blocks as [Block, Block]
+    await put(tier, other)
+    if (how === 'copied') {
+      await put(tier, one)
+      await put(tier, blocks[2] as Block)
+      await tier.remove([tier.find((blocks[2] as Block).multihash)])
+    }
+    sick = true
+    await expect(how === 'put' ? put(tier, one) : tier.compact()).rejects.toThrow()
+    sick = false
+    if (how === 'put') {
+      await put(tier, one)
+    }
+    await tier.remove([tier.find(one.multihash)])
+    await expectAfterCrash(files, [other])
+  })
+
   it('in short pieces is no failure', async () => {
     const files = new MemoryFiles()
     files.fault = (operation, _, bytes) => operation === 'write' || operation === 'read' ? Math.min(bytes, 333) : undefined
