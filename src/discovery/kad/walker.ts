@@ -49,17 +49,7 @@ export interface FindClosestOptions extends WalkOptions {
   readonly request?: Discloses
 }
 
-/**
- * Walks the DHT. Dead peers cost it almost nothing, whether known or not.
- *
- * @example
- *
- * ```ts
- * for await (const provider of walker.findProviders(cid, { request, signal })) {
- *   console.log(provider.id, provider.addresses)
- * }
- * ```
- */
+/** Walks the DHT. Dead peers cost it almost nothing, whether known or not. */
 export class Walker {
   readonly #components: WalkerComponents
   readonly #params: WalkParams

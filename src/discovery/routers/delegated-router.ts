@@ -78,8 +78,12 @@ export interface DelegatedRouter extends ProviderSource {
  * streamed as it comes, and kept as long as it says.
  *
  * @example
+ *
  * ```ts
- * const router = delegatedRouter({ url: 'https://router.example' })({ transport, clock, logger })
+ * import { defaultLogger } from '@libp2p/logger'
+ * import { delegatedRouter, fetchTransport, systemClock } from 'portolan'
+ *
+ * const router = delegatedRouter({ url: 'https://router.example' })({ transport: fetchTransport(), clock: systemClock, logger: defaultLogger() })
  * ```
  */
 export function delegatedRouter (init: DelegatedRouterInit): (components: DelegatedRouterComponents) => DelegatedRouter {
