@@ -10,7 +10,7 @@ import { noiseBlocks, readAll, shuffled, writeAll } from './store/passes.ts'
 import type { Block } from './store/passes.ts'
 import type { BenchOptions, BenchResult } from './types.ts'
 
-export const description = 'The block cache as a store, without a node around it: reads and writes beside blockstore-fs and blockstore-level, hits in memory, opening a million blocks'
+export const description = 'The block cache as a store, in a process that has loaded Helia: reads and writes beside blockstore-fs and blockstore-level, hits in memory, opening a million blocks'
 
 const MIB = 1024 ** 2
 const SIZES = [

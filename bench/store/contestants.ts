@@ -1,12 +1,12 @@
 import { FsBlockstore } from 'blockstore-fs'
 import { LevelBlockstore } from 'blockstore-level'
-import { openBlockCache } from '../../src/index.cache.ts'
+import { openBlockCache } from '../../src/index.ts'
 import type { Blockstore } from 'interface-blockstore'
 
 /**
  * A store as its users would open it: none of them syncs a write, all of them have handed it to the operating system.
- * Ours comes from `portolan/cache`: the heap of a whole node, which is marked anew for every few megabytes that anybody
- * reads, would be most of what any of them takes.
+ * They are compared in a process that has loaded Helia and libp2p, as that of whoever needs a blockstore for Helia has:
+ * garbage costs more there, because the heap is marked anew for every few megabytes that anybody reads.
  */
 export interface Contestant {
   readonly name: 'own' | 'fs' | 'level'

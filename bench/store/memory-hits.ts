@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { CID } from 'multiformats/cid'
-import { openBlockCache } from '../../src/index.cache.ts'
+import { openBlockCache } from '../../src/index.ts'
 import { median } from '../end-to-end/median.ts'
 import { noiseBlocks } from './passes.ts'
 
