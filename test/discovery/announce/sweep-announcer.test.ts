@@ -79,9 +79,10 @@ describe('announcing in a DHT', () => {
         expect(await heldBy(server, cid)).toEqual([node.id])
       }
     }
-    expect(entries.every(({ purpose, state, transport, form }) => purpose === 'announce' && state === 'sent' && transport === 'dht' && form === 'multihash')).toBe(true)
+    // a question of a lookup may be given up, since the nearest have answered
+    expect(entries.every(({ purpose, state, transport, form }) => purpose === 'announce' && state !== 'intended' && transport === 'dht' && form === 'multihash')).toBe(true)
     for (const cid of cids) {
-      expect(entries.filter(({ key }) => key === blockKey(cid)).length).toBeGreaterThanOrEqual(20)
+      expect(entries.filter(({ key, state }) => key === blockKey(cid) && state === 'sent').length).toBeGreaterThanOrEqual(20)
     }
     expect(discovery.stats().announcements).toMatchObject({ announced: 120, failed: 0, records: 2_400, lookups, passedOver: 0, scheduled: 120, overdue: 0 })
     expect([discovery.cancel(cids.slice(0, 20)), discovery.cancel(cids)]).toEqual([20, 100])
