@@ -54,11 +54,13 @@ async function openLock (path: string): Promise<() => Promise<void>> {
 const LOCK_FILE = 'LOCK'
 /** All that LevelDB calls its files, but for LOCK: whatever else is there is somebody's, and in nobody's way */
 const MADE_BY_IT = /^(CURRENT|LOG|LOG\.old|MANIFEST-\d+|\d+\.(log|ldb|sst|dbtmp))$/
-const DAMAGE = /corruption|no such file|is a directory|file name too long/i
+const DAMAGE = /corruption|no such file|is a directory|not a directory|file name too long/i
+/** The error of the system stands behind the file's name, unless that name has a zero in it, where LevelDB's text ends */
+const CUT_SHORT = /^IO error: (?!.*: )/s
 
 function isDamage (err: unknown): boolean {
   const cause = causeOf(err)
-  return (cause as NodeJS.ErrnoException).code !== 'LEVEL_LOCKED' && cause instanceof Error && DAMAGE.test(cause.message)
+  return (cause as NodeJS.ErrnoException).code !== 'LEVEL_LOCKED' && cause instanceof Error && (DAMAGE.test(cause.message) || CUT_SHORT.test(cause.message))
 }
 
 function causeOf (err: unknown): unknown {

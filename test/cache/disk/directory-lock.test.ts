@@ -94,4 +94,11 @@ describe('the lock of a directory', () => {
     expect(await readdir(path)).toEqual(expect.arrayContaining(['thesis.txt', 'MANIFEST-of-mine', 'photos']))
     expect(await readdir(join(path, 'photos'))).toEqual(['000001.log'])
   })
+
+  it.each(['something else\n', 'MAN\0IFEST-000002\n', 'a/b\n', `${'x'.repeat(300)}\n`, '\n', ''])('that names %j as its manifest is mended', async current => {
+    const { path, unlock } = await locked()
+    await unlock()
+    await writeFile(join(path, 'CURRENT'), current)
+    await (await lockDirectory(path))()
+  })
 })
