@@ -200,10 +200,7 @@ describe(`kill -9 in the middle of it (seed ${SEED})`, () => {
             kept.delete(number)
             gone.add(number)
           }
-          // as far as it goes on a disk with no room for copies
-          await cache.gc().catch((err: unknown) => {
-            expect(err).toMatchObject({ name: 'CacheDiskError', message: expect.stringContaining('ENOSPC') as string })
-          })
+          await cache.gc()
         }
       } finally {
         await cache.close()

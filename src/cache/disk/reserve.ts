@@ -105,7 +105,8 @@ export class Reserve {
   }
 }
 
-function isFull (err: unknown): boolean {
+/** No room on the disk, or in what of it may be used */
+export function isFull (err: unknown): boolean {
   const code = errorCode(err)
   return code === 'ENOSPC' || code === 'EDQUOT'
 }

@@ -1,4 +1,5 @@
 import { compactSegment } from './compaction.ts'
+import { isFull } from './reserve.ts'
 import { carriedBytes } from './segment.ts'
 import type { Notes } from './notes.ts'
 import type { OpenedStore } from './opened-store.ts'
@@ -78,6 +79,7 @@ export class Space {
     await this.#store.segments.settled()
     // each is looked at once, also when copying it gave back nothing; those that failed lately after all others
     const tried = new Set<number>()
+    const outOfRoom: Segment[] = []
     let ended = isEnough() ? undefined : await this.#endCurrent(WORTHWHILE)
     const next = async (): Promise<Segment | undefined> => {
       const fit = this.#next(least, new Set([...tried, ...this.#resting()]))
@@ -88,10 +90,23 @@ export class Space {
       return fit ?? this.#next(least, tried)
     }
 
+    const copy = async (segment: Segment): Promise<Error | undefined> => {
+      stop.throwIfAborted()
+      return this.#compact(segment, async () => { stop.throwIfAborted() }, stop)
+    }
+
     for (let segment; !isEnough() && (segment = await next()) != null;) {
       tried.add(segment.id)
-      stop.throwIfAborted()
-      const failed = await this.#compact(segment, async () => { stop.throwIfAborted() }, stop)
+      const failed = await copy(segment)
+      if (failed != null && isFull(failed)) {
+        outOfRoom.push(segment)
+      } else {
+        failure ??= failed
+      }
+    }
+    // the others have made room for them meanwhile
+    for (let segment; !isEnough() && (segment = outOfRoom.shift()) != null;) {
+      const failed = await copy(segment)
       failure ??= failed
     }
     await this.#store.reserve.make()

@@ -64,6 +64,28 @@ describe('a segment that cannot be read', () => {
     expect([tries(), files.paths(segment(2)).length]).toEqual([1, 1])
   })
 
+  it('for want of room is tried once more when the others have made some, and is an error when they have not', async () => {
+    for (const isEver of [true, false]) {
+      const files = new MemoryFiles()
+      const { tier, left } = await holed(files)
+      let refused = 0
+      // the first copy, and once more when the reserve is given up for it
+      files.fault = (operation, path, bytes) => {
+        return operation === 'write' && path.endsWith('.seg') && bytes > 1_000 && (!isEver || refused++ < 2) ? systemError('ENOSPC') : undefined
+      }
+      if (isEver) {
+        await tier.compact()
+        expect([refused > 2, files.paths(segment(2))]).toEqual([true, []])
+      } else {
+        await expect(tier.compact()).rejects.toThrow(expect.objectContaining({ code: 'ENOSPC' }))
+      }
+      files.fault = undefined
+      for (const { multihash, bytes } of left) {
+        expect(await tier.read(tier.find(multihash))).toEqual(bytes)
+      }
+    }
+  })
+
   it('takes no room from whoever writes', async () => {
     const files = new MemoryFiles()
     const clock = new VirtualClock()
