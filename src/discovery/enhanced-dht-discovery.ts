@@ -1,20 +1,20 @@
-import { raceSignal } from '../clock/race-signal.ts'
 import { systemRandom } from '../clock/random.ts'
 import { systemClock } from '../clock/system-clock.ts'
-import { EntryKeeper } from '../keeper/entry-keeper.ts'
 import { addressPolicy } from '../provider/address.ts'
-import { addressEndpoint, isRelayed } from '../provider/endpoint.ts'
 import { ANNOUNCED_PREFIX } from './announce/announced-table.ts'
 import { Announcements } from './announce/announcements.ts'
 import { dhtSource } from './dht-source.ts'
+import { Joining } from './joining.ts'
 import { BucketRefresh } from './kad/bucket-refresh.ts'
 import { Libp2pKadClient } from './kad/kad-client-egress.ts'
 import { kadKey } from './kad/kad-key.ts'
 import { PeerTiming } from './kad/peer-timing.ts'
 import { KadTable } from './kad/table.ts'
 import { Walker } from './kad/walker.ts'
+import { KeptTables, LOAD_TIMEOUT } from './kept-tables.ts'
 import { ProviderRecords, RECORDS_PREFIX } from './records/provider-records.ts'
 import { RecordedSource } from './records/recorded-source.ts'
+import { usableOver } from './usable-address.ts'
 import type { AnnouncementsStats, DiscoveryAnnounceInit } from './announce/announcements.ts'
 import type { BucketState } from './kad/bucket-schedule.ts'
 import type { KadConnections } from './kad/kad-client-egress.ts'
@@ -22,7 +22,7 @@ import type { Discloses } from './kad/walker.ts'
 import type { RecordedStats } from './records/recorded-source.ts'
 import type { AnnounceOptions, AnnounceResult, AnnouncesMany } from '../interface/announce.ts'
 import type { Clock, Random } from '../interface/clock.ts'
-import type { ComponentLogger, Logger } from '../interface/logger.ts'
+import type { ComponentLogger } from '../interface/logger.ts'
 import type { BlockKey, ProviderSource } from '../interface/provider.ts'
 import type { AddressPolicy } from '../provider/address.ts'
 import type { Libp2pEvents, PeerId, PeerStore, Startable, TypedEventTarget } from '@libp2p/interface'
@@ -67,12 +67,6 @@ export interface DiscoveryStats {
   readonly announcements: AnnouncementsStats
 }
 
-/** Written this often, in ms: a crash loses a minute of what was found */
-const SAVE_INTERVAL = 60_000
-/** Loaded within this, in ms, or not at all */
-const LOAD_TIMEOUT = 10_000
-/** Milliseconds after the start in which a lookup waits for the first peer: a dial and its identify, some times over */
-const JOINING = 10_000
 /** Whom a refresh asks: each names twenty of the bucket, so eight of them know nearly all of it */
 const REFRESH_WIDTH = 8
 
@@ -102,9 +96,6 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
   /** For content routing: who has a block, from memory if possible */
   readonly source: ProviderSource
   readonly #events: EnhancedDHTDiscoveryComponents['events']
-  readonly #clock: Clock
-  readonly #random: Random
-  readonly #log: Logger
   readonly #client: Libp2pKadClient
   readonly #table: KadTable
   readonly #timing = new PeerTiming()
@@ -113,12 +104,9 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
   readonly #records: ProviderRecords
   readonly #recorded: RecordedSource
   readonly #announcements: Announcements
-  readonly #keepers: readonly EntryKeeper[]
-  /** What could not be read is not written over */
-  readonly #loaded = new Set<EntryKeeper>()
+  readonly #joining: Joining
+  readonly #kept: KeptTables
   #isRunning = false
-  #startedAt = 0
-  #cancelSave: () => void = () => {}
 
   constructor (components: EnhancedDHTDiscoveryComponents, init: EnhancedDHTDiscoveryInit = {}) {
     const { logger, datastore, events, peerId, peerStore, connectionManager, addressManager } = components
@@ -126,11 +114,9 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
     const self = peerId.toString()
     const usable = usableOver(policy)
     this.#events = events
-    this.#clock = clock
-    this.#random = random
-    this.#log = logger.forComponent('portolan:discovery')
     this.#client = new Libp2pKadClient({ clock, logger, connectionManager, self }, { protocol, usable })
     this.#table = new KadTable({ logger, peerStore, events, self }, { usable })
+    this.#joining = new Joining({ clock, events, table: this.#table })
     const walking = { clock, client: this.#client, table: this.#table, timing: this.#timing }
     this.#walker = new Walker(walking)
     this.#refresh = new BucketRefresh({ clock, random, logger, self, table: this.#table, timing: this.#timing, walker: new Walker(walking, { k: REFRESH_WIDTH, concurrency: REFRESH_WIDTH }) })
@@ -142,7 +128,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
       source: dhtSource({
         logger,
         policy,
-        joined: async signal => this.#joined(signal),
+        joined: async signal => this.#joining.joined(signal),
         walk: (cid, options) => {
           this.#refresh.walked(kadKey(cid.multihash.bytes))
           return this.#walker.findProviders(cid, options)
@@ -160,14 +146,12 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
       self,
       policy,
       addresses: () => addressManager.getAddresses(),
-      joined: async signal => this.#joined(signal)
+      joined: async signal => this.#joining.joined(signal)
     }, announce)
-    this.#keepers = datastore == null
-      ? []
-      : [
-          new EntryKeeper({ table: this.#records, datastore, logger, clock }, { prefix: RECORDS_PREFIX, name: 'discovery:records' }),
-          new EntryKeeper({ table: this.#announcements.table, datastore, logger, clock }, { prefix: ANNOUNCED_PREFIX, name: 'discovery:announced', timeout: LOAD_TIMEOUT })
-        ]
+    this.#kept = new KeptTables({ clock, random, logger, datastore }, [
+      { table: this.#records, prefix: RECORDS_PREFIX, name: 'discovery:records' },
+      { table: this.#announcements.table, prefix: ANNOUNCED_PREFIX, name: 'discovery:announced', timeout: LOAD_TIMEOUT }
+    ])
   }
 
   isStarted (): boolean {
@@ -179,21 +163,18 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
       return
     }
     this.#isRunning = true
-    this.#startedAt = this.#clock.now()
+    this.#joining.start()
     this.#events.addEventListener('peer:connect', this.#onConnect)
     this.#client.start()
     this.#refresh.start()
     this.#announcements.start()
     await Promise.all([
-      this.#bounded('read the peers of the DHT', async signal => this.#table.start({ signal })),
-      ...this.#keepers.map(async keeper => this.#bounded('load what was kept', async signal => {
-        await keeper.load({ signal })
-        this.#loaded.add(keeper)
-      }))
+      this.#kept.bounded('read the peers of the DHT', async signal => this.#table.start({ signal })),
+      this.#kept.load()
     ])
     if (this.#isRunning) {
       this.#announcements.restored()
-      this.#saveLater()
+      this.#kept.start()
     }
   }
 
@@ -203,15 +184,14 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
     }
     this.#isRunning = false
     this.#events.removeEventListener('peer:connect', this.#onConnect)
-    this.#cancelSave()
+    this.#joining.stop()
     this.#refresh.stop()
     this.#recorded.stop()
     const announced = this.#announcements.stop()
     this.#client.stop()
     this.#table.stop()
     await announced
-    // bounded by itself
-    await this.#save()
+    await this.#kept.stop()
   }
 
   /** Somebody said that who has it has changed */
@@ -245,67 +225,5 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
   /** Whoever can be connected to is not gone */
   readonly #onConnect = ({ detail }: CustomEvent<PeerId>): void => {
     this.#timing.connected(detail.toString())
-  }
-
-  async #joined (signal: AbortSignal): Promise<boolean> {
-    const clock = this.#clock
-    const events = this.#events
-    const left = this.#startedAt + JOINING - clock.now()
-
-    if (this.#table.size > 0 || left <= 0 || !this.#isRunning) {
-      return this.#table.size > 0 && this.#isRunning
-    }
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const onUpdate = (): void => {
-      if (this.#table.size > 0) {
-        resolve()
-      }
-    }
-    const onAbort = (): void => { resolve() }
-    const cancel = clock.schedule(left, resolve)
-
-    events.addEventListener('peer:update', onUpdate)
-    signal.addEventListener('abort', onAbort)
-    try {
-      await promise
-    } finally {
-      cancel()
-      events.removeEventListener('peer:update', onUpdate)
-      signal.removeEventListener('abort', onAbort)
-    }
-    return this.#table.size > 0 && !signal.aborted
-  }
-
-  async #save (): Promise<void> {
-    await Promise.all([...this.#loaded].map(async keeper => keeper.save()))
-  }
-
-  #saveLater (): void {
-    this.#cancelSave = this.#clock.schedule(SAVE_INTERVAL * (0.75 + this.#random.next() / 2), () => {
-      void this.#save().finally(() => {
-        if (this.#isRunning) {
-          this.#saveLater()
-        }
-      })
-    })
-  }
-
-  /** Worth having, never worth failing or waiting for */
-  async #bounded (what: string, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
-    using timeout = this.#clock.timeout(LOAD_TIMEOUT)
-
-    try {
-      await raceSignal(work(timeout.signal), timeout.signal)
-    } catch (err) {
-      this.#log.error('could not %s - %e', what, err)
-    }
-  }
-}
-
-/** Addresses of peers of the DHT that are worth a dial: a server behind a relay answers nobody */
-function usableOver (policy: AddressPolicy): (address: string) => boolean {
-  return address => {
-    const endpoint = addressEndpoint(address)
-    return endpoint?.port != null && !isRelayed(address) && policy.allows(endpoint.host, endpoint.port)
   }
 }
