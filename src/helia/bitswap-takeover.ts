@@ -1,6 +1,6 @@
-import { override } from './override.ts'
+import { override } from '../provider/override.ts'
 import { ProtocolSwitch } from './protocol-switch.ts'
-import type { Override } from './override.ts'
+import type { Override } from '../provider/override.ts'
 import type { MountableLibp2p } from './protocol-switch.ts'
 import type { Logger } from '../interface/logger.ts'
 import type { BlockBroker } from '@helia/interface'

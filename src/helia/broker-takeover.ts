@@ -1,5 +1,5 @@
 import { toldProviders } from '../provider/told-providers.ts'
-import { override } from './override.ts'
+import { override } from '../provider/override.ts'
 import type { HeliaSeams } from './seams.ts'
 import type { BlockBroker, Blocks, CreateSessionOptions, Helia, Provider, SessionBlockstore } from '@helia/interface'
 import type { CID } from 'multiformats/cid'

@@ -1,4 +1,4 @@
-import { override } from './override.ts'
+import { override } from '../provider/override.ts'
 import type { HeliaSeams } from './seams.ts'
 import type { LocalStore } from '../interface/cache.ts'
 import type { Blocks, SessionBlockstore } from '@helia/interface'

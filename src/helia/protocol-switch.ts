@@ -1,5 +1,5 @@
-import { override } from './override.ts'
-import type { Override } from './override.ts'
+import { override } from '../provider/override.ts'
+import type { Override } from '../provider/override.ts'
 import type { Connection, Stream } from '@libp2p/interface'
 
 export type StreamHandler = (stream: Stream, connection: Connection) => void

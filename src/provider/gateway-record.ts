@@ -2,8 +2,8 @@ import { uriToMultiaddr } from '@multiformats/uri-to-multiaddr'
 import { CID } from 'multiformats/cid'
 import { identity } from 'multiformats/hashes/identity'
 import { fromString } from 'uint8arrays/from-string'
-import { GATEWAY_PROTOCOL } from '../../provider/provider.ts'
-import type { ProviderRecord } from '../../provider/provider.ts'
+import { GATEWAY_PROTOCOL } from './provider.ts'
+import type { ProviderRecord } from './provider.ts'
 
 // `transport-ipfs-gateway-http`, see https://github.com/multiformats/multicodec/blob/master/table.csv
 const GATEWAY_CODE = 0x0920
