@@ -18,6 +18,34 @@ export interface ProviderSummary {
   readonly breaker: 'closed' | 'open' | 'half-open'
 }
 
+/** Milliseconds, of the last few hundred */
+export interface Percentiles {
+  readonly p50?: number
+  readonly p90?: number
+  readonly p99?: number
+}
+
+/** A source of providers (`dht`, `connected`, `hint`, a delegated router), or a router behind one; plain JSON */
+export interface SourceStats {
+  readonly name: string
+  readonly lookups: number
+  readonly failed: number
+  /** Left behind because their time was over */
+  readonly late: number
+  /** Providers, each once in a lookup: of these nobody else named `alone`, and somebody did `agreed` */
+  readonly named: number
+  readonly alone: number
+  readonly agreed: number
+  /** Requests to providers that it named, and blocks that came of them. One that two have named counts for both. */
+  readonly asked: number
+  readonly successfulRetrievals: number
+  /** Share of the providers that nothing was known of before it named them, lately, that delivered when they were first asked */
+  readonly kept?: number
+  /** Until it named somebody, and until it had nothing more to say */
+  readonly firstProvider: Percentiles
+  readonly end: Percentiles
+}
+
 /** What content routing counts since it was made; plain JSON */
 export interface RoutingSnapshot {
   readonly cacheMissesHandled: number
@@ -35,7 +63,7 @@ export interface RoutingSnapshot {
   readonly bytes: { readonly delivered: number, readonly wasted: number }
   /** Files that came as one stream, those of them that took the place of one that failed, and what came by them */
   readonly streams: { readonly begun: number, readonly resumed: number, readonly open: number, readonly blocks: number, readonly bytes: number }
-  readonly discovery: { readonly lookups: number, readonly failed: number, readonly providersFound: number }
+  readonly discovery: { readonly lookups: number, readonly failed: number, readonly providersFound: number, readonly sources: readonly SourceStats[] }
   readonly cache: {
     readonly hits: number
     readonly hitRatio?: number

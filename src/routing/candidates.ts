@@ -4,6 +4,7 @@ import { TRANSIENT } from './verdict.ts'
 import type { ProviderGroup } from './affinity.ts'
 import type { CandidateView } from './select.ts'
 import type { AttemptSlots } from './slots.ts'
+import type { SourceBook } from './source-book.ts'
 import type { Evidence } from './verdict.ts'
 import type { Clock } from '../interface/clock.ts'
 import type { PrivacyMode } from '../interface/disclosure.ts'
@@ -30,6 +31,9 @@ const NAMED: ReadonlySet<string> = new Set(['operator', 'sibling', 'hint'])
 /** Providers considered for one block: more are not better, only more work */
 export const MAX_CANDIDATES = 128
 
+/** Who named one of them: a lookup takes no more namings of a provider, and it was known before */
+const MAX_VOICES = 8
+
 interface Path {
   readonly route: Route
   readonly fetcher: BlockFetcher
@@ -43,6 +47,8 @@ interface Path {
 interface Candidate {
   provider: Provider
   readonly paths: Path[]
+  /** Who named it */
+  readonly voices: Set<string>
   active: boolean
 }
 
@@ -51,6 +57,8 @@ export interface CandidateDeps {
   readonly fetchers: () => readonly BlockFetcher[]
   readonly reputation: ReputationBook
   readonly slots: AttemptSlots
+  /** What their word is worth who name providers */
+  readonly stats: { readonly sources: Pick<SourceBook, 'trust' | 'settled'> }
   readonly mode: PrivacyMode
   readonly group: ProviderGroup
   /** Is bringing the block already, by another way */
@@ -95,8 +103,12 @@ export class Candidates {
   add (provider: Provider): boolean {
     const known = this.#candidates.get(provider.id)
     const merged = known == null ? provider : mergeProviders(known.provider, provider)
-    const candidate: Candidate = known ?? { provider: merged, paths: [], active: false }
+    const candidate: Candidate = known ?? { provider: merged, paths: [], voices: new Set(), active: false }
     candidate.provider = merged
+
+    if (candidate.voices.size < MAX_VOICES) {
+      candidate.voices.add(provider.source)
+    }
     let added = false
     let refused: string | undefined
 
@@ -142,10 +154,10 @@ export class Candidates {
 
   /** Everybody who may be asked now, as values to decide by */
   views (now: number): CandidateView[] {
-    const { reputation, slots, group } = this.#deps
+    const { reputation, slots, group, stats } = this.#deps
     const views: CandidateView[] = []
 
-    for (const { provider, paths } of this.#candidates.values()) {
+    for (const { provider, paths, voices } of this.#candidates.values()) {
       for (const { route, answerer, spent } of paths) {
         if (!spent && !this.#answering.has(answerer)) {
           const view = reputation.view(provider.id, route, now)
@@ -156,6 +168,7 @@ export class Candidates {
             inFlight: slots.providerInFlight(answerer),
             limit: view.successes > 0 || NAMED_ONCE.has(route.transport) ? slots.providers.of(answerer) : Math.min(UNPROVEN_LIMIT, slots.providers.of(answerer)),
             has: group.has(provider.id, answerer),
+            trust: view.attempts === 0 ? stats.sources.trust(voices) : 1,
             line: slots.lines.of(answerer, now)
           })
         }
@@ -195,6 +208,7 @@ export class Candidates {
     }
 
     candidate.active = false
+    this.#deps.stats.sources.settled(candidate.voices, outcome, view.view.attempts === 0)
     const asked = this.#path(view)
 
     if (asked == null) {

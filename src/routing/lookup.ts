@@ -2,6 +2,7 @@ import { anySignal } from 'any-signal'
 import { Pace } from '../clock/pace.ts'
 import { raceSignal } from '../clock/race-signal.ts'
 import { LookupPlaces } from './lookup-places.ts'
+import { SourceBook } from './source-book.ts'
 import type { LatencyWindow } from './latency-window.ts'
 import type { RoutingRequest } from './request.ts'
 import type { Timeline } from './timeline.ts'
@@ -52,6 +53,8 @@ export interface LookupInit {
   readonly params: LookupParams
   /** How long ordinary sources took to name their first provider, or to end: shared by all lookups */
   readonly answers?: LatencyWindow
+  /** What they said and what it was worth, over all lookups. @default not counted */
+  readonly book?: SourceBook
   onProvider (provider: Provider): void
   onError (source: string, error: Error): void
 }
@@ -65,7 +68,8 @@ class LateError extends Error {}
  * source that does not end is left behind. Returns how many failed.
  */
 export async function lookup (init: LookupInit): Promise<number> {
-  const { clock, request, params } = init
+  const { clock, request, params, book = new SourceBook() } = init
+  const tally = book.tally()
   const budget = Math.min(params.timeout, Math.max(0, request.deadline - clock.now()) * DEADLINE_SHARE)
   const deadline = clock.now() + budget
   const places = new LookupPlaces(params.maxProviders)
@@ -89,7 +93,8 @@ export async function lookup (init: LookupInit): Promise<number> {
     let answered = false
     const tell = (how: string): void => {
       const more = skipped === 0 ? '' : ` (and ${skipped} more that nobody needs)`
-      init.timeline.add('discovery', `${source.name} named ${named} provider${named === 1 ? '' : 's'}${more} ${how} ${Math.round(clock.now() - started)} ms`)
+      const warning = named === 0 ? undefined : book.warning(source.name)
+      init.timeline.add('discovery', `${source.name} named ${named} provider${named === 1 ? '' : 's'}${more} ${how} ${Math.round(clock.now() - started)} ms${warning == null ? '' : `; ${warning}`}`)
     }
     const answer = (): void => {
       if (!answered && source.later !== true) {
@@ -97,14 +102,22 @@ export async function lookup (init: LookupInit): Promise<number> {
       }
       answered = true
     }
+    book.began(source.name)
 
     try {
       await consume(source, init, deadline, provider => {
         const place = places.offer({ provider, source: source.name })
         answer()
 
+        if (named + skipped === 0) {
+          book.first(source.name, clock.now() - started)
+        }
+
         if (place === 'taken') {
           take(provider, source.name)
+        }
+        if (place !== 'surplus') {
+          tally.named(provider.id, provider.source)
         }
 
         named += place === 'surplus' ? 0 : 1
@@ -112,10 +125,15 @@ export async function lookup (init: LookupInit): Promise<number> {
         return place !== 'surplus'
       })
       answer()
+      book.ended(source.name, clock.now() - started)
       tell('in')
     } catch (err) {
       if (request.signal.aborted) {
         return named
+      }
+
+      if (err instanceof LateError) {
+        book.late(source.name)
       }
 
       if (err instanceof LateError && named > 0) {
@@ -124,6 +142,7 @@ export async function lookup (init: LookupInit): Promise<number> {
       }
 
       failed++
+      book.failed(source.name)
       init.timeline.add('discovery', `${source.name} failed: ${(err as Error).message}`)
       init.onError(source.name, err as Error)
     }
@@ -140,6 +159,7 @@ export async function lookup (init: LookupInit): Promise<number> {
   await Promise.all(asked)
 
   cancelOpening()
+  tally.end()
 
   if (!request.signal.aborted) {
     open()

@@ -137,6 +137,7 @@ export class Lookups {
       timeline,
       params: env.params.lookup,
       answers: env.windows.answers,
+      book: env.stats.sources,
       onProvider: provider => {
         env.stats.providersFound++
         this.#init.onProvider(provider)

@@ -1,6 +1,7 @@
 import type { RoutingFigures } from './figures.ts'
 import type { Metrics } from '../interface/metrics.ts'
 import type { Outcome } from '../interface/outcome.ts'
+import type { SourceStats } from '../interface/stats.ts'
 
 /** Milliseconds that one snapshot serves: a scrape reads every metric within them, and no two scrapes are so close */
 const SNAPSHOT_AGE = 250
@@ -63,6 +64,15 @@ export function routingMetrics (metrics: Metrics, init: RoutingMetricsInit): voi
   gauge('portolan_routing_lookups_failed_total', 'Provider lookups that failed', now => now.discovery.failed)
   gauge('portolan_routing_providers_found_total', 'Providers that lookups named', now => now.discovery.providersFound)
 
+  group('portolan_routing_source_lookups_total', 'source', 'Lookups that a source of providers was asked in', now => bySource(now, each => each.lookups))
+  group('portolan_routing_source_failed_total', 'source', 'Lookups that it failed in', now => bySource(now, each => each.failed))
+  group('portolan_routing_source_named_total', 'source', 'Providers that it named', now => bySource(now, each => each.named))
+  group('portolan_routing_source_alone_total', 'source', 'Providers that nobody else named in that lookup', now => bySource(now, each => each.alone))
+  group('portolan_routing_source_delivered_total', 'source', 'Blocks delivered by providers that it named', now => bySource(now, each => each.successfulRetrievals))
+  group('portolan_routing_source_kept_ratio', 'source', 'Share of the strangers that it named lately that delivered when first asked', now => bySource(now, each => each.kept))
+  group('portolan_routing_source_first_p90_seconds', 'source', 'Time within which nine in ten lookups heard of a first provider from it, lately', now => bySource(now, each => seconds(each.firstProvider.p90)))
+  group('portolan_routing_source_end_p90_seconds', 'source', 'Time within which nine in ten lookups had its whole answer, lately', now => bySource(now, each => seconds(each.end.p90)))
+
   gauge('portolan_routing_local_hits_total', 'Reads answered by the local store', now => now.cache.hits)
   gauge('portolan_routing_hit_ratio', 'Share of reads answered by the local store', now => ratio(now.cache.hitRatio))
   gauge('portolan_routing_saved_bytes_total', 'Bytes that local hits spared the network', now => now.cache.bytesSaved)
@@ -95,6 +105,11 @@ function kept ({ now, snapshot }: RoutingMetricsInit): () => RoutingFigures {
 
     return figures
   }
+}
+
+/** Those that have anything to tell */
+function bySource ({ discovery }: RoutingFigures, read: (source: SourceStats) => number | undefined): Record<string, number> {
+  return Object.fromEntries(discovery.sources.map((source): [string, number] => [source.name, read(source) ?? NaN]).filter(([, value]) => !Number.isNaN(value)))
 }
 
 /** Of nothing there is no share: registries have NaN for that, and 0 would be a bad one */

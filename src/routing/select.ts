@@ -15,6 +15,8 @@ export interface CandidateView {
   readonly limit: number
   /** Belief in [0, 1] that it has this block */
   readonly has: number
+  /** Belief in (0, 1] that those who named it tell of who is there. Counts while nobody has asked it. @default 1 */
+  readonly trust?: number
   /** What its line bears, and what waits there. @default nothing waits */
   readonly line?: Line
 }
@@ -289,7 +291,7 @@ export function drawCost (candidate: CandidateView, priors: Priors, params: Sele
   const answers = (view.successes + 1) / (view.successes + view.failures + 1.2)
   // a half-open provider may still be broken, a badly conducted one may lie again
   const doubt = (view.breaker === 'half-open' ? 0.5 : 1) * (view.conduct < 0 ? 100 / (100 - view.conduct) : 1)
-  const chance = Math.max(0.02, Math.min(1, answers) * candidate.has * doubt)
+  const chance = Math.max(0.02, Math.min(1, answers) * candidate.has * doubt * (view.attempts === 0 ? candidate.trust ?? 1 : 1))
 
   const alone = (latency + priors.size / throughput) * (1 + crowd * crowd)
   // a few blocks in flight are no crowd, and may be a long wait

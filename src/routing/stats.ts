@@ -1,3 +1,4 @@
+import { SourceBook } from './source-book.ts'
 import type { Outcome } from '../interface/outcome.ts'
 import type { RoutingSnapshot } from '../interface/stats.ts'
 
@@ -32,6 +33,7 @@ export class RoutingStats {
   streamBlocks = 0
   streamBytes = 0
   timeSpent = 0
+  readonly sources = new SourceBook()
   readonly outcomes: Record<Outcome, number> = {
     delivered: 0,
     'not-here': 0,
@@ -84,7 +86,7 @@ export class RoutingStats {
       hedges: { sent: this.hedges, won: this.hedgesWon, shadows: this.shadows },
       bytes: { delivered: this.bytesDelivered, wasted: this.bytesWasted },
       streams: { begun: this.streamsBegun, resumed: this.streamsResumed, open: this.streamsOpen, blocks: this.streamBlocks, bytes: this.streamBytes },
-      discovery: { lookups: this.lookups, failed: this.lookupsFailed, providersFound: this.providersFound },
+      discovery: { lookups: this.lookups, failed: this.lookupsFailed, providersFound: this.providersFound, sources: this.sources.stats() },
       cache: {
         hits: this.localHits,
         hitRatio: reads === 0 ? undefined : round(this.localHits / reads),

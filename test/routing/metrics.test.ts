@@ -5,6 +5,7 @@ import { routingMetrics } from '../../src/routing/metrics.ts'
 import { numbered, settled, unpublished, world } from './support/world.ts'
 import type { Metrics } from '../../src/interface/metrics.ts'
 import type { RoutingFigures } from '../../src/routing/figures.ts'
+import type { SourceStats } from '../../src/interface/stats.ts'
 import type { CID } from 'multiformats/cid'
 import type { World } from './support/world.ts'
 
@@ -148,6 +149,14 @@ describe('metrics', () => {
       lookups_total: 22,
       lookups_failed_total: 0,
       providers_found_total: 22,
+      source_lookups_total: { simulated: 22 },
+      source_failed_total: { simulated: 0 },
+      source_named_total: { simulated: 22 },
+      source_alone_total: { simulated: 22 },
+      source_delivered_total: { simulated: 21 },
+      source_kept_ratio: { simulated: 1 },
+      source_first_p90_seconds: { simulated: 0 },
+      source_end_p90_seconds: { simulated: 0 },
       local_hits_total: 0,
       hit_ratio: 0,
       saved_bytes_total: 0,
@@ -163,7 +172,11 @@ describe('metrics', () => {
       announce_failed_total: 1,
       announce_pending: 0
     })
-    expect(Object.fromEntries(labels)).toEqual({ portolan_routing_outcomes_total: 'outcome', portolan_routing_retrieval_seconds: 'quantile' })
+    expect(Object.fromEntries(labels)).toEqual({
+      portolan_routing_outcomes_total: 'outcome',
+      portolan_routing_retrieval_seconds: 'quantile',
+      ...Object.fromEntries(['lookups_total', 'failed_total', 'named_total', 'alone_total', 'delivered_total', 'kept_ratio', 'first_p90_seconds', 'end_p90_seconds'].map(name => [`portolan_routing_source_${name}`, 'source']))
+    })
     session.close()
     await w.manager.stop()
   })
@@ -175,12 +188,15 @@ describe('metrics', () => {
     // every number differs, so that no two metrics can be mistaken for each other
     const numberedFigures = JSON.parse(JSON.stringify({ ...manager.stats(), successRate: 0, retrievalTime: { p50: 0, p90: 0, p99: 0, mean: 0 } }), (_key, value: unknown) =>
       typeof value === 'number' ? ++next * 1_000 : value) as RoutingFigures
-    const f: RoutingFigures = { ...numberedFigures, cache: { ...numberedFigures.cache, hitRatio: 0.25 } }
+    const source: SourceStats = { name: 'dht', lookups: 1, failed: 2, late: 3, named: 4, alone: 5, agreed: 6, asked: 7, successfulRetrievals: 8, kept: 0.9, firstProvider: { p90: 10 }, end: { p90: 11 } }
+    const f: RoutingFigures = { ...numberedFigures, discovery: { ...numberedFigures.discovery, sources: [source, { ...source, name: 'new', kept: undefined, firstProvider: {}, end: {} }] }, cache: { ...numberedFigures.cache, hitRatio: 0.25 } }
     routingMetrics(metrics, { now: () => 0, snapshot: () => f })
     const value = (name: string): unknown => calculated.get(`portolan_routing_${name}`)?.()
     expect([value('aborted_total'), value('failed_total'), value('success_ratio')]).toEqual([f.aborted, f.failed, f.successRate])
     expect([value('hedges_total'), value('hedges_won_total'), value('shadows_total')]).toEqual([f.hedges.sent, f.hedges.won, f.hedges.shadows])
     expect([value('lookups_total'), value('lookups_failed_total'), value('providers_found_total')]).toEqual([f.discovery.lookups, f.discovery.failed, f.discovery.providersFound])
+    expect(['lookups_total', 'failed_total', 'named_total', 'alone_total', 'delivered_total'].map(name => value(`source_${name}`))).toEqual([1, 2, 4, 5, 8].map(n => ({ dht: n, new: n })))
+    expect(['kept_ratio', 'first_p90_seconds', 'end_p90_seconds'].map(name => value(`source_${name}`))).toEqual([{ dht: 0.9 }, { dht: 0.01 }, { dht: 0.011 }])
     expect([value('local_hits_total'), value('hit_ratio'), value('saved_bytes_total')]).toEqual([f.cache.hits, 0.25, f.cache.bytesSaved])
     expect([value('streams_total'), value('streams_resumed_total'), value('stream_blocks_total'), value('stream_bytes_total'), value('streams')]).toEqual([f.streams.begun, f.streams.resumed, f.streams.blocks, f.streams.bytes, f.streams.open])
     expect([value('corrupt_local_total'), value('store_failures_total'), value('wasted_bytes_total')]).toEqual([f.cache.corrupt, f.cache.storeFailures, f.bytes.wasted])
