@@ -234,7 +234,7 @@ export interface HeliaPlatform extends Pick<CompositionParts, 'names' | 'usable'
    * The discovery of a node that has no other routers than libp2p's: asked in
    * their place, and told of what is announced. May throw while the node has not started.
    */
-  readonly discovery?: () => Pick<EnhancedDHTDiscovery, 'source' | 'announce'> | undefined
+  readonly discovery?: () => Pick<EnhancedDHTDiscovery, 'source' | 'announce' | 'cancel'> | undefined
 }
 
 /** The Helia mixin over a platform's HTTP transport */

@@ -1,7 +1,6 @@
 import { systemRandom } from '../clock/random.ts'
 import { systemClock } from '../clock/system-clock.ts'
 import { addressPolicy } from '../provider/address.ts'
-import { ANNOUNCED_PREFIX } from './announce/announced-table.ts'
 import { Announcements } from './announce/announcements.ts'
 import { dhtSource } from './dht-source.ts'
 import { Joining } from './joining.ts'
@@ -150,7 +149,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
     }, announce)
     this.#kept = new KeptTables({ clock, random, logger, datastore }, [
       { table: this.#records, prefix: RECORDS_PREFIX, name: 'discovery:records' },
-      { table: this.#announcements.table, prefix: ANNOUNCED_PREFIX, name: 'discovery:announced', timeout: LOAD_TIMEOUT }
+      ...this.#announcements.tables.map(table => ({ ...table, timeout: LOAD_TIMEOUT }))
     ])
   }
 

@@ -12,14 +12,21 @@ export interface AnnounceScheduleComponents {
   readonly random: Random
   readonly log: Logger
   readonly table: AnnouncedTable
+  /** What a strategy names, and was announced already: its turn comes with the others'. @default nothing */
+  readonly chosen?: ChosenInSchedule
   /** Throws while nothing may be announced */
   check (): void
   /** Rejects with an `AggregateError` when some could not be announced */
-  announce (cids: AsyncIterable<CID> | Iterable<CID>, options: { signal: AbortSignal }): Promise<unknown>
+  announce (cids: readonly CID[], options: { signal: AbortSignal }): Promise<unknown>
   /** Whether a block is still there to be had: asked with a CID that says nothing of the codec. @default all are */
   has? (cid: CID, options: { signal: AbortSignal }): Promise<boolean> | boolean
-  /** What is to be announced besides that which was asked for. @default nothing */
-  source? (options: { signal: AbortSignal }): AsyncIterable<CID>
+}
+
+export interface ChosenInSchedule {
+  readonly scheduled: number
+  inSlot (slot: number): Iterable<Uint8Array>
+  /** It is not stored any more */
+  drop (multihash: Uint8Array): boolean
 }
 
 export interface AnnounceScheduleStats {
@@ -59,11 +66,9 @@ export class AnnounceSchedule {
   #stopped = new AbortController()
   #cancelTick: () => void = () => {}
   #offset = 0
-  /** When a part was never announced, it is due after its share of the interval */
-  #startedAt = 0
-  #sourceAt = -Infinity
-  readonly #working = new Set<Promise<void>>()
-  #reading = false
+  #turning: Promise<void> = Promise.resolve()
+  /** Why nothing is announced, as it was told last */
+  #told = ''
   #counts = { sweeps: 0, failedSweeps: 0, dropped: 0, refused: 0 }
 
   constructor (components: AnnounceScheduleComponents) {
@@ -74,8 +79,7 @@ export class AnnounceSchedule {
     const { clock } = this.#components
     this.#stopped = new AbortController()
     this.#offset = clock.wall() - clock.now()
-    this.#startedAt = clock.wall()
-    this.#sourceAt = -Infinity
+    this.#spread()
     this.#tick(TICK)
   }
 
@@ -83,12 +87,13 @@ export class AnnounceSchedule {
   async stop (): Promise<void> {
     this.#cancelTick()
     this.#stopped.abort(new DOMException('Discovery was stopped', 'AbortError'))
-    await Promise.all(this.#working)
+    await this.#turning
   }
 
   stats (): AnnounceScheduleStats {
     const now = this.#components.clock.wall()
-    return { scheduled: this.#components.table.size, overdue: this.#slots().filter(slot => this.#dueAt(slot, now) <= now).length, ...this.#counts }
+    const { table, chosen } = this.#components
+    return { scheduled: table.size + (chosen?.scheduled ?? 0), overdue: this.#slots().filter(slot => this.#dueAt(slot, now) <= now).length, ...this.#counts }
   }
 
   /** These have just been announced, or will be before long: from now on again and again */
@@ -115,19 +120,30 @@ export class AnnounceSchedule {
     return cancelled
   }
 
-  #tick (ms: number): void {
-    const { clock, random } = this.#components
-    this.#cancelTick = clock.schedule(ms * (0.75 + random.next() / 2), () => { this.#work(this.#turn()) })
+  /**
+   * What was never announced is due after its share of the interval: known from the first start on, so that a node which
+   * is started again and again comes to the last part too
+   */
+  #spread (): void {
+    const { clock, table } = this.#components
+    const now = clock.wall()
+
+    for (const slot of this.#slots()) {
+      if (table.sweptAt(slot) == null) {
+        table.swept(slot, now - INTERVAL + INTERVAL * (slot + 1) / SLOTS)
+      }
+    }
   }
 
-  #work (work: Promise<void>): void {
-    const { log } = this.#components
-    const done = work.catch((err: unknown) => {
-      if (!this.#stopped.signal.aborted) {
-        log.error('announcing again failed - %e', err)
-      }
-    }).finally(() => { this.#working.delete(done) })
-    this.#working.add(done)
+  #tick (ms: number): void {
+    const { clock, random, log } = this.#components
+    this.#cancelTick = clock.schedule(ms * (0.75 + random.next() / 2), () => {
+      this.#turning = this.#turn().catch((err: unknown) => {
+        if (!this.#stopped.signal.aborted) {
+          log.error('announcing again failed - %e', err)
+        }
+      })
+    })
   }
 
   async #turn (): Promise<void> {
@@ -137,7 +153,6 @@ export class AnnounceSchedule {
       if (this.#wokeUp()) {
         pause = WAKING
       } else if (this.#mayAnnounce()) {
-        this.#readSource()
         await this.#sweepNext()
       }
     } finally {
@@ -160,9 +175,15 @@ export class AnnounceSchedule {
 
     try {
       check()
+      this.#told = ''
       return true
     } catch (err) {
-      log.trace('nothing is announced again - %e', err)
+      const { message } = err as Error
+
+      if (message !== this.#told) {
+        this.#told = message
+        log.error('nothing is announced for now - %e', err)
+      }
       return false
     }
   }
@@ -172,20 +193,20 @@ export class AnnounceSchedule {
   }
 
   #dueAt (slot: number, now: number): number {
-    const at = this.#components.table.sweptAt(slot)
+    const at = this.#components.table.sweptAt(slot) ?? now
 
     // in the future: the clock was set
-    return at == null ? this.#startedAt + INTERVAL * (slot + 1) / SLOTS : at > now + SLEPT ? now : at + INTERVAL
+    return at > now + SLEPT ? now : at + INTERVAL
   }
 
   /** The one that has been due for longest */
   async #sweepNext (): Promise<void> {
-    const { clock, table } = this.#components
+    const { clock, table, chosen } = this.#components
     const now = clock.wall()
     const due = this.#slots().map(slot => ({ slot, at: this.#dueAt(slot, now) })).filter(({ at }) => at <= now).sort((a, b) => a.at - b.at)
 
     for (const { slot } of due) {
-      const cids = [...table.inSlot(slot)].map(multihash => CID.createV1(raw.code, decode(multihash)))
+      const cids = [...table.inSlot(slot), ...chosen?.inSlot(slot) ?? []].map(multihash => CID.createV1(raw.code, decode(multihash)))
 
       if (cids.length > 0) {
         await this.#sweep(slot, cids)
@@ -225,7 +246,7 @@ export class AnnounceSchedule {
   }
 
   async #stored (cids: readonly CID[], signal: AbortSignal): Promise<CID[]> {
-    const { has, table, log } = this.#components
+    const { has, table, chosen, log } = this.#components
     const stored: CID[] = []
 
     for (const cid of cids) {
@@ -233,8 +254,8 @@ export class AnnounceSchedule {
         if (has == null || await raceSignal(Promise.resolve(has(cid, { signal })), signal)) {
           stored.push(cid)
         } else {
-          table.delete(cid.multihash.bytes)
-          this.#counts.dropped++
+          const { bytes } = cid.multihash
+          this.#counts.dropped += [table.delete(bytes), chosen?.drop(bytes)].includes(true) ? 1 : 0
         }
       } catch (err) {
         signal.throwIfAborted()
@@ -244,30 +265,5 @@ export class AnnounceSchedule {
       }
     }
     return stored
-  }
-
-  #readSource (): void {
-    const { clock, source } = this.#components
-
-    if (source != null && !this.#reading && clock.wall() - this.#sourceAt >= INTERVAL) {
-      this.#reading = true
-      this.#sourceAt = clock.wall()
-      this.#work(this.#announceNew(source({ signal: this.#stopped.signal })).finally(() => { this.#reading = false }))
-    }
-  }
-
-  /** What was announced before waits for its turn */
-  async #announceNew (cids: AsyncIterable<CID>): Promise<void> {
-    const { announce } = this.#components
-    const add = this.add.bind(this)
-
-    async function * fresh (): AsyncGenerator<CID, void, undefined> {
-      for await (const cid of cids) {
-        if (add(cid) !== 'known') {
-          yield cid
-        }
-      }
-    }
-    await announce(fresh(), { signal: this.#stopped.signal })
   }
 }

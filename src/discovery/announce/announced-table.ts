@@ -17,22 +17,31 @@ const MAX_CELL = 1_000
 const MAX_HASH = 80
 
 export const ANNOUNCED_PREFIX = '/portolan/discovery/announced/v1'
+/** The same of what a strategy names */
+export const CHOSEN_PREFIX = '/portolan/discovery/chosen/v1'
 
 /** What is announced again and again, by where it lies in the keyspace, and when that part of it was announced last */
 export class AnnouncedTable implements KeptTable {
   readonly #maxBlocks: number
+  readonly #others: () => number
   readonly #cells = new Map<number, PackedHashes>()
   /** By slot; by the wall clock */
   readonly #sweptAt = new Map<number, number>()
   readonly #dirty = new Set<string>()
   #size = 0
 
-  constructor (maxBlocks = MAX_BLOCKS) {
+  /** @param others - blocks of another table that share its room */
+  constructor (maxBlocks = MAX_BLOCKS, others: () => number = () => 0) {
     this.#maxBlocks = maxBlocks
+    this.#others = others
   }
 
   get size (): number {
     return this.#size
+  }
+
+  has (multihash: Uint8Array): boolean {
+    return this.#cells.get(cellOf(multihash))?.has(multihash) === true
   }
 
   /** `full`: there is no room for it */
@@ -99,7 +108,7 @@ export class AnnouncedTable implements KeptTable {
     const packed = PackedHashes.of(known)
 
     // a full table is read in seconds like this, and else in half a minute
-    if (!this.#cells.has(number) && packed.size > 0 && this.#size + packed.size <= this.#maxBlocks) {
+    if (!this.#cells.has(number) && packed.size > 0 && this.#size + this.#others() + packed.size <= this.#maxBlocks) {
       this.#cells.set(number, packed)
       this.#size += packed.size
     } else {
@@ -138,7 +147,7 @@ export class AnnouncedTable implements KeptTable {
     if (hashes.has(multihash)) {
       return 'known'
     }
-    if (this.#size >= this.#maxBlocks || hashes.size >= MAX_CELL || multihash.byteLength > MAX_HASH) {
+    if (this.#size + this.#others() >= this.#maxBlocks || hashes.size >= MAX_CELL || multihash.byteLength > MAX_HASH) {
       return 'full'
     }
     hashes.add(multihash)
@@ -146,6 +155,11 @@ export class AnnouncedTable implements KeptTable {
     this.#size++
     return 'added'
   }
+}
+
+/** The part of the keyspace that it lies in */
+export function slotOf (multihash: Uint8Array): number {
+  return kadKey(multihash)[0] ?? 0
 }
 
 /** By the first twelve bits of the key; four more than name the slot */

@@ -2,13 +2,16 @@ import { CID } from 'multiformats/cid'
 import { addressEndpoint } from '../../provider/endpoint.ts'
 import { MAX_ADDRESSES } from '../kad/kad-message.ts'
 import { AnnounceSchedule } from './announce-schedule.ts'
-import { AnnouncedTable } from './announced-table.ts'
+import { ANNOUNCED_PREFIX, AnnouncedTable, CHOSEN_PREFIX } from './announced-table.ts'
+import { ChosenBlocks } from './chosen-blocks.ts'
 import { forgottenRequest } from './forgotten-request.ts'
 import { SweepAnnouncer } from './sweep-announcer.ts'
 import type { AnnounceScheduleStats } from './announce-schedule.ts'
+import type { ChosenStats } from './chosen-blocks.ts'
 import type { AnnounceStats, SweepAnnouncerComponents } from './sweep-announcer.ts'
 import type { Discloses } from '../kad/walker.ts'
-import type { AnnounceOptions, AnnounceResult } from '../../interface/announce.ts'
+import type { AnnounceOptions, AnnounceResult, AnnounceWatcher } from '../../interface/announce.ts'
+import type { KeptTable } from '../../keeper/entry-keeper.ts'
 import type { AddressPolicy } from '../../provider/address.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
@@ -22,8 +25,13 @@ export interface DiscoveryAnnounceInit {
    * with a CID of the same hash that says nothing of the codec. @default all are
    */
   has? (cid: CID, options: { signal: AbortSignal }): Promise<boolean> | boolean
-  /** What is announced without having been asked for: what is pinned, all roots, what somebody wrote. Read once in 22 h. @default nothing */
+  /**
+   * What is announced without having been asked for, soon and then every 22 h as long as it is named here: what is pinned,
+   * all roots, what somebody wrote (`announceSource`). Read after the start, and once in 22 h. @default nothing
+   */
   source? (options: { signal: AbortSignal }): AsyncIterable<CID>
+  /** Tells of what comes and goes between two readings, so that it is announced within a minute or so, or no more. @default nobody does */
+  watch? (watcher: AnnounceWatcher): () => void
 }
 
 export interface AnnouncementsComponents extends Omit<SweepAnnouncerComponents, 'addresses' | 'serves'> {
@@ -32,31 +40,34 @@ export interface AnnouncementsComponents extends Omit<SweepAnnouncerComponents, 
   addresses (): Multiaddr[]
 }
 
-export type AnnouncementsStats = AnnounceStats & AnnounceScheduleStats
+export type AnnouncementsStats = AnnounceStats & AnnounceScheduleStats & ChosenStats
 
 /** All that is announced: at once when somebody asks for it, and again as long as it is stored */
 export class Announcements {
-  /** To be kept over restarts */
-  readonly table = new AnnouncedTable()
+  readonly #asked: AnnouncedTable
+  readonly #chosen: ChosenBlocks
   readonly #announcer: SweepAnnouncer
   readonly #schedule: AnnounceSchedule
   readonly #request: (cid: CID) => Discloses
 
-  constructor (components: AnnouncementsComponents, { serves = () => true, request = forgottenRequest(components.clock), has, source }: DiscoveryAnnounceInit = {}) {
+  constructor (components: AnnouncementsComponents, { serves = () => true, request = forgottenRequest(components.clock), has, source, watch }: DiscoveryAnnounceInit = {}) {
     const { clock, random, log, self, policy } = components
     const announcer = new SweepAnnouncer({ ...components, serves, addresses: () => reachableAt(components.addresses(), self, policy) })
     this.#announcer = announcer
     this.#request = request
-    this.#schedule = new AnnounceSchedule({
-      clock,
-      random,
-      log,
-      table: this.table,
-      has,
-      source,
-      check: () => { announcer.check() },
-      announce: async (cids, options) => announcer.announce(cids, request, options)
-    })
+    this.#asked = new AnnouncedTable(undefined, () => this.#chosen.announced.size)
+    const common = { clock, random, log, has, check: () => { announcer.check() } }
+    const announce = async (cids: Iterable<CID>, options: AnnounceOptions): Promise<unknown> => announcer.announce(cids, request, options)
+    this.#chosen = new ChosenBlocks({ ...common, asked: this.#asked, source, watch, announce })
+    this.#schedule = new AnnounceSchedule({ ...common, table: this.#asked, chosen: this.#chosen, announce })
+  }
+
+  /** To be kept over restarts */
+  get tables (): ReadonlyArray<{ table: KeptTable, prefix: string, name: string }> {
+    return [
+      { table: this.#asked, prefix: ANNOUNCED_PREFIX, name: 'discovery:announced' },
+      { table: this.#chosen.announced, prefix: CHOSEN_PREFIX, name: 'discovery:chosen' }
+    ]
   }
 
   start (): void {
@@ -66,10 +77,11 @@ export class Announcements {
   /** What was announced by an earlier run is known, or will never be */
   restored (): void {
     this.#schedule.start()
+    this.#chosen.start()
   }
 
   async stop (): Promise<void> {
-    await Promise.all([this.#schedule.stop(), this.#announcer.stop()])
+    await Promise.all([this.#schedule.stop(), this.#chosen.stop(), this.#announcer.stop()])
   }
 
   async announce (cids: Iterable<CID> | AsyncIterable<CID>, { request = this.#request, ...options }: AnnounceOptions & { request? (cid: CID): Discloses } = {}): Promise<AnnounceResult> {
@@ -81,7 +93,7 @@ export class Announcements {
   }
 
   stats (): AnnouncementsStats {
-    return { ...this.#announcer.stats(), ...this.#schedule.stats() }
+    return { ...this.#announcer.stats(), ...this.#schedule.stats(), ...this.#chosen.stats() }
   }
 
   async * #noted (cids: Iterable<CID> | AsyncIterable<CID>): AsyncGenerator<CID, void, undefined> {

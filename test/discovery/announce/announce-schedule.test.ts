@@ -167,7 +167,7 @@ describe('the schedule of announcements', () => {
   })
 
   it('announces nothing while that is refused', async () => {
-    const world = new World({ check: () => { throw new Error('serves nobody') }, source: async function * () { yield * blocks(3) } })
+    const world = new World({ check: () => { throw new Error('serves nobody') } })
     blocks(100).forEach(cid => { world.schedule.add(cid) })
     world.schedule.start()
     await world.hours(30)
@@ -176,17 +176,40 @@ describe('the schedule of announcements', () => {
     await world.stop()
   })
 
-  it('announces at once what a source names and nobody has announced yet, and then in turn', async () => {
-    const cids = blocks(40)
-    let named = cids.slice(0, 30)
-    const world = new World({ source: async function * () { yield * named } })
-    world.schedule.add(cids[0] as CID)
+  it('comes to the last part of the keyspace although the node is started again and again', async () => {
+    const cids = blocks(1_000)
+    const table = new AnnouncedTable()
+    const clock = new VirtualClock()
+    const seen: CID[] = []
+    cids.forEach(cid => { table.add(cid.multihash.bytes) })
+
+    for (let start = 0; start < 4; start++) {
+      const world = new World({}, table, clock)
+      world.schedule.start()
+      await world.hours(6)
+      seen.push(...world.announced.flatMap(({ cids }) => cids))
+      await world.stop()
+    }
+    expect(new Set(seen.map(String)).size).toBe(1_000)
+  })
+
+  it('gives what a strategy names its turn, and drops it when it is not stored any more', async () => {
+    const cids = blocks(20)
+    const dropped: string[] = []
+    const world = new World({
+      has: ({ multihash }) => multihash.bytes.join() !== cids[3]?.multihash.bytes.join(),
+      chosen: {
+        scheduled: 10,
+        * inSlot (slot) { yield * cids.slice(0, 10).filter(cid => slotOf(cid) === slot).map(({ multihash }) => multihash.bytes) },
+        drop: hash => dropped.push(hash.join()) > 0
+      }
+    })
+    cids.slice(10).forEach(cid => { world.schedule.add(cid) })
     world.schedule.start()
-    await world.hours(0.1)
-    expect(world.announced[0]?.cids.map(String)).toEqual(cids.slice(1, 30).map(String))
-    named = cids
-    await world.hours(22)
-    expect(world.announced.flatMap(({ cids }) => cids.map(String)).filter(text => text === String(cids[39]))).toHaveLength(1)
+    await world.hours(22.1)
+    expect(world.announced.flatMap(({ cids }) => cids.map(String)).sort()).toEqual(cids.filter((_, i) => i !== 3).map(String).sort())
+    expect(dropped).toEqual([cids[3]?.multihash.bytes.join()])
+    expect(world.schedule.stats()).toMatchObject({ scheduled: 20, dropped: 1 })
     await world.stop()
   })
 

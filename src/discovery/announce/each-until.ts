@@ -1,0 +1,24 @@
+import { raceSignal } from '../../clock/race-signal.ts'
+
+/** What a source that may hang names, until the signal aborts. Nobody waits for it to end then. */
+export async function * eachUntil<T> (values: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T, void, undefined> {
+  const iterator = values[Symbol.asyncIterator]()
+  let open = true
+
+  try {
+    for (;;) {
+      const next = await raceSignal(iterator.next(), signal)
+
+      if (next.done === true) {
+        open = false
+        return
+      }
+      yield next.value
+    }
+  } finally {
+    if (open) {
+      // what it says to that is nobody's concern
+      Promise.resolve(iterator.return?.()).catch(() => {})
+    }
+  }
+}
