@@ -3,6 +3,7 @@ import { systemClock } from '../clock/system-clock.ts'
 import { addressPolicy } from '../provider/address.ts'
 import { Announcements } from './announce/announcements.ts'
 import { dhtSource } from './dht-source.ts'
+import { wayIn } from './join/way-in.ts'
 import { Joining } from './joining.ts'
 import { BucketRefresh } from './kad/bucket-refresh.ts'
 import { Libp2pKadClient } from './kad/kad-client-egress.ts'
@@ -15,6 +16,7 @@ import { ProviderRecords, RECORDS_PREFIX } from './records/provider-records.ts'
 import { RecordedSource } from './records/recorded-source.ts'
 import { usableOver } from './usable-address.ts'
 import type { AnnouncementsStats, DiscoveryAnnounceInit } from './announce/announcements.ts'
+import type { Joiner, JoiningStats } from './join/joiner.ts'
 import type { BucketState } from './kad/bucket-schedule.ts'
 import type { KadConnections } from './kad/kad-client-egress.ts'
 import type { Discloses } from './kad/walker.ts'
@@ -34,6 +36,11 @@ export interface EnhancedDHTDiscoveryInit {
   readonly protocol?: string
   /** Which addresses may be dialled, and which share no failure domain. @default addressPolicy(), which allows none that is private */
   readonly policy?: AddressPolicy
+  /**
+   * Multiaddrs of peers to join through, each with its `/p2p/`: tried again as long
+   * as nobody of the DHT is connected. @default those that the node's `@libp2p/bootstrap` was given
+   */
+  readonly bootstrap?: readonly string[]
   readonly announce?: DiscoveryAnnounceInit
   /** @default the machine's */
   readonly clock?: Clock
@@ -64,6 +71,7 @@ export interface DiscoveryStats {
   readonly buckets: readonly BucketState[]
   readonly refreshes: { readonly walks: number, readonly failed: number }
   readonly announcements: AnnouncementsStats
+  readonly joining: JoiningStats
 }
 
 /** Whom a refresh asks: each names twenty of the bucket, so eight of them know nearly all of it */
@@ -104,19 +112,23 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
   readonly #recorded: RecordedSource
   readonly #announcements: Announcements
   readonly #joining: Joining
+  readonly #joiner: Joiner
   readonly #kept: KeptTables
   #isRunning = false
 
   constructor (components: EnhancedDHTDiscoveryComponents, init: EnhancedDHTDiscoveryInit = {}) {
     const { logger, datastore, events, peerId, peerStore, connectionManager, addressManager } = components
-    const { clock = systemClock, random = systemRandom, policy = addressPolicy(), protocol, announce } = init
+    const { clock = systemClock, random = systemRandom, policy = addressPolicy(), protocol, bootstrap, announce } = init
     const self = peerId.toString()
     const usable = usableOver(policy)
     this.#events = events
     this.#client = new Libp2pKadClient({ clock, logger, connectionManager, self }, { protocol, usable })
     this.#table = new KadTable({ logger, peerStore, events, self }, { usable })
-    this.#joining = new Joining({ clock, events, table: this.#table })
-    const walking = { clock, client: this.#client, table: this.#table, timing: this.#timing }
+    const way = wayIn({ clock, random, logger, self, peerStore, connectionManager, policy, client: this.#client, table: this.#table }, { protocol, bootstrap, usable })
+    this.#joiner = way.joiner
+    this.#joining = new Joining({ clock, events, anybody: way.anybody })
+    const { client } = way
+    const walking = { clock, client, table: this.#table, timing: this.#timing }
     this.#walker = new Walker(walking)
     this.#refresh = new BucketRefresh({ clock, random, logger, self, table: this.#table, timing: this.#timing, walker: new Walker(walking, { k: REFRESH_WIDTH, concurrency: REFRESH_WIDTH }) })
     this.#records = new ProviderRecords(clock)
@@ -139,7 +151,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
       clock,
       random,
       log: logger.forComponent('portolan:discovery:announce'),
-      client: this.#client,
+      client,
       walker: this.#walker,
       timing: this.#timing,
       self,
@@ -149,6 +161,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
     }, announce)
     this.#kept = new KeptTables({ clock, random, logger, datastore }, [
       { table: this.#records, prefix: RECORDS_PREFIX, name: 'discovery:records' },
+      { table: way.remembered, prefix: way.prefix, name: 'discovery:peers' },
       ...this.#announcements.tables.map(table => ({ ...table, timeout: LOAD_TIMEOUT }))
     ])
   }
@@ -174,6 +187,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
     if (this.#isRunning) {
       this.#announcements.restored()
       this.#kept.start()
+      this.#joiner.start()
     }
   }
 
@@ -184,6 +198,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
     this.#isRunning = false
     this.#events.removeEventListener('peer:connect', this.#onConnect)
     this.#joining.stop()
+    this.#joiner.stop()
     this.#refresh.stop()
     this.#recorded.stop()
     const announced = this.#announcements.stop()
@@ -218,7 +233,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
 
   stats (): DiscoveryStats {
     const { buckets, ...refreshes } = this.#refresh.stats()
-    return { peers: this.#table.size, silent: this.#timing.silent, lookups: this.#recorded.stats(), records: this.#records.size, buckets, refreshes, announcements: this.#announcements.stats() }
+    return { peers: this.#table.size, silent: this.#timing.silent, lookups: this.#recorded.stats(), records: this.#records.size, buckets, refreshes, announcements: this.#announcements.stats(), joining: this.#joiner.stats() }
   }
 
   /** Whoever can be connected to is not gone */

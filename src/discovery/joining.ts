@@ -4,8 +4,8 @@ import type { Libp2pEvents, TypedEventTarget } from '@libp2p/interface'
 export interface JoiningComponents {
   readonly clock: Clock
   readonly events: Pick<TypedEventTarget<Libp2pEvents>, 'addEventListener' | 'removeEventListener'>
-  /** The peers of the DHT that are known */
-  readonly table: { readonly size: number }
+  /** Whether a peer of the DHT is known that can be asked */
+  anybody (): boolean
 }
 
 /** Milliseconds after the start in which a lookup waits for the first peer: a dial and its identify, some times over */
@@ -34,16 +34,16 @@ export class Joining {
 
   /** Never rejects */
   async joined (signal: AbortSignal): Promise<boolean> {
-    const { clock, events, table } = this.#components
+    const { clock, events, anybody } = this.#components
     const running = this.#running?.signal
     const left = this.#startedAt + JOINING - clock.now()
 
-    if (running == null || signal.aborted || table.size > 0 || left <= 0) {
-      return running != null && !signal.aborted && table.size > 0
+    if (running == null || signal.aborted || anybody() || left <= 0) {
+      return running != null && !signal.aborted && anybody()
     }
     const { promise, resolve } = Promise.withResolvers<void>()
     const onUpdate = (): void => {
-      if (table.size > 0) {
+      if (anybody()) {
         resolve()
       }
     }
@@ -61,6 +61,6 @@ export class Joining {
       signal.removeEventListener('abort', onAbort)
       running.removeEventListener('abort', onAbort)
     }
-    return table.size > 0 && !signal.aborted && !running.aborted
+    return anybody() && !signal.aborted && !running.aborted
   }
 }
