@@ -8,6 +8,7 @@ import { nativeSha256 } from './cache/native-sha256.ts'
 import { cacheParams } from './cache/params.ts'
 import { systemClock } from './clock/system-clock.ts'
 import { heliaMixin } from './compose.ts'
+import { announceInit } from './config/announce-option.ts'
 import { contentRoutingOptions } from './config/content-routing-options.ts'
 import { loadIdentity } from './config/identity.ts'
 import { libp2pOptions } from './config/libp2p-options.ts'
@@ -21,6 +22,7 @@ import { nullLedger } from './privacy/null-ledger.ts'
 import { unroutedRequests } from './unrouted-requests.ts'
 import type { BlockVerifier } from './block/verify.ts'
 import type { SharedTierFactory } from './cache/shared/shared-tier.ts'
+import type { AnnounceOption } from './config/announce-option.ts'
 import type { ContentRoutingOptions } from './config/content-routing-options.ts'
 import type { Libp2pInit } from './config/libp2p-options.ts'
 import type { NodeStore } from './config/store.ts'
@@ -33,7 +35,7 @@ import type { HeliaWithLibp2p } from '@helia/libp2p'
 import type { ComponentLogger, Libp2p, Metrics, ServiceMap } from '@libp2p/interface'
 
 /** The options of a whole node: those of content routing, of libp2p, and where things are kept */
-export interface PortolanInit extends Omit<ContentRoutingOptions, 'enabled' | 'trustedBrokers' | 'bitswap'>, Libp2pInit {
+export interface PortolanInit extends Omit<ContentRoutingOptions, 'enabled' | 'trustedBrokers' | 'bitswap'>, Libp2pInit, AnnounceOption {
   /** `off`: blocks are not exchanged with peers. @default 'own' */
   bitswap?: 'own' | 'off'
   /**
@@ -63,7 +65,7 @@ export interface Portolan extends AsyncDisposable {
   /** There once the node has started */
   readonly libp2p: Libp2p
   readonly contentRouting: HeliaContentRouting
-  /** Lookups in the DHT, and what they found: while the node runs, where peers to join one through (bootstrap) were named */
+  /** Lookups in the DHT, and what they found: while the node runs, where peers to join one through (`bootstrap`) were named or it is a server of one (`dhtServer`) */
   readonly discovery?: EnhancedDHTDiscovery
   /** The raw store under Helia */
   readonly store: LocalStore
@@ -97,7 +99,7 @@ class Node implements Portolan {
   #turn: Promise<void> = Promise.resolve()
 
   constructor (init: PortolanInit) {
-    const { store = 'memory', maxBytes, memoryBytes, shares, sharedCache, start, listen, bootstrap, maxConnections, logger, metrics, mode = 'balanced', ...routing } = init
+    const { store = 'memory', maxBytes, memoryBytes, shares, sharedCache, start, announce, listen, bootstrap, dhtProtocol, dhtServer, maxConnections, logger, metrics, mode = 'balanced', ...routing } = init
 
     if (typeof store !== 'string' || store === '') {
       throw new InvalidOptionError(`store must be a directory or "memory", got ${JSON.stringify(store)}`)
@@ -108,9 +110,9 @@ class Node implements Portolan {
     // checked here, before anything is opened
     const { operators, siblings, routers, policy: addresses } = contentRoutingOptions({ ...routing, mode })
     const request = unroutedRequests({ clock: systemClock, ledger: nullLedger }, mode, 'announce')
-    this.#libp2p = libp2pOptions({ listen, bootstrap, maxConnections }, {
+    this.#libp2p = libp2pOptions({ listen, bootstrap, dhtProtocol, dhtServer, maxConnections }, {
       policy: addresses,
-      announce: { serves: () => (routing.serve ?? 'none') !== 'none', request: cid => request(cid, 'announce'), has: async (cid, options) => this.store.has(cid, options) }
+      announce: { ...announceInit({ ...init, store }, () => this.helia), request: cid => request(cid, 'announce'), has: async (cid, options) => this.store.has(cid, options) }
     })
     cacheParams({ maxBytes, memoryBytes, shares })
     this.verifier = blockVerifier({ maxBlockSize: init.maxBlockSize, allowSha1: init.allowSha1, sha256: nativeSha256 })

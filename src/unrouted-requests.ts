@@ -1,7 +1,7 @@
 import { blockKey } from './block/key.ts'
 import { RoutingRequest } from './routing/request.ts'
 import type { Clock } from './interface/clock.ts'
-import type { Ledger, PrivacyMode } from './interface/disclosure.ts'
+import type { Disclosure, Ledger, PrivacyMode } from './interface/disclosure.ts'
 import type { Purpose, Request } from './interface/request.ts'
 import type { CID } from 'multiformats/cid'
 
@@ -21,4 +21,18 @@ export function unroutedRequests (components: { clock: Clock, ledger: Ledger }, 
     deadline: () => Infinity,
     priority: () => 0
   })
+}
+
+/** For the names that lead into a network: they say nothing about any block, but that we are about to join is learnt by whoever answers for them */
+export function joinDisclosures (components: { clock: Clock, ledger: Ledger }, mode: PrivacyMode = 'balanced'): (name: string) => Disclosure {
+  let count = 0
+
+  return () => new RoutingRequest(components, {
+    id: `join-${++count}`,
+    purpose: 'join',
+    mode,
+    signal: NEVER,
+    deadline: () => Infinity,
+    priority: () => 0
+  }).disclose({ observer: 'party:dns', form: 'peer', transport: 'dns', audience: 'one' })
 }

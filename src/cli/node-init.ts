@@ -24,11 +24,14 @@ export function nodeInit (config: ReadConfig, environment: Readonly<Record<strin
     allowSha1: values['block.allowSha1'],
     bitswap: values['exchange.bitswap'] ? 'own' : 'off',
     serve: servePolicy(values),
+    announce: values['exchange.announce'] as PortolanInit['announce'],
     askConnected: values['exchange.askConnected'],
     siblings: values['exchange.siblings'],
     leases: { maxPeers: values['exchange.maxPeers'], idleTimeout: values['exchange.idleTimeout'] },
     listen: values['libp2p.listen'],
     bootstrap: values['libp2p.bootstrap'],
+    dhtProtocol: values['libp2p.dhtProtocol'],
+    dhtServer: values['libp2p.dhtServer'],
     maxConnections: values['libp2p.maxConnections'],
     logger: componentLogger(values['log.level'] as LogLevel, environment)
   }

@@ -1,33 +1,35 @@
 import { bootstrap } from '@libp2p/bootstrap'
 import { identify } from '@libp2p/identify'
-import { kadDHT, passthroughMapper, removePrivateAddressesMapper } from '@libp2p/kad-dht'
 import { noise } from '@libp2p/noise'
 import { ping } from '@libp2p/ping'
 import { tls } from '@libp2p/tls'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { systemClock } from '../clock/system-clock.ts'
-import { enhancedDHTDiscovery } from '../discovery/enhanced-dht-discovery.ts'
 import { systemResolve } from '../exchange/http/dial-egress.ts'
 import { AddressGuard } from '../exchange/lease/address-guard.ts'
 import { foreignTransport } from '../exchange/lease/dial-address.ts'
 import { systemResolveText } from '../exchange/lease/dns-egress.ts'
+import { dnsaddrResolver } from '../exchange/lease/dnsaddr-resolver.ts'
 import { addressGater, guardedTransports } from '../exchange/lease/guarded-transports-egress.ts'
 import { InvalidOptionError } from '../interface/errors.ts'
 import { quote } from '../interface/quote.ts'
+import { nullLedger } from '../privacy/null-ledger.ts'
 import { addressPolicy, isPrivateHost } from '../provider/address.ts'
 import { addressEndpoint } from '../provider/endpoint.ts'
 import { parseHost } from '../provider/host.ts'
 import { formatIP, inRange, parseRange } from '../provider/ip.ts'
+import { joinDisclosures } from '../unrouted-requests.ts'
+import { dhtPeerStore, dhtServices } from './dht-options.ts'
 import type { DiscoveryAnnounceInit } from '../discovery/announce/announcements.ts'
 import type { AddressGuardComponents } from '../exchange/lease/address-guard.ts'
+import type { Ledger } from '../interface/disclosure.ts'
+import type { DhtInit } from './dht-options.ts'
 import type { Libp2pOptions, ServiceFactoryMap } from 'libp2p'
 
-export interface Libp2pInit {
+export interface Libp2pInit extends DhtInit {
   /** Multiaddrs to listen on. @default none */
   listen?: readonly string[]
-  /** Multiaddrs of peers to join a DHT through. @default none */
-  bootstrap?: readonly string[]
   /** @default 300 */
   maxConnections?: number
 }
@@ -65,16 +67,6 @@ const MAX_STREAMS = 512
 /** Networks of which a node is a part when all that it was told of them is private. No metadata address is in one. */
 const PRIVATE_NETWORKS = ['127.0.0.0/8', '::1/128', '10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16']
 
-/** The DHT of the public network; a private one uses it too, reached by its own bootstrap peers */
-const DHT_PROTOCOL = '/ipfs/kad/1.0.0'
-
-/**
- * kad-dht announces again, without a word, whatever it was ever told to provide,
- * stored or not: here discovery does. A record that never expires is never due,
- * and the look at all of them, which is for servers, comes as late as a timer can.
- */
-const NO_REPROVIDING = { validity: Infinity, interval: 2 ** 31 - 1 }
-
 function checked (option: string, list: readonly string[] | undefined, demand: RegExp, what: string): string[] {
   if (list != null && !Array.isArray(list)) {
     throw new InvalidOptionError(`${option} must be a list of multiaddrs, got ${quote(list)}`)
@@ -107,6 +99,8 @@ export interface Libp2pGuardInit extends Partial<AddressGuardComponents> {
   ca?: string | readonly string[]
   /** What is announced in a DHT, and how it is disclosed */
   announce?: DiscoveryAnnounceInit
+  /** Where it is recorded which names were looked up to join a DHT. @default nowhere */
+  ledger?: Ledger
 }
 
 /**
@@ -133,7 +127,7 @@ function namedAddresses (listen: readonly string[], peers: readonly string[], is
  * listening, no DHT and no discovery unless addresses are given. Addresses that
  * libp2p learns by itself are dialled only where `policy` lets them.
  */
-export function libp2pOptions (init: Libp2pInit = {}, { policy = addressPolicy(), announce, clock = systemClock, resolve = systemResolve, resolveText = systemResolveText, ca }: Libp2pGuardInit = {}): Libp2pOptions & { addresses: { listen: string[] } } {
+export function libp2pOptions (init: Libp2pInit = {}, { policy = addressPolicy(), announce, clock = systemClock, resolve = systemResolve, resolveText = systemResolveText, ca, ledger = nullLedger }: Libp2pGuardInit = {}): Libp2pOptions & { addresses: { listen: string[] } } {
   const listen = checked('listen', init.listen, /^\//, 'like /ip4/0.0.0.0/tcp/4480')
   const peers = checked('bootstrap', init.bootstrap, /^\/.*\/p2p\/[^/]+$/, 'that ends in /p2p/PEER-ID')
   const maxConnections = init.maxConnections ?? DEFAULT_MAX_CONNECTIONS
@@ -147,8 +141,8 @@ export function libp2pOptions (init: Libp2pInit = {}, { policy = addressPolicy()
   const components = { policy: policy.with(namedAddresses(listen, peers, isPrivate)), clock, resolve, resolveText }
   const guard = new AddressGuard(components)
   const services = { identify: identify(), ping: ping() }
-  const discovery = enhancedDHTDiscovery({ protocol: DHT_PROTOCOL, policy: components.policy, clock, announce })
-  const dht = kadDHT({ protocol: DHT_PROTOCOL, clientMode: true, peerInfoMapper: isPrivate ? passthroughMapper : removePrivateAddressesMapper, reprovide: NO_REPROVIDING })
+  const dht = dhtServices({ ...init, listen, bootstrap: peers }, { policy: components.policy, clock, announce }, isPrivate)
+  const peerStore = dhtPeerStore(init)
 
   return {
     addresses: { listen },
@@ -158,8 +152,9 @@ export function libp2pOptions (init: Libp2pInit = {}, { policy = addressPolicy()
     connectionEncrypters: [tls(), noise()],
     // both let the handshake say which muxer comes next, which saves a round trip
     streamMuxers: [yamux({ maxInboundStreams: MAX_STREAMS, streamOptions: { maxStreamWindowSize: MAX_STREAM_WINDOW } })],
-    connectionManager: { maxConnections, inboundConnectionThreshold: INBOUND_PER_HOST, maxIncomingPendingConnections: INBOUND_PENDING },
+    connectionManager: { resolvers: { dnsaddr: dnsaddrResolver({ ...components, disclose: joinDisclosures({ clock, ledger }) }) }, maxConnections, inboundConnectionThreshold: INBOUND_PER_HOST, maxIncomingPendingConnections: INBOUND_PENDING },
     peerDiscovery: peers.length === 0 ? [] : [bootstrap({ list: peers })],
-    services: (peers.length === 0 ? services : { ...services, dht, discovery }) as unknown as ServiceFactoryMap
+    ...peerStore == null ? {} : { peerStore },
+    services: { ...services, ...dht } as unknown as ServiceFactoryMap
   }
 }

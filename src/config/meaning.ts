@@ -8,11 +8,14 @@ import { InvalidOptionError } from '../interface/errors.ts'
 import { quote } from '../interface/quote.ts'
 import { addressPolicy } from '../provider/address.ts'
 import { toProvider } from '../provider/provider.ts'
+import { checkAnnouncing } from './announce-option.ts'
+import { dhtProtocol } from './dht-options.ts'
 import { libp2pOptions } from './libp2p-options.ts'
 import { checkSharedCache } from './shared-cache.ts'
 import type { ServePolicy } from '../exchange/bitswap/server/policy.ts'
 import type { LoadedConfig } from './load.ts'
 import type { ConfigKey, schema } from './schema.ts'
+import type { AnnounceStrategy } from '../interface/announce.ts'
 import type { Provider } from '../interface/provider.ts'
 
 type Config = Pick<LoadedConfig<typeof schema>, 'values' | 'sources'>
@@ -25,11 +28,14 @@ const CHECKS: { readonly [K in ConfigKey]?: (values: Config['values'], source: s
   'routing.allowAddresses': values => addressPolicy({ allow: values['routing.allowAddresses'] }),
   'exchange.serve': values => whomToServe(values),
   'exchange.allowPeers': values => servePolicy(values),
+  'exchange.announce': values => { whatToAnnounce(values) },
   'exchange.askConnected': values => { whomToAsk(values) },
   'exchange.siblings': values => values['exchange.siblings'].map(reachable),
   'sharedCache.url': checkSharedCache,
   'libp2p.listen': values => libp2pOptions({ listen: values['libp2p.listen'] }),
-  'libp2p.bootstrap': values => libp2pOptions({ bootstrap: values['libp2p.bootstrap'] })
+  'libp2p.bootstrap': values => libp2pOptions({ bootstrap: values['libp2p.bootstrap'] }),
+  'libp2p.dhtProtocol': values => dhtProtocol(values['libp2p.dhtProtocol']),
+  'libp2p.dhtServer': values => { reachableServer(values) }
 }
 
 /** The schema allows 0, which means that nobody said */
@@ -60,6 +66,17 @@ function whomToServe (values: Config['values']): void {
   }
 }
 
+/** Whoever is told of a block must be able to come and get it */
+function whatToAnnounce (values: Config['values']): void {
+  checkAnnouncing({
+    strategy: values['exchange.announce'] as AnnounceStrategy,
+    serves: values['exchange.serve'] !== 'none',
+    listens: values['libp2p.listen'].length > 0,
+    joins: values['libp2p.bootstrap'].length > 0 || values['libp2p.dhtServer'],
+    tellsApart: true
+  }, { announce: '--announce', serve: '--serve', listen: '--listen', bootstrap: '--bootstrap', store: '--store' })
+}
+
 /** Asking peers that were not chosen needs bitswap, and a mode in which they may know */
 function whomToAsk (values: Config['values']): void {
   const count = values['exchange.askConnected']
@@ -69,6 +86,13 @@ function whomToAsk (values: Config['values']): void {
   }
   if (count > 0 && values['routing.mode'] !== 'open') {
     throw new InvalidOptionError(`${count} peers that were not chosen would learn what is read, which only mode "open" allows, and routing.mode is ${quote(values['routing.mode'])}: leave one of the two out`)
+  }
+}
+
+/** A server that nobody can dial answers nobody */
+function reachableServer (values: Config['values']): void {
+  if (values['libp2p.dhtServer'] && values['libp2p.listen'].length === 0) {
+    throw new InvalidOptionError('a server of the DHT has to be reachable: name an address to listen on (libp2p.listen, --listen /ip4/0.0.0.0/tcp/4480)')
   }
 }
 

@@ -1,5 +1,6 @@
 import { InvalidOptionError } from '../interface/errors.ts'
 import { exchangeOptions } from './exchange-options.ts'
+import { libp2pSchema } from './libp2p-schema.ts'
 import { routerOptions } from './router-options.ts'
 import { sharedCacheOptions } from './shared-cache-options.ts'
 
@@ -304,37 +305,7 @@ export const schema = defineSchema({
   },
   ...exchangeOptions,
   ...sharedCacheOptions,
-  'libp2p.listen': {
-    type: 'list',
-    default: [],
-    reason: 'a cache reads without being dialled; the customary address is `/ip4/0.0.0.0/tcp/4480`',
-    description: 'Multiaddrs that the peer-to-peer node listens on; none by default.',
-    env: 'PORTOLAN_LISTEN',
-    flag: 'listen',
-    placeholder: 'MULTIADDR',
-    maxItems: 32,
-    maxLength: 1024
-  },
-  'libp2p.bootstrap': {
-    type: 'list',
-    default: [],
-    reason: 'nobody is contacted who was not named; the DHT client runs only when somebody is',
-    description: 'Peers to join a DHT through: multiaddrs that end in `/p2p/PEER-ID`.',
-    env: 'PORTOLAN_BOOTSTRAP',
-    flag: 'bootstrap',
-    placeholder: 'MULTIADDR',
-    maxItems: 64,
-    maxLength: 1024
-  },
-  'libp2p.maxConnections': {
-    type: 'integer',
-    default: 300,
-    reason: 'libp2p\'s own default for Node; a DHT client needs a few dozen',
-    description: 'Most peer-to-peer connections at once.',
-    env: 'PORTOLAN_MAX_CONNECTIONS',
-    min: 1,
-    max: 100_000
-  },
+  ...libp2pSchema,
   'log.level': {
     type: 'choice',
     default: 'info',

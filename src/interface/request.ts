@@ -2,7 +2,7 @@ import type { Disclosure, DisclosureInit, PrivacyMode } from './disclosure.ts'
 import type { BlockKey, Provider } from './provider.ts'
 import type { CID } from 'multiformats/cid'
 
-export type Purpose = 'read' | 'prefetch' | 'announce' | 'probe' | 'shadow' | 'serve'
+export type Purpose = 'read' | 'prefetch' | 'announce' | 'probe' | 'shadow' | 'serve' | 'join'
 
 /** Why bytes may leave the process: carried by everything that acts for one retrieval */
 export interface Request {

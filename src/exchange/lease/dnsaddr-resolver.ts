@@ -1,0 +1,54 @@
+import { multiaddr } from '@multiformats/multiaddr'
+import { AddressGuard } from './address-guard.ts'
+import type { AddressGuardComponents } from './address-guard.ts'
+import type { Disclosure } from '../../interface/disclosure.ts'
+import type { MultiaddrResolveOptions, MultiaddrResolver, PeerId } from '@libp2p/interface'
+
+export interface DnsaddrComponents extends AddressGuardComponents {
+  /** Whoever is asked for a name learns of it: one disclosure each */
+  disclose (name: string): Disclosure
+}
+
+/** Runs on without an end of its own: the guard has one */
+const NEVER = new AbortController().signal
+
+/**
+ * What libp2p's dials resolve `/dnsaddr` addresses with. Its own resolver follows
+ * 32 levels with no limit to their width; this one follows as far as the guard
+ * does, takes what leads to the peer that is dialled and may be connected to,
+ * and returns IP addresses.
+ */
+export function dnsaddrResolver ({ disclose, resolve, resolveText, ...components }: DnsaddrComponents): MultiaddrResolver {
+  const guard = new AddressGuard({
+    ...components,
+    resolve: async name => disclosed(disclose(name), resolve(name)),
+    resolveText: async (name, options) => disclosed(disclose(name), resolveText(name, options))
+  })
+
+  return {
+    canResolve: address => address.getComponents().some(({ name }) => name === 'dnsaddr'),
+
+    async resolve (address, options: MultiaddrResolveOptions & { readonly peerId?: PeerId }) {
+      const last = address.getComponents().at(-1)
+      // the peer store leaves it out; libp2p hands on whom it dials, which its types do not say
+      const peer = last?.name === 'p2p' ? last.value : options.peerId?.toString()
+
+      if (peer == null) {
+        return []
+      }
+      const { dialable } = await guard.checked([address.toString()], peer, { signal: options.signal ?? NEVER })
+      return dialable.map(({ text }) => multiaddr(`${text}/p2p/${peer}`))
+    }
+  }
+}
+
+async function disclosed<T> (disclosure: Disclosure, answer: Promise<T>): Promise<T> {
+  try {
+    const value = await answer
+    disclosure.sent()
+    return value
+  } catch (error) {
+    disclosure.unknown()
+    throw error
+  }
+}
