@@ -12,8 +12,8 @@ export type Observer = ProviderId | `router:${string}` | `party:${string}`
 
 export interface DisclosureInit {
   readonly observer: Observer
-  /** What they see of the CID; `peer`: only a peer that is said to have it */
-  readonly form: 'cid' | 'multihash' | 'prefix' | 'hostname' | 'peer'
+  /** What they see of the CID; `peer`: only a peer that is said to have it; `none`: nothing, only that this node is there */
+  readonly form: 'cid' | 'multihash' | 'prefix' | 'hostname' | 'peer' | 'none'
   /** How it travels: `http`, `https`, `bitswap`, `dht`, `delegated`, `dns`, `foreign`, … */
   readonly transport: string
   /** `one` named party, `many` parties we can count, `unbounded` where foreign code decides */
