@@ -12,6 +12,16 @@ export const exchangeOptions = {
     flag: 'serve',
     placeholder: 'WHO'
   },
+  'exchange.announce': {
+    type: 'choice',
+    default: 'none',
+    choices: ['none', 'roots', 'pinned', 'all'],
+    reason: 'twenty strangers learn of each block that is announced, and come for it',
+    description: 'What is announced in the DHT without being asked for, and again every 22 h: nothing, the roots of pins, every block that is pinned, or those and everything that was put here. Needs `exchange.serve`, `libp2p.listen` and `libp2p.bootstrap`.',
+    env: 'PORTOLAN_ANNOUNCE',
+    flag: 'announce',
+    placeholder: 'WHAT'
+  },
   'exchange.allowPeers': {
     type: 'list',
     default: [],
