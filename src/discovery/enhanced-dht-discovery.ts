@@ -1,20 +1,26 @@
 import { systemRandom } from '../clock/random.ts'
 import { systemClock } from '../clock/system-clock.ts'
 import { addressPolicy } from '../provider/address.ts'
+import { addressedSource } from './addresses/addressed-source.ts'
+import { peerWalk } from './addresses/peer-lookup.ts'
+import { ProviderAddresses } from './addresses/provider-addresses.ts'
 import { Announcements } from './announce/announcements.ts'
 import { dhtSource } from './dht-source.ts'
 import { wayIn } from './join/way-in.ts'
 import { Joining } from './joining.ts'
+import { allComponents } from './kad-routers.ts'
 import { BucketRefresh } from './kad/bucket-refresh.ts'
-import { Libp2pKadClient } from './kad/kad-client-egress.ts'
+import { DEFAULT_KAD_PROTOCOL, Libp2pKadClient } from './kad/kad-client-egress.ts'
 import { kadKey } from './kad/kad-key.ts'
 import { PeerTiming } from './kad/peer-timing.ts'
 import { KadTable } from './kad/table.ts'
 import { Walker } from './kad/walker.ts'
 import { KeptTables, LOAD_TIMEOUT } from './kept-tables.ts'
+import { DHTAnswers } from './node-discovery.ts'
 import { ProviderRecords, RECORDS_PREFIX } from './records/provider-records.ts'
 import { RecordedSource } from './records/recorded-source.ts'
 import { usableOver } from './usable-address.ts'
+import type { AddressesStats } from './addresses/provider-addresses.ts'
 import type { AnnouncementsStats, DiscoveryAnnounceInit } from './announce/announcements.ts'
 import type { Joiner, JoiningStats } from './join/joiner.ts'
 import type { BucketState } from './kad/bucket-schedule.ts'
@@ -25,6 +31,7 @@ import type { AnnounceOptions, AnnounceResult, AnnouncesMany } from '../interfac
 import type { Clock, Random } from '../interface/clock.ts'
 import type { ComponentLogger } from '../interface/logger.ts'
 import type { BlockKey, ProviderSource } from '../interface/provider.ts'
+import type { Request } from '../interface/request.ts'
 import type { AddressPolicy } from '../provider/address.ts'
 import type { Libp2pEvents, PeerId, PeerStore, Startable, TypedEventTarget } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -51,10 +58,12 @@ export interface EnhancedDHTDiscoveryInit {
 /** What libp2p gives its services */
 export interface EnhancedDHTDiscoveryComponents {
   readonly peerId: PeerId
-  readonly peerStore: Pick<PeerStore, 'all'>
+  readonly peerStore: Pick<PeerStore, 'all' | 'get'>
   readonly connectionManager: KadConnections
   readonly events: Pick<TypedEventTarget<Libp2pEvents>, 'addEventListener' | 'removeEventListener'>
-  readonly addressManager: { getAddresses (): Multiaddr[] }
+  readonly addressManager: { getAddresses (): Multiaddr[]   /** All that the node is made of: its kad-dht is found among them. @default none */
+  services? (): Iterable<unknown>
+}
   readonly datastore?: Datastore
   readonly logger: ComponentLogger
 }
@@ -72,6 +81,8 @@ export interface DiscoveryStats {
   readonly refreshes: { readonly walks: number, readonly failed: number }
   readonly announcements: AnnouncementsStats
   readonly joining: JoiningStats
+  /** Of providers: where they are, as far as is known */
+  readonly addresses: AddressesStats
 }
 
 /** Whom a refresh asks: each names twenty of the bucket, so eight of them know nearly all of it */
@@ -92,7 +103,10 @@ const REFRESH_WIDTH = 8
  */
 export function enhancedDHTDiscovery (init: EnhancedDHTDiscoveryInit = {}): (components: EnhancedDHTDiscoveryComponents) => EnhancedDHTDiscovery {
   // one by one: libp2p's components are a proxy that throws for what it does not have
-  return ({ peerId, peerStore, connectionManager, events, addressManager, datastore, logger }) => new EnhancedDHTDiscovery({ peerId, peerStore, connectionManager, events, addressManager, datastore, logger }, init)
+  return components => {
+    const { peerId, peerStore, connectionManager, events, addressManager, datastore, logger } = components
+    return new EnhancedDHTDiscovery({ peerId, peerStore, connectionManager, events, addressManager, datastore, logger, services: () => allComponents(components) }, init)
+  }
 }
 
 /**
@@ -102,6 +116,8 @@ export function enhancedDHTDiscovery (init: EnhancedDHTDiscoveryInit = {}): (com
 export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
   /** For content routing: who has a block, from memory if possible */
   readonly source: ProviderSource
+  /** Where providers are: whoever composes content routing over this node uses it too */
+  readonly addresses: ProviderAddresses
   readonly #events: EnhancedDHTDiscoveryComponents['events']
   readonly #client: Libp2pKadClient
   readonly #table: KadTable
@@ -111,6 +127,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
   readonly #records: ProviderRecords
   readonly #recorded: RecordedSource
   readonly #announcements: Announcements
+  readonly #answers: DHTAnswers
   readonly #joining: Joining
   readonly #joiner: Joiner
   readonly #kept: KeptTables
@@ -131,6 +148,14 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
     const walking = { clock, client, table: this.#table, timing: this.#timing }
     this.#walker = new Walker(walking)
     this.#refresh = new BucketRefresh({ clock, random, logger, self, table: this.#table, timing: this.#timing, walker: new Walker(walking, { k: REFRESH_WIDTH, concurrency: REFRESH_WIDTH }) })
+    this.#answers = new DHTAnswers({
+      clock,
+      log: logger.forComponent('portolan:discovery:kad-dht'),
+      services: () => components.services?.() ?? [],
+      peerStore,
+      self,
+      source: () => this.source
+    }, protocol ?? DEFAULT_KAD_PROTOCOL)
     this.#records = new ProviderRecords(clock)
     this.#recorded = new RecordedSource({
       records: this.#records,
@@ -140,13 +165,22 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
         logger,
         policy,
         joined: async signal => this.#joining.joined(signal),
+        stored: async (cid, signal) => this.#answers.routers.stored(cid, signal),
         walk: (cid, options) => {
           this.#refresh.walked(kadKey(cid.multihash.bytes))
           return this.#walker.findProviders(cid, options)
         }
       })
     })
-    this.source = this.#recorded
+    this.addresses = new ProviderAddresses({
+      clock,
+      random,
+      logger,
+      policy,
+      node: () => ({ events, connections: connectionManager, peerStore }),
+      lookup: peerWalk({ ...walking, joined: async signal => this.#joining.joined(signal) })
+    })
+    this.source = addressedSource(this.#recorded, () => this.addresses)
     this.#announcements = new Announcements({
       clock,
       random,
@@ -160,6 +194,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
       joined: async signal => this.#joining.joined(signal)
     }, announce)
     this.#kept = new KeptTables({ clock, random, logger, datastore }, [
+      this.addresses.kept,
       { table: this.#records, prefix: RECORDS_PREFIX, name: 'discovery:records' },
       { table: way.remembered, prefix: way.prefix, name: 'discovery:peers' },
       ...this.#announcements.tables.map(table => ({ ...table, timeout: LOAD_TIMEOUT }))
@@ -175,9 +210,11 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
       return
     }
     this.#isRunning = true
+    this.#answers.routers.start()
     this.#joining.start()
     this.#events.addEventListener('peer:connect', this.#onConnect)
     this.#client.start()
+    this.addresses.start()
     this.#refresh.start()
     this.#announcements.start()
     await Promise.all([
@@ -196,16 +233,26 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
       return
     }
     this.#isRunning = false
+    this.#answers.routers.stop()
     this.#events.removeEventListener('peer:connect', this.#onConnect)
     this.#joining.stop()
     this.#joiner.stop()
     this.#refresh.stop()
     this.#recorded.stop()
+    this.addresses.stop()
     const announced = this.#announcements.stop()
     this.#client.stop()
     this.#table.stop()
     await announced
     await this.#kept.stop()
+  }
+
+  /**
+   * What others look up through libp2p is disclosed by these requests, until the
+   * returned function is called: content routing on this node does so while it runs.
+   */
+  discloseWith (request: (cid: CID) => Request): () => void {
+    return this.#answers.discloseWith(request)
   }
 
   /** Somebody said that who has it has changed */
@@ -233,7 +280,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
 
   stats (): DiscoveryStats {
     const { buckets, ...refreshes } = this.#refresh.stats()
-    return { peers: this.#table.size, silent: this.#timing.silent, lookups: this.#recorded.stats(), records: this.#records.size, buckets, refreshes, announcements: this.#announcements.stats(), joining: this.#joiner.stats() }
+    return { peers: this.#table.size, silent: this.#timing.silent, lookups: this.#recorded.stats(), records: this.#records.size, buckets, refreshes, announcements: this.#announcements.stats(), joining: this.#joiner.stats(), addresses: this.addresses.stats() }
   }
 
   /** Whoever can be connected to is not gone */
