@@ -15,6 +15,8 @@ export interface DHTSourceComponents {
   walk (cid: CID, options: WalkOptions & { readonly request: Request }): AsyncIterable<KadPeer>
   /** Whether there is anybody to begin with; a node that has just started may have to wait for them */
   joined (signal: AbortSignal): Promise<boolean>
+  /** Who told this node, as a server of the DHT, that they have it: found without a word to anybody. @default nobody */
+  stored? (cid: CID, signal: AbortSignal): Promise<ReadonlyArray<Pick<KadPeer, 'id' | 'addresses'>>>
   readonly policy?: AddressPolicy
 }
 
@@ -24,13 +26,19 @@ const NAME = 'dht'
  * Who says in the DHT that they have a block. It is for later: some twenty peers
  * learn of each lookup, of a router that was named only that one.
  */
-export function dhtSource ({ walk, joined, policy, logger }: DHTSourceComponents): ProviderSource {
+export function dhtSource ({ walk, joined, stored, policy, logger }: DHTSourceComponents): ProviderSource {
   const log = logger.forComponent('portolan:discovery:dht')
 
   return {
     name: NAME,
     later: true,
     async * find ({ cid }, request) {
+      for (const peer of await stored?.(cid, request.signal) ?? []) {
+        const provider = toProvider(peer, policy, log)
+        if (provider != null) {
+          yield provider
+        }
+      }
       if (!await joined(request.signal)) {
         return
       }
@@ -45,10 +53,11 @@ export function dhtSource ({ walk, joined, policy, logger }: DHTSourceComponents
 }
 
 /** The same, of a service that is there once the node has started */
-export function discoverySource (getDiscovery: () => Pick<ProviderSource, 'find'> | undefined): ProviderSource {
+export function discoverySource (getDiscovery: () => Pick<ProviderSource, 'find' | 'settled'> | undefined): ProviderSource {
   return {
     name: NAME,
     later: true,
+    settled: (provider, outcome) => { getDiscovery()?.settled?.(provider, outcome) },
     async * find (want, request) {
       const discovery = getDiscovery()
       if (discovery != null) {
@@ -59,7 +68,7 @@ export function discoverySource (getDiscovery: () => Pick<ProviderSource, 'find'
 }
 
 /** One that makes no sense hides none of the others */
-function toProvider ({ id, addresses }: KadPeer, policy: AddressPolicy | undefined, log: Logger): Provider | undefined {
+function toProvider ({ id, addresses }: Pick<KadPeer, 'id' | 'addresses'>, policy: AddressPolicy | undefined, log: Logger): Provider | undefined {
   try {
     return providerFromRecord({ id: peerIdFromString(id), multiaddrs: addresses }, { source: NAME, policy })
   } catch (err) {

@@ -47,7 +47,9 @@ export class KeptTables {
 
   /** Never rejects */
   async load (): Promise<void> {
-    await Promise.all(this.#keepers.map(async keeper => this.bounded('load what was kept', async signal => {
+    // what is in memory outlives a stop: reading it again would count it twice
+    const left = this.#keepers.filter(keeper => !this.#loaded.has(keeper))
+    await Promise.all(left.map(async keeper => this.bounded('load what was kept', async signal => {
       await keeper.load({ signal })
       this.#loaded.add(keeper)
     })))

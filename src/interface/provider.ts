@@ -1,3 +1,4 @@
+import type { Outcome } from './outcome.ts'
 import type { Request } from './request.ts'
 import type { CID } from 'multiformats/cid'
 
@@ -51,6 +52,8 @@ export interface ProviderSource {
    * ended and named nobody: a source that tells many of a read, or is slow.
    */
   readonly later?: boolean
+  /** What came of asking a provider that it named; nobody gains or loses by it here, it is for the figures */
+  settled? (provider: ProviderId, outcome: Outcome): void
   /** Throws (an error the story can tell) when the lookup failed; ends early when `request.signal` aborts */
   find (want: { cid: CID, key: BlockKey }, request: Request): AsyncIterable<Provider>
 }

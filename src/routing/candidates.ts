@@ -61,10 +61,14 @@ export interface CandidateDeps {
   readonly stats: { readonly sources: Pick<SourceBook, 'trust' | 'settled'> }
   readonly mode: PrivacyMode
   readonly group: ProviderGroup
+  /** A provider as it is known to be reached. @default as it was named */
+  addressed? (provider: Provider, mode: PrivacyMode): Provider
   /** Is bringing the block already, by another way */
   readonly busy?: ProviderId
   /** Told about providers that cannot be asked, and why */
   readonly onUnusable: (provider: Provider, why: string) => void
+  /** Those who named it may count it */
+  readonly onSettled?: (provider: ProviderId, voices: ReadonlySet<string>, outcome: Outcome) => void
   /** A fetcher threw where it must not: it costs itself, not the read */
   readonly onBroken: (fetcher: BlockFetcher, error: Error) => void
 }
@@ -100,7 +104,8 @@ export class Candidates {
   }
 
   /** True when there is somebody new to ask, or a new way to ask */
-  add (provider: Provider): boolean {
+  add (named: Provider): boolean {
+    const provider = this.#deps.addressed?.(named, this.#deps.mode) ?? named
     const known = this.#candidates.get(provider.id)
     const merged = known == null ? provider : mergeProviders(known.provider, provider)
     const candidate: Candidate = known ?? { provider: merged, paths: [], voices: new Set(), active: false }
@@ -209,6 +214,7 @@ export class Candidates {
 
     candidate.active = false
     this.#deps.stats.sources.settled(candidate.voices, outcome, view.view.attempts === 0)
+    this.#deps.onSettled?.(candidate.provider.id, candidate.voices, outcome)
     const asked = this.#path(view)
 
     if (asked == null) {

@@ -5,6 +5,7 @@ import { ExtraRequests } from './extra-requests.ts'
 import { Lookups } from './lookups.ts'
 import { Pauses } from './pauses.ts'
 import { selectProvider } from './select.ts'
+import { tellSources } from './tell-sources.ts'
 import { Turn } from './turn.ts'
 import { pauseBeforeRound, verdict, worthAnotherRound } from './verdict.ts'
 import type { AttemptResult, AttemptRun } from './attempt.ts'
@@ -49,6 +50,7 @@ export class Retrieval {
       mode: init.request.mode,
       group: init.group,
       busy: init.busy,
+      onSettled: (provider, voices, outcome) => { tellSources(init.env, provider, voices, outcome) },
       onUnusable: (provider, why) => { init.timeline.add('skip', why, { provider: provider.id }) },
       onBroken: (fetcher, err) => { init.env.log.error('fetcher %s failed to say whom it can ask - %e', fetcher.name, err) }
     })
@@ -98,7 +100,6 @@ export class Retrieval {
     }
 
     this.#addHints(request.hints)
-
     // those who delivered this DAG, or were named by the caller, are asked before anybody is told what we look for
     const wait = this.#candidates.headStart(this.#env.clock.now())
     if (group.deliverers === 0 && request.hints.length === 0) {

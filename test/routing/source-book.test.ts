@@ -130,3 +130,34 @@ describe('a router that names 64 providers that are gone for each block', () => 
     await w.manager.stop()
   })
 })
+
+describe('a source that wants to know', () => {
+  it('hears what came of those that it named, and no other; what it throws costs nothing', async () => {
+    const first = await world()
+    await first.manager.stop()
+    const { network } = first
+    const heard: string[] = []
+    const telling = (name: string, provider: string): ProviderSource => ({
+      name,
+      settled: (id, outcome) => {
+        heard.push(`${name}: ${id} ${outcome}`)
+        throw new Error('out of paper')
+      },
+      async * find () {
+        const known = network.providers.get(provider)
+        if (known != null) {
+          yield { ...known.provider, source: name }
+        }
+      }
+    })
+    network.add('gone', { down: true }, { unlisted: true })
+    network.add('good', { latency: 10 }, { unlisted: true })
+    const w = await world({ network, parts: { sources: [telling('a', 'gone'), telling('b', 'good')] } })
+    for (let i = 0; i < 5; i++) {
+      expect((await w.clock.run(settled(w.manager.retrieve(network.block(numbered(i)))))).error).toBeUndefined()
+    }
+    expect(heard.filter(line => line === 'b: http:good.example delivered')).toHaveLength(5)
+    expect(heard.every(line => line.startsWith('b: http:good.') || line.startsWith('a: http:gone.'))).toBe(true)
+    await w.manager.stop()
+  })
+})

@@ -22,9 +22,17 @@ export class TimeSamples {
     this.#sorted = undefined
   }
 
-  /** The sample that this share of all does not exceed; undefined with fewer than eight, which say nothing yet */
-  quantile (share: number): number | undefined {
-    if (this.count < 8) {
+  /** These came before all others */
+  restore (earlier: readonly number[]): void {
+    const all = [...earlier, ...this.toJSON()].slice(-MAX_SAMPLES)
+    this.#samples.splice(0, this.#samples.length, ...all)
+    this.#next = all.length % MAX_SAMPLES
+    this.#sorted = undefined
+  }
+
+  /** The sample that this share of all does not exceed; undefined with fewer than `least`: a few say nothing yet */
+  quantile (share: number, least = 8): number | undefined {
+    if (this.count < least) {
       return undefined
     }
 

@@ -6,6 +6,7 @@ import type { Clock } from '../../interface/clock.ts'
 import type { Disclosure, DisclosureInit, PrivacyMode } from '../../interface/disclosure.ts'
 import type { ComponentLogger, Logger } from '../../interface/logger.ts'
 import type { BlockKey, Provider, ProviderId, ProviderSource } from '../../interface/provider.ts'
+import type { Outcome } from '../../interface/outcome.ts'
 import type { Purpose, Request } from '../../interface/request.ts'
 import type { CID } from 'multiformats/cid'
 
@@ -27,6 +28,9 @@ export interface RecordedStats {
   readonly joined: number
   /** Lookups that failed although there was an older answer */
   readonly staleOnError: number
+  /** Providers that it named were asked, and blocks that came of it, as the routing above tells */
+  readonly retrievals: number
+  readonly successfulRetrievals: number
 }
 
 /** Milliseconds that a lookup goes on for the sake of the next reader: what the routing above gives one, too */
@@ -50,22 +54,29 @@ const MAX_ANSWERED = 4_096
 export class RecordedSource implements ProviderSource {
   readonly name: string
   readonly lastResort?: boolean
+  readonly later?: boolean
   readonly #components: RecordedComponents
   readonly #log: Logger
   readonly #lookups = new Map<string, Lookup>()
   readonly #renewals = new Set<Lookup>()
   readonly #answered = new LRUCache<string, true>({ max: MAX_ANSWERED })
-  readonly #stats = { lookups: 0, hits: 0, stale: 0, joined: 0, staleOnError: 0 }
+  readonly #stats = { lookups: 0, hits: 0, stale: 0, joined: 0, staleOnError: 0, retrievals: 0, successfulRetrievals: 0 }
 
   constructor (components: RecordedComponents) {
     this.name = components.source.name
     this.lastResort = components.source.lastResort
+    this.later = components.source.later
     this.#components = components
     this.#log = components.logger.forComponent('portolan:discovery:records')
   }
 
   stats (): RecordedStats {
     return { ...this.#stats }
+  }
+
+  settled (_provider: ProviderId, outcome: Outcome): void {
+    this.#stats.retrievals += outcome === 'cancelled' ? 0 : 1
+    this.#stats.successfulRetrievals += outcome === 'delivered' ? 1 : 0
   }
 
   /** Ends what is under way */

@@ -100,7 +100,7 @@ describe('a source that remembers', () => {
     }
     expect(world.count).toBe(1)
     expect(world.entries).toHaveLength(1)
-    expect(world.source.stats()).toEqual({ lookups: 1, hits: 9, stale: 0, joined: 0, staleOnError: 0 })
+    expect(world.source.stats()).toEqual({ lookups: 1, hits: 9, stale: 0, joined: 0, staleOnError: 0, retrievals: 0, successfulRetrievals: 0 })
   })
 
   it('does not remember that there was nobody', async () => {
