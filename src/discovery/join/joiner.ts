@@ -1,3 +1,4 @@
+import { raceSignal } from '../../clock/race-signal.ts'
 import { KadRequestError } from '../kad/kad-client.ts'
 import { peerBytes } from '../kad/kad-key.ts'
 import type { RememberedPeers } from './remembered-peers.ts'
@@ -101,7 +102,7 @@ export class Joiner {
 
   /** @returns whether anybody answered */
   async #round (running: AbortSignal): Promise<boolean> {
-    const { remembered, clock } = this.#components
+    const { remembered } = this.#components
     const over = new AbortController()
     const end = (): void => { over.abort() }
     let heard = 0
@@ -109,19 +110,13 @@ export class Joiner {
     running.addEventListener('abort', end)
     this.#counts.rounds++
     try {
-      using timeout = clock.timeout(PATIENCE)
-      const named = this.#components.named(AbortSignal.any([over.signal, timeout.signal])).catch((err: unknown) => {
-        this.#log.error('could not read who was named - %e', err)
-        return []
-      })
-      const names = new Set<string>()
+      const named = await this.#named(over.signal)
+      const names = new Set(named.map(({ id }) => id))
+
       await Promise.all([
-        named.then(async peers => {
-          peers.forEach(({ id }) => names.add(id))
-          await this.#lane(peers, over.signal, () => {
-            heard++
-            end()
-          })
+        this.#lane(named, over.signal, () => {
+          heard++
+          end()
         }),
         this.#lane(remembered.ready().filter(({ id }) => !names.has(id)).slice(0, MAX_TRIED), over.signal, () => {
           if (++heard >= ENOUGH) {
@@ -134,6 +129,20 @@ export class Joiner {
     }
     this.#log(heard > 0 ? 'joined: %d answered' : 'nobody answered, %d', heard)
     return heard > 0
+  }
+
+  /** Never rejects: those who are remembered may do */
+  async #named (over: AbortSignal): Promise<readonly KadPeer[]> {
+    const { clock, named } = this.#components
+    using timeout = clock.timeout(PATIENCE)
+
+    try {
+      const signal = AbortSignal.any([over, timeout.signal])
+      return await raceSignal(named(signal), signal)
+    } catch (err) {
+      this.#log.error('could not read who was named - %e', err)
+      return []
+    }
   }
 
   /** A few at a time, in this order. Never rejects. */

@@ -1,6 +1,7 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import { InvalidOptionError } from '../../interface/errors.ts'
 import { quote } from '../../interface/quote.ts'
+import { peerOfText } from '../../provider/identity.ts'
 import { peerKey } from '../kad/kad-key.ts'
 import type { KadPeer } from '../kad/kad-client.ts'
 import type { PeerStore } from '@libp2p/interface'
@@ -38,8 +39,10 @@ function read (text: unknown): [id: string, address: string] {
     const components = typeof text === 'string' ? multiaddr(text).getComponents() : []
     const last = components.at(-1)
 
-    if (last?.name === 'p2p' && last.value != null && components.length > 1) {
-      return [last.value, multiaddr(components.slice(0, -1)).toString()]
+    const id = last?.name === 'p2p' ? peerOfText(last.value ?? '') : undefined
+
+    if (id != null && components.length > 1) {
+      return [id, multiaddr(components.slice(0, -1)).toString()]
     }
   } catch (err) {
     throw new InvalidOptionError(`bootstrap must be multiaddrs that end in /p2p/PEER-ID, got ${quote(text)}: ${(err as Error).message}`, { cause: err })
