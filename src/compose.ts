@@ -5,13 +5,14 @@ import { blockVerifier } from './block/verify.ts'
 import { systemRandom } from './clock/random.ts'
 import { systemClock } from './clock/system-clock.ts'
 import { contentRoutingOptions } from './config/content-routing-options.ts'
+import { servesNobody } from './discovery/announce/announce-error.ts'
 import { askedPeersSource } from './discovery/asked-peers.ts'
 import { connectedPeersSource } from './discovery/connected-peers.ts'
 import { heliaRoutingSource } from './discovery/helia-routing-egress.ts'
 import { discoverySource } from './discovery/dht-source.ts'
-import { libp2pProviding, libp2pRoutingSource } from './discovery/libp2p-routing-egress.ts'
+import { libp2pProviding, libp2pRoutingSource, libp2pWithdrawing } from './discovery/libp2p-routing-egress.ts'
 import { namedProvidersSource } from './discovery/named-providers.ts'
-import { providing } from './discovery/provide-egress.ts'
+import { providing, withdrawing } from './discovery/provide-egress.ts'
 import { delegatedRouter } from './discovery/routers/delegated-router.ts'
 import { adoptedBrokerFetcher } from './exchange/broker/broker-egress.ts'
 import { raceBrokers } from './exchange/broker/race-egress.ts'
@@ -99,6 +100,7 @@ export interface CompositionParts {
   sources? (context: SourceContext): readonly ProviderSource[]
   readonly provide?: ContentRoutingComponents['provide']
   readonly together?: ContentRoutingComponents['together']
+  readonly withdraw?: ContentRoutingComponents['withdraw']
   /** The raw store, never `helia.blockstore` */
   readonly store?: LocalStore
   readonly datastore?: Datastore
@@ -217,6 +219,13 @@ export function composeContentRouting (parts: CompositionParts, init: ContentRou
     reader: contentReader({ clock, budget: processReadBudget }),
     provide: parts.provide,
     together: parts.together,
+    withdraw: parts.withdraw,
+    // whether another bitswap serves is not ours to say
+    mayAnnounce: () => {
+      if (exchange?.servesNobody === true) {
+        throw servesNobody()
+      }
+    },
     parseHint
   }, routing)
 
@@ -251,6 +260,7 @@ export function heliaMixin (transport: TransportFactory, { discovery, ...platfor
       datastore: helia.datastore,
       store: cache ?? store as LocalStore,
       provide: providing('helia', () => helia.routing as Provides),
+      withdraw: withdrawing(() => helia.routing as Provides),
       together: discovery,
       sources: ({ clock, policy, connected }) => [
         discovery == null ? heliaRoutingSource(() => helia.routing, { logger, clock, policy }) : discoverySource(() => discovery()?.source),
@@ -319,6 +329,7 @@ export function libp2pComposer (transport: TransportFactory, platform: Pick<Comp
     logger: libp2p.logger,
     metrics: libp2p.metrics,
     provide: libp2pProviding(libp2p),
+    withdraw: libp2pWithdrawing(libp2p),
     sources: ({ clock, policy, connected }) => [
       libp2pRoutingSource(libp2p, { logger: libp2p.logger, clock, policy }),
       ...connected(() => libp2p)

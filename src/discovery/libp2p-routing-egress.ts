@@ -1,4 +1,4 @@
-import { providing } from './provide-egress.ts'
+import { providing, withdrawing } from './provide-egress.ts'
 import { routerLookup } from './router-lookup.ts'
 import type { RoutingSourceComponents, FindsProviders } from './helia-routing-egress.ts'
 import type { Provides } from './provide-egress.ts'
@@ -35,4 +35,9 @@ export function libp2pRoutingSource (libp2p: HasContentRouting, components: Rout
 /** Publishes through the content routers of a libp2p node */
 export function libp2pProviding (libp2p: Pick<HasContentRouting, 'contentRouting'>): ReturnType<typeof providing> {
   return providing(NAME, () => libp2p.contentRouting)
+}
+
+/** Has the content routers of a libp2p node announce a block no more by themselves */
+export function libp2pWithdrawing (libp2p: Pick<HasContentRouting, 'contentRouting'>): ReturnType<typeof withdrawing> {
+  return withdrawing(() => libp2p.contentRouting)
 }

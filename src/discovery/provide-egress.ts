@@ -6,6 +6,8 @@ import type { CID } from 'multiformats/cid'
 /** `helia.routing`, or `libp2p.contentRouting` */
 export interface Provides {
   provide (cid: CID, options?: { signal?: AbortSignal }): Promise<void>
+  /** Whoever announces again by himself leaves this one out from now on */
+  cancelReprovide? (cid: CID, options?: { signal?: AbortSignal }): Promise<void>
 }
 
 const NOBODY = new Set(['NoRoutersAvailableError', 'NoContentRoutersError'])
@@ -31,6 +33,20 @@ export function providing (name: string, getRouting: () => Provides): (cid: CID,
       }
       disclosure.unknown()
       throw err
+    }
+  }
+}
+
+/** Has the node's own routers announce a block no more by themselves: nobody is told of it */
+export function withdrawing (getRouting: () => Provides): (cid: CID, options: { signal: AbortSignal }) => Promise<void> {
+  return async (cid, { signal }) => {
+    try {
+      await raceSignal(getRouting().cancelReprovide?.(cid, { signal }) ?? Promise.resolve(), signal)
+    } catch (err) {
+      // where there is no router nothing was announced
+      if (!NOBODY.has((err as Error)?.name)) {
+        throw err
+      }
     }
   }
 }

@@ -126,6 +126,11 @@ export class PeerExchange implements BlockFetcher {
     return this.#server?.policy === 'everyone'
   }
 
+  /** Bitswap is ours, and answers nobody who wants a block */
+  get servesNobody (): boolean {
+    return this.running && (this.#server?.policy ?? this.#init.serve ?? 'none') === 'none'
+  }
+
   routes (provider: Provider): readonly Route[] {
     return this.running ? this.#run?.fetcher.routes(provider) ?? [] : []
   }

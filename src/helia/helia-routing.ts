@@ -66,6 +66,10 @@ export class HeliaRouting implements HeliaContentRouting {
     await (await this.#components.lifecycle.running()).announce(cids, options)
   }
 
+  async cancel (cids: CID | Iterable<CID> | AsyncIterable<CID>, options?: { signal?: AbortSignal }): Promise<void> {
+    await (await this.#components.lifecycle.running()).cancel(cids, options)
+  }
+
   /** Also before start and after stop: what is remembered does not need the network */
   explain (cid: CID): Story | undefined {
     return this.#components.routing.explain(cid)

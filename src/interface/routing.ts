@@ -101,6 +101,11 @@ export interface ContentRouting {
   retrieveContent (target: CID | string, options?: RetrieveContentOptions): AsyncGenerator<Uint8Array, void, undefined>
   createSession (root: CID, options?: SessionOptions): RetrievalSession
   announce (cids: CID | Iterable<CID> | AsyncIterable<CID>, options?: AnnounceOptions): Promise<void>
+  /**
+   * Ends announcing these again; the records that others keep expire within two days. What a strategy names is announced as
+   * long as it names it: unpin or delete that.
+   */
+  cancel (cids: CID | Iterable<CID> | AsyncIterable<CID>, options?: { signal?: AbortSignal }): Promise<void>
   explain (cid: CID): Story | undefined
   stats (): ContentRoutingStats
 }

@@ -14,12 +14,18 @@ import type { CID } from 'multiformats/cid'
 /** Publishes one provider record; discloses through the request */
 export type Provide = (cid: CID, request: Request) => Promise<void>
 
+/** Ends what publishing one began */
+export type Withdraw = (cid: CID, options: { signal: AbortSignal }) => Promise<void>
+
 export interface AnnouncerComponents {
   readonly clock: Clock
   readonly ledger: Ledger
   readonly log: Logger
   readonly provide?: Provide
   readonly together?: () => AnnouncesMany | undefined
+  readonly withdraw?: Withdraw
+  /** Throws while nothing may be announced */
+  readonly mayAnnounce?: () => void
 }
 
 /** A record reaches about twenty peers: ten at a time keep a home router alive */
@@ -28,6 +34,9 @@ const CONCURRENCY = 10
 const RETRIES = 2
 /** Publishing walks the DHT and writes to the closest peers: minutes, not seconds */
 const TIMEOUT = 120_000
+
+/** Withdrawing is an entry in somebody's store, which may be slow */
+const WITHDRAW_TIMEOUT = 10_000
 
 /** Tells routers what we have. A control-plane call: p-retry and p-queue are right here, unlike for blocks. */
 export class Announcer {
@@ -42,6 +51,7 @@ export class Announcer {
 
   constructor (components: AnnouncerComponents) {
     this.#components = components
+    this.#stopping.abort(new NotRunningError('Content routing is not running: start the node first'))
   }
 
   get pending (): number {
@@ -50,14 +60,30 @@ export class Announcer {
 
   /** Resolves when every CID was announced; rejects with all failures together. Waits for nobody else's. */
   async announce (cids: Iterable<CID> | AsyncIterable<CID>, mode: PrivacyMode, { signal, onProgress }: AnnounceOptions = {}): Promise<void> {
-    const { provide, together } = this.#components
+    const { provide, together, mayAnnounce } = this.#components
     const ended = signal == null ? this.#stopping.signal : AbortSignal.any([signal, this.#stopping.signal])
+    ended.throwIfAborted()
+    mayAnnounce?.()
     const many = together?.()
 
     if (many == null) {
       await this.#oneByOne(cids, mode, ended, provide)
     } else {
       await this.#together(cids, mode, { signal: ended, onProgress }, many)
+    }
+  }
+
+  /** These are announced no more by themselves, wherever they are scheduled */
+  async cancel (cids: Iterable<CID> | AsyncIterable<CID>, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
+    const { clock, together, withdraw } = this.#components
+    this.#stopping.signal.throwIfAborted()
+
+    for await (const cid of cids) {
+      using timeout = clock.timeout(WITHDRAW_TIMEOUT)
+      const either = AbortSignal.any([this.#stopping.signal, timeout.signal, ...signal == null ? [] : [signal]])
+      either.throwIfAborted()
+      together?.()?.cancel([cid])
+      await withdraw?.(cid, { signal: either })
     }
   }
 

@@ -1,4 +1,4 @@
-import type { Provide } from './announcer.ts'
+import type { Provide, Withdraw } from './announcer.ts'
 import type { Keeper } from './experience.ts'
 import type { BlockVerifier } from '../block/verify.ts'
 import type { AnnouncesMany } from '../interface/announce.ts'
@@ -38,5 +38,9 @@ export interface ContentRoutingComponents {
   readonly provide?: Provide
   /** Announces many together, in the place of `provide`, while it is there */
   readonly together?: () => AnnouncesMany | undefined
+  /** Throws while nothing may be announced. @default everything may */
+  readonly mayAnnounce?: () => void
+  /** Has whoever announces again by himself, as `provide` told him, leave a block out */
+  readonly withdraw?: Withdraw
   parseHint (hint: ProviderHint, source: string): Provider
 }

@@ -69,7 +69,7 @@ export class ContentRoutingManager implements ContentRouting {
     })
     this.#experience = new Experience({ ...components, affinity: this.#env.affinity })
     this.#copies = components.store == null ? undefined : new LocalCopies(this.#env, components.store)
-    this.#announcer = new Announcer({ clock: components.clock, ledger: components.ledger, log: this.#env.log, provide: components.provide, together: components.together })
+    this.#announcer = new Announcer({ clock: components.clock, ledger: components.ledger, log: this.#env.log, provide: components.provide, together: components.together, withdraw: components.withdraw, mayAnnounce: components.mayAnnounce })
   }
 
   get running (): boolean {
@@ -100,7 +100,6 @@ export class ContentRoutingManager implements ContentRouting {
 
     this.#running = false
     const why = new NotRunningError('Content routing was stopped')
-
     this.#sessions.close()
     this.#feeds.stop()
     for (const flight of this.#flights.all()) {
@@ -136,10 +135,12 @@ export class ContentRoutingManager implements ContentRouting {
 
   /** Publishes that we have these blocks, and forgets that nobody had */
   async announce (cids: CID | Iterable<CID> | AsyncIterable<CID>, options: AnnounceOptions = {}): Promise<void> {
-    if (!this.#running) {
-      throw new NotRunningError('Content routing is not running: start the node first')
-    }
     await this.#announcer.announce(eachCID(cids, cid => { this.available(cid) }), this.#params.mode, options)
+  }
+
+  /** What was announced is left to expire */
+  async cancel (cids: CID | Iterable<CID> | AsyncIterable<CID>, options: { signal?: AbortSignal } = {}): Promise<void> {
+    await this.#announcer.cancel(eachCID(cids, () => {}), options)
   }
 
   /** Somebody has this block now (it was stored, or announced by a peer): a remembered miss no longer holds */
@@ -179,7 +180,6 @@ export class ContentRoutingManager implements ContentRouting {
     const key = blockKey(cid)
     const deadline = clock.now() + (options.timeout ?? this.#params.timeout)
     const local = await this.#local(cid, key, options, session)
-
     if (local != null) {
       // of a whole DAG what is here was most often wanted ahead by the reader himself
       this.#feeds.here(options.part?.whole === true ? undefined : options.part, session?.id)

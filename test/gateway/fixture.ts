@@ -86,6 +86,8 @@ export class StoreRouting implements ContentRouting {
   }
 
   async announce (): Promise<void> {}
+
+  async cancel (): Promise<void> {}
   explain (): undefined {}
   // nothing here reads it
   stats (): ContentRoutingStats { return {} as ContentRoutingStats }

@@ -70,7 +70,7 @@ describe('content routing on a libp2p node without Helia', () => {
         yield { id: libp2p.peerId, multiaddrs: [multiaddr('/ip4/127.0.0.1/tcp/1'), uriToMultiaddr(gateway.url)], routing: 'test' }
       }
     })
-    const routing = compose(libp2p, { allowAddresses: ['127.0.0.0/8'] })
+    const routing = compose(libp2p, { allowAddresses: ['127.0.0.0/8'], serve: 'everyone' })
     expect(routing).toBeInstanceOf(ContentRoutingManager)
 
     for (let i = 0; i < 3; i++) {
@@ -88,12 +88,36 @@ describe('content routing on a libp2p node without Helia', () => {
     expect(provided).toEqual([file.root.toString()])
   })
 
+  it('announces nothing where nobody is served, and anything where another one serves', async () => {
+    const one = await block('one')
+    const provided: string[] = []
+    const withdrawn: string[] = []
+    const libp2p = await node({ provide: async cid => { provided.push(cid.toString()) }, cancelReprovide: async cid => { withdrawn.push(cid.toString()) } })
+    const routing = compose(libp2p)
+    await routing.start()
+    await expect(routing.announce(one.cid)).rejects.toMatchObject({ name: 'AnnounceRefusedError', reason: 'serves-nobody' })
+    await expect(routing.announce((async function * () { yield one.cid })())).rejects.toThrow('serve')
+    expect(provided).toEqual([])
+    await routing.stop()
+
+    for (const bitswap of ['off', 'adopted'] as const) {
+      const other = compose(libp2p, { bitswap })
+      await other.start()
+      await other.announce(one.cid)
+      await other.cancel([one.cid])
+      await other.stop()
+    }
+    expect([provided, withdrawn]).toEqual([[one.cid, one.cid].map(String), [one.cid, one.cid].map(String)])
+  })
+
   it('says that nobody has it where there is no router at all', async () => {
     const one = await block('one')
-    const routing = compose(await node())
+    const routing = compose(await node(), { serve: 'everyone' })
     await routing.start()
     await expect(routing.retrieve(one.cid)).rejects.toMatchObject({ name: 'NotFoundError' })
-    await expect(routing.announce(one.cid)).rejects.toThrow()
+    await expect(routing.announce(one.cid)).rejects.toThrow('could not be announced')
+    // nothing was announced, so there is nothing to end
+    await routing.cancel(one.cid)
     await routing.stop()
     await expect(routing.retrieve(one.cid)).rejects.toMatchObject({ name: 'NotRunningError' })
   })

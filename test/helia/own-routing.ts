@@ -96,6 +96,8 @@ export class OwnRouting implements RunnableContentRouting {
 
   async announce (): Promise<void> {}
 
+  async cancel (): Promise<void> {}
+
   explain (): Story | undefined {
     return undefined
   }

@@ -65,6 +65,44 @@ describe('announce', () => {
     await w.manager.stop()
   })
 
+  it('reads nothing and tells nobody where it is refused', async () => {
+    const provided: string[] = []
+    const w = await world({ parts: { provide: async cid => { provided.push(cid.toString()) }, mayAnnounce: () => { throw new Error('serves nobody') } } })
+    let read = 0
+    const cids = (function * () { read++; yield unpublished(1) })()
+    expect((await settled(w.manager.announce(cids))).error?.message).toBe('serves nobody')
+    expect([provided, read, w.manager.stats().announced]).toEqual([[], 0, { done: 0, failed: 0, pending: 0 }])
+    await w.manager.stop()
+  })
+
+  it('is ended for one or many, wherever it is scheduled', async () => {
+    const withdrawn: string[] = []
+    const cancelled: string[] = []
+    const cids = [unpublished(1), unpublished(2)]
+    const w = await world({
+      parts: {
+        withdraw: async cid => { withdrawn.push(cid.toString()) },
+        together: () => ({
+          announce: async () => ({ swept: [], lookups: 0 }),
+          cancel: cids => [...cids].map(cid => cancelled.push(cid.toString())).length
+        })
+      }
+    })
+    await w.manager.cancel(cids[0] as CID)
+    await w.manager.cancel((async function * () { yield * cids })())
+    expect([cancelled, withdrawn]).toEqual([[cids[0], ...cids].map(String), [cids[0], ...cids].map(String)])
+    expect((await settled(w.manager.cancel(['no' as unknown as CID]))).error?.name).toBe('InvalidCIDError')
+    await w.manager.stop()
+    expect((await settled(w.manager.cancel(cids))).error?.name).toBe('NotRunningError')
+  })
+
+  it('is not waited for for ever where ending it hangs', async () => {
+    const w = await world({ parts: { withdraw: async (_, { signal }) => { await new Promise((_resolve, reject) => { signal.addEventListener('abort', () => { reject(signal.reason as Error) }) }) } } })
+    const { error } = await w.clock.run(settled(w.manager.cancel(unpublished(1))))
+    expect(error?.name).toBe('TimeoutError')
+    await w.manager.stop()
+  })
+
   it('makes a remembered miss forgotten also where nothing publishes records', async () => {
     const w = await world()
     w.network.add('peer')

@@ -17,6 +17,11 @@ export class AnnounceRefusedError extends Error {
   }
 }
 
+/** Whoever is told of a block must be able to get it */
+export function servesNobody (): AnnounceRefusedError {
+  return new AnnounceRefusedError('serves-nobody', 'This node serves nobody, so that whoever found it would get nothing: say who is served (serve) before anything is announced')
+}
+
 /** Of one block nobody in the DHT took a record */
 export class NoHolderError extends Error {
   static override name = 'NoHolderError'

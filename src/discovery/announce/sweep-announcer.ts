@@ -3,7 +3,7 @@ import PQueue from 'p-queue'
 import { CustomProgressEvent } from 'progress-events'
 import { raceSignal } from '../../clock/race-signal.ts'
 import { InvalidCIDError, NotRunningError } from '../../interface/errors.ts'
-import { AnnounceRefusedError, NoHolderError } from './announce-error.ts'
+import { AnnounceRefusedError, NoHolderError, servesNobody } from './announce-error.ts'
 import { RecordTeller } from './record-teller.ts'
 import { sweep } from './sweep.ts'
 import type { RecordTellerComponents } from './record-teller.ts'
@@ -81,7 +81,7 @@ export class SweepAnnouncer {
   /** Throws an `AnnounceRefusedError` when nobody would have anything of it */
   check (): void {
     if (!this.#components.serves()) {
-      throw new AnnounceRefusedError('serves-nobody', 'This node serves nobody, so that whoever found it would get nothing: say who is served (serve) before anything is announced')
+      throw servesNobody()
     }
     if (this.#components.addresses().length === 0) {
       throw new AnnounceRefusedError('no-address', 'This node has no address at which others can reach it: give it one (listen), or the DHT keeps no record of it')
