@@ -11,6 +11,8 @@ const FILE_MODE = 0o600
 export interface CacheFile {
   /** @returns how many bytes came: fewer than asked for at the end of the file, or when the disk feels like it */
   read (target: Uint8Array, position: number): Promise<number>
+  /** As `read`, before it returns: stops everything else until then */
+  readNow? (target: Uint8Array, position: number): number
   /** @returns how many bytes went: possibly fewer than given */
   write (buffers: readonly Uint8Array[], position: number): Promise<number>
   /** As `write`, before it returns: stops everything else until then */
@@ -143,6 +145,10 @@ class NodeFile implements CacheFile {
         }
       })
     })
+  }
+
+  readNow (target: Uint8Array, position: number): number {
+    return fs.readSync(this.#descriptor, target, 0, target.byteLength, position)
   }
 
   async write (buffers: readonly Uint8Array[], position: number): Promise<number> {

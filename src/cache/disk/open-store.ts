@@ -3,6 +3,7 @@ import { AppendLog } from './append-log.ts'
 import { BlockIndex } from './block-index.ts'
 import { Notes } from './notes.ts'
 import { placeOf, segmentOf } from './opened-store.ts'
+import { PromptReads } from './prompt-reads.ts'
 import { recordMark } from './record.ts'
 import { readRecord } from './record-read.ts'
 import { recover } from './recovery.ts'
@@ -53,7 +54,7 @@ export async function openStore (init: OpenStoreInit): Promise<StoreOpening> {
     const recovery = await recover({ files, directory, nonce, blocks, limit: segmentBytes })
     segments.adopt(recovery.segments)
 
-    const store: OpenedStore = { path, files, clock, logger, nonce, mark: recordMark(nonce), blocks, index, segments, log: new AppendLog(segments, clock), reserve }
+    const store: OpenedStore = { path, files, clock, logger, nonce, mark: recordMark(nonce), blocks, index, segments, log: new AppendLog(segments, clock), promptReads: new PromptReads(clock, process.availableMemory()), reserve }
     const notes = new Notes(store)
     segments.onLeft = places => { notes.owe(places) }
     const resolved = await resolveDuplicates(store, notes, recovery.duplicates)

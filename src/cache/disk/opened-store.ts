@@ -3,6 +3,7 @@ import type { BlockIndex } from './block-index.ts'
 import type { Clock } from '../../interface/clock.ts'
 import type { Logger } from '../../interface/logger.ts'
 import type { CacheFiles } from './files.ts'
+import type { PromptReads } from './prompt-reads.ts'
 import type { RecordPlace } from './record.ts'
 import type { Reserve } from './reserve.ts'
 import type { Segment } from './segment.ts'
@@ -23,6 +24,7 @@ export interface OpenedStore {
   readonly index: BlockIndex
   readonly segments: Segments
   readonly log: AppendLog
+  readonly promptReads: PromptReads
   readonly reserve: Reserve
 }
 

@@ -29,7 +29,7 @@ export function headerOf ({ mark, index }: Pick<OpenedStore, 'mark' | 'index'>, 
 
 /** The record as it is on disk, unchecked, as far as the segment goes */
 export async function readRaw (store: OpenedStore, { segment: id, offset }: RecordPlace, { multihashBytes, length }: ExpectedBlock): Promise<Buffer> {
-  const { blocks, segments } = store
+  const { blocks, segments, promptReads } = store
   const segment = blocks.segments.get(id)
 
   if (segment == null) {
@@ -38,15 +38,22 @@ export async function readRaw (store: OpenedStore, { segment: id, offset }: Reco
   // of the exact size: the payload is given away as a view of it, and nothing else may live as long as that
   const bytes = Buffer.allocUnsafeSlow(headerBytes(multihashBytes) + length)
 
+  if (promptReads.run(segment, bytes, offset) === bytes.byteLength) {
+    promptReads.done(segment, offset, bytes.byteLength)
+    return bytes
+  }
   segment.users++
+  promptReads.begin()
   try {
     const file = segment.file ?? await segments.descriptors.file(segment)
     let read = await file.read(bytes, offset)
     if (read < bytes.byteLength) {
       read += await readFully(file, bytes.subarray(read), offset + read)
     }
+    promptReads.done(segment, offset, read)
     return read < bytes.byteLength ? bytes.subarray(0, read) : bytes
   } finally {
+    promptReads.end()
     segments.descriptors.leave(segment)
   }
 }

@@ -28,6 +28,8 @@ export interface Segment {
   /** Readers and writers that need the file to stay */
   users: number
   file?: CacheFile
+  /** How much had been read of the whole store when its parts were read last: see `PromptReads` */
+  warm?: Float32Array
   /** The one opening that everybody waits for */
   opening?: Promise<CacheFile>
   /** Waits for the last user */

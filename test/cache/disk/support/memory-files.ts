@@ -29,6 +29,7 @@ export class MemoryFiles implements CacheFiles {
   openFiles = 0
   /** Writes that were made in the turn in which they were asked for */
   promptWrites = 0
+  promptReads = 0
 
   /**
    * As a process that is killed now would leave it; with `power` as a machine would
@@ -152,6 +153,15 @@ export class MemoryFiles implements CacheFiles {
         }
         const most = await this.#enter('read', path, target.byteLength)
         return position >= inode.bytes.byteLength ? 0 : inode.bytes.copy(target, 0, position, position + Math.min(most, target.byteLength))
+      },
+      readNow: (target, position) => {
+        this.calls.push('read')
+        const fault = this.fault?.('read', path, target.byteLength)
+        if (fault instanceof Error || fault instanceof Promise) {
+          throw fault instanceof Error ? fault : systemError('EAGAIN')
+        }
+        this.promptReads++
+        return position >= inode.bytes.byteLength ? 0 : inode.bytes.copy(target, 0, position, position + Math.min(fault ?? Infinity, target.byteLength))
       },
       write: async (buffers, position) => {
         // what is written is what was there when it was asked for, or a test would not see a buffer that is used again too early
