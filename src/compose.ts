@@ -8,9 +8,7 @@ import { contentRoutingOptions } from './config/content-routing-options.ts'
 import { servesNobody } from './discovery/announce/announce-error.ts'
 import { askedPeersSource } from './discovery/asked-peers.ts'
 import { connectedPeersSource } from './discovery/connected-peers.ts'
-import { heliaRoutingSource } from './discovery/helia-routing-egress.ts'
-import { discoverySource } from './discovery/dht-source.ts'
-import { libp2pProviding, libp2pRoutingSource, libp2pWithdrawing } from './discovery/libp2p-routing-egress.ts'
+import { libp2pProviding, libp2pWithdrawing } from './discovery/libp2p-routing-egress.ts'
 import { namedProvidersSource } from './discovery/named-providers.ts'
 import { providing, withdrawing } from './discovery/provide-egress.ts'
 import { delegatedRouter } from './discovery/routers/delegated-router.ts'
@@ -30,6 +28,7 @@ import { nullLedger } from './privacy/null-ledger.ts'
 import { toProvider } from './provider/provider.ts'
 import { reputationBook } from './reputation/book.ts'
 import { ReputationKeeper } from './reputation/keeper.ts'
+import { heliaLookups, libp2pLookups } from './node-lookups.ts'
 import { OwningManager } from './owning-manager.ts'
 import { contentReader } from './unixfs/content-reader.ts'
 import { stat } from './unixfs/entry.ts'
@@ -60,6 +59,7 @@ import type { Metrics } from './interface/metrics.ts'
 import type { Provider, ProviderHint, ProviderSource } from './interface/provider.ts'
 import type { Purpose, Request } from './interface/request.ts'
 import type { AddressPolicy } from './provider/address.ts'
+import type { ComposedLookups, LookupsContext } from './node-lookups.ts'
 import type { ContentRoutingComponents, ContentRoutingManager } from './routing/manager.ts'
 import type { Helia } from '@helia/interface'
 import type { Datastore } from 'interface-datastore'
@@ -96,6 +96,8 @@ export interface CompositionParts {
   readonly names?: NameResolution
   /** What of that which routers know can be used: they are asked for no more. @default everything */
   readonly usable?: RecordFilter
+  /** Makes what looks up through the node's own routers: read live, started and stopped with content routing */
+  lookups? (context: LookupsContext): ComposedLookups
   /** Makes the sources of providers, under the policy that the options give */
   sources? (context: SourceContext): readonly ProviderSource[]
   readonly provide?: ContentRoutingComponents['provide']
@@ -198,7 +200,11 @@ export function composeContentRouting (parts: CompositionParts, init: ContentRou
 
   const delegated = routers.map(router => delegatedRouter({ ...router, filter: parts.usable })({ transport, clock, random, logger, policy }))
 
-  const manager = new OwningManager({ transport, transfers, exchange, routers: delegated, libp2p: typeof parts.peers === 'object' ? parts.peers : undefined }, {
+  const lookups = parts.lookups?.({ clock, random, logger, policy, datastore, request: cid => unrouted(cid, 'read') })
+  const sources = [...operators.length > 0 ? [namedProvidersSource(operators)] : [], ...delegated]
+  const more = parts.sources?.({ clock, policy, connected }) ?? []
+
+  const manager = new OwningManager({ transport, transfers, exchange, lookups, routers: delegated, libp2p: typeof parts.peers === 'object' ? parts.peers : undefined }, {
     logger,
     clock,
     random,
@@ -206,11 +212,7 @@ export function composeContentRouting (parts: CompositionParts, init: ContentRou
     ledger,
     reputation,
     keeper: datastore == null ? undefined : new ReputationKeeper({ book: reputation, datastore, logger, clock }),
-    sources: [
-      ...operators.length > 0 ? [namedProvidersSource(operators)] : [],
-      ...delegated,
-      ...parts.sources?.({ clock, policy, connected }) ?? []
-    ],
+    get sources () { return [...sources, ...lookups?.sources ?? [], ...more] },
     fetchers,
     store: parts.store,
     datastore,
@@ -251,6 +253,7 @@ export function heliaMixin (transport: TransportFactory, { discovery, ...platfor
   return (helia, init = {}) => {
     const { logger, metrics } = helia
     const { store, cache } = heliaSeams(helia)
+    let lookups: ReturnType<typeof heliaLookups> | undefined
     const composition = composeContentRouting({
       ...platform,
       transport,
@@ -262,10 +265,8 @@ export function heliaMixin (transport: TransportFactory, { discovery, ...platfor
       provide: providing('helia', () => helia.routing as Provides),
       withdraw: withdrawing(() => helia.routing as Provides),
       together: discovery,
-      sources: ({ clock, policy, connected }) => [
-        discovery == null ? heliaRoutingSource(() => helia.routing, { logger, clock, policy }) : discoverySource(() => discovery()?.source),
-        ...connected(() => (helia as { libp2p?: ConnectedLibp2p }).libp2p)
-      ]
+      lookups: context => (lookups = heliaLookups(helia, context, discovery)),
+      sources: ({ connected }) => connected(() => (helia as { libp2p?: ConnectedLibp2p }).libp2p)
     }, init)
     const { routing, fetchers, parseHint, exchange, fleet, transfers } = composition
     const http = fetchers[0]
@@ -279,6 +280,7 @@ export function heliaMixin (transport: TransportFactory, { discovery, ...platfor
       fetchers,
       parseHint,
       exchange,
+      lookups,
       unasked: init.bitswap === 'off' ? ['bitswap'] : [],
       adopt: (broker, name) => transfers.count(adoptedBrokerFetcher(broker, {
         logger,
@@ -330,9 +332,7 @@ export function libp2pComposer (transport: TransportFactory, platform: Pick<Comp
     metrics: libp2p.metrics,
     provide: libp2pProviding(libp2p),
     withdraw: libp2pWithdrawing(libp2p),
-    sources: ({ clock, policy, connected }) => [
-      libp2pRoutingSource(libp2p, { logger: libp2p.logger, clock, policy }),
-      ...connected(() => libp2p)
-    ]
+    lookups: context => libp2pLookups(libp2p, context),
+    sources: ({ connected }) => connected(() => libp2p)
   }, init).routing
 }

@@ -1,6 +1,8 @@
 import { CID } from 'multiformats/cid'
+import { blockKey } from './block/key.ts'
 import { ContentRoutingManager } from './routing/manager.ts'
 import type { RestartableTransport } from './exchange/http/restartable-transport.ts'
+import type { ComposedLookups } from './node-lookups.ts'
 import type { ExchangeLibp2p, PeerExchange } from './exchange/peer-exchange.ts'
 import type { TransferCounts } from './exchange/transfer-counts.ts'
 import type { ContentRoutingStats, ExchangeStats, RouterStats } from './interface/stats.ts'
@@ -11,6 +13,8 @@ export interface Owned {
   readonly exchange?: PeerExchange
   /** Those that are asked over HTTP */
   readonly routers: ReadonlyArray<{ stats (): RouterStats }>
+  /** Who has a block, according to the node's own routers */
+  readonly lookups?: Pick<ComposedLookups, 'start' | 'stop' | 'forget'>
   /** Present where nobody else starts `exchange` */
   readonly libp2p?: ExchangeLibp2p
 }
@@ -25,8 +29,9 @@ export class OwningManager extends ContentRoutingManager {
   }
 
   override async start (): Promise<void> {
-    const { transport, exchange, libp2p } = this.#owned
+    const { transport, exchange, lookups, libp2p } = this.#owned
     transport.open()
+    await lookups?.start()
     await super.start()
 
     if (libp2p != null) {
@@ -35,11 +40,12 @@ export class OwningManager extends ContentRoutingManager {
   }
 
   override async stop (): Promise<void> {
-    const { transport, exchange, libp2p } = this.#owned
+    const { transport, exchange, lookups, libp2p } = this.#owned
 
     try {
       await super.stop()
     } finally {
+      await lookups?.stop()
       if (libp2p != null) {
         await exchange?.stop()
       }
@@ -49,10 +55,13 @@ export class OwningManager extends ContentRoutingManager {
 
   /** Whoever waits for one of them over bitswap is answered too */
   override async announce (cids: CID | Iterable<CID> | AsyncIterable<CID>, options?: { signal?: AbortSignal }): Promise<void> {
-    const { exchange } = this.#owned
+    const { exchange, lookups } = this.#owned
     const list = CID.asCID(cids) == null ? cids as Iterable<CID> | AsyncIterable<CID> : [cids as CID]
 
-    await super.announce(exchange == null ? cids : eachTold(list, cid => { exchange.arrived(cid) }), options)
+    await super.announce(eachTold(list, cid => {
+      exchange?.arrived(cid)
+      lookups?.forget(blockKey(cid))
+    }), options)
   }
 
   override stats (): ContentRoutingStats {

@@ -6,12 +6,14 @@ import { peerWalk } from './addresses/peer-lookup.ts'
 import { ProviderAddresses } from './addresses/provider-addresses.ts'
 import { Announcements } from './announce/announcements.ts'
 import { dhtSource } from './dht-source.ts'
+import { discoveryMetrics } from './discovery-metrics.ts'
 import { wayIn } from './join/way-in.ts'
 import { Joining } from './joining.ts'
 import { allComponents } from './kad-routers.ts'
 import { BucketRefresh } from './kad/bucket-refresh.ts'
 import { DEFAULT_KAD_PROTOCOL, Libp2pKadClient } from './kad/kad-client-egress.ts'
 import { kadKey } from './kad/kad-key.ts'
+import { KeptTiming, TIMING_PREFIX } from './kad/kept-timing.ts'
 import { PeerTiming } from './kad/peer-timing.ts'
 import { KadTable } from './kad/table.ts'
 import { Walker } from './kad/walker.ts'
@@ -20,16 +22,19 @@ import { DHTAnswers } from './node-discovery.ts'
 import { ProviderRecords, RECORDS_PREFIX } from './records/provider-records.ts'
 import { RecordedSource } from './records/recorded-source.ts'
 import { usableOver } from './usable-address.ts'
+import { WalkFigures } from './walk-figures.ts'
 import type { AddressesStats } from './addresses/provider-addresses.ts'
 import type { AnnouncementsStats, DiscoveryAnnounceInit } from './announce/announcements.ts'
 import type { Joiner, JoiningStats } from './join/joiner.ts'
 import type { BucketState } from './kad/bucket-schedule.ts'
 import type { KadConnections } from './kad/kad-client-egress.ts'
 import type { Discloses } from './kad/walker.ts'
+import type { WalkStats } from './walk-figures.ts'
 import type { RecordedStats } from './records/recorded-source.ts'
 import type { AnnounceOptions, AnnounceResult, AnnouncesMany } from '../interface/announce.ts'
 import type { Clock, Random } from '../interface/clock.ts'
 import type { ComponentLogger } from '../interface/logger.ts'
+import type { Metrics } from '../interface/metrics.ts'
 import type { BlockKey, ProviderSource } from '../interface/provider.ts'
 import type { Request } from '../interface/request.ts'
 import type { AddressPolicy } from '../provider/address.ts'
@@ -61,11 +66,12 @@ export interface EnhancedDHTDiscoveryComponents {
   readonly peerStore: Pick<PeerStore, 'all' | 'get'>
   readonly connectionManager: KadConnections
   readonly events: Pick<TypedEventTarget<Libp2pEvents>, 'addEventListener' | 'removeEventListener'>
-  readonly addressManager: { getAddresses (): Multiaddr[]   /** All that the node is made of: its kad-dht is found among them. @default none */
-  services? (): Iterable<unknown>
-}
+  readonly addressManager: { getAddresses (): Multiaddr[] }
   readonly datastore?: Datastore
+  readonly metrics?: Metrics
   readonly logger: ComponentLogger
+  /** All that the node is made of: its kad-dht is found among them. @default nothing */
+  services? (): Iterable<unknown>
 }
 
 export interface DiscoveryStats {
@@ -74,11 +80,15 @@ export interface DiscoveryStats {
   /** Those of them, and of lookups, whose last word was silence */
   readonly silent: number
   readonly lookups: RecordedStats
+  /** Those that were not answered from memory */
+  readonly walks: WalkStats
   /** Answers remembered */
   readonly records: number
   /** Nearest first */
   readonly buckets: readonly BucketState[]
   readonly refreshes: { readonly walks: number, readonly failed: number }
+  /** Of what was kept for the next run: entries that could not be read, and writes that failed */
+  readonly kept: { readonly dropped: number, readonly failedWrites: number }
   readonly announcements: AnnouncementsStats
   readonly joining: JoiningStats
   /** Of providers: where they are, as far as is known */
@@ -104,8 +114,8 @@ const REFRESH_WIDTH = 8
 export function enhancedDHTDiscovery (init: EnhancedDHTDiscoveryInit = {}): (components: EnhancedDHTDiscoveryComponents) => EnhancedDHTDiscovery {
   // one by one: libp2p's components are a proxy that throws for what it does not have
   return components => {
-    const { peerId, peerStore, connectionManager, events, addressManager, datastore, logger } = components
-    return new EnhancedDHTDiscovery({ peerId, peerStore, connectionManager, events, addressManager, datastore, logger, services: () => allComponents(components) }, init)
+    const { peerId, peerStore, connectionManager, events, addressManager, datastore, metrics, logger } = components
+    return new EnhancedDHTDiscovery({ peerId, peerStore, connectionManager, events, addressManager, datastore, metrics, logger, services: () => allComponents(components) }, init)
   }
 }
 
@@ -122,6 +132,8 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
   readonly #client: Libp2pKadClient
   readonly #table: KadTable
   readonly #timing = new PeerTiming()
+  readonly #keptTiming: KeptTiming
+  readonly #figures: WalkFigures
   readonly #walker: Walker
   readonly #refresh: BucketRefresh
   readonly #records: ProviderRecords
@@ -134,11 +146,12 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
   #isRunning = false
 
   constructor (components: EnhancedDHTDiscoveryComponents, init: EnhancedDHTDiscoveryInit = {}) {
-    const { logger, datastore, events, peerId, peerStore, connectionManager, addressManager } = components
+    const { logger, datastore, metrics, events, peerId, peerStore, connectionManager, addressManager } = components
     const { clock = systemClock, random = systemRandom, policy = addressPolicy(), protocol, bootstrap, announce } = init
     const self = peerId.toString()
     const usable = usableOver(policy)
     this.#events = events
+    this.#figures = new WalkFigures(clock)
     this.#client = new Libp2pKadClient({ clock, logger, connectionManager, self }, { protocol, usable })
     this.#table = new KadTable({ logger, peerStore, events, self }, { usable })
     const way = wayIn({ clock, random, logger, self, peerStore, connectionManager, policy, client: this.#client, table: this.#table }, { protocol, bootstrap, usable })
@@ -168,7 +181,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
         stored: async (cid, signal) => this.#answers.routers.stored(cid, signal),
         walk: (cid, options) => {
           this.#refresh.walked(kadKey(cid.multihash.bytes))
-          return this.#walker.findProviders(cid, options)
+          return this.#figures.watch(options, options => this.#walker.findProviders(cid, options))
         }
       })
     })
@@ -193,12 +206,18 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
       addresses: () => addressManager.getAddresses(),
       joined: async signal => this.#joining.joined(signal)
     }, announce)
+    this.#keptTiming = new KeptTiming(clock, this.#timing)
     this.#kept = new KeptTables({ clock, random, logger, datastore }, [
+      { table: this.#keptTiming, prefix: TIMING_PREFIX, name: 'discovery:timing' },
       this.addresses.kept,
       { table: this.#records, prefix: RECORDS_PREFIX, name: 'discovery:records' },
       { table: way.remembered, prefix: way.prefix, name: 'discovery:peers' },
       ...this.#announcements.tables.map(table => ({ ...table, timeout: LOAD_TIMEOUT }))
     ])
+
+    if (metrics != null) {
+      discoveryMetrics(metrics, () => this.stats())
+    }
   }
 
   isStarted (): boolean {
@@ -244,6 +263,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
     this.#client.stop()
     this.#table.stop()
     await announced
+    this.#keptTiming.flush()
     await this.#kept.stop()
   }
 
@@ -280,7 +300,12 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
 
   stats (): DiscoveryStats {
     const { buckets, ...refreshes } = this.#refresh.stats()
-    return { peers: this.#table.size, silent: this.#timing.silent, lookups: this.#recorded.stats(), records: this.#records.size, buckets, refreshes, announcements: this.#announcements.stats(), joining: this.#joiner.stats(), addresses: this.addresses.stats() }
+    return { peers: this.#table.size, silent: this.#timing.silent, lookups: this.#recorded.stats(), walks: this.#figures.stats(), records: this.#records.size, buckets, refreshes, kept: this.#keptStats(), announcements: this.#announcements.stats(), joining: this.#joiner.stats(), addresses: this.addresses.stats() }
+  }
+
+  #keptStats (): DiscoveryStats['kept'] {
+    const { dropped, failedWrites } = this.#kept.stats()
+    return { dropped: dropped + this.#keptTiming.passedOver, failedWrites }
   }
 
   /** Whoever can be connected to is not gone */

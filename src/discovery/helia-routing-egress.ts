@@ -1,7 +1,11 @@
-import { routerLookup } from './router-lookup.ts'
+import { merged } from './merged.ts'
+import { ownLookup } from './own-lookup.ts'
+import { RouterFailures, routerLookup } from './router-lookup.ts'
+import type { NodeRouter, WatchedRouters } from './watched-routers.ts'
 import type { Clock } from '../interface/clock.ts'
 import type { ComponentLogger } from '../interface/logger.ts'
-import type { ProviderSource } from '../interface/provider.ts'
+import type { Provider, ProviderSource } from '../interface/provider.ts'
+import type { Request } from '../interface/request.ts'
 import type { AddressPolicy } from '../provider/address.ts'
 import type { ProviderRecord } from '../provider/provider.ts'
 import type { CID } from 'multiformats/cid'
@@ -15,6 +19,12 @@ export interface RoutingSourceComponents {
   logger: ComponentLogger
   clock: Clock
   policy?: AddressPolicy
+  /** The same routers, one by one: the errors of each are told. @default only what all of them make together is known */
+  routers?: readonly WatchedRouters[]
+  /** Whether the DHT is asked beside them. @default no */
+  withoutDHT? (): boolean
+  /** Whether their routers of last resort are. @default no */
+  withoutFallback? (): boolean
 }
 
 const NOBODY = new Set(['NoRoutersAvailableError'])
@@ -36,6 +46,8 @@ export function heliaRoutingSource (getRouting: () => FindsProviders | undefined
         return
       }
 
+      const failures = new RouterFailures()
+      components.routers?.forEach(routers => { routers.watch() })
       yield * routerLookup({
         log,
         clock: components.clock,
@@ -43,8 +55,41 @@ export function heliaRoutingSource (getRouting: () => FindsProviders | undefined
         disclosure: request.disclose({ observer: 'router:helia', form: 'cid', transport: 'foreign', audience: 'unbounded' }),
         record: { policy: components.policy },
         nobody: NOBODY,
-        find: signal => routing.findProviders(cid, { signal })
+        find: signal => routing.findProviders(cid, { signal, ...ownLookup({ failed: failures.failed, withoutDHT: components.withoutDHT?.(), withoutFallback: components.withoutFallback?.() }) })
       })
+      failures.throwIfAny()
     }
+  }
+}
+
+/**
+ * Whom the routers of last resort name: for later. Helia asks them when all
+ * others have ended, so one that hangs would keep them from ever being asked.
+ */
+export function fallbackSource (routers: WatchedRouters, components: Pick<RoutingSourceComponents, 'logger' | 'clock' | 'policy'>): ProviderSource {
+  const log = components.logger.forComponent('portolan:discovery:fallback')
+
+  return {
+    name: 'fallback',
+    later: true,
+    async * find ({ cid }, request) {
+      const failures = new RouterFailures()
+      const { fallback } = routers
+
+      yield * merged(fallback.map(router => one(router, cid, request)), (index, err) => { failures.failed(fallback[index]?.name ?? 'fallback', err) })
+      failures.throwIfAny()
+    }
+  }
+
+  function one (router: NodeRouter, cid: CID, request: Request): AsyncGenerator<Provider, void, undefined> {
+    return routerLookup({
+      log,
+      clock: components.clock,
+      request,
+      disclosure: request.disclose({ observer: `router:${router.name ?? 'fallback'}`, form: 'cid', transport: 'foreign', audience: 'unbounded' }),
+      record: { policy: components.policy },
+      nobody: NOBODY,
+      find: signal => router.findProviders(cid, { signal })
+    })
   }
 }

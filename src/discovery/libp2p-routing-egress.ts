@@ -1,8 +1,12 @@
-import { providing, withdrawing } from './provide-egress.ts'
-import { routerLookup } from './router-lookup.ts'
+import { override } from '../provider/override.ts'
+import { ownLookup } from './own-lookup.ts'
+import { providing } from './provide-egress.ts'
+import { RouterFailures, routerLookup } from './router-lookup.ts'
 import type { RoutingSourceComponents, FindsProviders } from './helia-routing-egress.ts'
 import type { Provides } from './provide-egress.ts'
 import type { ProviderSource } from '../interface/provider.ts'
+
+export type { FindsProviders } from './helia-routing-egress.ts'
 
 const NAME = 'libp2p'
 const NOBODY = new Set(['NoContentRoutersError'])
@@ -12,13 +16,20 @@ export interface HasContentRouting {
   contentRouting: FindsProviders & Provides
 }
 
-/** Everybody whom the content routers of a libp2p node find: for nodes without Helia */
-export function libp2pRoutingSource (libp2p: HasContentRouting, components: RoutingSourceComponents): ProviderSource {
+/**
+ * Everybody whom the content routers of a libp2p node find: for nodes without Helia
+ *
+ * @param getRouting - read at each lookup
+ */
+export function libp2pRoutingSource (getRouting: () => FindsProviders, components: RoutingSourceComponents): ProviderSource {
   const log = components.logger.forComponent('portolan:discovery:libp2p')
 
   return {
     name: NAME,
     async * find ({ cid }, request) {
+      const routing = getRouting()
+      const failures = new RouterFailures()
+      components.routers?.forEach(routers => { routers.watch() })
       yield * routerLookup({
         log,
         clock: components.clock,
@@ -26,8 +37,37 @@ export function libp2pRoutingSource (libp2p: HasContentRouting, components: Rout
         disclosure: request.disclose({ observer: `router:${NAME}`, form: 'cid', transport: 'foreign', audience: 'unbounded' }),
         record: { source: NAME, policy: components.policy },
         nobody: NOBODY,
-        find: signal => libp2p.contentRouting.findProviders(cid, { signal })
+        find: signal => routing.findProviders(cid, { signal, ...ownLookup({ failed: failures.failed, withoutDHT: components.withoutDHT?.() }) })
       })
+      failures.throwIfAny()
+    }
+  }
+}
+
+/**
+ * Answers those who look up through a libp2p node while it is installed.
+ *
+ * @param answer - undefined for a lookup that goes on to the original
+ */
+export function answerLibp2p (libp2p: HasContentRouting, answer: (...args: Parameters<FindsProviders['findProviders']>) => ReturnType<FindsProviders['findProviders']> | undefined): { install (): void, restore (): void, readonly original: FindsProviders } {
+  const { contentRouting } = libp2p
+  let original: FindsProviders | undefined
+  let isInstalled = false
+  const taken = override(contentRouting, 'findProviders', previous => {
+    original = { findProviders: previous }
+    return (cid, options) => (isInstalled ? answer(cid, options) : undefined) ?? previous(cid, options)
+  })
+
+  return {
+    /** What is asked while others are answered here */
+    get original () { return (isInstalled ? original : undefined) ?? contentRouting },
+    install () {
+      isInstalled = true
+      taken.install()
+    },
+    restore () {
+      isInstalled = false
+      taken.restore()
     }
   }
 }
@@ -35,9 +75,4 @@ export function libp2pRoutingSource (libp2p: HasContentRouting, components: Rout
 /** Publishes through the content routers of a libp2p node */
 export function libp2pProviding (libp2p: Pick<HasContentRouting, 'contentRouting'>): ReturnType<typeof providing> {
   return providing(NAME, () => libp2p.contentRouting)
-}
-
-/** Has the content routers of a libp2p node announce a block no more by themselves */
-export function libp2pWithdrawing (libp2p: Pick<HasContentRouting, 'contentRouting'>): ReturnType<typeof withdrawing> {
-  return withdrawing(() => libp2p.contentRouting)
 }

@@ -2,6 +2,7 @@ import { anySignal } from 'any-signal'
 import { Pace } from '../clock/pace.ts'
 import { raceSignal } from '../clock/race-signal.ts'
 import { InvalidProviderError } from '../interface/errors.ts'
+import { quote } from '../interface/quote.ts'
 import { providerFromRecord } from '../provider/provider.ts'
 import type { Clock } from '../interface/clock.ts'
 import type { Disclosure } from '../interface/disclosure.ts'
@@ -20,6 +21,36 @@ export interface RouterLookup {
   readonly nobody: ReadonlySet<string>
   /** Starts the foreign lookup: only called when the first provider is wanted */
   find (signal: AbortSignal): AsyncIterable<ProviderRecord>
+}
+
+/** Some routers of a node have failed, whoever else found somebody: `errors` has one for each, with its name */
+export class RoutersFailedError extends AggregateError {
+  static override name = 'RoutersFailedError'
+  override name = 'RoutersFailedError'
+}
+
+/** Routers of which the errors are told: a node has a few */
+const MAX_FAILURES = 16
+/** Characters of what each of them said */
+const MAX_MESSAGE = 200
+
+/** What went wrong in one lookup at several routers */
+export class RouterFailures {
+  readonly #errors = new Map<string, Error>()
+
+  readonly failed = (router: string, error: Error): void => {
+    if (this.#errors.size < MAX_FAILURES) {
+      this.#errors.set(router, error)
+    }
+  }
+
+  throwIfAny (): void {
+    if (this.#errors.size > 0) {
+      const all = [...this.#errors]
+      const told = all.map(([router, error]) => `${router}: ${quote(String((error as Error | undefined)?.message), MAX_MESSAGE)}`)
+      throw new RoutersFailedError(all.map(([, error]) => error), told.join('; '))
+    }
+  }
 }
 
 /**

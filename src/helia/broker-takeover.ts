@@ -4,12 +4,24 @@ import type { HeliaSeams } from './seams.ts'
 import type { BlockBroker, Blocks, CreateSessionOptions, Helia, Provider, SessionBlockstore } from '@helia/interface'
 import type { CID } from 'multiformats/cid'
 
+type FindProviders = Helia['routing']['findProviders']
+
+/** Answers those who look up through `helia.routing`, in the place of the node's routers */
+export interface LookupsTakeover {
+  /** The node's lookups are answered here from now on; `original` is what answered them */
+  take (original: FindProviders): void
+  release (): void
+  /** Undefined for one that goes on to the original */
+  find (...args: Parameters<FindProviders>): ReturnType<FindProviders> | undefined
+}
+
 export interface BrokerTakeoverInit {
   /** The one broker the node has while taken over */
   readonly broker: BlockBroker
   createSession (root: CID, options?: CreateSessionOptions): SessionBlockstore
   /** The brokers the node would have had by itself, in its order; called whenever they change */
   adopted (brokers: readonly BlockBroker[]): void
+  readonly lookups?: LookupsTakeover
 }
 
 /**
@@ -22,6 +34,7 @@ export class BrokerTakeover {
   readonly #init: BrokerTakeoverInit
   readonly #overrides
   #createSession?: Blocks['createSession']
+  #findProviders?: FindProviders
   readonly #blockstore: Blocks
   #adopted: BlockBroker[] = []
   #active = false
@@ -45,9 +58,15 @@ export class BrokerTakeover {
         this.#createSession = previous
         return (root, options) => this.#active ? init.createSession(root, options) : previous(root, options)
       }),
-      override(helia.routing, 'findProviders', previous => (cid, options) => {
-        const told = toldProviders(options)
-        return told == null ? previous(cid, options) : (async function * () { yield * told as unknown as Provider[] })()
+      override(helia.routing, 'findProviders', previous => {
+        this.#findProviders = previous
+        return (cid, options) => {
+          const told = toldProviders(options)
+          if (told != null) {
+            return (async function * () { yield * told as unknown as Provider[] })()
+          }
+          return (this.#active ? init.lookups?.find(cid, options) : undefined) ?? previous(cid, options)
+        }
       })
     ]
   }
@@ -72,6 +91,9 @@ export class BrokerTakeover {
     this.#active = true
     this.#epoch++
     this.#overrides.forEach(override => { override.install() })
+    if (this.#findProviders != null) {
+      this.#init.lookups?.take(this.#findProviders)
+    }
     this.#adopted = this.#seams.brokers.filter(broker => broker !== this.#init.broker)
     this.#list([this.#init.broker])
     this.#init.adopted(this.#adopted)
@@ -84,6 +106,7 @@ export class BrokerTakeover {
     this.reconcile()
     this.#active = false
     this.#epoch++
+    this.#init.lookups?.release()
     this.#overrides.forEach(override => { override.restore() })
     this.#list(this.#adopted)
   }

@@ -10,6 +10,7 @@ import { BROKER_NAME, RoutingBroker } from './routing-broker.ts'
 import { SUPPORTED_HELIA, heliaSeams, isSupportedVersion } from './seams.ts'
 import { RoutingSessionStore } from './session-store.ts'
 import type { NodeExchange } from './bitswap-takeover.ts'
+import type { LookupsTakeover } from './broker-takeover.ts'
 import type { HeliaContentRouting } from './helia-routing.ts'
 import type { RunnableContentRouting } from './lifecycle.ts'
 import type { HintParser } from './read-options.ts'
@@ -38,6 +39,8 @@ export interface ContentRoutingParts {
   readonly exchange?: NodeExchange
   /** Names of brokers that are left to themselves. @default none */
   readonly unasked?: readonly string[]
+  /** Takes the place of the node's routers for those who look up through it. @default they stay as they are */
+  readonly lookups?: LookupsTakeover
 }
 
 /**
@@ -95,6 +98,7 @@ export function withContentRouting<H extends Helia> (helia: H, init: WithContent
   })
   const takeover: BrokerTakeover = new BrokerTakeover(helia, seams, {
     broker,
+    lookups: parts.lookups,
     adopted: brokers => {
       bitswap?.noticed(brokers)
       adopt(brokers)

@@ -30,7 +30,7 @@ type Find = FindsProviders['findProviders']
 
 const SOURCES: Array<[string, (find: Find, recorded: RecordedRequest) => ProviderSource]> = [
   ['helia', (findProviders, { clock }) => heliaRoutingSource(() => ({ findProviders }), { logger: silentLogger, clock })],
-  ['libp2p', (findProviders, { clock }) => libp2pRoutingSource({ contentRouting: { findProviders, provide: async () => {} } }, { logger: silentLogger, clock })]
+  ['libp2p', (findProviders, { clock }) => libp2pRoutingSource(() => ({ findProviders }), { logger: silentLogger, clock })]
 ]
 
 describe.each(SOURCES)('providers found by the routers of %s', (name, make) => {

@@ -1,0 +1,60 @@
+import { Disclosure } from '../interface/disclosure.ts'
+import type { Clock } from '../interface/clock.ts'
+import type { DisclosureInit, Ledger, PrivacyMode } from '../interface/disclosure.ts'
+import type { Provider } from '../interface/provider.ts'
+import type { Purpose, Request } from '../interface/request.ts'
+
+/** The same request, for less long */
+export class BoundRequest implements Request {
+  readonly id: string
+  readonly mode: PrivacyMode
+  readonly priority: number
+  readonly client?: string
+  readonly hints: readonly Provider[]
+  readonly signal: AbortSignal
+  readonly deadline: number
+  readonly #request: Request
+
+  constructor (request: Request, bounds: { signal: AbortSignal, deadline: number }) {
+    const { id, mode, priority, client, hints } = request
+    this.id = id
+    this.mode = mode
+    this.priority = priority
+    this.client = client
+    this.hints = hints
+    this.signal = bounds.signal
+    this.deadline = bounds.deadline
+    this.#request = request
+  }
+
+  /** Read live: a prefetch becomes a read */
+  get purpose (): Purpose {
+    return this.#request.purpose
+  }
+
+  disclose (init: DisclosureInit): Disclosure {
+    return this.#request.disclose(init)
+  }
+}
+
+const forgets: Ledger = { intended: () => {}, settled: () => {} }
+const never = new AbortController().signal
+
+/** For lookups of others on a node without a ledger: what is disclosed is recorded nowhere */
+export function unrecordedReads (clock: Pick<Clock, 'wall'>): () => Request {
+  let count = 0
+
+  return () => {
+    const id = `libp2p-${++count}`
+    return {
+      id,
+      purpose: 'read',
+      mode: 'open',
+      signal: never,
+      deadline: Infinity,
+      priority: 0,
+      hints: [],
+      disclose: init => new Disclosure(forgets, init, { request: id, purpose: 'read', at: clock.wall() })
+    }
+  }
+}

@@ -1,0 +1,21 @@
+const OWN = Symbol.for('portolan.own-lookup')
+
+/** What a lookup of ours has to do with the node's routers, whoever of them calls whom */
+export interface OwnLookup {
+  /** The DHT is asked beside it, so that kad-dht need not be */
+  readonly withoutDHT?: boolean
+  /** Routers of last resort are asked beside it, when it is their turn */
+  readonly withoutFallback?: boolean
+  /** One of the routers has failed; the others go on */
+  failed? (router: string, error: Error): void
+}
+
+/** Goes with the options of a lookup: Helia and libp2p hand them on to each router, symbols included */
+export function ownLookup (lookup: OwnLookup): object {
+  return { [OWN]: lookup }
+}
+
+/** Undefined where somebody else looks up */
+export function lookupOf (options: object | undefined): OwnLookup | undefined {
+  return (options as { [OWN]?: OwnLookup } | undefined)?.[OWN]
+}

@@ -1,0 +1,57 @@
+import { peerIdFromString } from '@libp2p/peer-id'
+import { multiaddr } from '@multiformats/multiaddr'
+import { uriToMultiaddr } from '@multiformats/uri-to-multiaddr'
+import { gatewayRecord } from './gateway-record.ts'
+import type { Provider } from '../interface/provider.ts'
+import type { PeerId } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import type { CID } from 'multiformats/cid'
+
+/** A provider in the words of Helia's routing */
+export interface HeliaProvider {
+  id: CID
+  multiaddrs: Multiaddr[]
+  /** Absent where nothing is known of them: whoever wants to know dials */
+  protocols?: string[]
+  router: string
+  fallback: boolean
+}
+
+/** And in those of libp2p's */
+export interface PeerRecord {
+  id: PeerId
+  multiaddrs: Multiaddr[]
+  routing: string
+}
+
+/** Undefined for whom Helia has no words: a broker */
+export function toHeliaProvider (provider: Provider): HeliaProvider | undefined {
+  const { id, protocols, source, fallback } = provider
+  const peer = peerOf(provider)
+  const more = { ...(protocols.length === 0 ? {} : { protocols: [...protocols] }), router: source, fallback }
+
+  if (peer != null) {
+    return { id: peer.toCID() as CID, multiaddrs: multiaddrsOf(provider), ...more }
+  }
+  const origin = /^https?:/.test(id) ? provider.addresses[0] ?? id.replace(':', '://') : undefined
+  return origin == null ? undefined : { ...gatewayRecord(origin, fallback) as HeliaProvider, ...more }
+}
+
+/** Undefined for who is no peer */
+export function toPeerRecord (provider: Provider): PeerRecord | undefined {
+  const peer = peerOf(provider)
+  return peer == null ? undefined : { id: peer, multiaddrs: multiaddrsOf(provider), routing: provider.source }
+}
+
+function peerOf ({ id }: Provider): PeerId | undefined {
+  return id.startsWith('p2p:') ? peerIdFromString(id.slice('p2p:'.length)) : undefined
+}
+
+/** Without the peer's own name at the end, as libp2p keeps them */
+function multiaddrsOf ({ id, addresses }: Provider): Multiaddr[] {
+  const own = `/p2p/${id.slice('p2p:'.length)}`
+
+  return addresses.map(address => address.startsWith('/')
+    ? multiaddr(address.endsWith(own) ? address.slice(0, -own.length) : address)
+    : uriToMultiaddr(address))
+}
