@@ -1,6 +1,6 @@
 import { override } from '../provider/override.ts'
 import { ownLookup } from './own-lookup.ts'
-import { providing } from './provide-egress.ts'
+import { providing, withdrawing } from './provide-egress.ts'
 import { RouterFailures, routerLookup } from './router-lookup.ts'
 import type { RoutingSourceComponents, FindsProviders } from './helia-routing-egress.ts'
 import type { Provides } from './provide-egress.ts'
@@ -75,4 +75,9 @@ export function answerLibp2p (libp2p: HasContentRouting, answer: (...args: Param
 /** Publishes through the content routers of a libp2p node */
 export function libp2pProviding (libp2p: Pick<HasContentRouting, 'contentRouting'>): ReturnType<typeof providing> {
   return providing(NAME, () => libp2p.contentRouting)
+}
+
+/** Has the content routers of a libp2p node announce a block no more by themselves */
+export function libp2pWithdrawing (libp2p: Pick<HasContentRouting, 'contentRouting'>): ReturnType<typeof withdrawing> {
+  return withdrawing(() => libp2p.contentRouting)
 }
