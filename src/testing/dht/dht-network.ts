@@ -29,6 +29,8 @@ export interface DhtNetworkInit {
   memory?: Omit<MemoryNetworkInit, 'seed'>
   /** Servers look for themselves a second after their start, which connects nearly everybody with everybody. @default false */
   selfQuery?: boolean
+  /** What the servers are given besides */
+  libp2p?: DhtLibp2pOptions
 }
 
 export interface AddDhtNodeOptions {
@@ -72,7 +74,7 @@ export class DhtNetwork {
   }
 
   /** @internal */
-  async begin (count: number, selfQuery: boolean): Promise<void> {
+  async begin (count: number, options: Pick<AddDhtNodeOptions, 'selfQuery' | 'libp2p'>): Promise<void> {
     const identities: DhtIdentity[] = []
 
     for (let i = 0; i < count; i++) {
@@ -81,7 +83,7 @@ export class DhtNetwork {
 
     for (const identity of identities) {
       const table = settledTable(identity.key, identities, this.k, this.#random)
-      this.#servers.push(await this.#start(identity, table, { server: true, selfQuery }))
+      this.#servers.push(await this.#start(identity, table, { ...options, server: true }))
     }
   }
 
@@ -170,7 +172,7 @@ export class DhtNetwork {
  * ```
  */
 export async function dhtNetwork (init: DhtNetworkInit = {}): Promise<DhtNetwork> {
-  const { nodes = 200, dead = 0, selfQuery = false } = init
+  const { nodes = 200, dead = 0, selfQuery = false, libp2p } = init
 
   if (!(Number.isInteger(nodes) && nodes > 0 && nodes <= 65_536)) {
     throw new InvalidOptionError(`A DHT has 1 to 65536 nodes, not ${nodes}`)
@@ -179,7 +181,7 @@ export async function dhtNetwork (init: DhtNetworkInit = {}): Promise<DhtNetwork
   const network = new DhtNetwork(init)
 
   try {
-    await network.begin(nodes, selfQuery)
+    await network.begin(nodes, { selfQuery, libp2p })
     network.kill(dead)
     return network
   } catch (err) {
