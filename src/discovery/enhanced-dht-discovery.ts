@@ -17,18 +17,19 @@ import { KeptTiming, TIMING_PREFIX } from './kad/kept-timing.ts'
 import { PeerTiming } from './kad/peer-timing.ts'
 import { KadTable } from './kad/table.ts'
 import { Walker } from './kad/walker.ts'
+import { WatchedRegions } from './kad/watched-regions.ts'
 import { KeptTables, LOAD_TIMEOUT } from './kept-tables.ts'
 import { DHTAnswers } from './node-discovery.ts'
 import { ProviderRecords, RECORDS_PREFIX } from './records/provider-records.ts'
 import { RecordedSource } from './records/recorded-source.ts'
 import { usableOver } from './usable-address.ts'
 import { WalkFigures } from './walk-figures.ts'
-import type { AddressesStats } from './addresses/provider-addresses.ts'
 import type { AnnouncementsStats, DiscoveryAnnounceInit } from './announce/announcements.ts'
 import type { Joiner, JoiningStats } from './join/joiner.ts'
 import type { BucketState } from './kad/bucket-schedule.ts'
 import type { KadConnections } from './kad/kad-client-egress.ts'
 import type { Discloses } from './kad/walker.ts'
+import type { RegionStats } from './kad/watched-regions.ts'
 import type { WalkStats } from './walk-figures.ts'
 import type { RecordedStats } from './records/recorded-source.ts'
 import type { AnnounceOptions, AnnounceResult, AnnouncesMany } from '../interface/announce.ts'
@@ -36,6 +37,7 @@ import type { Clock, Random } from '../interface/clock.ts'
 import type { ComponentLogger } from '../interface/logger.ts'
 import type { Metrics } from '../interface/metrics.ts'
 import type { BlockKey, ProviderSource } from '../interface/provider.ts'
+import type { AddressesStats } from '../interface/stats.ts'
 import type { Request } from '../interface/request.ts'
 import type { AddressPolicy } from '../provider/address.ts'
 import type { Libp2pEvents, PeerId, PeerStore, Startable, TypedEventTarget } from '@libp2p/interface'
@@ -74,7 +76,7 @@ export interface EnhancedDHTDiscoveryComponents {
   services? (): Iterable<unknown>
 }
 
-export interface DiscoveryStats {
+export interface DiscoveryStats extends RegionStats {
   /** Peers of the DHT that are known */
   readonly peers: number
   /** Those of them, and of lookups, whose last word was silence */
@@ -135,6 +137,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
   readonly #keptTiming: KeptTiming
   readonly #figures: WalkFigures
   readonly #walker: Walker
+  readonly #regions: WatchedRegions
   readonly #refresh: BucketRefresh
   readonly #records: ProviderRecords
   readonly #recorded: RecordedSource
@@ -160,7 +163,9 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
     const { client } = way
     const walking = { clock, client, table: this.#table, timing: this.#timing }
     this.#walker = new Walker(walking)
-    this.#refresh = new BucketRefresh({ clock, random, logger, self, table: this.#table, timing: this.#timing, walker: new Walker(walking, { k: REFRESH_WIDTH, concurrency: REFRESH_WIDTH }) })
+    this.#regions = new WatchedRegions({ clock, random, log: logger.forComponent('portolan:discovery:regions'), client, walker: this.#walker })
+    const refresher = new Walker(walking, { k: REFRESH_WIDTH, concurrency: REFRESH_WIDTH })
+    this.#refresh = new BucketRefresh({ clock, random, logger, self, table: this.#table, timing: this.#timing, walker: { findClosest: async (preimage, options) => this.#regions.findClosest(preimage, options, refresher) } })
     this.#answers = new DHTAnswers({
       clock,
       log: logger.forComponent('portolan:discovery:kad-dht'),
@@ -181,7 +186,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
         stored: async (cid, signal) => this.#answers.routers.stored(cid, signal),
         walk: (cid, options) => {
           this.#refresh.walked(kadKey(cid.multihash.bytes))
-          return this.#figures.watch(options, options => this.#walker.findProviders(cid, options))
+          return this.#figures.watch(options, options => this.#regions.findProviders(cid, options))
         }
       })
     })
@@ -300,7 +305,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
 
   stats (): DiscoveryStats {
     const { buckets, ...refreshes } = this.#refresh.stats()
-    return { peers: this.#table.size, silent: this.#timing.silent, lookups: this.#recorded.stats(), walks: this.#figures.stats(), records: this.#records.size, buckets, refreshes, kept: this.#keptStats(), announcements: this.#announcements.stats(), joining: this.#joiner.stats(), addresses: this.addresses.stats() }
+    return { peers: this.#table.size, silent: this.#timing.silent, lookups: this.#recorded.stats(), walks: this.#figures.stats(), ...this.#regions.stats(), records: this.#records.size, buckets, refreshes, kept: this.#keptStats(), announcements: this.#announcements.stats(), joining: this.#joiner.stats(), addresses: this.addresses.stats() }
   }
 
   #keptStats (): DiscoveryStats['kept'] {
