@@ -138,11 +138,13 @@ export class KadTable {
     }
 
     const key = peerKey(peer)
+    const told = addresses.map(({ multiaddr }) => withoutPeer(multiaddr.toString(), peer)).filter(this.#usable).slice(0, MAX_ADDRESSES)
     this.#peers.set(peer, {
       id: peer,
       key,
       head: headOf(key),
-      addresses: addresses.map(({ multiaddr }) => withoutPeer(multiaddr.toString(), peer)).filter(this.#usable).slice(0, MAX_ADDRESSES)
+      // the store leaves out what was not confirmed for an hour: it is still the best that is known
+      addresses: told.length > 0 ? told : this.#peers.get(peer)?.addresses ?? []
     })
   }
 }

@@ -79,6 +79,19 @@ describe('the table of kad-dht as the peer store has it', () => {
     expect([...table].find(peer => peer.id === id)).toMatchObject({ key: peerKey(id), addresses: ['/ip4/192.0.2.9/tcp/9', '/ip4/192.0.2.9/tcp/10'] })
   })
 
+  it('keeps the addresses that the store leaves out because nobody confirmed them for an hour', async () => {
+    const { store, table } = await filled(1)
+    const [id] = store.peers.keys() as IterableIterator<string>
+    const addresses = (): readonly string[] | undefined => [...table][0]?.addresses
+    store.set(stored(id as string, true, []))
+    expect(addresses()).toEqual(['/ip4/192.0.2.1/tcp/1'])
+    store.set(stored(id as string, true, ['/ip4/192.0.2.2/tcp/2']))
+    expect(addresses()).toEqual(['/ip4/192.0.2.2/tcp/2'])
+    store.set(stored(id as string, false, []))
+    store.set(stored(id as string, true, []))
+    expect(addresses()).toEqual([])
+  })
+
   it('has what changes while it reads the store', async () => {
     const store = new Store()
     const { id } = madeUpPeer(random)
