@@ -8,6 +8,7 @@ import { nativeSha256 } from './cache/native-sha256.ts'
 import { cacheParams } from './cache/params.ts'
 import { systemClock } from './clock/system-clock.ts'
 import { heliaMixin } from './compose.ts'
+import { discoveryMetrics } from './discovery/discovery-metrics.ts'
 import { announceInit } from './config/announce-option.ts'
 import { contentRoutingOptions } from './config/content-routing-options.ts'
 import { loadIdentity } from './config/identity.ts'
@@ -143,6 +144,9 @@ class Node implements Portolan {
 
     if (metrics != null && this.cache != null) {
       cacheMetrics(metrics, this.cache)
+    }
+    if (metrics != null && 'discovery' in (this.#libp2p.services ?? {})) {
+      discoveryMetrics(metrics, () => this.discovery?.stats())
     }
   }
 

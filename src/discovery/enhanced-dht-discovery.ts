@@ -161,7 +161,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
     this.#joiner = way.joiner
     this.#joining = new Joining({ clock, events, anybody: way.anybody })
     const { client } = way
-    const walking = { clock, client, table: this.#table, timing: this.#timing }
+    const walking = { clock, client, table: this.#table, timing: this.#timing, networksOf: networksUnder(policy) }
     this.#walker = new Walker(walking)
     this.#regions = new WatchedRegions({ clock, random, log: logger.forComponent('portolan:discovery:regions'), client, walker: this.#walker })
     const refresher = new Walker(walking, { k: REFRESH_WIDTH, concurrency: REFRESH_WIDTH })

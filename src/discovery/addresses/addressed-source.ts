@@ -15,6 +15,7 @@ export function addressedSource (source: ProviderSource, getAddresses: () => Pic
     name: source.name,
     ...(source.lastResort == null ? {} : { lastResort: source.lastResort }),
     ...(source.later == null ? {} : { later: source.later }),
+    ...(source.settled == null ? {} : { settled: source.settled.bind(source) }),
     async * find (want, request) {
       const addresses = getAddresses()
 
