@@ -12,6 +12,10 @@ export interface KuboConfigInit {
   security?: KuboSecurity
   /** @default tcp only */
   listen?: readonly KuboTransport[]
+  /** A server of the DHT for private addresses, loopback included, that answers for it over HTTP too. @default no DHT */
+  dht?: boolean
+  /** Multiaddrs to join it through. @default none */
+  bootstrap?: readonly string[]
 }
 
 const LISTEN: Readonly<Record<KuboTransport, string>> = {
@@ -44,15 +48,15 @@ export function kuboConfig (made: KuboConfigFile, init: KuboConfigInit = {}): Re
       NoAnnounce: []
     },
     // nobody to find
-    Bootstrap: [],
+    Bootstrap: [...init.bootstrap ?? []],
     Discovery: { MDNS: { Enabled: false } },
     Peering: { Peers: [] },
-    Routing: { Type: 'none', DelegatedRouters: [] },
+    Routing: init.dht === true ? { Type: 'dhtserver', LoopbackAddressesOnLanDHT: true, DelegatedRouters: [] } : { Type: 'none', DelegatedRouters: [] },
     Ipns: { DelegatedPublishers: [] },
     DNS: { Resolvers: {} },
     Pubsub: { Enabled: false },
-    // nobody to tell
-    Provide: { Enabled: false },
+    // nobody to tell, or what is asked for
+    Provide: init.dht === true ? { Enabled: true, Strategy: 'roots', DHT: { Interval: '0' } } : { Enabled: false },
     AutoConf: { Enabled: false },
     AutoTLS: { Enabled: false },
     AutoNAT: { ServiceMode: 'disabled' },
@@ -60,7 +64,7 @@ export function kuboConfig (made: KuboConfigFile, init: KuboConfigInit = {}): Re
     Plugins: { Plugins: { telemetry: { Disabled: true, Config: { Mode: 'off' } } } },
     // blocks come over bitswap or not at all
     HTTPRetrieval: { Enabled: false },
-    Gateway: { NoFetch: false, NoDNSLink: true, ExposeRoutingAPI: false },
+    Gateway: { NoFetch: false, NoDNSLink: true, ExposeRoutingAPI: init.dht === true },
     Swarm: {
       AddrFilters: [],
       DisableNatPortMap: true,
