@@ -3,8 +3,14 @@ import type { Provider, ProviderId } from '../interface/provider.ts'
 /** A quarter of the places is sure to each router and source: a node has two or three, and sixteen providers are plenty to ask */
 const SHARES = 4
 
-/** How often one provider may be named: routers know different addresses of it, and each makes another way to ask */
-const MAX_NAMED = 4
+/**
+ * How often one of them may name one provider: a lookup in the DHT names it four times as it hears of it, and four times
+ * with addresses that two have told. Each has its own, so that what one makes up silences none of the others.
+ */
+const MAX_NAMED = 8
+
+/** And all together: each naming is another way to ask */
+const MAX_NAMED_BY_ALL = 24
 
 export interface Named {
   readonly provider: Provider
@@ -27,7 +33,7 @@ export class LookupPlaces {
   readonly #max: number
   readonly #share: number
   readonly #voices = new Map<string, Voice>()
-  readonly #named = new Map<ProviderId, number>()
+  readonly #named = new Map<ProviderId, Map<string, number>>()
   #taken = 0
   #opened = false
 
@@ -39,18 +45,18 @@ export class LookupPlaces {
   /** `surplus` is forgotten */
   offer (named: Named): 'taken' | 'held' | 'surplus' {
     const { provider, source } = named
-    const times = this.#named.get(provider.id)
+    const name = `${source} ${provider.source}`
+    const known = this.#named.get(provider.id)
 
-    if (times != null) {
-      this.#named.set(provider.id, times + 1)
-      return times < MAX_NAMED ? 'taken' : 'surplus'
+    if (known != null) {
+      return nameAgain(known, name)
     }
 
-    const voice = this.#voice(`${source} ${provider.source}`)
+    const voice = this.#voice(name)
 
     // as many again for those who come late: a crowd of early ones must not shut them out
     if (voice != null && voice.taken < this.#share && this.#taken < 2 * this.#max) {
-      return this.#take(voice, provider)
+      return this.#take(voice, provider, name)
     }
 
     if (this.#taken >= this.#max || voice == null) {
@@ -58,7 +64,7 @@ export class LookupPlaces {
     }
 
     if (this.#opened) {
-      return this.#take(voice, provider)
+      return this.#take(voice, provider, name)
     }
 
     if (voice.held.length < this.#max - this.#share) {
@@ -89,10 +95,10 @@ export class LookupPlaces {
     return released
   }
 
-  #take (voice: Voice, provider: Provider): 'taken' {
+  #take (voice: Voice, provider: Provider, name: string): 'taken' {
     voice.taken++
     this.#taken++
-    this.#named.set(provider.id, 1)
+    this.#named.set(provider.id, new Map([[name, 1]]))
     return 'taken'
   }
 
@@ -107,4 +113,16 @@ export class LookupPlaces {
 
     return voice
   }
+}
+
+/** Beyond the bounds it is not counted either: so the table has them too */
+function nameAgain (times: Map<string, number>, name: string): 'taken' | 'surplus' {
+  const own = times.get(name) ?? 0
+  const all = [...times.values()].reduce((sum, each) => sum + each, 0)
+
+  if (own >= MAX_NAMED || all >= MAX_NAMED_BY_ALL) {
+    return 'surplus'
+  }
+  times.set(name, own + 1)
+  return 'taken'
 }

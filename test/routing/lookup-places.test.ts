@@ -30,9 +30,14 @@ describe('LookupPlaces', () => {
     expect(places.offer(named('c1', 'b', 'other'))).toBe('taken')
   })
 
-  it('let a provider be named by several, and not for ever', () => {
+  it('let a provider be named by several, and not for ever; one that names it over and over silences none of the others', () => {
     const places = new LookupPlaces(8)
-    expect(Array.from({ length: 6 }, (_, i) => places.offer(named('one', `router ${i}`)))).toEqual(['taken', 'taken', 'taken', 'taken', 'surplus', 'surplus'])
+    const times = (count: number, router: string): number => Array.from({ length: count }, () => places.offer(named('one', router))).filter(place => place === 'taken').length
+    expect(times(100, 'liar')).toBe(8)
+    expect(times(1, 'honest')).toBe(1)
+    expect(times(100, 'other liar')).toBe(8)
+    expect(times(100, 'third liar')).toBe(7)
+    expect(times(100, 'fourth liar')).toBe(0)
   })
 
   it('are bounded, and no share is ever refused to one of the first voices', () => {
