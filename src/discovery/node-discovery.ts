@@ -2,6 +2,7 @@ import { KadRouters } from './kad-routers.ts'
 import { BoundRequest, unrecordedReads } from './bound-request.ts'
 import { toPeerRecord } from '../provider/to-record.ts'
 import { blockKey } from '../block/key.ts'
+import type { ProviderAddresses } from './addresses/provider-addresses.ts'
 import type { KadRoutersComponents } from './kad-routers.ts'
 import type { Clock } from '../interface/clock.ts'
 import type { BlockKey, ProviderSource } from '../interface/provider.ts'
@@ -12,6 +13,8 @@ import type { CID } from 'multiformats/cid'
 /** A DHT of the node that is asked by itself */
 export interface NodeDiscovery {
   readonly source: ProviderSource
+  /** Where providers are: one book is enough for a node */
+  readonly addresses?: ProviderAddresses
   forget? (key: BlockKey): void
   /** What others look up through libp2p is disclosed by these requests, until the returned function is called */
   discloseWith? (request: (cid: CID) => Request): () => void
@@ -60,13 +63,14 @@ export class DHTAnswers {
   async * #answer (cid: CID, { signal }: { readonly signal?: AbortSignal }): AsyncGenerator<PeerRecord, void, undefined> {
     const request = this.#request(cid)
     const bound = new BoundRequest(request, { signal: signal ?? request.signal, deadline: request.deadline })
-    const named = new Set<string>()
+    const named = new Map<string, number>()
 
     for await (const provider of this.#source().find({ cid, key: blockKey(cid) }, bound)) {
-      const record = named.has(provider.id) ? undefined : toPeerRecord(provider)
+      const known = named.get(provider.id)
+      const record = known == null || (known === 0 && provider.addresses.length > 0) ? toPeerRecord(provider) : undefined
 
       if (record != null) {
-        named.add(provider.id)
+        named.set(provider.id, provider.addresses.length)
         yield record
       }
     }

@@ -87,6 +87,7 @@ export class NodeLookups {
     this.#dht = {
       name: 'dht',
       later: true,
+      settled: (provider, outcome) => { this.discovery?.source.settled?.(provider, outcome) },
       find: (want, request) => this.discovery?.source.find(want, request) ?? nobody()
     }
   }
