@@ -7,7 +7,7 @@ import { ProviderAddresses } from './addresses/provider-addresses.ts'
 import { Announcements } from './announce/announcements.ts'
 import { dhtSource } from './dht-source.ts'
 import { discoveryMetrics } from './discovery-metrics.ts'
-import { wayIn } from './join/way-in.ts'
+import { WayIn } from './join/way-in.ts'
 import { Joining } from './joining.ts'
 import { allComponents } from './kad-routers.ts'
 import { BucketRefresh } from './kad/bucket-refresh.ts'
@@ -25,7 +25,7 @@ import { RecordedSource } from './records/recorded-source.ts'
 import { usableOver } from './usable-address.ts'
 import { WalkFigures } from './walk-figures.ts'
 import type { AnnouncementsStats, DiscoveryAnnounceInit } from './announce/announcements.ts'
-import type { Joiner, JoiningStats } from './join/joiner.ts'
+import type { JoiningStats } from './join/joiner.ts'
 import type { BucketState } from './kad/bucket-schedule.ts'
 import type { KadConnections } from './kad/kad-client-egress.ts'
 import type { Discloses } from './kad/walker.ts'
@@ -144,7 +144,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
   readonly #announcements: Announcements
   readonly #answers: DHTAnswers
   readonly #joining: Joining
-  readonly #joiner: Joiner
+  readonly #way: WayIn
   readonly #kept: KeptTables
   #isRunning = false
 
@@ -157,10 +157,9 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
     this.#figures = new WalkFigures(clock)
     this.#client = new Libp2pKadClient({ clock, logger, connectionManager, self }, { protocol, usable })
     this.#table = new KadTable({ logger, peerStore, events, self }, { usable })
-    const way = wayIn({ clock, random, logger, self, peerStore, connectionManager, policy, client: this.#client, table: this.#table }, { protocol, bootstrap, usable })
-    this.#joiner = way.joiner
-    this.#joining = new Joining({ clock, events, anybody: way.anybody })
-    const { client } = way
+    this.#way = new WayIn({ clock, random, logger, self, events, peerStore, connectionManager, policy, client: this.#client, table: this.#table }, { protocol, bootstrap, usable })
+    this.#joining = new Joining({ clock, events, anybody: () => this.#way.anybody() })
+    const { client } = this.#way
     const walking = { clock, client, table: this.#table, timing: this.#timing, networksOf: networksUnder(policy) }
     this.#walker = new Walker(walking)
     this.#regions = new WatchedRegions({ clock, random, log: logger.forComponent('portolan:discovery:regions'), client, walker: this.#walker })
@@ -216,7 +215,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
       { table: this.#keptTiming, prefix: TIMING_PREFIX, name: 'discovery:timing' },
       this.addresses.kept,
       { table: this.#records, prefix: RECORDS_PREFIX, name: 'discovery:records' },
-      { table: way.remembered, prefix: way.prefix, name: 'discovery:peers' },
+      this.#way.kept,
       ...this.#announcements.tables.map(table => ({ ...table, timeout: LOAD_TIMEOUT }))
     ])
 
@@ -248,7 +247,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
     if (this.#isRunning) {
       this.#announcements.restored()
       this.#kept.start()
-      this.#joiner.start()
+      this.#way.start()
     }
   }
 
@@ -260,7 +259,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
     this.#answers.routers.stop()
     this.#events.removeEventListener('peer:connect', this.#onConnect)
     this.#joining.stop()
-    this.#joiner.stop()
+    this.#way.stop()
     this.#refresh.stop()
     this.#recorded.stop()
     this.addresses.stop()
@@ -305,7 +304,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
 
   stats (): DiscoveryStats {
     const { buckets, ...refreshes } = this.#refresh.stats()
-    return { peers: this.#table.size, silent: this.#timing.silent, lookups: this.#recorded.stats(), walks: this.#figures.stats(), ...this.#regions.stats(), records: this.#records.size, buckets, refreshes, kept: this.#keptStats(), announcements: this.#announcements.stats(), joining: this.#joiner.stats(), addresses: this.addresses.stats() }
+    return { peers: this.#table.size, silent: this.#timing.silent, lookups: this.#recorded.stats(), walks: this.#figures.stats(), ...this.#regions.stats(), records: this.#records.size, buckets, refreshes, kept: this.#keptStats(), announcements: this.#announcements.stats(), joining: this.#way.stats(), addresses: this.addresses.stats() }
   }
 
   #keptStats (): DiscoveryStats['kept'] {

@@ -4,12 +4,14 @@ import { Joiner } from './joiner.ts'
 import { namedPeers, taggedPeers } from './named-peers.ts'
 import { RememberedPeers, rememberedPrefix } from './remembered-peers.ts'
 import { rememberingClient } from './remembering-client.ts'
+import type { JoiningStats } from './joiner.ts'
 import type { KadClient, KadPeer } from '../kad/kad-client.ts'
 import type { KadConnections } from '../kad/kad-client-egress.ts'
 import type { Clock, Random } from '../../interface/clock.ts'
 import type { ComponentLogger } from '../../interface/logger.ts'
 import type { AddressPolicy } from '../../provider/address.ts'
-import type { PeerStore } from '@libp2p/interface'
+import type { KeptTableInit } from '../kept-tables.ts'
+import type { Libp2pEvents, PeerStore, PeerUpdate, TypedEventTarget } from '@libp2p/interface'
 
 export interface WayInComponents {
   readonly clock: Clock
@@ -18,6 +20,7 @@ export interface WayInComponents {
   readonly self: string
   readonly peerStore: Pick<PeerStore, 'all'>
   readonly connectionManager: Pick<KadConnections, 'getConnections'>
+  readonly events: Pick<TypedEventTarget<Libp2pEvents>, 'addEventListener' | 'removeEventListener'>
   readonly policy: AddressPolicy
   readonly client: KadClient
   readonly table: Iterable<KadPeer> & { has (id: string): boolean }
@@ -29,44 +32,78 @@ export interface WayInInit {
   usable (address: string): boolean
 }
 
-export interface WayIn {
-  readonly joiner: Joiner
-  /** To be kept across restarts, below `prefix` */
-  readonly remembered: RememberedPeers
-  readonly prefix: string
-  /** The client that fills it */
+/** What leads into a DHT, and back into it */
+export class WayIn {
+  /** To be kept across restarts */
+  readonly kept: KeptTableInit
+  /** The client that remembers who answers */
   readonly client: KadClient
-  /** Whether a peer of the DHT is known that can be asked */
-  anybody (): boolean
-}
+  readonly #components: WayInComponents
+  readonly #remembered: RememberedPeers
+  readonly #joiner: Joiner
 
-/** Puts together what leads into a DHT. Throws an `InvalidOptionError` when the named peers make no sense. */
-export function wayIn ({ self, clock, random, logger, peerStore, connectionManager, policy, client, table }: WayInComponents, { protocol = DEFAULT_KAD_PROTOCOL, bootstrap, usable }: WayInInit): WayIn {
-  const remembered = new RememberedPeers(clock, { policy, usable })
-  const listed = bootstrap == null ? undefined : namedPeers(bootstrap)
-  const remembering = rememberingClient(client, remembered, id => reachedBy(connectionManager, id))
-  const connected = (): boolean => connectionManager.getConnections().some(({ status, remotePeer }) => status === 'open' && table.has(remotePeer.toString()))
-
-  return {
-    remembered,
-    prefix: rememberedPrefix(protocol),
-    client: remembering,
-    joiner: new Joiner({ clock, random, logger, self, client: remembering, remembered, connected, named: async signal => listed ?? taggedPeers(peerStore, signal) }),
-    anybody: () => some(table, ({ addresses }) => addresses.length > 0) || connected()
+  /** Throws an `InvalidOptionError` when the named peers make no sense */
+  constructor (components: WayInComponents, { protocol = DEFAULT_KAD_PROTOCOL, bootstrap, usable }: WayInInit) {
+    const { policy, client, peerStore, ...rest } = components
+    const listed = bootstrap == null ? undefined : namedPeers(bootstrap)
+    this.#components = components
+    this.#remembered = new RememberedPeers(rest.clock, { policy, usable })
+    this.kept = { table: this.#remembered, prefix: rememberedPrefix(protocol), name: 'discovery:peers' }
+    this.client = rememberingClient(client, this.#remembered, id => this.#reachedBy(id))
+    this.#joiner = new Joiner({
+      ...rest,
+      client: this.client,
+      remembered: this.#remembered,
+      connected: () => this.#connected(),
+      named: async signal => listed ?? taggedPeers(peerStore, signal)
+    })
   }
-}
 
-/** The address by which we connected to a peer: of one that came to us we know no more than a port of the moment */
-function reachedBy (connectionManager: WayInComponents['connectionManager'], id: string): string | undefined {
-  const connection = connectionManager.getConnections(peerIdFromString(id)).find(({ status, direction, limits }) => status === 'open' && direction === 'outbound' && limits == null)
-  return connection?.remoteAddr.toString().replace(/\/p2p\/[^/]+$/, '')
-}
+  start (): void {
+    this.#components.events.addEventListener('peer:update', this.#onUpdate)
+    this.#joiner.start()
+  }
 
-function some<T> (items: Iterable<T>, test: (item: T) => boolean): boolean {
-  for (const item of items) {
-    if (test(item)) {
-      return true
+  /** Ends the dials that are under way */
+  stop (): void {
+    this.#components.events.removeEventListener('peer:update', this.#onUpdate)
+    this.#joiner.stop()
+  }
+
+  stats (): JoiningStats {
+    return this.#joiner.stats()
+  }
+
+  /** Whether a peer of the DHT is known that can be asked */
+  anybody (): boolean {
+    for (const { addresses } of this.#components.table) {
+      if (addresses.length > 0) {
+        return true
+      }
+    }
+    return this.#connected()
+  }
+
+  #connected (): boolean {
+    const { connectionManager, table } = this.#components
+    return connectionManager.getConnections().some(({ status, remotePeer }) => status === 'open' && table.has(remotePeer.toString()))
+  }
+
+  /** kad-dht takes in who answers its ping: what it learns by its own questions is remembered too */
+  readonly #onUpdate = ({ detail: { peer } }: CustomEvent<PeerUpdate>): void => {
+    const { connectionManager, table } = this.#components
+    const id = peer.id.toString()
+
+    if (table.has(id) && this.#remembered.stale(id) && connectionManager.getConnections(peer.id).some(({ status }) => status === 'open')) {
+      const proven = this.#reachedBy(id)
+      this.#remembered.spoke(id, [...proven == null ? [] : [proven], ...peer.addresses.map(({ multiaddr }) => multiaddr.toString())])
     }
   }
-  return false
+
+  /** The address by which we connected to a peer: of one that came to us we know no more than a port of the moment */
+  #reachedBy (id: string): string | undefined {
+    const connections = this.#components.connectionManager.getConnections(peerIdFromString(id))
+    const ours = connections.find(({ status, direction, limits }) => status === 'open' && direction === 'outbound' && limits == null)
+    return ours?.remoteAddr.toString().replace(/\/p2p\/[^/]+$/, '')
+  }
 }
