@@ -52,21 +52,6 @@ export function dhtSource ({ walk, joined, stored, policy, logger }: DHTSourceCo
   }
 }
 
-/** The same, of a service that is there once the node has started */
-export function discoverySource (getDiscovery: () => Pick<ProviderSource, 'find' | 'settled'> | undefined): ProviderSource {
-  return {
-    name: NAME,
-    later: true,
-    settled: (provider, outcome) => { getDiscovery()?.settled?.(provider, outcome) },
-    async * find (want, request) {
-      const discovery = getDiscovery()
-      if (discovery != null) {
-        yield * discovery.find(want, request)
-      }
-    }
-  }
-}
-
 /** One that makes no sense hides none of the others */
 function toProvider ({ id, addresses }: Pick<KadPeer, 'id' | 'addresses'>, policy: AddressPolicy | undefined, log: Logger): Provider | undefined {
   try {
