@@ -1,10 +1,12 @@
 import { systemClock } from '../../src/clock/system-clock.ts'
 import { Libp2pKadClient } from '../../src/discovery/kad/kad-client-egress.ts'
+import { networksUnder } from '../../src/discovery/kad/diverse.ts'
 import { compareDistance, kadKey, peerKey } from '../../src/discovery/kad/kad-key.ts'
 import { PeerTiming } from '../../src/discovery/kad/peer-timing.ts'
 import { KadTable } from '../../src/discovery/kad/table.ts'
 import { DEFAULT_CONCURRENCY, DEFAULT_K, Walker } from '../../src/discovery/kad/walker.ts'
 import { Disclosure } from '../../src/interface/disclosure.ts'
+import { addressPolicy } from '../../src/provider/address.ts'
 import { silentLogger } from '../../src/testing/silent-logger.ts'
 import { oracleWalk } from './oracle.ts'
 import type { World } from './world.ts'
@@ -114,7 +116,7 @@ async function parts (node: DhtNode, protocol: string): Promise<Parts> {
 async function ours (node: DhtNode, { network }: World): Promise<Contestant> {
   const { client, table, stop } = await parts(node, network.protocol)
   const timing = new PeerTiming()
-  const walker = new Walker({ clock: systemClock, client, table, timing })
+  const walker = new Walker({ clock: systemClock, client, table, timing, networksOf: networksUnder(addressPolicy()) })
   node.libp2p.addEventListener('peer:connect', ({ detail }) => { timing.connected(detail.toString()) })
 
   return {

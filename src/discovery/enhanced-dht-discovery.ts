@@ -1,3 +1,5 @@
+import { CID } from 'multiformats/cid'
+import { blockKey } from '../block/key.ts'
 import { systemRandom } from '../clock/random.ts'
 import { systemClock } from '../clock/system-clock.ts'
 import { addressPolicy } from '../provider/address.ts'
@@ -11,8 +13,8 @@ import { WayIn } from './join/way-in.ts'
 import { Joining } from './joining.ts'
 import { allComponents } from './kad-routers.ts'
 import { BucketRefresh } from './kad/bucket-refresh.ts'
+import { networksUnder } from './kad/diverse.ts'
 import { DEFAULT_KAD_PROTOCOL, Libp2pKadClient } from './kad/kad-client-egress.ts'
-import { kadKey } from './kad/kad-key.ts'
 import { KeptTiming, TIMING_PREFIX } from './kad/kept-timing.ts'
 import { PeerTiming } from './kad/peer-timing.ts'
 import { KadTable } from './kad/table.ts'
@@ -43,7 +45,6 @@ import type { AddressPolicy } from '../provider/address.ts'
 import type { Libp2pEvents, PeerId, PeerStore, Startable, TypedEventTarget } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Datastore } from 'interface-datastore'
-import type { CID } from 'multiformats/cid'
 
 export interface EnhancedDHTDiscoveryInit {
   /** Of the DHT, as kad-dht was given it. @default '/ipfs/kad/1.0.0' */
@@ -160,7 +161,14 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
     this.#way = new WayIn({ clock, random, logger, self, events, peerStore, connectionManager, policy, client: this.#client, table: this.#table }, { protocol, bootstrap, usable })
     this.#joining = new Joining({ clock, events, anybody: () => this.#way.anybody() })
     const { client } = this.#way
-    const walking = { clock, client, table: this.#table, timing: this.#timing, networksOf: networksUnder(policy) }
+    // any walk begins with whom the table has, and refreshes the bucket that it goes through
+    const begun: Pick<KadTable, 'nearest'> = {
+      nearest: (key, count) => {
+        this.#refresh.walked(key)
+        return this.#table.nearest(key, count)
+      }
+    }
+    const walking = { clock, client, table: begun, timing: this.#timing, networksOf: networksUnder(policy) }
     this.#walker = new Walker(walking)
     this.#regions = new WatchedRegions({ clock, random, log: logger.forComponent('portolan:discovery:regions'), client, walker: this.#walker })
     const refresher = new Walker(walking, { k: REFRESH_WIDTH, concurrency: REFRESH_WIDTH })
@@ -171,7 +179,8 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
       services: () => components.services?.() ?? [],
       peerStore,
       self,
-      source: () => this.source
+      source: () => this.source,
+      onRecord: cid => { this.#records.renew(blockKey(cid)) }
     }, protocol ?? DEFAULT_KAD_PROTOCOL)
     this.#records = new ProviderRecords(clock)
     this.#recorded = new RecordedSource({
@@ -183,10 +192,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
         policy,
         joined: async signal => this.#joining.joined(signal),
         stored: async (cid, signal) => this.#answers.routers.stored(cid, signal),
-        walk: (cid, options) => {
-          this.#refresh.walked(kadKey(cid.multihash.bytes))
-          return this.#figures.watch(options, options => this.#regions.findProviders(cid, options))
-        }
+        walk: (cid, options) => this.#figures.watch(options, options => this.#regions.findProviders(cid, options))
       })
     })
     this.addresses = new ProviderAddresses({
@@ -203,7 +209,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
       random,
       log: logger.forComponent('portolan:discovery:announce'),
       client,
-      walker: this.#walker,
+      walker: this.#regions,
       timing: this.#timing,
       self,
       policy,
@@ -294,7 +300,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
    * and with an `AggregateError` of the blocks that no peer took, at the end.
    */
   async announce (cids: Iterable<CID> | AsyncIterable<CID>, options: AnnounceOptions & { request? (cid: CID): Discloses } = {}): Promise<AnnounceResult> {
-    return this.#announcements.announce(cids, options)
+    return this.#announcements.announce(this.#forgotten(cids), options)
   }
 
   /** These are not announced again; records that lie with others last for two days. @returns how many were announced */
@@ -310,6 +316,19 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
   #keptStats (): DiscoveryStats['kept'] {
     const { dropped, failedWrites } = this.#kept.stats()
     return { dropped: dropped + this.#keptTiming.passedOver, failedWrites }
+  }
+
+  /** Who has them is another from now on */
+  async * #forgotten (cids: Iterable<CID> | AsyncIterable<CID>): AsyncGenerator<CID, void, undefined> {
+    for await (const value of cids) {
+      // what is none is refused further on
+      const cid = CID.asCID(value)
+
+      if (cid != null) {
+        this.#records.forget(blockKey(cid))
+      }
+      yield value
+    }
   }
 
   /** Whoever can be connected to is not gone */

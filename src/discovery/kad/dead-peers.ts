@@ -11,6 +11,9 @@ const MAX_TIMES = 7
 /** Silences that nobody's answer has confirmed yet: those of one walk */
 const MAX_SUSPECTS = 256
 
+/** Characters of a peer id: those of RSA keys as CIDs have 59 */
+export const MAX_PEER_ID = 128
+
 interface DeadPeer {
   /** Until when it is asked after all others */
   until: number
@@ -53,17 +56,26 @@ export class DeadPeers {
     return this.#dead.peek(peer) != null
   }
 
-  /** A request of `askedAt` failed, or nobody waits for it any more */
-  silent (peer: string, silence: Silence): void {
+  /**
+   * A request of `askedAt` failed, or nobody waits for it any more
+   *
+   * @returns peers that were never heard of and are marked now: 0 or 1
+   */
+  silent (peer: string, silence: Silence): number {
     if (this.#lastAnswer >= silence.askedAt) {
-      this.#mark(peer, silence)
-    } else {
-      this.#suspects.set(peer, silence)
+      return this.#mark(peer, silence)
     }
+    this.#suspects.set(peer, silence)
+    return 0
   }
 
-  /** Proves that it lives, and that those who were silent all the while do not */
-  answered (peer: string, askedAt: number, now: number): void {
+  /**
+   * Proves that it lives, and that those who were silent all the while do not
+   *
+   * @returns peers that were never heard of and are marked now
+   */
+  answered (peer: string, askedAt: number, now: number): number {
+    let marked = 0
     this.#dead.delete(peer)
     this.#suspects.delete(peer)
     this.#lastAnswer = now
@@ -71,10 +83,11 @@ export class DeadPeers {
     for (const [id, silence] of this.#suspects.entries()) {
       // who fell silent before this question was asked may have been cut off with us
       if (silence.now >= askedAt) {
-        this.#mark(id, silence)
+        marked += this.#mark(id, silence)
       }
     }
     this.#suspects.clear()
+    return marked
   }
 
   /** There is a connection to it, whoever made it */
@@ -90,23 +103,29 @@ export class DeadPeers {
     return [...this.#dead.entries()].reverse().map(([peer, { until, times, mute }]) => ({ peer, until: Math.round(until - now + wall), times, mute }))
   }
 
-  /** What makes no sense is passed over: the cache is a convenience */
-  static fromJSON (value: unknown, { now, wall }: { readonly now: number, readonly wall: number }): DeadPeers {
-    const result = new DeadPeers()
+  /**
+   * What was learnt since counts more, and what makes no sense is passed over: the cache is a convenience.
+   *
+   * @returns how much that was
+   */
+  restore (value: unknown, { now, wall }: { readonly now: number, readonly wall: number }): number {
+    let passedOver = 0
 
     for (const entry of Array.isArray(value) ? (value as Array<Partial<DeadPeersJSON[number]> | null>) : []) {
       const { peer, until, times, mute } = entry ?? {}
 
-      if (typeof peer === 'string' && typeof until === 'number' && Number.isFinite(until) && Number.isInteger(times) && typeof mute === 'boolean') {
+      if (typeof peer !== 'string' || peer.length > MAX_PEER_ID || typeof until !== 'number' || !Number.isFinite(until) || !Number.isInteger(times) || typeof mute !== 'boolean') {
+        passedOver++
+      } else if (this.#dead.peek(peer) == null) {
         // a clock that was set back keeps nobody away for longer than the longest pause
-        result.#dead.set(peer, { until: now + Math.min(LAST_PAUSE, until - wall), times: Math.max(0, Math.min(MAX_TIMES, times as number)), mute })
+        this.#dead.set(peer, { until: now + Math.min(LAST_PAUSE, until - wall), times: Math.max(0, Math.min(MAX_TIMES, times as number)), mute })
       }
     }
 
-    return result
+    return passedOver
   }
 
-  #mark (peer: string, { mute, known, now }: Silence): void {
+  #mark (peer: string, { mute, known, now }: Silence): number {
     const entry = this.#dead.get(peer)
 
     if (entry != null && now < entry.until) {
@@ -118,6 +137,8 @@ export class DeadPeers {
       const times = Math.min(MAX_TIMES, (entry?.times ?? 0) + 1)
       this.#dead.set(peer, { until: now + Math.min(LAST_PAUSE, FIRST_PAUSE * 2 ** (times - 1)), times, mute })
     }
+
+    return entry == null && !known ? 1 : 0
   }
 }
 

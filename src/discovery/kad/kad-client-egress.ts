@@ -140,7 +140,7 @@ export class Libp2pKadClient implements KadClient {
       const rested = this.#take(peer.id)
 
       if (rested != null) {
-        onReached?.({ rounds: 1 })
+        onReached?.({ rounds: 1, from: rested.from })
         written = true
 
         try {
@@ -182,7 +182,7 @@ export class Libp2pKadClient implements KadClient {
     const opening = connection.newStream(this.#protocol, { signal })
 
     try {
-      return new KadStream(await raceSignal(opening, signal), peer.id, this.#forget)
+      return new KadStream(await raceSignal(opening, signal), { peer: peer.id, from: connection.remoteAddr.toString(), onGone: this.#forget })
     } catch (error) {
       // one that comes too late is not left open
       opening.then(stream => { stream.abort(error as Error) }, () => {})
@@ -199,7 +199,7 @@ export class Libp2pKadClient implements KadClient {
       const there = connectionManager.getConnections(peer).find(({ status, limits }) => status === 'open' && limits == null)
 
       if (there != null) {
-        onReached?.({ rounds: 2 })
+        onReached?.({ rounds: 2, from: there.remoteAddr.toString() })
         return there
       }
 
@@ -209,7 +209,7 @@ export class Libp2pKadClient implements KadClient {
       }
 
       const connection = await raceSignal(connectionManager.openConnection(addresses.map(address => multiaddr(`${address}/p2p/${id}`)), { signal }), signal)
-      onReached?.({ rounds: 2, dialled: clock.now() - startedAt })
+      onReached?.({ rounds: 2, dialled: clock.now() - startedAt, from: connection.remoteAddr.toString() })
       return connection
     } catch (error) {
       throw signal.aborted || error instanceof KadRequestError ? error : new KadRequestError(DECLINED.has((error as Error | undefined)?.name ?? '') ? 'declined' : 'unreachable', `${id} cannot be reached: ${told(error)}`, { cause: error })

@@ -26,6 +26,8 @@ export interface Reach {
   readonly rounds: 1 | 2
   /** Milliseconds that it took to connect, where that was part of this request */
   readonly dialled?: number
+  /** The address at which it is */
+  readonly from?: string
 }
 
 export interface KadRequestOptions {

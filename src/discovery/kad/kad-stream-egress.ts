@@ -18,11 +18,14 @@ export class KadStream {
   #gone: Error | undefined
   /** On the clock of whoever keeps it */
   restsSince = 0
+  /** The address at which the peer is */
+  readonly from: string
 
-  /** @param onGone - it is of no use any more */
-  constructor (stream: Stream, peer: string, onGone: (stream: KadStream) => void) {
+  /** @param init - `onGone`: it is of no use any more */
+  constructor (stream: Stream, { peer, from, onGone }: { readonly peer: string, readonly from: string, onGone (stream: KadStream): void }) {
     this.#stream = stream
     this.#peer = peer
+    this.from = from
     this.#onGone = onGone
     stream.addEventListener('message', this.#onMessage)
     stream.addEventListener('close', this.#onClose)

@@ -1,8 +1,10 @@
 import { LRUCache } from 'lru-cache'
-import { DeadPeers } from './dead-peers.ts'
+import { DeadPeers, MAX_PEER_ID } from './dead-peers.ts'
+import { Newcomers } from './newcomers.ts'
 import { TimeSamples } from './time-samples.ts'
 import type { DeadPeersJSON } from './dead-peers.ts'
 import type { Reach } from './kad-client.ts'
+import type { NewcomersJSON } from './newcomers.ts'
 import type { PeerTimingView } from './walk.ts'
 
 /** Peers whose round trip is remembered: what some lookups meet. 100 bytes each. */
@@ -12,12 +14,12 @@ const MAX_PEERS = 4_096
 const USUAL = 0.85
 /** Nearly all: were it less, one of the k nearest would be given up in every other lookup */
 const NEARLY_ALL = 0.99
-/** Times what nearly all took: the slowest of thousands is slower than the slowest of the last hundred */
-const MARGIN = 1.3
+/** Times what nearly all took: the slowest of thousands is slower than the slowest of the last hundred. At 1.3 some 3 of 1 000 living peers were given up where delays have a long tail, at 1.8 one; a lookup in ten waits a fifth longer for it. */
+const MARGIN = 1.8
 /** With few samples the slowest is yet to come: that much more, divided by their number */
 const DOUBT = 5
-/** Milliseconds: nobody is given up for a collection of garbage, theirs or ours */
-const MIN_PATIENCE = 400
+/** Milliseconds: nobody is given up for a packet that was lost, or for a collection of garbage, theirs or ours */
+const MIN_PATIENCE = 600
 /** Milliseconds: whoever has answered before is there, most likely; so long takes the first retransmission of TCP where nothing was measured (RFC 6298) */
 const KNOWN_PATIENCE = 1_000
 /** Whoever never answered is not waited for longer than for the middle one: the others take that long anyway, and until they are done its answer counts */
@@ -49,22 +51,20 @@ export interface PeerTimingMoment {
  */
 export class PeerTiming implements PeerTimingView {
   readonly #roundTrips = new LRUCache<string, RoundTrip>({ max: MAX_PEERS })
-  readonly #dials: TimeSamples
-  readonly #rounds: TimeSamples
+  readonly #dials = new TimeSamples()
+  readonly #rounds = new TimeSamples()
   /** Rounds of peers that had to be dialled, by the time that dialling them took */
-  readonly #shares: TimeSamples
-  readonly #dead: DeadPeers
-
-  constructor (stored: { dials?: TimeSamples, rounds?: TimeSamples, shares?: TimeSamples, dead?: DeadPeers } = {}) {
-    this.#dials = stored.dials ?? new TimeSamples()
-    this.#rounds = stored.rounds ?? new TimeSamples()
-    this.#shares = stored.shares ?? new TimeSamples()
-    this.#dead = stored.dead ?? new DeadPeers()
-  }
+  readonly #shares = new TimeSamples()
+  readonly #dead = new DeadPeers()
+  readonly #newcomers = new Newcomers()
 
   /** Peers whose last word was silence */
   get silent (): number {
     return this.#dead.size
+  }
+
+  get silentShare (): number {
+    return this.#newcomers.silentShare
   }
 
   slowAfter (peer: string, reach?: Reach): number {
@@ -117,7 +117,11 @@ export class PeerTiming implements PeerTimingView {
   answered (peer: string, { reach, took, askedAt, now }: { reach: Reach, took: number, askedAt: number, now: number }): void {
     const round = took / reach.rounds
     const known = this.#roundTrips.get(peer)
-    this.#dead.answered(peer, askedAt, now)
+
+    if (known == null) {
+      this.#newcomers.answered(this.#dead.silentBefore(peer))
+    }
+    this.#newcomers.silent(this.#dead.answered(peer, askedAt, now))
     this.#rounds.add(round)
 
     if (reach.dialled != null && reach.dialled > 0) {
@@ -134,7 +138,7 @@ export class PeerTiming implements PeerTimingView {
 
   /** It failed, or went beyond patience; `reach` says how far it came */
   failed (peer: string, { reach, askedAt, now }: { reach?: Reach, askedAt: number, now: number }): void {
-    this.#dead.silent(peer, { mute: reach != null, known: this.#roundTrips.peek(peer) != null, askedAt, now })
+    this.#newcomers.silent(this.#dead.silent(peer, { mute: reach != null, known: this.#roundTrips.peek(peer) != null, askedAt, now }))
   }
 
   toJSON (moment: PeerTimingMoment): PeerTimingJSON {
@@ -143,24 +147,39 @@ export class PeerTiming implements PeerTimingView {
       rounds: this.#rounds.toJSON(),
       shares: this.#shares.toJSON(),
       peers: [...this.#roundTrips.entries()].reverse().map(([peer, { smooth, deviation }]) => [peer, smooth, deviation]),
-      dead: this.#dead.toJSON(moment)
+      dead: this.#dead.toJSON(moment),
+      newcomers: this.#newcomers.toJSON()
     }
   }
 
-  /** What makes no sense is passed over: without it the first lookups are slower, no more */
-  static fromJSON (value: unknown, moment: PeerTimingMoment): PeerTiming {
-    const { dials, rounds, shares, peers, dead } = (value ?? {}) as Partial<Record<keyof PeerTimingJSON, unknown>>
-    const timing = new PeerTiming({ dials: samples(dials), rounds: samples(rounds), shares: samples(shares), dead: DeadPeers.fromJSON(dead, moment) })
+  /**
+   * Takes in what `toJSON` gave, or parts of it; what was learnt since counts more.
+   * What makes no sense is passed over: without it the first lookups are slower, no more.
+   *
+   * @returns how much that was
+   */
+  restore (value: unknown, moment: PeerTimingMoment): number {
+    const { peers, dead, newcomers, ...stored } = (value ?? {}) as Partial<Record<keyof PeerTimingJSON, unknown>>
+    const windows = { dials: this.#dials, rounds: this.#rounds, shares: this.#shares }
+    let passedOver = this.#dead.restore(dead, moment) + this.#newcomers.restore(newcomers)
 
+    for (const [name, window] of Object.entries(windows)) {
+      const all = list(stored[name as keyof typeof windows])
+      const good = all.filter(isDuration)
+      window.restore(good)
+      passedOver += all.length - good.length
+    }
     for (const entry of list(peers)) {
       const [peer, smooth, deviation] = list(entry)
 
-      if (typeof peer === 'string' && isDuration(smooth) && isDuration(deviation)) {
-        timing.#roundTrips.set(peer, { smooth, deviation })
+      if (!isPeer(peer) || !isDuration(smooth) || !isDuration(deviation)) {
+        passedOver++
+      } else if (this.#roundTrips.peek(peer) == null) {
+        this.#roundTrips.set(peer, { smooth, deviation })
       }
     }
 
-    return timing
+    return passedOver
   }
 
   /** It was silent, and never anything else */
@@ -181,6 +200,7 @@ export interface PeerTimingJSON {
   shares: number[]
   peers: Array<[peer: string, smooth: number, deviation: number]>
   dead: DeadPeersJSON
+  newcomers: NewcomersJSON
 }
 
 function longest (samples: TimeSamples): number | undefined {
@@ -192,8 +212,8 @@ function list (value: unknown): unknown[] {
   return Array.isArray(value) ? value : []
 }
 
-function samples (value: unknown): TimeSamples {
-  return new TimeSamples(list(value).filter(isDuration))
+function isPeer (value: unknown): value is string {
+  return typeof value === 'string' && value.length > 0 && value.length <= MAX_PEER_ID
 }
 
 function isDuration (value: unknown): value is number {

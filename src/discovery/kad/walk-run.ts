@@ -1,5 +1,6 @@
 import { MAX_PATIENCE } from './peer-timing.ts'
 import { Walk } from './walk.ts'
+import type { NetworksOf } from './diverse.ts'
 import type { KadAnswer, KadPeer, KadRequestOptions, Reach } from './kad-client.ts'
 import type { KadKey } from './kad-key.ts'
 import type { PeerTiming } from './peer-timing.ts'
@@ -28,6 +29,8 @@ export interface WalkResult {
   readonly failed: number
   /** Peers among the nearest that were known to be dead, and left alone */
   readonly passedOver: number
+  /** Peers among the nearest that were left out: two others of their network are nearer */
+  readonly leftOut: number
   /** Answers on the way to the farthest of the nearest */
   readonly hops: number
   /** Milliseconds */
@@ -45,6 +48,7 @@ export type Asks = (peer: KadPeer, options: KadRequestOptions) => Promise<KadAns
 export interface WalkRunInit {
   readonly clock: Clock
   readonly timing: PeerTiming
+  readonly networksOf: NetworksOf
   readonly ask: Asks
   readonly signal: AbortSignal
   readonly onProgress?: (event: WalkProgress) => void
@@ -74,7 +78,7 @@ export class WalkRun {
 
   constructor (init: WalkRunInit, target: KadKey, params: WalkParams, known: Iterable<KadPeer>) {
     this.#init = init
-    this.#walk = new Walk(target, params, init.timing)
+    this.#walk = new Walk(target, params, init.timing, init.networksOf)
     this.#walk.heard(known)
     this.#startedAt = init.clock.now()
     this.result = this.#settle.promise
@@ -232,7 +236,7 @@ export class WalkRun {
       return
     }
 
-    const result: WalkResult = { end, closest: walk.closest(), asked, answered, failed, passedOver: walk.passedOver, hops: walk.hops, took: this.#init.clock.now() - this.#startedAt }
+    const result: WalkResult = { end, closest: walk.closest(), asked, answered, failed, ...walk.without, hops: walk.hops, took: this.#init.clock.now() - this.#startedAt }
     this.#tell({ phase: 'end', result })
     this.#end(() => { this.#settle.resolve(result) })
   }

@@ -1,4 +1,8 @@
+import { Candidates } from './candidates.ts'
+import { Places, noNetworks } from './diverse.ts'
 import { compareDistance } from './kad-key.ts'
+import type { Candidate } from './candidates.ts'
+import type { NetworksOf } from './diverse.ts'
 import type { KadPeer, Reach } from './kad-client.ts'
 import type { KadKey } from './kad-key.ts'
 
@@ -19,6 +23,8 @@ export interface PeerTimingView {
   patience (peer: string, reach?: Reach): number
   /** Whether it gave no answer a while ago, so that others are asked before */
   dead (peer: string, now: number): boolean
+  /** Of those who are asked for the first time, the share that is never heard of: from 0 to 1 */
+  readonly silentShare: number
 }
 
 /**
@@ -28,45 +34,44 @@ export interface PeerTimingView {
  */
 export type WalkEnd = 'settled' | 'exhausted' | 'spent'
 
-type State = 'new' | 'asked' | 'late' | 'answered' | 'failed'
-
-interface Candidate {
-  readonly peer: KadPeer
-  /** Answers that it took to hear of it */
-  readonly depth: number
-  state: State
-  /** When it was asked, or reached */
-  since: number
-  reach?: Reach
-}
+/** Of one network at most so many are asked in the end: those who are heard of later may be nearer, in a few rounds of two */
+const MAX_ANSWERS_OF_NETWORK = 8
 
 /**
  * One iterative lookup as a decision: no promises, no clock, no dice. Whoever
  * drives it asks the peers that `next` names and tells what became of it.
  *
  * A request that takes longer than usual goes on, but no longer counts against
- * the concurrency, and one more peer is asked in its stead (the rule of
- * dht-rpc). The walk is settled as soon as the k nearest candidates have
- * answered, but for those that failed and those that were waited for beyond
- * all patience. For each of these one more has to answer: the dead fill the
- * answers of others, too, which so name fewer of the living. (200 nodes, 30 %
- * dead: without this, one of the k nearest was missing in 4 of 100 lookups.)
+ * the concurrency, and another peer is asked in its stead (the rule of dht-rpc).
+ * The walk is settled as soon as the k nearest candidates have answered, but for
+ * those that failed and those that were waited for beyond all patience.
+ *
+ * The dead fill the answers of others, too, which so name fewer of the living.
+ * So for each that seems gone one more is asked, beyond the one in its stead,
+ * and from the start as many as are expected to be gone; but nobody waits for
+ * these.
+ *
+ * Of one network two at most are among the nearest: whoever owns a /24 is not
+ * everybody. Who is left out for that is neither asked nor waited for.
  */
 export class Walk {
-  readonly #target: KadKey
   readonly #params: WalkParams
+  readonly #target: KadKey
   readonly #timing: PeerTimingView
-  /** Nearest first */
-  readonly #candidates: Candidate[] = []
-  readonly #byId = new Map<string, Candidate>()
+  readonly #networksOf: NetworksOf
+  readonly #candidates: Candidates
   readonly #pending = new Set<Candidate>()
+  /** Answers, by network */
+  readonly #answers = new Places(MAX_ANSWERS_OF_NETWORK)
   #late: string[] = []
   #counts = { asked: 0, answered: 0, failed: 0 }
 
-  constructor (target: KadKey, params: WalkParams, timing: PeerTimingView) {
+  constructor (target: KadKey, params: WalkParams, timing: PeerTimingView, networksOf: NetworksOf = noNetworks) {
     this.#target = target
     this.#params = params
     this.#timing = timing
+    this.#networksOf = networksOf
+    this.#candidates = new Candidates(target)
   }
 
   /** Peers so far */
@@ -76,7 +81,7 @@ export class Walk {
 
   /** Answers on the way to the farthest of the nearest */
   get hops (): number {
-    return this.#nearest().reduce((most, { depth }) => Math.max(most, depth), 0)
+    return this.#candidates.nearest(this.#params.k).reduce((most, { depth }) => Math.max(most, depth), 0)
   }
 
   /**
@@ -86,23 +91,21 @@ export class Walk {
    */
   heard (peers: Iterable<KadPeer>, from?: string): void {
     const { k, maxAsked } = this.#params
-    const depth = from == null ? 1 : (this.#byId.get(from)?.depth ?? 0) + 1
-    const edge = this.#counts.answered >= k ? this.#nearest()[k - 1]?.peer.key : undefined
-    let fresh = [...peers].filter(({ id, key }) => id !== from && !this.#byId.has(id) && (edge == null || compareDistance(this.#target, key, edge) < 0))
+    const depth = from == null ? 1 : (this.#candidates.get(from)?.depth ?? 0) + 1
+    const edge = this.#counts.answered >= k ? this.#candidates.nearest(this.#params.k)[k - 1]?.peer.key : undefined
+    let fresh = [...peers].filter(({ id, key }) => id !== from && this.#candidates.get(id) == null && (edge == null || compareDistance(this.#target, key, edge) < 0))
 
     if (from != null && fresh.length > k) {
       fresh = fresh.sort((a, b) => compareDistance(this.#target, a.key, b.key)).slice(0, k)
     }
 
     for (const peer of fresh) {
-      if (!this.#byId.has(peer.id)) {
-        const candidate: Candidate = { peer, depth, state: 'new', since: 0 }
-        this.#byId.set(peer.id, candidate)
-        this.#candidates.splice(this.#place(peer.key), 0, candidate)
+      if (this.#candidates.get(peer.id) == null) {
+        this.#candidates.add({ peer, depth, networks: this.#networksOf(peer), state: 'new', since: 0 })
       }
     }
 
-    this.#trim(k * (maxAsked + 1))
+    this.#candidates.trim(k * (maxAsked + 1))
   }
 
   /** Those who are to be asked now, nearest first. They count as asked. */
@@ -113,7 +116,7 @@ export class Walk {
 
     // there are not k others, and whoever may name some has been heard
     if (due.length === 0 && counted < this.#params.k && (this.#counts.answered > 0 || running === 0)) {
-      due.push(...this.#candidates.filter(({ state }) => state === 'new').slice(0, this.#params.k - counted))
+      due.push(...this.#silent(now).slice(0, this.#params.k - counted))
     }
 
     const room = Math.max(0, Math.min(this.#params.concurrency - running, this.#left))
@@ -122,29 +125,35 @@ export class Walk {
 
   /** The connection to a peer that was asked is there: it is given the time that an answer takes */
   reached (peer: string, now: number, reach: Reach): void {
-    const candidate = this.#byId.get(peer)
+    const candidate = this.#candidates.get(peer)
 
     if (candidate?.state === 'asked' || candidate?.state === 'late') {
       candidate.state = 'asked'
       candidate.since = now
       candidate.reach = reach
+
+      if (reach.from != null) {
+        // whatever else it says of itself takes nobody's place any more
+        candidate.networks = this.#networksOf({ addresses: [reach.from] })
+      }
       this.#pending.add(candidate)
     }
   }
 
   /** However late it is, an answer counts */
   answered (peer: string): void {
-    const candidate = this.#byId.get(peer)
+    const candidate = this.#candidates.get(peer)
 
     if (candidate?.state === 'asked' || candidate?.state === 'late') {
       candidate.state = 'answered'
+      this.#answers.add(candidate.networks)
       this.#counts.answered++
       this.#pending.delete(candidate)
     }
   }
 
   failed (peer: string): void {
-    const candidate = this.#byId.get(peer)
+    const candidate = this.#candidates.get(peer)
 
     if (candidate?.state === 'asked' || candidate?.state === 'late') {
       candidate.state = 'failed'
@@ -170,35 +179,32 @@ export class Walk {
     this.#expire(now)
     const { k } = this.#params
     let answered = 0
-    let gone = 0
     let passed = false
 
-    for (const candidate of this.#candidates) {
-      if (answered === k + gone) {
+    for (const [{ state, peer }, placed] of this.#ranked(now)) {
+      if (answered === k) {
         break
       }
-      if (candidate.state === 'answered') {
+      if (!placed) {
+        continue
+      }
+      if (state === 'answered') {
         answered++
-      } else if (candidate.state === 'asked') {
-        // those beyond the k are not waited for any longer than usual
-        if (answered < k || !this.#slow(candidate, now)) {
-          return undefined
-        }
-      } else if (candidate.state === 'new' && !this.#timing.dead(candidate.peer.id, now)) {
+      } else if (state === 'asked') {
+        return undefined
+      } else if (state === 'new' && !this.#timing.dead(peer.id, now)) {
         if (this.#left > 0) {
           return undefined
         }
         passed = true
-      } else if (gone < k) {
-        gone++
       }
     }
 
-    if (answered >= k) {
+    if (answered === k) {
       return passed ? 'spent' : 'settled'
     }
 
-    const silent = this.#candidates.some(({ state }) => state === 'new')
+    const silent = this.#silent(now).length > 0
 
     // without a single answer even those beyond patience are waited for
     if ((silent && this.#left > 0) || (this.#counts.answered === 0 && this.#candidates.some(({ state }) => state === 'late'))) {
@@ -210,13 +216,12 @@ export class Walk {
 
   /** The k nearest of those that answered, nearest first */
   closest (): KadPeer[] {
-    return this.#nearest().map(({ peer }) => peer)
+    return this.#candidates.nearest(this.#params.k).map(({ peer }) => peer)
   }
 
-  /** Candidates nearer than the last of the nearest that were never asked: they were known to be dead */
-  get passedOver (): number {
-    const edge = this.#nearest().at(-1)
-    return this.#candidates.slice(0, edge == null ? undefined : this.#candidates.indexOf(edge)).filter(({ state }) => state === 'new').length
+  /** Of the candidates nearer than the last of the nearest: those never asked because they were known to be dead, and those left out for their network */
+  get without (): { readonly passedOver: number, readonly leftOut: number } {
+    return this.#candidates.without(this.#params.k)
   }
 
   /** Those who went beyond patience since this was asked last */
@@ -228,30 +233,64 @@ export class Walk {
     return this.#params.maxAsked - this.#counts.asked
   }
 
-  /** The unasked among the nearest of those that may answer in the usual time, and how many these are: k, and one more for each that is gone */
+  /**
+   * The unasked among the nearest of those that may answer in the usual time, and
+   * how many these are: k, and one more for each that is gone or left out, or for
+   * each that will be.
+   */
   #due (now: number): { due: Candidate[], counted: number } {
     const { k } = this.#params
+    const share = Math.min(0.5, this.#timing.silentShare)
+    // so many of them take a place, and hide as many others
+    const expected = Math.min(k, Math.round(2 * k * share / (1 - share)))
     const due: Candidate[] = []
     let counted = 0
     let gone = 0
 
-    for (const candidate of this.#candidates) {
+    for (const [candidate, placed] of this.#ranked(now)) {
       const { state, peer } = candidate
 
-      if (counted === k + gone) {
+      if (counted >= k + Math.max(gone, expected)) {
         break
       }
-      if (state === 'new' && !this.#timing.dead(peer.id, now)) {
+      if (placed && state === 'new' && !this.#timing.dead(peer.id, now)) {
         counted++
         due.push(candidate)
-      } else if (state === 'answered' || (state === 'asked' && !this.#slow(candidate, now))) {
+      } else if (placed && (state === 'answered' || (state === 'asked' && !this.#slow(candidate, now)))) {
         counted++
-      } else if (state !== 'asked' && gone < k) {
+      } else if (gone < k && counted < k) {
         gone++
       }
     }
 
     return { due, counted }
+  }
+
+  /**
+   * Nearest first, and who finds a place. Who is slow, late or failed holds none
+   * against others: anybody can be said to be anywhere.
+   */
+  * #ranked (now: number): Generator<[candidate: Candidate, placed: boolean], void, undefined> {
+    const places = new Places()
+
+    for (const candidate of this.#candidates) {
+      const { state, networks, peer } = candidate
+
+      if (networks.length === 0) {
+        yield [candidate, true]
+      } else if (state === 'answered' || (state === 'asked' && !this.#slow(candidate, now))) {
+        yield [candidate, places.take(networks)]
+      } else if (state === 'new' && !this.#timing.dead(peer.id, now)) {
+        yield [candidate, this.#answers.has(networks) && places.take(networks)]
+      } else {
+        yield [candidate, places.has(networks)]
+      }
+    }
+  }
+
+  /** Those who were never asked, whatever is known of them */
+  #silent (now: number): Candidate[] {
+    return [...this.#ranked(now)].filter(([{ state }, placed]) => placed && state === 'new').map(([candidate]) => candidate)
   }
 
   #ask (candidate: Candidate, now: number): KadPeer {
@@ -283,46 +322,6 @@ export class Walk {
         candidate.state = 'late'
         this.#pending.delete(candidate)
         this.#late.push(peer.id)
-      }
-    }
-  }
-
-  #nearest (): Candidate[] {
-    const result: Candidate[] = []
-
-    for (const candidate of this.#candidates) {
-      if (candidate.state === 'answered' && result.push(candidate) === this.#params.k) {
-        break
-      }
-    }
-    return result
-  }
-
-  /** Where a key belongs among the candidates */
-  #place (key: KadKey): number {
-    let low = 0
-    let high = this.#candidates.length
-
-    while (low < high) {
-      const middle = (low + high) >> 1
-
-      if (compareDistance(this.#target, (this.#candidates[middle] as Candidate).peer.key, key) <= 0) {
-        low = middle + 1
-      } else {
-        high = middle
-      }
-    }
-    return low
-  }
-
-  /** The farthest of those who were not asked go first: they would be asked last */
-  #trim (max: number): void {
-    for (let i = this.#candidates.length - 1; i >= 0 && this.#candidates.length > max; i--) {
-      const { state, peer } = this.#candidates[i] as Candidate
-
-      if (state === 'new') {
-        this.#candidates.splice(i, 1)
-        this.#byId.delete(peer.id)
       }
     }
   }

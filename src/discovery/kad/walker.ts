@@ -1,6 +1,9 @@
 import { withOwnSignal } from '../../clock/own-signal.ts'
+import { diverse, noNetworks } from './diverse.ts'
 import { kadKey } from './kad-key.ts'
+import { Namings } from './namings.ts'
 import { WalkRun } from './walk-run.ts'
+import type { NetworksOf } from './diverse.ts'
 import type { KadClient, KadPeer, KadRequestOptions } from './kad-client.ts'
 import type { KadKey } from './kad-key.ts'
 import type { PeerTiming } from './peer-timing.ts'
@@ -12,23 +15,23 @@ import type { CID } from 'multiformats/cid'
 
 /** As the network has it: records lie with the twenty nearest */
 export const DEFAULT_K = 20
-/** All of the k nearest at once, and those in the stead of a third of them: kad-dht asks up to a hundred, and any of them may be the first who names a provider */
-export const DEFAULT_CONCURRENCY = 30
+/** The k nearest at once, and as many again in the stead of those who will not answer: kad-dht asks up to two hundred, and any of them may be the first who names a provider */
+export const DEFAULT_CONCURRENCY = 40
 /** Three times what a lookup of the public network asks: what is beyond is made up */
 export const DEFAULT_MAX_ASKED = 200
 /** Peers of the table that a walk begins with, times k: they take the places of those of the k that give no answer */
 const STARTING = 3
-/** Different providers that one lookup names: Kubo stops at 20 by default, twenty peers keep records */
-const MAX_PROVIDERS = 1_000
-/** Times that a provider is named with addresses. Of four the best address of each is among the eight that a merge keeps, of five it need not be. */
-const MAX_NAMED = 4
-
+/** Times as many of the table are looked at, and of one network so many taken: its owner may have filled the part of the table around a key */
+const LOOKED_AT = 4
+const STARTING_OF_NETWORK = 8
 export interface WalkerComponents {
   readonly clock: Clock
   readonly client: KadClient
   /** Whom to begin with */
   readonly table: { nearest (key: KadKey, count: number): readonly KadPeer[] }
   readonly timing: PeerTiming
+  /** What a peer shares with others. @default nobody shares anything */
+  readonly networksOf?: NetworksOf
 }
 
 export type WalkerInit = Partial<WalkParams>
@@ -53,10 +56,18 @@ export interface FindClosestOptions extends WalkOptions {
 export class Walker {
   readonly #components: WalkerComponents
   readonly #params: WalkParams
+  readonly #networksOf: NetworksOf
+  #leftOut = 0
 
   constructor (components: WalkerComponents, init: WalkerInit = {}) {
     this.#components = components
     this.#params = { k: init.k ?? DEFAULT_K, concurrency: init.concurrency ?? DEFAULT_CONCURRENCY, maxAsked: init.maxAsked ?? DEFAULT_MAX_ASKED }
+    this.#networksOf = components.networksOf ?? noNetworks
+  }
+
+  /** Peers that were left out of the nearest of a key, two others of their network being nearer: in all walks that ended */
+  get leftOut (): number {
+    return this.#leftOut
   }
 
   /**
@@ -87,15 +98,23 @@ export class Walker {
   }
 
   async * #stream (multihash: Uint8Array, ask: Asks, options: WalkOptions): AsyncGenerator<KadPeer, void, undefined> {
-    const known = new Map<string, Named>()
+    const namings = new Namings()
     const found: KadPeer[] = []
     let wake = (): void => {}
     let over = false
 
     const run = this.#run(multihash, async (peer, asked) => {
-      const answer = await ask(peer, asked)
+      let at: Pick<KadPeer, 'addresses'> = peer
+      const answer = await ask(peer, {
+        ...asked,
+        onReached: reach => {
+          at = reach.from == null ? peer : { addresses: [reach.from] }
+          asked.onReached?.(reach)
+        }
+      })
+      const networks = this.#networksOf(at)
 
-      found.push(...answer.providers.map(provider => news(provider, known)).filter(provider => provider != null))
+      found.push(...answer.providers.map(provider => namings.heard(provider, networks)).filter(provider => provider != null))
       wake()
       return answer
     }, options)
@@ -121,36 +140,25 @@ export class Walker {
 
   #run (preimage: Uint8Array, ask: Asks, { signal, onProgress }: WalkOptions): WalkRun {
     const { clock, timing, table } = this.#components
+    const networksOf = this.#networksOf
     const target = kadKey(preimage)
-    return new WalkRun({ clock, timing, ask, signal, onProgress }, target, this.#params, table.nearest(target, STARTING * this.#params.k))
+    const count = STARTING * this.#params.k
+    const start = diverse(table.nearest(target, LOOKED_AT * count), networksOf, STARTING_OF_NETWORK).slice(0, count)
+
+    return new WalkRun({
+      clock,
+      timing,
+      networksOf,
+      ask,
+      signal,
+      onProgress: event => {
+        if (event.phase === 'end') {
+          this.#leftOut += event.result.leftOut
+        }
+        onProgress?.(event)
+      }
+    }, target, this.#params, start)
   }
-}
-
-interface Named {
-  readonly addresses: Set<string>
-  times: number
-}
-
-/** What was not told of it before, if anything */
-function news (provider: KadPeer, known: Map<string, Named>): KadPeer | undefined {
-  const before = known.get(provider.id)
-  const addresses = provider.addresses.filter(address => before?.addresses.has(address) !== true)
-  const times = Math.sign(addresses.length)
-
-  if (before == null) {
-    if (known.size >= MAX_PROVIDERS) {
-      return undefined
-    }
-    known.set(provider.id, { addresses: new Set(addresses), times })
-    return provider
-  }
-
-  if (addresses.length === 0 || before.times >= MAX_NAMED) {
-    return undefined
-  }
-  before.times += times
-  addresses.forEach(address => { before.addresses.add(address) })
-  return { ...provider, addresses }
 }
 
 function disclosure (request: Discloses, { id }: KadPeer): Disclosure {

@@ -10,7 +10,7 @@ import type { WalkResult } from '../../../src/discovery/kad/walk-run.ts'
 
 const SELF = '12D3KooWGC6TvWhfajpX6wvJHMYvKpDMXPb3ZnCZ6dMoaMtimQ5o'
 const MINUTE = 60_000
-const DONE: WalkResult = { end: 'settled', closest: [], asked: 8, answered: 8, failed: 0, passedOver: 0, hops: 1, took: 1 }
+const DONE: WalkResult = { end: 'settled', closest: [], asked: 8, answered: 8, failed: 0, passedOver: 0, leftOut: 0, hops: 1, took: 1 }
 
 interface Walked {
   readonly at: number

@@ -55,6 +55,11 @@ describe('a client of the DHT', () => {
     return new Libp2pKadClient({ clock: systemClock, logger: silentLogger, connectionManager, self: ours.id }, { protocol })
   }
 
+  /** Where the server is */
+  function at (): string | undefined {
+    return ours.libp2p.getConnections(server.libp2p.peerId)[0]?.remoteAddr.toString()
+  }
+
   function disclosed (): { disclosure: Disclosure, entries: DisclosureEntry[], controller: AbortController } {
     const { request, entries, controller } = recordedRequest()
     return { disclosure: request.disclose({ observer: `p2p:${server.id}`, form: 'multihash', transport: 'dht', audience: 'one' }), entries, controller }
@@ -74,7 +79,7 @@ describe('a client of the DHT', () => {
     const answers = [await ask(), await ask()]
 
     expect(answers.map(({ outcome, state }) => `${outcome} ${state}`)).toEqual(['0 0 sent', '0 0 sent'])
-    expect(answers.map(({ reach }) => reach)).toEqual([[{ rounds: 2, dialled: expect.any(Number) as number }], [{ rounds: 1 }]])
+    expect(answers.map(({ reach }) => reach)).toEqual([[{ rounds: 2, dialled: expect.any(Number) as number, from: at() }], [{ rounds: 1, from: at() }]])
     expect([opened.length, client.resting]).toEqual([1, 1])
   })
 
@@ -84,7 +89,7 @@ describe('a client of the DHT', () => {
     let reach: Reach | undefined
     const asked = client.getProviders(server.asPeer(), KEY, disclosure, { signal: controller.signal, onReached: how => { reach = how } })
 
-    expect(reach).toEqual({ rounds: 1 })
+    expect(reach).toEqual({ rounds: 1, from: at() })
     await asked
   })
 

@@ -20,6 +20,12 @@ function experienced (count = 200, timing = new PeerTiming()): PeerTiming {
   return timing
 }
 
+function restored (value: unknown, moment: PeerTimingMoment): PeerTiming {
+  const timing = new PeerTiming()
+  timing.restore(value, moment)
+  return timing
+}
+
 function die (timing: PeerTiming, peer: string, now: number): void {
   timing.failed(peer, { askedAt: now - 500, now })
   timing.answered('witness', { reach: fresh, took: 100, askedAt: now - 100, now })
@@ -41,7 +47,7 @@ describe('peer timing', () => {
     const timing = experienced()
 
     expect(timing.slowAfter('near', { rounds: 2, dialled: 90 })).toBeCloseTo(60, -1)
-    expect(timing.patience('near', { rounds: 2, dialled: 90 })).toBe(400)
+    expect(timing.patience('near', { rounds: 2, dialled: 90 })).toBe(600)
     expect(timing.patience('far', { rounds: 2, dialled: 900 })).toBeGreaterThan(600)
   })
 
@@ -157,6 +163,37 @@ describe('peer timing', () => {
     expect(timing.dead('gone', 600)).toBe(true)
   })
 
+  it('knows the share of strangers that is silent, and a connection that fails for everybody is not held against them', () => {
+    const timing = new PeerTiming()
+    expect(timing.silentShare).toBe(0.25)
+
+    for (let i = 0; i < 300; i++) {
+      timing.failed(`cut off ${i}`, { askedAt: 0, now: 0 })
+    }
+    expect(timing.silentShare).toBe(0.25)
+
+    for (let i = 0; i < 400; i++) {
+      timing.answered(`new ${i}`, { reach: fresh, took: 100, askedAt: 10_000 + i, now: 10_100 + i })
+    }
+    expect(timing.silentShare).toBeLessThan(0.02)
+
+    for (let i = 0; i < 400; i++) {
+      // half of the strangers; those who are known count once
+      const at = 20_000 + i
+      timing.answered(`newer ${i}`, { reach: fresh, took: 100, askedAt: at, now: at })
+      timing.answered(`new ${i}`, { reach: fresh, took: 100, askedAt: at, now: at })
+      timing.failed(`gone ${i}`, { askedAt: at, now: at })
+      timing.failed(`gone ${i}`, { askedAt: at, now: at })
+    }
+    expect(timing.silentShare).toBeCloseTo(0.5, 1)
+
+    for (let i = 300; i < 400; i++) {
+      // they were only late
+      timing.answered(`gone ${i}`, { reach: fresh, took: 100, askedAt: 30_000, now: 30_000 })
+    }
+    expect(timing.silentShare).toBeLessThan(0.1)
+  })
+
   it('holds no more than its bounds', () => {
     const timing = experienced(6_000)
     for (let i = 0; i < 6_000; i++) {
@@ -173,7 +210,7 @@ describe('peer timing', () => {
     die(before, 'gone', 10_000)
     const then: PeerTimingMoment = { now: 20_000, wall: 1_000_000 }
     const now: PeerTimingMoment = { now: 5, wall: 1_010_000 }
-    const after = PeerTiming.fromJSON(JSON.parse(JSON.stringify(before.toJSON(then))), now)
+    const after = restored(JSON.parse(JSON.stringify(before.toJSON(then))), now)
 
     for (const peer of ['peer-1', 'gone', 'new']) {
       for (const reach of [undefined, open, { rounds: 2, dialled: 100 } as const]) {
@@ -188,9 +225,9 @@ describe('peer timing', () => {
   it('reads anything that was stored', () => {
     const moment = { now: 0, wall: 0 }
     fc.assert(fc.property(fc.oneof(fc.jsonValue(), fc.record({ dials: fc.jsonValue(), peers: fc.array(fc.jsonValue()), dead: fc.array(fc.jsonValue()) })), value => {
-      const timing = PeerTiming.fromJSON(value, moment)
+      const timing = restored(value, moment)
       expect(timing.patience('x')).toBeGreaterThan(0)
     }))
-    expect(PeerTiming.fromJSON({ dead: [{ peer: 'x', until: 1e15, times: 1e9, mute: false }] }, moment).dead('x', 3_600_001)).toBe(false)
+    expect(restored({ dead: [{ peer: 'x', until: 1e15, times: 1e9, mute: false }] }, moment).dead('x', 3_600_001)).toBe(false)
   })
 })

@@ -9,7 +9,7 @@ import type { KadPeer } from '../../../src/discovery/kad/kad-client.ts'
 import type { SimulatedPeer } from './support/simulated-walk.ts'
 import type { PeerTimingView } from '../../../src/discovery/kad/walk.ts'
 
-const patient: PeerTimingView = { slowAfter: () => 200, patience: () => 400, dead: () => false }
+const patient: PeerTimingView = { slowAfter: () => 200, patience: () => 400, dead: () => false, silentShare: 0.25 }
 const params = { k: 20, concurrency: 10, maxAsked: 200 }
 
 function nearest (peers: readonly KadPeer[], target: Uint8Array, count: number): string[] {
@@ -59,6 +59,7 @@ describe('walk', () => {
       expect(walk.asked.length).toBeLessThanOrEqual(maxAsked)
       expect(walk.busiest).toBeLessThanOrEqual(concurrency)
       expect(walk.closest.length).toBeLessThanOrEqual(k)
+      expect(new Set(walk.closest).size).toBe(walk.closest.length)
     }), { numRuns: 150 })
   })
 
@@ -112,20 +113,40 @@ describe('walk', () => {
     const peers = Array.from({ length: 4 }, () => madeUpPeer(random))
     const target = peers[0]?.key as Uint8Array
     const [first, second, third, fourth] = nearest(peers, target, 4) as [string, string, string, string]
-    const walk = new Walk(target, { k: 2, concurrency: 2, maxAsked: 10 }, patient)
+    const walk = new Walk(target, { k: 2, concurrency: 2, maxAsked: 10 }, { ...patient, silentShare: 0 })
     walk.heard(peers)
 
     expect(walk.next(0).map(({ id }) => id)).toEqual([first, second])
     walk.answered(second)
     expect(walk.next(199)).toEqual([])
     expect(walk.wakeAt(199)).toBe(200)
-    expect(walk.next(200).map(({ id }) => id)).toEqual([third])
+    // one in its stead, and one for whom it would have named
+    expect(walk.next(200).map(({ id }) => id)).toEqual([third, fourth])
     walk.answered(third)
     expect(walk.ended(399)).toBeUndefined()
     walk.answered(first)
     expect(walk.ended(399)).toBe('settled')
     expect(walk.closest().map(({ id }) => id)).toEqual([first, second])
-    expect(walk.next(399).map(({ id }) => id)).not.toContain(fourth)
+  })
+
+  it('asks from the start as many more as are expected to be silent, and waits for none of these', () => {
+    const random = seededRandom(6)
+    const peers = Array.from({ length: 40 }, () => madeUpPeer(random))
+    const target = madeUpPeer(random).key
+    const begun = (silentShare: number): string[] => {
+      const walk = new Walk(target, { k: 8, concurrency: 40, maxAsked: 100 }, { ...patient, silentShare })
+      walk.heard(peers)
+      return walk.next(0).map(({ id }) => id)
+    }
+
+    expect([0, 0.2, 0.3, 1].map(share => begun(share).length)).toEqual([8, 12, 15, 16])
+    expect(begun(0.3)).toEqual(nearest(peers, target, 15))
+
+    const walk = new Walk(target, { k: 8, concurrency: 40, maxAsked: 100 }, { ...patient, silentShare: 0.3 })
+    walk.heard(peers)
+    walk.next(0)
+    nearest(peers, target, 8).forEach(id => { walk.answered(id) })
+    expect(walk.ended(1)).toBe('settled')
   })
 
   it('waits for nobody beyond patience, but takes what comes', () => {

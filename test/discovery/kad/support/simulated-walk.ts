@@ -4,6 +4,7 @@ import { madeUpPeer } from './peers.ts'
 import { seededRandom } from '../../../../src/clock/random.ts'
 import type { KadPeer } from '../../../../src/discovery/kad/kad-client.ts'
 import type { KadKey } from '../../../../src/discovery/kad/kad-key.ts'
+import type { NetworksOf } from '../../../../src/discovery/kad/diverse.ts'
 import type { PeerTimingView, WalkEnd, WalkParams } from '../../../../src/discovery/kad/walk.ts'
 import type { Random } from '../../../../src/interface/clock.ts'
 
@@ -58,11 +59,12 @@ export interface SimulatedWalk {
   readonly at: number
   /** The most requests that were neither answered nor slow */
   readonly busiest: number
+  readonly leftOut: number
 }
 
 /** Drives a walk on a clock of its own. Throws when it never ends. */
-export function simulateWalk (target: KadKey, table: readonly KadPeer[], peer: (id: string) => SimulatedPeer | undefined, params: WalkParams, timing: PeerTimingView): SimulatedWalk {
-  const walk = new Walk(target, params, timing)
+export function simulateWalk (target: KadKey, table: readonly KadPeer[], peer: (id: string) => SimulatedPeer | undefined, params: WalkParams, timing: PeerTimingView, networksOf?: NetworksOf): SimulatedWalk {
+  const walk = new Walk(target, params, timing, networksOf)
   const events: Array<{ at: number, run: () => void }> = []
   const since = new Map<string, number>()
   const asked: string[] = []
@@ -95,7 +97,7 @@ export function simulateWalk (target: KadKey, table: readonly KadPeer[], peer: (
     const end = walk.ended(now)
 
     if (end != null) {
-      return { end, closest: walk.closest().map(({ id }) => id), asked, at: now, busiest }
+      return { end, closest: walk.closest().map(({ id }) => id), asked, at: now, busiest, leftOut: walk.without.leftOut }
     }
 
     events.sort((a, b) => a.at - b.at)
