@@ -33,6 +33,8 @@ export interface ChosenStats {
 
 /** Milliseconds between two looks at what is new, more or less a quarter: it can be found a minute after it came, and what comes together goes together */
 const TICK = 30_000
+/** Milliseconds before the first look: the DHT is joined by then */
+const FIRST_TICK = 5_000
 /** Milliseconds between two readings of all that the strategy names: for what nobody told of */
 const READ_INTERVAL = 79_200_000
 /** Milliseconds before what failed is tried again; twice as many each time that it fails again */
@@ -87,7 +89,7 @@ export class ChosenBlocks implements ChosenInSchedule {
       return
     }
     this.#unwatch = this.#components.watch?.({ added: cid => { this.#added(cid) }, removed: cid => { this.#removed(cid) } }) ?? (() => {})
-    this.#tick()
+    this.#tick(FIRST_TICK)
   }
 
   /** Ends what is under way; nothing is left when this resolves */
@@ -143,16 +145,16 @@ export class ChosenBlocks implements ChosenInSchedule {
     this.#reading?.gone.add(bytes)
   }
 
-  #tick (): void {
+  #tick (ms: number): void {
     const { clock, random, log } = this.#components
-    this.#cancelTick = clock.schedule(TICK * (0.75 + random.next() / 2), () => {
+    this.#cancelTick = clock.schedule(ms * (0.75 + random.next() / 2), () => {
       this.#turning = this.#turn().catch((err: unknown) => {
         if (!this.#stopped.signal.aborted) {
           log.error('what is new could not be announced - %e', err)
         }
       }).finally(() => {
         if (!this.#stopped.signal.aborted) {
-          this.#tick()
+          this.#tick(TICK)
         }
       })
     })
