@@ -29,6 +29,7 @@ import { toProvider } from './provider/provider.ts'
 import { reputationBook } from './reputation/book.ts'
 import { ReputationKeeper } from './reputation/keeper.ts'
 import { heliaLookups, libp2pLookups } from './node-lookups.ts'
+import { NodeAddresses } from './node-addresses.ts'
 import { OwningManager } from './owning-manager.ts'
 import { contentReader } from './unixfs/content-reader.ts'
 import { stat } from './unixfs/entry.ts'
@@ -40,7 +41,6 @@ import type { AdoptedBrokerInit } from './exchange/broker/broker-egress.ts'
 import type { ContentRoutingOptions } from './config/content-routing-options.ts'
 import type { ConnectedLibp2p } from './discovery/connected-libp2p.ts'
 import type { EnhancedDHTDiscovery } from './discovery/enhanced-dht-discovery.ts'
-import type { HasContentRouting } from './discovery/libp2p-routing-egress.ts'
 import type { Provides } from './discovery/provide-egress.ts'
 import type { RecordFilter } from './discovery/routers/delegated-records.ts'
 import type { Resolve } from './exchange/http/dial-egress.ts'
@@ -59,7 +59,9 @@ import type { Metrics } from './interface/metrics.ts'
 import type { Provider, ProviderHint, ProviderSource } from './interface/provider.ts'
 import type { Purpose, Request } from './interface/request.ts'
 import type { AddressPolicy } from './provider/address.ts'
+import type { AddressedLibp2p } from './node-addresses.ts'
 import type { ComposedLookups, LookupsContext } from './node-lookups.ts'
+import type { RoutableLibp2p } from './routable-libp2p.ts'
 import type { ContentRoutingComponents, ContentRoutingManager } from './routing/manager.ts'
 import type { Helia } from '@helia/interface'
 import type { Datastore } from 'interface-datastore'
@@ -96,6 +98,8 @@ export interface CompositionParts {
   readonly names?: NameResolution
   /** What of that which routers know can be used: they are asked for no more. @default everything */
   readonly usable?: RecordFilter
+  /** The libp2p node whose connections say where providers are; may throw or return undefined while there is none. @default none */
+  node? (): AddressedLibp2p | undefined
   /** Makes what looks up through the node's own routers: read live, started and stopped with content routing */
   lookups? (context: LookupsContext): ComposedLookups
   /** Makes the sources of providers, under the policy that the options give */
@@ -152,7 +156,10 @@ export function composeContentRouting (parts: CompositionParts, init: ContentRou
   const transfers = new TransferCounts()
   const named = new Set([...operators, ...siblings].map(({ id }) => id))
   const { pinned = false, ...names } = parts.names ?? noNames
-  const exchange = parts.peers == null || bitswap !== 'own'
+  const addresses: NodeAddresses | undefined = parts.node == null
+    ? undefined
+    : new NodeAddresses({ clock, random, logger, ledger, mode: routing.mode, policy, datastore, names, pinned, getLibp2p: parts.node, inUse: peer => exchange?.wantsFrom(peer) === true })
+  const exchange: PeerExchange | undefined = parts.peers == null || bitswap !== 'own'
     ? undefined
     : new PeerExchange({
       ...names,
@@ -164,6 +171,7 @@ export function composeContentRouting (parts: CompositionParts, init: ContentRou
       store: parts.store,
       disclose: (peer, cid) => unrouted(cid, 'serve').disclose({ observer: `p2p:${peer}`, form: 'cid', transport: 'bitswap', audience: 'one' }),
       named: peer => named.has(`p2p:${peer}`),
+      onDialled: addresses?.onDialled,
       onFault: ({ peer, fault }) => {
         if (HOSTILE.has(fault)) {
           reputation.record(`p2p:${peer}`, { provider: `p2p:${peer}`, transport: 'bitswap' }, 'invalid', {}, clock.now())
@@ -177,7 +185,7 @@ export function composeContentRouting (parts: CompositionParts, init: ContentRou
     ? undefined
     : new SiblingFetcher({ siblings, http: httpBlockFetcher({ transport, policy, clock, name: 'sibling', onlyIfCached: true }), bitswap: peers })
   const spared = (fetcher: BlockFetcher): BlockFetcher => fleet == null ? fetcher : fleet.sparing(fetcher)
-  const fetchers: BlockFetcher[] = [spared(http), ...fleet == null ? [] : [fleet], ...peers == null ? [] : [spared(peers)]].map(fetcher => transfers.count(fetcher))
+  const fetchers: BlockFetcher[] = [spared(http), ...fleet == null ? [] : [fleet], ...peers == null ? [] : [spared(peers)]].map(fetcher => transfers.count(addresses?.watched(fetcher) ?? fetcher))
   const connected: SourceContext['connected'] = getLibp2p => {
     if (exchange == null || askConnected === 0) {
       return [connectedPeersSource(getLibp2p, { logger, policy })]
@@ -204,7 +212,7 @@ export function composeContentRouting (parts: CompositionParts, init: ContentRou
   const sources = [...operators.length > 0 ? [namedProvidersSource(operators)] : [], ...delegated]
   const more = parts.sources?.({ clock, policy, connected }) ?? []
 
-  const manager = new OwningManager({ transport, transfers, exchange, lookups, routers: delegated, libp2p: typeof parts.peers === 'object' ? parts.peers : undefined }, {
+  const manager = new OwningManager({ transport, transfers, exchange, lookups, addresses, routers: delegated, libp2p: typeof parts.peers === 'object' ? parts.peers : undefined }, {
     logger,
     clock,
     random,
@@ -212,8 +220,9 @@ export function composeContentRouting (parts: CompositionParts, init: ContentRou
     ledger,
     reputation,
     keeper: datastore == null ? undefined : new ReputationKeeper({ book: reputation, datastore, logger, clock }),
-    get sources () { return [...sources, ...lookups?.sources ?? [], ...more] },
+    get sources () { return [...sources, ...(lookups?.sources ?? []).map(source => addresses?.seeking(source) ?? source), ...more] },
     fetchers,
+    addressed: addresses?.complete,
     store: parts.store,
     datastore,
     volatile: datastore instanceof MemoryDatastore,
@@ -265,6 +274,7 @@ export function heliaMixin (transport: TransportFactory, { discovery, ...platfor
       provide: providing('helia', () => helia.routing as Provides),
       withdraw: withdrawing(() => helia.routing as Provides),
       together: discovery,
+      node: () => (helia as { libp2p?: AddressedLibp2p }).libp2p,
       lookups: context => (lookups = heliaLookups(helia, context, discovery)),
       sources: ({ connected }) => connected(() => (helia as { libp2p?: ConnectedLibp2p }).libp2p)
     }, init)
@@ -308,14 +318,6 @@ export const getFilesystem: GetFilesystem = createFilesystem({
   locate
 })
 
-/** The part of a libp2p node that content routing is composed from */
-export interface RoutableLibp2p extends HasContentRouting, ConnectedLibp2p, ExchangeLibp2p {
-  getConnections: ExchangeLibp2p['getConnections']
-  readonly peerStore: ExchangeLibp2p['peerStore'] & ConnectedLibp2p['peerStore']
-  readonly logger: ComponentLogger
-  readonly metrics?: Metrics
-}
-
 export interface Libp2pCompositionParts extends Pick<CompositionParts, 'store' | 'datastore' | 'clock' | 'random' | 'ledger' | 'verifier'> {}
 
 /**
@@ -332,6 +334,7 @@ export function libp2pComposer (transport: TransportFactory, platform: Pick<Comp
     metrics: libp2p.metrics,
     provide: libp2pProviding(libp2p),
     withdraw: libp2pWithdrawing(libp2p),
+    node: () => libp2p,
     lookups: context => libp2pLookups(libp2p, context),
     sources: ({ connected }) => connected(() => libp2p)
   }, init).routing

@@ -2,6 +2,7 @@ import { CID } from 'multiformats/cid'
 import { blockKey } from './block/key.ts'
 import { ContentRoutingManager } from './routing/manager.ts'
 import type { RestartableTransport } from './exchange/http/restartable-transport.ts'
+import type { NodeAddresses } from './node-addresses.ts'
 import type { ComposedLookups } from './node-lookups.ts'
 import type { ExchangeLibp2p, PeerExchange } from './exchange/peer-exchange.ts'
 import type { TransferCounts } from './exchange/transfer-counts.ts'
@@ -15,6 +16,8 @@ export interface Owned {
   readonly routers: ReadonlyArray<{ stats (): RouterStats }>
   /** Who has a block, according to the node's own routers */
   readonly lookups?: Pick<ComposedLookups, 'start' | 'stop' | 'forget'>
+  /** Where providers are; absent where there is no libp2p node */
+  readonly addresses?: Pick<NodeAddresses, 'start' | 'stop' | 'stats'>
   /** Present where nobody else starts `exchange` */
   readonly libp2p?: ExchangeLibp2p
 }
@@ -29,8 +32,9 @@ export class OwningManager extends ContentRoutingManager {
   }
 
   override async start (): Promise<void> {
-    const { transport, exchange, lookups, libp2p } = this.#owned
+    const { transport, exchange, lookups, addresses, libp2p } = this.#owned
     transport.open()
+    await addresses?.start()
     await lookups?.start()
     await super.start()
 
@@ -40,12 +44,13 @@ export class OwningManager extends ContentRoutingManager {
   }
 
   override async stop (): Promise<void> {
-    const { transport, exchange, lookups, libp2p } = this.#owned
+    const { transport, exchange, lookups, addresses, libp2p } = this.#owned
 
     try {
       await super.stop()
     } finally {
       await lookups?.stop()
+      await addresses?.stop()
       if (libp2p != null) {
         await exchange?.stop()
       }
@@ -65,7 +70,7 @@ export class OwningManager extends ContentRoutingManager {
   }
 
   override stats (): ContentRoutingStats {
-    return { ...super.stats(), exchange: this.exchangeStats(), routers: this.#owned.routers.map(router => router.stats()) }
+    return { ...super.stats(), exchange: this.exchangeStats(), routers: this.#owned.routers.map(router => router.stats()), ...this.#owned.addresses == null ? {} : { addresses: this.#owned.addresses.stats() } }
   }
 
   /** A part of `stats()` that costs next to nothing */

@@ -16,6 +16,7 @@ import type { ServePolicy } from './bitswap/server/policy.ts'
 import type { WireCounts } from './counted-network.ts'
 import type { AddressGuardComponents } from './lease/address-guard.ts'
 import type { ConnectionLeases } from './lease/lease.ts'
+import type { DialContext } from './lease/lease-egress.ts'
 import type { ConnectionLeasesInit, LeaseStats, LeasedLibp2p } from './lease/leases.ts'
 import type { BlockVerifier } from '../block/verify.ts'
 import type { LocalStore } from '../interface/cache.ts'
@@ -43,6 +44,8 @@ export interface PeerExchangeComponents extends AddressGuardComponents {
   readonly named: (peer: string) => boolean
   /** A peer did what no honest one does */
   readonly onFault: (event: BitswapFaultEvent) => void
+  /** A peer was dialled for a read: whether it was there */
+  readonly onDialled?: DialContext['onDialled']
 }
 
 export interface PeerExchangeInit {
@@ -174,10 +177,10 @@ export class PeerExchange implements BlockFetcher {
       return
     }
 
-    const { clock, random, logger, verifier, onFault } = this.#components
+    const { clock, random, logger, verifier, onFault, onDialled } = this.#components
     const network = new Libp2pBitswapNetwork({ libp2p: mount, clock, logger }, { onFault })
     const counted = countedNetwork(network, this.#counts)
-    const leases = connectionLeases({ libp2p: () => libp2p, guard: new AddressGuard(this.#components), clock, random, logger }, this.#init.leases)
+    const leases = connectionLeases({ libp2p: () => libp2p, guard: new AddressGuard(this.#components), clock, random, logger, onDialled }, this.#init.leases)
     const fetcher = bitswapFetcher({ network: counted, leases, verifier, clock })
     const answers = networkAnswers(counted)
     const server = this.#server

@@ -155,11 +155,32 @@ export interface RouterStats {
   readonly failures: Readonly<Record<RouterFailureKind, number>>
 }
 
+/** Where providers are, as far as is known; plain JSON */
+export interface AddressesStats {
+  /** Peers, and their addresses */
+  readonly known: number
+  readonly addresses: number
+  /** Where the last word was a connection, and where dials fail */
+  readonly good: number
+  readonly dead: number
+  /** Dials that no read was behind, and what came of them */
+  readonly probes: number
+  readonly reached: number
+  readonly failed: number
+  /** Addresses that were passed over: private, or of no use here */
+  readonly refused: number
+  /** Peers without addresses that others were asked for, and those of them that were found */
+  readonly sought: number
+  readonly found: number
+}
+
 export interface ContentRoutingStats extends RoutingSnapshot {
   /** Absent for a manager that was not composed with one */
   readonly exchange?: ExchangeStats
   /** Those that are asked over HTTP; absent for a manager that was not composed with any */
   readonly routers?: readonly RouterStats[]
+  /** Absent for a manager that was composed without a libp2p node */
+  readonly addresses?: AddressesStats
   readonly providers: readonly ProviderSummary[]
   readonly reputation: { readonly size: number, readonly kept: 'datastore' | 'memory' }
   readonly inFlight: { readonly flights: number, readonly attempts: number, readonly queued: number, readonly sessions: number }

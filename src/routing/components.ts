@@ -4,7 +4,7 @@ import type { BlockVerifier } from '../block/verify.ts'
 import type { AnnouncesMany } from '../interface/announce.ts'
 import type { LocalStore } from '../interface/cache.ts'
 import type { Clock, Random } from '../interface/clock.ts'
-import type { Ledger } from '../interface/disclosure.ts'
+import type { Ledger, PrivacyMode } from '../interface/disclosure.ts'
 import type { BlockFetcher } from '../interface/fetcher.ts'
 import type { ComponentLogger } from '../interface/logger.ts'
 import type { Metrics } from '../interface/metrics.ts'
@@ -27,6 +27,8 @@ export interface ContentRoutingComponents {
   /** Both are read at each retrieval: the composition may add and remove */
   readonly sources: readonly ProviderSource[]
   readonly fetchers: readonly BlockFetcher[]
+  /** A provider as it is known to be reached: at once, and without asking anybody. @default as it was named */
+  addressed? (provider: Provider, mode: PrivacyMode): Provider
   /** The raw store, never `helia.blockstore` */
   readonly store?: LocalStore
   /** For the deliverers of each root */

@@ -35,6 +35,7 @@ export interface RoutingEnvironment {
   }
   readonly fetchers: () => readonly BlockFetcher[]
   readonly sources: () => readonly ProviderSource[]
+  readonly addressed?: ContentRoutingComponents['addressed']
   /** Work that may outlive its read (lingering lookups, shadow attempts): ended by stop */
   readonly background: Set<() => void>
 }
@@ -59,6 +60,7 @@ export function routingEnvironment (components: ContentRoutingComponents, params
     },
     fetchers: () => components.fetchers,
     sources: () => components.sources,
+    addressed: components.addressed,
     background: new Set()
   }
 }

@@ -10,7 +10,6 @@ import { forgottenRequest } from '../announce/forgotten-request.ts'
 import { ADDRESSES_PREFIX, AddressBook } from './address-book.ts'
 import { withoutPeer } from './known-address.ts'
 import { Prober } from './prober.ts'
-import type { AddressBookCounts } from './address-book.ts'
 import type { PeerLookup } from './peer-lookup.ts'
 import type { ProbeConnections } from './probe-egress.ts'
 import type { Discloses } from '../kad/walker.ts'
@@ -18,9 +17,9 @@ import type { KeptTableInit } from '../kept-tables.ts'
 import type { Clock, Random } from '../../interface/clock.ts'
 import type { PrivacyMode } from '../../interface/disclosure.ts'
 import type { ComponentLogger, Logger } from '../../interface/logger.ts'
-import type { Outcome } from '../../interface/outcome.ts'
 import type { Provider, Route } from '../../interface/provider.ts'
 import type { Request } from '../../interface/request.ts'
+import type { AddressesStats } from '../../interface/stats.ts'
 import type { AddressPolicy } from '../../provider/address.ts'
 import type { Libp2pEvents, PeerStore, TypedEventTarget } from '@libp2p/interface'
 
@@ -48,18 +47,6 @@ export interface ProviderAddressesComponents {
   inUse? (peer: string): boolean
   /** Who is asked for the addresses of a peer that has none. @default nobody */
   readonly lookup?: PeerLookup
-}
-
-export interface AddressesStats extends AddressBookCounts {
-  /** Dials that no read was behind, and what came of them */
-  readonly probes: number
-  readonly reached: number
-  readonly failed: number
-  /** Addresses that were passed over: private, or of no use here */
-  readonly refused: number
-  /** Peers without addresses that others were asked for, and those of them that were found */
-  readonly sought: number
-  readonly found: number
 }
 
 /** Sources of providers that the operator or the caller named */
@@ -204,12 +191,14 @@ export class ProviderAddresses {
     }
   }
 
-  /** What came of asking a provider */
-  asked ({ provider: id }: Route, outcome: Outcome, mode: PrivacyMode): void {
+  /** Somebody delivered */
+  delivered ({ provider: id }: Route, mode: PrivacyMode): void {
     const peer = id.startsWith('p2p:') ? id.slice('p2p:'.length) : undefined
     const now = this.#components.clock.now()
 
-    if (peer == null || outcome !== 'delivered') {
+    this.#book.alive(now)
+
+    if (peer == null) {
       return
     }
     if (this.#book.confirm(peer, now)) {

@@ -24,6 +24,8 @@ export interface DialContext {
   readonly hosts: Map<string, number>
   readonly stagger: number
   readonly addressTimeout: number
+  /** What came of a dial that was about the peer: whether it is there */
+  onDialled? (peer: string, address: string, result: { readonly reached: boolean, readonly startedAt: number }): void
 }
 
 export interface Dialled {
@@ -229,12 +231,14 @@ class Race {
 
     if (!connection.remotePeer.equals(this.#peer)) {
       backoff.failed(identity)
+      this.#tell(dial, false)
       this.#failures.push(`${dial.address.text}: another peer answers there`)
     } else if (connection.limits != null) {
       backoff.left(identity)
       this.#failures.push(`${dial.address.text}: the relay allows a limited connection only, on which no blocks travel`)
     } else if (!this.#settled) {
       backoff.succeeded(identity)
+      this.#tell(dial, true)
       this.#end(() => { this.#settle.resolve({ connection, own: fresh && !dial.joined }) })
       return
     } else {
@@ -260,6 +264,7 @@ class Race {
       if (silent) {
         // who asks next does not wait for it again
         backoff.failed(dial.answered ? identity : endpoint)
+        this.#tell(dial, false)
       }
       return
     }
@@ -275,12 +280,18 @@ class Race {
       // there is somebody: whoever else is said to be there may well be
       backoff.succeeded(endpoint)
       backoff.failed(identity)
+      this.#tell(dial, false)
     } else {
       backoff.failed(endpoint)
       backoff.left(identity)
+      this.#tell(dial, false)
     }
 
     this.#failures.push(`${dial.address.text}: ${printable(told, 160)}`)
+  }
+
+  #tell ({ address, startedAt }: Dial, reached: boolean): void {
+    this.#context.onDialled?.(this.#peer.toString(), address.text, { reached, startedAt })
   }
 
   #fail (): void {

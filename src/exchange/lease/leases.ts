@@ -31,6 +31,7 @@ export interface ConnectionLeasesComponents {
   clock: Clock
   random: Random
   logger: ComponentLogger
+  onDialled?: DialContext['onDialled']
 }
 
 export interface ConnectionLeasesInit {
@@ -257,9 +258,9 @@ class Leases implements ConnectionLeases, LeaseStats {
       throw this.#nowhere(peer.text, skipped)
     }
 
-    const { clock } = this.#components
+    const { clock, onDialled } = this.#components
     const { stagger, addressTimeout } = this.#init
-    const context: DialContext = { libp2p, clock, backoff: this.#backoff, hosts: this.#hosts, stagger, addressTimeout }
+    const context: DialContext = { libp2p, clock, backoff: this.#backoff, hosts: this.#hosts, stagger, addressTimeout, onDialled }
     return dialPeer(context, peer.id, dialable, signal, disclosure)
   }
 
