@@ -22,7 +22,10 @@ interface Kad {
   readonly [contentRoutingSymbol]?: ContentRouter
   readonly protocol?: string
   readonly k?: number
-  readonly providers?: { getProviders? (cid: CID, options?: FindOptions): Promise<PeerId[]> }
+  readonly providers?: {
+    getProviders? (cid: CID, options?: FindOptions): Promise<PeerId[]>
+    addProvider? (cid: CID, provider: PeerId, options?: object): Promise<void>
+  }
 }
 
 export interface KadRoutersComponents {
@@ -31,6 +34,8 @@ export interface KadRoutersComponents {
   readonly services: () => Iterable<unknown>
   readonly peerStore: Pick<PeerStore, 'get'>
   readonly self: string
+  /** Somebody has told this node, as a server of the DHT, that they have a block: what was known of it may have changed */
+  onRecord? (cid: CID): void
   /** Answers in the place of kad-dht */
   answer (cid: CID, options: FindOptions): AsyncIterable<PeerRecord>
 }
@@ -55,6 +60,7 @@ export class KadRouters {
   readonly #protocol: string
   #kads: readonly Kad[] = []
   #overrides: readonly Override[] = []
+  #watches: readonly Override[] = []
 
   constructor (components: KadRoutersComponents, protocol: string) {
     this.#components = components
@@ -70,6 +76,7 @@ export class KadRouters {
     const { services, log } = this.#components
     this.#kads = [...services()].filter(isKad).filter(({ protocol }) => protocol === this.#protocol)
     this.#overrides = this.#kads.map(kad => this.#override(kad)).filter(kad => kad != null)
+    this.#watches = this.#kads.map(kad => this.#watch(kad)).filter(kad => kad != null)
 
     if (this.#overrides.length === 0) {
       log('no kad-dht that speaks %s was found, so libp2p\'s own lookups stay as they are', this.#protocol)
@@ -77,8 +84,9 @@ export class KadRouters {
   }
 
   stop (): void {
-    this.#overrides.forEach(taken => { taken.restore() })
+    this.#overrides.concat(this.#watches).forEach(taken => { taken.restore() })
     this.#overrides = []
+    this.#watches = []
     this.#kads = []
   }
 
@@ -104,6 +112,31 @@ export class KadRouters {
       }
     }
     return [...found.values()]
+  }
+
+  /** Hears of records as kad-dht takes them in; without it they are found when what is known is no longer fresh */
+  #watch ({ providers }: Kad): Override | undefined {
+    const { onRecord, log } = this.#components
+
+    if (onRecord == null || typeof providers?.addProvider !== 'function') {
+      return undefined
+    }
+    const watch = override(providers as Required<typeof providers>, 'addProvider', previous => async (cid, provider, options) => {
+      await previous(cid, provider, options)
+      try {
+        onRecord(cid)
+      } catch (err) {
+        log.error('could not hear that %c is provided - %e', cid, err)
+      }
+    })
+
+    try {
+      watch.install()
+      return watch
+    } catch (err) {
+      log.error('records that kad-dht takes in are not heard of here - %e', err)
+      return undefined
+    }
   }
 
   #override (kad: Kad): Override | undefined {

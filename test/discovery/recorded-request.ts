@@ -11,12 +11,12 @@ export interface RecordedRequest {
 }
 
 /** A request whose disclosures can be looked at */
-export function recordedRequest (init: { mode?: PrivacyMode, hints?: readonly Provider[], deadline?: number, clock?: VirtualClock } = {}): RecordedRequest {
+export function recordedRequest (init: { id?: string, mode?: PrivacyMode, hints?: readonly Provider[], deadline?: number, clock?: VirtualClock } = {}): RecordedRequest {
   const entries: DisclosureEntry[] = []
   const controller = new AbortController()
   const clock = init.clock ?? new VirtualClock()
   const request = new RoutingRequest({ clock, ledger: { intended: entry => { entries.push(entry) }, settled: () => {} } }, {
-    id: 'r1',
+    id: init.id ?? 'r1',
     purpose: 'read',
     mode: init.mode ?? 'open',
     signal: controller.signal,

@@ -34,6 +34,8 @@ export const RECORDS_PREFIX = '/portolan/discovery/records/v1'
 const MAX_ID = 512
 /** Bytes of an entry besides its providers: keys and places in three tables */
 const ENTRY_OVERHEAD = 512
+/** Milliseconds for which an answer stays fresh whatever is said: a record a second would cost a lookup a second */
+const MIN_RENEWAL = 30_000
 /** Clocks of one machine differ by less between two runs */
 const MAX_SKEW = 60_000
 
@@ -116,7 +118,26 @@ export class ProviderRecords implements KeptTable {
     this.#touch(id)
   }
 
-  /** Somebody said that this has changed */
+  /**
+   * Somebody who need not be right said that this has changed: it is something to
+   * begin with while the router is asked again. Not more often than is good.
+   */
+  renew (key: BlockKey): void {
+    const { fresh } = this.#params
+    const now = this.#clock.now()
+
+    for (const source of this.#sources) {
+      const id = idOf(source, key)
+      const entry = this.#entries.peek(id)
+
+      if (entry != null && now - entry.at >= MIN_RENEWAL && now - entry.at < fresh) {
+        this.#entries.set(id, { ...entry, at: now - fresh })
+        this.#touch(id)
+      }
+    }
+  }
+
+  /** This has changed */
   forget (key: BlockKey): void {
     for (const source of this.#sources) {
       this.#entries.delete(idOf(source, key))

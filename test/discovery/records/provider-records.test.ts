@@ -61,6 +61,27 @@ describe('what routers said', () => {
     expect(records.get('dht', 'other')?.providers).toEqual([WEB])
   })
 
+  it('is no longer fresh when somebody says that it has changed, and fresh for half a minute whatever is said', async () => {
+    const clock = new VirtualClock()
+    const records = new ProviderRecords(clock)
+    const fresh = (): boolean | undefined => records.get('dht', 'key')?.fresh
+    records.renew('key')
+    records.set('dht', 'key', [DIRECT], true)
+    await at(clock, 30_000 - 1)
+    records.renew('key')
+    expect(fresh()).toBe(true)
+    await at(clock, 30_000)
+    records.renew('other')
+    expect(fresh()).toBe(true)
+    records.renew('key')
+    expect(records.get('dht', 'key')).toEqual({ providers: [DIRECT], fresh: false })
+    // it makes nothing older than it is
+    records.renew('key')
+    await at(clock, 48 * HOUR - 1)
+    records.renew('key')
+    expect(records.get('dht', 'key')).toEqual({ providers: [DIRECT], fresh: false })
+  })
+
   it('is replaced by a whole answer and added to by part of one; nothing found is not remembered', () => {
     const records = new ProviderRecords(new VirtualClock())
     const elsewhere = toProvider(`/ip4/198.51.100.1/tcp/4001/p2p/${PEER}`, { source: 'dht' })
