@@ -13,6 +13,7 @@ import { blockKey } from '../../src/block/key.ts'
 import { seededRandom } from '../../src/clock/random.ts'
 import { systemClock } from '../../src/clock/system-clock.ts'
 import { EnhancedDHTDiscovery, enhancedDHTDiscovery } from '../../src/discovery/enhanced-dht-discovery.ts'
+import { commonPrefixLength, kadKey, peerKey } from '../../src/discovery/kad/kad-key.ts'
 import { addressPolicy } from '../../src/provider/address.ts'
 import { silentLogger } from '../../src/testing/silent-logger.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
@@ -78,10 +79,18 @@ describe('discovery on a libp2p node beside kad-dht', () => {
     const discovery = discoveryOn(nodes[0] as KadNode)
     await discovery.start()
     expect(discovery.stats().buckets.every(({ walkedAgo }) => walkedAgo == null)).toBe(true)
-    for (let i = 0; i < 20; i++) {
-      await found(discovery, await wantOf(`nothing ${i}`))
+    const self = peerKey((nodes[0] as KadNode).id)
+    const through = new Set<number>()
+    const walked = (): number[] => discovery.stats().buckets.filter(({ walkedAgo }) => walkedAgo != null).map(({ depth }) => depth)
+    const inUse = (): number[] => discovery.stats().buckets.map(({ depth }) => depth).filter(depth => through.has(depth))
+
+    for (let i = 0; i < 5; i++) {
+      const want = await wantOf(`nothing ${i}`)
+      await found(discovery, want)
+      through.add(commonPrefixLength(self, kadKey(want.cid.multihash.bytes)))
+      expect(walked()).toEqual(inUse())
     }
-    expect(discovery.stats().buckets.some(({ walkedAgo }) => walkedAgo != null)).toBe(true)
+    expect(walked()).not.toEqual([])
     await discovery.stop()
   })
 
