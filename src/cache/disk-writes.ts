@@ -3,6 +3,7 @@ import { PROMISE_TIME, promiseRead } from './cache-parts.ts'
 import { Progress } from './progress.ts'
 import { within } from './within.ts'
 import type { CacheParts } from './cache-parts.ts'
+import type { BegunWrite } from './disk/disk-tier.ts'
 import type { CacheKey } from './key.ts'
 import type { CacheKind } from '../interface/cache.ts'
 import type { CID } from 'multiformats/cid'
@@ -42,19 +43,41 @@ export class DiskWrites {
     this.#passing = new Progress(parts.clock)
   }
 
+  /**
+   * Begins to write a block that is being looked at yet, where there is room for it at once; undefined when it was not
+   * begun. One that is right goes to `write` in the same turn, and one that is not to `drop`.
+   */
+  begin ({ cid, bytes }: Block, cost: number, kind: CacheKind): BegunWrite | undefined {
+    const { disk, room, health } = this.#parts
+
+    if (!health.ok || !room.takeNow(cost)) {
+      return undefined
+    }
+    const begun = disk.begin(cid.multihash.bytes, bytes, kind)
+    if (begun == null) {
+      room.release(cost)
+    }
+    return begun
+  }
+
+  /** Gives back the room when nothing of it is left on the disk */
+  drop (begun: BegunWrite, cost: number): void {
+    void begun.drop().finally(() => { this.#parts.room.release(cost) })
+  }
+
   /** Takes room, which the caller releases when it has taken the block into account; a `CacheFullError` when there is none in time */
-  async write ({ cid, bytes }: Block, cost: number, kind: CacheKind): Promise<number> {
+  async write ({ cid, bytes }: Block, cost: number, kind: CacheKind, begun?: BegunWrite): Promise<number> {
     const { clock, disk, room, counts, health } = this.#parts
 
-    if (!room.fits(cost)) {
+    if (begun == null && !room.fits(cost)) {
       counts.slowedWrites++
     }
-    if (!await room.take(cost, PATIENCE)) {
+    if (begun == null && !await room.take(cost, PATIENCE)) {
       throw new CacheFullError(`there is no room for the block ${cid} of ${bytes.byteLength} bytes: what could go was promised to somebody, or cannot be removed`)
     }
     const began = clock.now()
     try {
-      const slot = await disk.write(cid.multihash.bytes, bytes, kind)
+      const slot = await (begun == null ? disk.write(cid.multihash.bytes, bytes, kind) : begun.finish())
       const took = clock.now() - began
       disk.setChecked(slot)
       this.promise(slot)
@@ -153,4 +176,9 @@ export class DiskWrites {
       return false
     })
   }
+}
+
+export function copyOf ({ cid, key, bytes }: Block): Block {
+  // `slice` of a Buffer is a view again
+  return { cid, key, bytes: new Uint8Array(bytes) }
 }

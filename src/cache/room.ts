@@ -102,11 +102,20 @@ export class Room {
     this.#runIn(this.#restUntil - this.#init.clock.now())
   }
 
-  /** Room for a record, until `release`; false when there is none within `ms` */
-  async take (cost: number, ms: number): Promise<boolean> {
-    if (this.fits(cost)) {
+  /** Room for a record, until `release`, where nobody has to wait for it */
+  takeNow (cost: number): boolean {
+    const fits = this.fits(cost)
+
+    if (fits) {
       this.#taken += cost
       this.#kick()
+    }
+    return fits
+  }
+
+  /** As `takeNow`; false when there is none within `ms` */
+  async take (cost: number, ms: number): Promise<boolean> {
+    if (this.takeNow(cost)) {
       return true
     }
     const { clock } = this.#init
@@ -178,7 +187,6 @@ export class Room {
 
   #kick (): void {
     const { clock, residents, disk, maxBytes } = this.#init
-
     const usage = disk.usage()
 
     if (residents.condemnedBytes > Math.min(MAX_DRAIN_START, maxBytes * DRAIN_SHARE) || this.#free(usage) < usage.headroom) {

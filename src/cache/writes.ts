@@ -1,6 +1,7 @@
-import { CacheDiskError, CacheFullError } from '../interface/errors.ts'
+import { CacheDiskError } from '../interface/errors.ts'
+import { AuthoredWrites } from './authored-writes.ts'
 import { describe } from './disk-health.ts'
-import { DiskWrites } from './disk-writes.ts'
+import { DiskWrites, copyOf } from './disk-writes.ts'
 import { FetchedWrites } from './fetched-writes.ts'
 import { Mutations } from './mutations.ts'
 import { within } from './within.ts'
@@ -16,13 +17,18 @@ import type { CID } from 'multiformats/cid'
 /** For what is under way, in ms: then it is the disk's own, which waits as long for it again */
 const CLOSE_TIMEOUT = 10_000
 
-interface Writing {
+interface NewWriting {
   readonly kind: CacheKind
-  readonly bytes: Uint8Array
+  block: Block
+  /** Whether its bytes are known to be those of its CID: only then they are anybody else's business */
+  isRight: boolean
   /** Whoever put it was told that it takes too long, and may have filled the array again */
   released: boolean
   /** Whether it can be read for a while when it is over, even if its writer had to wait for that */
   readonly wait: boolean
+}
+
+interface Writing extends NewWriting {
   /** Whether it was kept */
   readonly done: Promise<boolean>
 }
@@ -35,13 +41,16 @@ export class Writes {
   readonly #writing = new Map<CacheKey, Writing>()
   readonly #disk: DiskWrites
   readonly #fetched: FetchedWrites
+  readonly #authored: AuthoredWrites
   #backlog = 0
 
   constructor (parts: CacheParts, reads: DiskReads) {
     this.#parts = parts
     this.#reads = reads
     this.#disk = new DiskWrites(parts)
-    this.#fetched = new FetchedWrites(parts, this.#disk, async (cid, key) => this.#present(cid, key))
+    const present = async (cid: CID, key: CacheKey): Promise<number> => this.#present(cid, key)
+    this.#fetched = new FetchedWrites(parts, this.#disk, present)
+    this.#authored = new AuthoredWrites(parts, this.#disk, present)
   }
 
   /** A block that is being written, for whoever reads it meanwhile: its bytes, or when they can be read */
@@ -52,7 +61,7 @@ export class Writes {
       return undefined
     }
     // what a user put is the user's array: it may be filled anew as soon as the put is over
-    return writing.kind === 'fetched' ? writing.bytes : writing.done.catch(() => false)
+    return writing.kind === 'fetched' ? writing.block.bytes : writing.done.catch(() => false)
   }
 
   /** When the write of a block is over, however it ends */
@@ -67,14 +76,18 @@ export class Writes {
 
   /** @returns whether it is kept: on disk, where the operating system has it; at once where nothing has to be waited for */
   put (block: Block, kind: CacheKind, options: WriteOptions = {}): boolean | Promise<boolean> {
+    if (kind === 'authored' && this.#authored.isLarge(block)) {
+      return this.#putLarge(block, options)
+    }
     // a user's array is the user's: it may have been filled again since it was hashed
     const verifying = this.#parts.verifier.verify(block.cid, block.bytes, { anew: kind === 'authored' })
-    return verifying == null ? this.#put(block, kind, options) : this.#putLater(block, kind, options)
+    return verifying == null ? this.#put(block, kind, options) : this.#putLater(block, kind, options, verifying)
   }
 
   /** Where hashing takes turns the array may be filled again before it is written */
-  async #putLater (block: Block, kind: CacheKind, options: WriteOptions): Promise<boolean> {
+  async #putLater (block: Block, kind: CacheKind, options: WriteOptions, verifying: Promise<void>): Promise<boolean> {
     const copy = copyOf(block)
+    await verifying
     await this.#parts.verifier.verify(copy.cid, copy.bytes)
     return this.#put(copy, kind, options)
   }
@@ -90,7 +103,7 @@ export class Writes {
     }
     const current = this.#writing.get(key)
 
-    if (current != null && (kind === 'fetched' || current.kind === 'authored') && (current.wait || !wait)) {
+    if (current?.isRight === true && (kind === 'fetched' || current.kind === 'authored') && (current.wait || !wait)) {
       counts.joined++
       return this.#disk.inTime(current.done, current.kind, { wait })
     }
@@ -98,13 +111,29 @@ export class Writes {
     // it is written in a later turn, and whoever may leave before may fill the array again
     const mine = authored && signal != null && this.#mutations.isBusy(key) ? copyOf(block) : block
     const { bytes } = mine
-    const turn = this.#mutations.run(key, () => authored ? this.#author(mine, signal != null && mine === block) : this.#fetched.write(mine, this.#backlog + bytes.byteLength, options))
+    const turn = this.#mutations.run(key, () => authored ? this.#authored.write(mine, signal != null && mine === block) : this.#fetched.write(mine, this.#backlog + bytes.byteLength, options))
 
-    if (typeof turn === 'boolean') {
-      return turn
-    }
-    const writing: Writing = { kind, bytes, wait, released: false, done: authored ? turn.then(async kept => this.#stillRight(mine, writing, kept)) : turn }
-    const { done } = writing
+    return typeof turn === 'boolean' ? turn : this.#follow({ kind, block: mine, wait, isRight: true, released: false }, turn)
+  }
+
+  /** It is looked at when its turn has come, and may be on its way to the disk by then */
+  #putLarge (block: Block, { signal }: WriteOptions): Promise<boolean> {
+    const writing: NewWriting = { kind: 'authored', block, wait: true, isRight: false, released: false }
+
+    return this.#follow(writing, this.#mutations.run(block.key, async () => {
+      await this.#authored.turn()
+      signal?.throwIfAborted()
+      if (signal != null || writing.released) {
+        writing.block = copyOf(block)
+      }
+      return this.#authored.verifyAndWrite(writing.block, () => { writing.isRight = true })
+    }))
+  }
+
+  #follow (begun: NewWriting, turn: Promise<boolean>): Promise<boolean> {
+    const { kind, wait, block: { key, bytes } } = begun
+    const done = kind === 'authored' ? turn.then(async kept => this.#stillRight(writing, kept)) : turn
+    const writing: Writing = Object.assign(begun, { done })
     this.#writing.set(key, writing)
     this.#backlog += bytes.byteLength
     const over = (): void => {
@@ -115,7 +144,7 @@ export class Writes {
     }
     done.then(over, over)
     const inTime = this.#disk.inTime(done, kind, { wait })
-    return authored
+    return kind === 'authored'
       ? inTime.catch((err: unknown) => {
         writing.released = true
         throw err
@@ -124,7 +153,7 @@ export class Writes {
   }
 
   /** A write that took too long was of an array that its owner may have filled again meanwhile: others may count on the block */
-  async #stillRight ({ cid, bytes }: Block, { released }: Writing, kept: boolean): Promise<boolean> {
+  async #stillRight ({ block: { cid, bytes }, released }: Writing, kept: boolean): Promise<boolean> {
     if (!released) {
       return kept
     }
@@ -147,7 +176,7 @@ export class Writes {
     return this.#disk.inTime(this.#mutations.run(key, async () => {
       const slot = await this.#present(cid, key)
       if (slot !== -1) {
-        await this.#promote(slot)
+        await this.#authored.promote(slot)
       }
       return slot !== -1
     }), 'authored')
@@ -240,78 +269,6 @@ export class Writes {
     this.#reads.forget(key)
   }
 
-  /** @param mayLeave - its owner may be let go before it is written */
-  #author (block: Block, mayLeave: boolean): boolean | Promise<boolean> {
-    const { cid, key, bytes } = block
-    const { disk, residents, room, transit } = this.#parts
-    const cost = disk.costOf(bytes.byteLength)
-    const written = cost > residents.authorable ? -1 : this.#disk.writeNow(block, cost, 'authored')
-
-    if (written === -1) {
-      const mine = mayLeave ? copyOf(block) : block
-      return disk.find(cid.multihash.bytes) === -1 ? this.#authorLater(mine, cost) : this.#authorAgain(mine, cost)
-    }
-    residents.author(written)
-    room.changed()
-    transit.delete(key)
-    return true
-  }
-
-  async #authorAgain (block: Block, cost: number): Promise<boolean> {
-    const slot = await this.#present(block.cid, block.key)
-
-    if (slot === -1) {
-      return this.#authorLater(block, cost)
-    }
-    this.#parts.counts.joined++
-    await this.#promote(slot)
-    return true
-  }
-
-  async #authorLater (block: Block, cost: number): Promise<boolean> {
-    const { residents, room, health, transit } = this.#parts
-    const { cid, key } = block
-    this.#demand(cost, cid)
-    residents.expect(cost)
-
-    try {
-      const written = await this.#disk.write(block, cost, 'authored')
-      residents.author(written, cost)
-      room.release(cost)
-    } catch (err) {
-      residents.unexpect(cost)
-      if ((err as Error).name === 'CacheFullError') {
-        throw err
-      }
-      health.failed('writing', err)
-      throw new CacheDiskError(`the block ${cid} could not be written: ${describe(err)}`, { cause: err })
-    }
-    transit.delete(key)
-    return true
-  }
-
-  async #promote (slot: number): Promise<void> {
-    const { disk, residents, shares, health } = this.#parts
-    this.#disk.promise(slot)
-
-    if (disk.kind(slot) === 'authored') {
-      return
-    }
-    if (!residents.pinned.has(slot)) {
-      this.#demand(disk.cost(slot))
-    }
-    residents.author(slot)
-
-    try {
-      await disk.setKind(slot, 'authored')
-    } catch (err) {
-      residents.add(slot)
-      health.failed('writing', err)
-      throw new CacheDiskError(`a fetched block could not be made the user's: ${describe(err)}`, { cause: err })
-    }
-    shares?.forget(slot)
-  }
-
   /** The slot of a block that is there and, if it was not looked at since the cache was opened, right */
   async #present (cid: CID, key: CacheKey): Promise<number> {
     const { disk } = this.#parts
@@ -325,17 +282,4 @@ export class Writes {
     }
     return slot
   }
-
-  #demand (cost: number, cid?: CID): void {
-    const { residents } = this.#parts
-
-    if (cost > residents.authorable) {
-      throw new CacheFullError(`there is no room for ${cid == null ? 'a block' : `the block ${cid}`}, which takes ${cost} bytes: blocks that were put or pinned leave ${Math.max(0, residents.authorable)}`)
-    }
-  }
-}
-
-function copyOf ({ cid, key, bytes }: Block): Block {
-  // `slice` of a Buffer is a view again
-  return { cid, key, bytes: new Uint8Array(bytes) }
 }

@@ -30,6 +30,23 @@ export class Turns {
   }
 }
 
+/** For work of which one piece at a time is done before whatever else the process has to do has its turn */
+export class TaskTurns {
+  #last?: Promise<void>
+
+  /** @returns what to wait for before the next piece; undefined when none was done in this turn of the event loop */
+  next (): Promise<void> | undefined {
+    const before = this.#last
+    const mine = (before ?? Promise.resolve()).then(nextTask).then(() => {
+      if (this.#last === mine) {
+        this.#last = undefined
+      }
+    })
+    this.#last = mine
+    return before
+  }
+}
+
 /** Not by the clock: its timers keep no process alive, and a walk is somebody's work */
 async function nextTask (): Promise<void> {
   await new Promise<void>(resolve => { soon(resolve) })

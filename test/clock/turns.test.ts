@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { Turns } from '../../src/clock/turns.ts'
+import { TaskTurns, Turns } from '../../src/clock/turns.ts'
 import { failure } from '../cache/support/blocks.ts'
 
 /** Each look at it takes a millisecond */
@@ -52,6 +52,27 @@ describe('walks that wait for nothing', () => {
     expect(await failure(left)).toBe('Error')
     for (let pause; pause == null; await pause) {
       pause = staying()
+    }
+  })
+})
+
+describe('pieces of work', () => {
+  it('are done one in a turn, in their order, and the first of all at once', async () => {
+    const turns = new TaskTurns()
+    for (let again = 0; again < 2; again++) {
+      const done: number[] = []
+      expect(turns.next()).toBe(undefined)
+      const others = [1, 2, 3].map(async i => turns.next()?.then(() => { done.push(i) }))
+      const seen: number[] = []
+      for (let i = 0; i < 8; i++) {
+        await setImmediate()
+        seen.push(done.length)
+      }
+      await Promise.all(others)
+      expect(done).toEqual([1, 2, 3])
+      // others had a turn between any two
+      expect(seen.filter((count, i) => count - (seen[i - 1] ?? 0) > 1)).toEqual([])
+      expect(seen.at(-1)).toBe(3)
     }
   })
 })

@@ -32,16 +32,45 @@ interface Cut {
   readonly bytes: number
 }
 
-type Entry = Append | Turn | Cut
+/** All of it but its head, which is written last: without one there is no record */
+interface Begun {
+  readonly type: 'begun'
+  readonly segment: Segment
+  readonly file: CacheFile
+  readonly bytes: number
+  /** With what went wrong, if anything did */
+  readonly written: Promise<unknown>
+  /** Undefined when it is no record after all */
+  readonly decided: Promise<Head | undefined>
+  readonly over: () => void
+}
+
+interface Head {
+  readonly bytes: Uint8Array
+  readonly placed: Placed
+  readonly reject: (err: unknown) => void
+}
+
+type Entry = Append | Turn | Cut | Begun
+
+/** A record that is being written while it is not known whether it is to be one. In the turn in which it was begun one of the two is called */
+export interface BegunRecord {
+  /** As `append` */
+  finish (head: Uint8Array, placed: Placed): Promise<void>
+  /** Resolves when nothing of it is left, or nothing more can be done about it */
+  drop (): Promise<void>
+}
 
 /** Called as soon as the operating system has it, in the order of the log */
-type Placed = (segment: Segment, offset: number) => void
+export type Placed = (segment: Segment, offset: number) => void
 
 export interface LogComponents {
   /** The segment to go on with, or a new one when `bytes` do not fit any more */
   active (bytes: number): Promise<{ segment: Segment, file: CacheFile }>
   /** As `active`, where nothing has to be opened, and nothing that could take long is being done to the files */
   activeNow (bytes: number): { segment: Segment, file: CacheFile } | undefined
+  /** As `active`, where nothing has to be opened */
+  activeOpen (bytes: number): { segment: Segment, file: CacheFile } | undefined
   /** Its tail is broken and cannot be cut off: never to be written to again. At `offsets` there may be records that nobody knows of */
   abandon (segment: Segment, why: unknown, offsets: readonly number[]): void
 }
@@ -89,8 +118,7 @@ export class AppendLog {
       this.#enqueue({ type: 'cut', segment, file, bytes })
       return false
     }
-    segment.size += bytes
-    placed(segment, offset)
+    place(segment, bytes, placed)
     return true
   }
 
@@ -101,6 +129,43 @@ export class AppendLog {
     return new Promise((resolve, reject) => {
       this.#enqueue({ type: 'append', buffers, bytes, placed, resolve, reject })
     })
+  }
+
+  /**
+   * Begins to write a record at once, while nothing else is under way. The first of the buffers is a blank in the place of
+   * its head, so that there is room for that; the system reads the others as long as it writes.
+   *
+   * @returns undefined when it was not begun, and `append` is the way
+   */
+  begin (buffers: readonly Uint8Array[]): BegunRecord | undefined {
+    const bytes = total(buffers)
+    const target = this.#running == null ? this.#components.activeOpen(bytes) : undefined
+
+    if (target == null) {
+      return undefined
+    }
+    const { segment, file } = target
+    const began = this.#clock.now()
+    const answered = (failure?: unknown): unknown => {
+      this.#prompt.answered(began, failure !== undefined)
+      return failure
+    }
+    const decision = Promise.withResolvers<Head | undefined>()
+    const over = Promise.withResolvers<void>()
+
+    segment.synced = false
+    const written = writeFully(file, buffers, segment.size).then(() => answered(), answered)
+    this.#enqueue({ type: 'begun', segment, file, bytes, written, decided: decision.promise, over: over.resolve })
+    return {
+      finish: async (head, placed) => {
+        decision.resolve({ bytes: head, placed, reject: over.reject })
+        return over.promise
+      },
+      drop: async () => {
+        decision.resolve(undefined)
+        return over.promise
+      }
+    }
   }
 
   /** Runs between two writes, in the order of the log */
@@ -141,6 +206,11 @@ export class AppendLog {
       if (first.type === 'cut') {
         await this.#cutTail(first.segment, first.file, [first.bytes])
         this.#queue.shift()
+        continue
+      }
+      if (first.type === 'begun') {
+        this.#queue.shift()
+        await this.#end(first)
         continue
       }
       let target
@@ -198,15 +268,37 @@ export class AppendLog {
       }
     }
     for (const { bytes, placed } of whole) {
-      const offset = segment.size
-      segment.size += bytes
-      placed(segment, offset)
+      place(segment, bytes, placed)
     }
     if (failure !== undefined) {
       await this.#cutTail(segment, file, batch.slice(whole.length).map(({ bytes }) => bytes))
     }
     whole.forEach(({ resolve }) => { resolve() })
     batch.slice(whole.length).forEach(({ reject }) => { reject(failure) })
+  }
+
+  async #end ({ segment, file, bytes, written, decided, over }: Begun): Promise<void> {
+    const head = await decided
+    const failure = await written ?? (head == null ? undefined : await this.#writeHead(segment, file, head.bytes, bytes))
+
+    if (failure === undefined && head != null) {
+      place(segment, bytes, head.placed)
+    } else {
+      await this.#cutTail(segment, file, [bytes])
+      head?.reject(failure)
+    }
+    over()
+  }
+
+  /** @returns what went wrong, if anything did */
+  async #writeHead (segment: Segment, file: CacheFile, head: Uint8Array, bytes: number): Promise<unknown> {
+    const length = head.byteLength
+    const now = this.#prompt.allows(length) ? this.#components.activeNow(bytes) : undefined
+
+    if (now?.segment === segment && file.writeNow != null && this.#prompt.run(length, () => file.writeNow?.(head, segment.size) ?? 0) === length) {
+      return undefined
+    }
+    return writeFully(file, [head], segment.size).catch((err: unknown) => err)
   }
 
   /** Half a record must not stay behind what is written next: a scan could find old ones in it that have been removed since */
@@ -219,6 +311,15 @@ export class AppendLog {
       this.#components.abandon(segment, err, lengths.map(bytes => (end += bytes) - bytes))
     }
   }
+}
+
+/** The system has it */
+function place (segment: Segment, bytes: number, placed: Placed): void {
+  const offset = segment.size
+  segment.size += bytes
+  // a syncing that began while it was written may have come too early for it
+  segment.synced = false
+  placed(segment, offset)
 }
 
 function total (buffers: readonly Uint8Array[]): number {

@@ -22,6 +22,14 @@ export interface DiskUsage {
   readonly fetchedBytes: number
 }
 
+/** A block that is being written while somebody looks at it. In the turn in which it was begun one of the two is called */
+export interface BegunWrite {
+  /** It is right: as `write`. What it is held against when it is read is computed before this returns */
+  finish (): Promise<number>
+  /** It is wrong. Resolves when nothing of it is left */
+  drop (): Promise<void>
+}
+
 /**
  * Blocks on disk. Decides nothing: keeps what it is given until it is told to drop
  * it, and says truly what it has. A block is known by its *slot*, from `write` or
@@ -71,6 +79,13 @@ export interface DiskTier {
    * @returns the slot; -1 when it was not done, and `write` has to do it
    */
   writeNow (multihash: Uint8Array, bytes: Uint8Array, kind: CacheKind): number
+  /**
+   * Begins to write a large block that is not there, before anybody knows whether it is right, as long as nothing else
+   * is under way: it is no block before `finish`, whatever happens.
+   *
+   * @returns undefined when it was not begun, and `write` has to do it
+   */
+  begin (multihash: Uint8Array, bytes: Uint8Array, kind: CacheKind): BegunWrite | undefined
   /** Resolves when the operating system has it */
   setKind (slot: number, kind: CacheKind): Promise<void>
   /** Gone at once for `find`; resolves when it stays gone after a crash. Space is given back in the background */

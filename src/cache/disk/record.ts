@@ -182,10 +182,25 @@ export function blockRecord (nonce: Uint8Array, multihash: Uint8Array, bytes: Ui
   if (bytes.byteLength < COPY_BELOW) {
     return [writeBlockRecord(Buffer.allocUnsafe(head + align(bytes.byteLength)), nonce, multihash, bytes, kind)]
   }
-  const header = Buffer.allocUnsafe(head)
-  writeHeader(header, nonce, { type: 'block', kind, multihash, ...payloadCheck(nonce, bytes) })
+  return behind(blockHead(nonce, multihash, bytes, kind), bytes)
+}
+
+/** The head of such a record alone */
+export function blockHead (nonce: Uint8Array, multihash: Uint8Array, bytes: Uint8Array, kind: CacheKind): Buffer {
+  const head = Buffer.allocUnsafe(headerBytes(multihash.byteLength))
+
+  writeHeader(head, nonce, { type: 'block', kind, multihash, ...payloadCheck(nonce, bytes) })
+  return head
+}
+
+/** Such a record without its head, in whose place there are zeros: no record */
+export function headlessRecord (multihashBytes: number, bytes: Uint8Array): Uint8Array[] {
+  return behind(BLANK.subarray(0, headerBytes(multihashBytes)), bytes)
+}
+
+function behind (head: Uint8Array, bytes: Uint8Array): Uint8Array[] {
   const padding = align(bytes.byteLength) - bytes.byteLength
-  return padding === 0 ? [header, bytes] : [header, bytes, PADDING.subarray(0, padding)]
+  return padding === 0 ? [head, bytes] : [head, bytes, PADDING.subarray(0, padding)]
 }
 
 /** A record of a block in one piece, in `target`, which has its length */
@@ -200,6 +215,7 @@ export function writeBlockRecord (target: Buffer, nonce: Uint8Array, multihash: 
 
 const COPY_BELOW = 8_192
 const PADDING = new Uint8Array(RECORD_ALIGNMENT)
+const BLANK = new Uint8Array(MAX_HEADER_BYTES)
 const NO_MULTIHASH = new Uint8Array()
 
 /** Says that the blocks at these places are gone */

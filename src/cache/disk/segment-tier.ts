@@ -1,10 +1,11 @@
 import { CacheClosedError } from '../../interface/errors.ts'
 import { ENTRY_BYTES } from './block-list.ts'
+import { BlockWrites } from './block-writes.ts'
 import { nodeFiles } from './files.ts'
 import { openStore } from './open-store.ts'
 import { placeOf } from './opened-store.ts'
 import { Quarantine } from './quarantine.ts'
-import { MAX_MULTIHASH_BYTES, blockRecord, recordBytes, writeBlockRecord } from './record.ts'
+import { recordBytes } from './record.ts'
 import { readMultihash, readRaw, readRecord } from './record-read.ts'
 import { MAX_SEGMENT_BYTES } from './segment.ts'
 import { Space } from './space.ts'
@@ -15,7 +16,7 @@ import type { CacheKind } from '../../interface/cache.ts'
 import type { Clock } from '../../interface/clock.ts'
 import type { Logger } from '../../interface/logger.ts'
 import type { BlockIndex } from './block-index.ts'
-import type { DiskTier, DiskUsage, OpenReport } from './disk-tier.ts'
+import type { BegunWrite, DiskTier, DiskUsage, OpenReport } from './disk-tier.ts'
 import type { CacheFiles } from './files.ts'
 import type { OpenStoreInit, StoreOpening } from './open-store.ts'
 import type { OpenedStore } from './opened-store.ts'
@@ -50,6 +51,7 @@ export function diskTier (components: DiskTierComponents, init: DiskTierInit): D
 
 /** What there is while the tier is open */
 interface Opened extends StoreOpening {
+  readonly writes: BlockWrites
   readonly space: Space
   readonly values: Values
   readonly quarantine: Quarantine
@@ -61,8 +63,6 @@ class SegmentTier implements DiskTier {
   #parts?: Opened
   #opening?: Promise<OpenReport>
   #closing?: Promise<void>
-  /** What `writeNow` hands over: the system has copied it when that returns */
-  #record = Buffer.alloc(0)
 
   constructor (components: DiskTierComponents, init: DiskTierInit) {
     const { clock, log: logger } = components
@@ -86,7 +86,7 @@ class SegmentTier implements DiskTier {
       const quarantine = new Quarantine(files, path, logger)
       await values.open()
       await quarantine.open()
-      this.#parts = { ...opening, space: new Space(store, notes), values, quarantine }
+      this.#parts = { ...opening, writes: new BlockWrites(store, notes), space: new Space(store, notes), values, quarantine }
     } catch (err) {
       await store.segments.close()
       await opening.unlock()
@@ -173,56 +173,15 @@ class SegmentTier implements DiskTier {
   }
 
   async write (multihash: Uint8Array, bytes: Uint8Array, kind: CacheKind): Promise<number> {
-    const { store: { log, blocks, index, nonce, reserve, segments }, notes } = this.#open
-    let written = -1
-    let replaced: RecordPlace[] = []
+    return this.#open.writes.write(multihash, bytes, kind)
+  }
 
-    if (multihash.byteLength === 0 || multihash.byteLength > MAX_MULTIHASH_BYTES) {
-      throw new RangeError(`A multihash has 1 to ${MAX_MULTIHASH_BYTES} bytes, got ${multihash.byteLength}`)
-    }
-    if (reserve.size === 0) {
-      await reserve.restore()
-    }
-    await log.append(blockRecord(nonce, multihash, bytes, kind), (segment, offset) => {
-      const old = index.find(multihash)
-      if (old !== -1) {
-        replaced = notes.detach([old])
-      }
-      written = blocks.add(multihash, segment, offset, bytes.byteLength, kind)
-      index.setChecked(written)
-    })
-    if (kind === 'authored') {
-      segments.syncSoon()
-    }
-    if (replaced.length > 0) {
-      await notes.removed(replaced)
-    } else if (notes.owes) {
-      // it works again, for all that is known; whoever removed those blocks was told that it did not
-      notes.settle().catch((err: unknown) => { this.#components.log.trace('what was removed is not written down yet: %e', err) })
-    }
-    return written
+  begin (multihash: Uint8Array, bytes: Uint8Array, kind: CacheKind): BegunWrite | undefined {
+    return this.#open.writes.begin(multihash, bytes, kind)
   }
 
   writeNow (multihash: Uint8Array, bytes: Uint8Array, kind: CacheKind): number {
-    const { log, blocks, index, nonce, reserve, segments } = this.#open.store
-    const length = recordBytes(multihash.byteLength, bytes.byteLength)
-    let written = -1
-
-    if (reserve.size === 0 || !log.isPrompt(length) || multihash.byteLength === 0 || multihash.byteLength > MAX_MULTIHASH_BYTES || index.find(multihash) !== -1) {
-      return written
-    }
-    if (this.#record.byteLength !== length) {
-      // most are as long as the one before; a view of what there is costs less than a buffer
-      this.#record = this.#record.buffer.byteLength < length ? Buffer.allocUnsafeSlow(length) : Buffer.from(this.#record.buffer, 0, length)
-    }
-    log.appendNow(writeBlockRecord(this.#record, nonce, multihash, bytes, kind), (segment, offset) => {
-      written = blocks.add(multihash, segment, offset, bytes.byteLength, kind)
-      index.setChecked(written)
-    })
-    if (written !== -1 && kind === 'authored') {
-      segments.syncSoon()
-    }
-    return written
+    return this.#open.writes.writeNow(multihash, bytes, kind)
   }
 
   async setKind (slot: number, kind: CacheKind): Promise<void> {

@@ -120,13 +120,17 @@ export class Segments implements LogComponents {
     return { segment, file }
   }
 
-  activeNow (bytes: number): { segment: Segment, file: CacheFile } | undefined {
+  activeOpen (bytes: number): { segment: Segment, file: CacheFile } | undefined {
     const current = this.#active
 
-    // a disk that hangs is first seen by what waits for it: a syncing that does not end
-    return current?.file == null || this.#syncs > 0 || current.size + bytes > current.limit || current.unsyncable != null
+    return current?.file == null || current.size + bytes > current.limit || current.unsyncable != null
       ? undefined
       : { segment: current, file: current.file }
+  }
+
+  activeNow (bytes: number): { segment: Segment, file: CacheFile } | undefined {
+    // a disk that hangs is first seen by what waits for it: a syncing that does not end
+    return this.#syncs > 0 ? undefined : this.activeOpen(bytes)
   }
 
   abandon (segment: Segment, why: unknown, offsets: readonly number[]): void {

@@ -29,7 +29,8 @@ interface Pause {
 }
 
 type Command = Pause & (
-  | { readonly type: 'write', readonly block: number, readonly kind: CacheKind, readonly now: boolean }
+  | { readonly type: 'write', readonly block: number, readonly kind: CacheKind, readonly how: 'now' | 'begun' | 'later' }
+  | { readonly type: 'wrong', readonly block: number, readonly kind: CacheKind }
   | { readonly type: 'remove', readonly blocks: number[] }
   | { readonly type: 'setKind', readonly block: number, readonly kind: CacheKind }
   | { readonly type: 'compact' }
@@ -41,7 +42,8 @@ const blockNumber = fc.nat({ max: BLOCKS.length - 1 })
 const kind = fc.constantFrom<CacheKind>('authored', 'fetched')
 const pause = fc.oneof(fc.constant(0), fc.nat({ max: 12 }), fc.nat({ max: 60 }))
 const command: fc.Arbitrary<Command> = fc.oneof(
-  { weight: 10, arbitrary: fc.record({ type: fc.constant('write' as const), block: blockNumber, kind, now: fc.boolean(), pause }) },
+  { weight: 10, arbitrary: fc.record({ type: fc.constant('write' as const), block: blockNumber, kind, how: fc.constantFrom('now' as const, 'begun' as const, 'later' as const), pause }) },
+  { weight: 2, arbitrary: fc.record({ type: fc.constant('wrong' as const), block: blockNumber, kind, pause }) },
   { weight: 6, arbitrary: fc.record({ type: fc.constant('remove' as const), blocks: fc.array(blockNumber, { minLength: 1, maxLength: 4 }), pause }) },
   { weight: 4, arbitrary: fc.record({ type: fc.constant('setKind' as const), block: blockNumber, kind, pause }) },
   { weight: 4, arbitrary: fc.record({ type: fc.constant('compact' as const), pause }) },
@@ -107,11 +109,12 @@ async function assertIs (tier: DiskTier, expected: ReadonlyArray<ReadonlySet<Sta
 }
 
 /** Runs commands without waiting for one before the next, and returns images of the disk with what must be true of each */
-async function run (commands: readonly Command[], takeImage: (step: number) => boolean): Promise<{ images: Array<{ files: MemoryFiles, expected: Array<ReadonlySet<State>> }>, promptWrites: number }> {
+async function run (commands: readonly Command[], takeImage: (step: number) => boolean): Promise<{ images: Array<{ files: MemoryFiles, expected: Array<ReadonlySet<State>> }>, promptWrites: number, begun: number }> {
   const files = new MemoryFiles()
   const model = new Model()
   const images: Array<{ files: MemoryFiles, expected: Array<ReadonlySet<State>> }> = []
   let step = 0
+  let begun = 0
   let { tier } = await openTier({ path: PATH, files, segmentBytes: SEGMENT_BYTES })
   const others: Array<Promise<unknown>> = []
 
@@ -125,9 +128,18 @@ async function run (commands: readonly Command[], takeImage: (step: number) => b
       case 'write':
         void model.change([each.block], () => each.kind, async () => {
           const { multihash, bytes } = BLOCKS[each.block] as Block
-          if (!each.now || tier.writeNow(multihash, bytes, each.kind) === -1) {
-            await tier.write(multihash, bytes, each.kind)
+          if (each.how === 'now' && tier.writeNow(multihash, bytes, each.kind) !== -1) {
+            return
           }
+          const writing = each.how === 'begun' ? tier.begin(multihash, bytes, each.kind) : undefined
+          begun += writing == null ? 0 : 1
+          await (writing?.finish() ?? tier.write(multihash, bytes, each.kind))
+        })
+        break
+      case 'wrong':
+        void model.change([each.block], old => old, async () => {
+          const { multihash, bytes } = BLOCKS[each.block] as Block
+          await tier.begin(multihash, bytes, each.kind)?.drop()
         })
         break
       case 'remove': {
@@ -171,17 +183,19 @@ async function run (commands: readonly Command[], takeImage: (step: number) => b
   await tier.close()
   expect(files.openFiles).toBe(0)
   images.push({ files: files.image({ shared: true }), expected: model.copy() })
-  return { images, promptWrites: files.promptWrites }
+  return { images, promptWrites: files.promptWrites, begun }
 }
 
 describe('a process that is killed', () => {
   it('leaves a store that opens, with all that was acknowledged and nothing that was removed, whenever it comes', async () => {
     let opened = 0
     let prompt = 0
+    let begunWrites = 0
 
     await fc.assert(fc.asyncProperty(fc.array(command, { minLength: 20, maxLength: 80 }), fc.integer({ min: 3, max: 30 }), async (commands, every) => {
-      const { images, promptWrites } = await run(commands, step => step % every === 0)
+      const { images, promptWrites, begun } = await run(commands, step => step % every === 0)
       prompt += promptWrites
+      begunWrites += begun
 
       for (const { files, expected } of images) {
         // twice: what opening repairs must stay repaired
@@ -210,5 +224,6 @@ describe('a process that is killed', () => {
     }), { numRuns: RUNS, ...(process.env.SEED == null ? {} : { seed: Number(process.env.SEED) }) })
     expect(opened).toBeGreaterThan(100)
     expect(prompt).toBeGreaterThan(20)
+    expect(begunWrites).toBeGreaterThan(20)
   }, 60_000 + RUNS * 2_000)
 })

@@ -1,5 +1,5 @@
 import { DamagedBlockError } from '../../../src/interface/errors.ts'
-import type { DiskTier, DiskUsage } from '../../../src/cache/disk/disk-tier.ts'
+import type { BegunWrite, DiskTier, DiskUsage } from '../../../src/cache/disk/disk-tier.ts'
 import type { CacheKind } from '../../../src/interface/cache.ts'
 
 interface Row {
@@ -22,6 +22,11 @@ export class MemoryDisk implements DiskTier {
   reads = 0
   /** Whether it takes writes in the turn in which they are asked for */
   isPrompt = false
+  /** Whether it takes blocks of which nobody knows yet whether they are right */
+  isEager = false
+  /** How many of those it took, and how many of them were wrong */
+  begun = 0
+  dropped = 0
   /** Thrown by whatever writes */
   writeFault?: Error
   readFault?: Error
@@ -121,6 +126,20 @@ export class MemoryDisk implements DiskTier {
       throw this.writeFault
     }
     return this.#insert(key, multihash, bytes, kind)
+  }
+
+  begin (multihash: Uint8Array, bytes: Uint8Array, kind: CacheKind): BegunWrite | undefined {
+    if (!this.isEager || this.#byKey.has(keyOf(multihash))) {
+      return undefined
+    }
+    this.begun++
+    return {
+      finish: async () => this.write(multihash, bytes, kind),
+      drop: async () => {
+        await this.writeGate
+        this.dropped++
+      }
+    }
   }
 
   writeNow (multihash: Uint8Array, bytes: Uint8Array, kind: CacheKind): number {
