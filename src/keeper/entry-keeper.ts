@@ -62,7 +62,7 @@ export class EntryKeeper {
   #writing: Promise<void> = Promise.resolve()
   /** The save that waits for it: whoever asks meanwhile shares it */
   #waiting: Promise<void> | undefined
-  #unreadable: Key[] = []
+  readonly #unreadable = new Map<string, Key>()
   #dropped = 0
   #failedWrites = 0
 
@@ -138,8 +138,8 @@ export class EntryKeeper {
       this.#dropped++
       this.#log.error('dropped an unreadable entry %s - %e', key, err)
 
-      if (this.#unreadable.length < MAX_UNREADABLE) {
-        this.#unreadable.push(key)
+      if (this.#unreadable.size < MAX_UNREADABLE) {
+        this.#unreadable.set(key.toString(), key)
       }
     }
   }
@@ -169,7 +169,10 @@ export class EntryKeeper {
 
     while (!signal.aborted) {
       const changed = table.takeDirty(BATCH)
-      const unreadable = this.#unreadable.splice(0, BATCH)
+      const written = changed.map(([id, stored]): [Key, object | undefined] => [this.#keyOf(id), stored])
+      // some stores put what is to be put before they delete what is to be deleted
+      written.forEach(([key]) => { this.#unreadable.delete(key.toString()) })
+      const unreadable = [...this.#unreadable.values()].slice(0, BATCH)
 
       if (changed.length === 0 && unreadable.length === 0) {
         return
@@ -182,18 +185,18 @@ export class EntryKeeper {
           batch.delete(key)
         }
 
-        for (const [id, stored] of changed) {
+        for (const [key, stored] of written) {
           if (stored == null) {
-            batch.delete(this.#keyOf(id))
+            batch.delete(key)
           } else {
-            batch.put(this.#keyOf(id), fromString(JSON.stringify(stored)))
+            batch.put(key, fromString(JSON.stringify(stored)))
           }
         }
 
         await batch.commit({ signal })
+        unreadable.forEach(key => { this.#unreadable.delete(key.toString()) })
       } catch (err) {
         table.giveBack(changed.map(([id]) => id))
-        this.#unreadable.unshift(...unreadable)
 
         if (!signal.aborted) {
           this.#failed(err)

@@ -57,6 +57,31 @@ it('an unreadable entry whose deletion failed is deleted with the next write', a
   expect([await keysOf(datastore), keeper.stats()]).toEqual([[], { dropped: 1, failedWrites: 1 }])
 })
 
+it('what was learnt anew is not deleted with the damaged entry in its place, whatever the store does first', async () => {
+  const clock = new VirtualClock()
+  const datastore = new MemoryDatastore()
+  const learn = (): ProviderRecords => {
+    const records = new ProviderRecords(clock)
+    records.set('dht', 'key', [toProvider('https://gateway.example', { source: 'dht' })], true)
+    return records
+  }
+  await keeperOf(learn(), datastore, clock).save()
+  const [key] = await keysOf(datastore)
+  await datastore.put(new Key(key as string), Uint8Array.of(1))
+
+  const table = new ProviderRecords(clock)
+  const keeper = keeperOf(table, datastore, clock)
+  await keeper.load()
+  expect([table.size, keeper.stats().dropped]).toEqual([0, 1])
+  table.set('dht', 'key', [toProvider('https://gateway.example', { source: 'dht' })], true)
+  await keeper.save()
+  await keeper.save()
+
+  const later = new ProviderRecords(clock)
+  await keeperOf(later, datastore, clock).load()
+  expect(later.get('dht', 'key')?.providers).toHaveLength(1)
+})
+
 it('a list that hangs is given back when nobody waits for it any more', async () => {
   const clock = new VirtualClock()
   const gate = Promise.withResolvers<void>()
