@@ -40,3 +40,11 @@ describe('the size of the cache', () => {
     expect(() => { check({ 'cache.size': 4_000_000 }) }).toThrow('cache.size (from the test): a cache takes at least 4194304 bytes (4MiB), or 0 for the default, not 4000000')
   })
 })
+
+describe('a private network', () => {
+  it('has the name of a protocol, and its servers an address', () => {
+    expect(() => { check({ 'libp2p.dhtProtocol': '/my-network/kad/1.0.0', 'libp2p.dhtServer': true, 'libp2p.listen': ['/ip4/0.0.0.0/tcp/4480'] }) }).not.toThrow()
+    expect(() => { check({ 'libp2p.dhtProtocol': '/my-network' }) }).toThrow('libp2p.dhtProtocol (from the test): dhtProtocol must be the name of a network and /kad/1.0.0')
+    expect(() => { check({ 'libp2p.dhtServer': true }) }).toThrow('libp2p.dhtServer (from the test): a server of the DHT has to be reachable: name an address to listen on (libp2p.listen, --listen /ip4/0.0.0.0/tcp/4480)')
+  })
+})
