@@ -1,4 +1,5 @@
-import { ControlError, askNode } from './control-egress.ts'
+import { askNode } from './control-egress.ts'
+import { nodeLines, nodeWork } from './node-lines.ts'
 import { ownNodeDisclosure } from './own-request.ts'
 import { NodeGoneError } from './remote-reader.ts'
 import type { RunningNode } from './control-egress.ts'
@@ -89,31 +90,19 @@ export class RemoteCache implements CacheTools {
   }
 
   async * ls (options: Options): AsyncGenerator<ListedBlock> {
-    yield * this.#lines<ListedBlock>(await this.#ask('ls', 'GET', options), options)
+    yield * nodeLines<ListedBlock>(await this.#ask('ls', 'GET', options), options)
   }
 
   async * verify (options: Options): AsyncGenerator<Checked> {
-    yield * this.#lines<Checked>(await this.#ask('verify', 'POST', options), options)
+    yield * nodeLines<Checked>(await this.#ask('verify', 'POST', options), options)
   }
 
   async gc (options: WorkOptions): Promise<Collected> {
-    return await this.#work<Collected>(await this.#ask('gc', 'POST', options), options)
+    return await nodeWork<CacheProgress, Collected>(await this.#ask('gc', 'POST', options), options)
   }
 
   async clear ({ authored, ...options }: WorkOptions & { authored: boolean }): Promise<Cleared> {
-    return await this.#work<Cleared>(await this.#ask('clear', 'POST', options, { authored: String(authored) }), options)
-  }
-
-  /** How far it is, told line by line; the last one is what came of it */
-  async #work<T> (response: Response, { signal, onProgress }: WorkOptions): Promise<T> {
-    const lines = this.#lines<CacheProgress, T>(response, { signal })
-
-    for (let line = await lines.next(); ; line = await lines.next()) {
-      if (line.done === true) {
-        return line.value
-      }
-      onProgress?.(line.value)
-    }
+    return await nodeWork<CacheProgress, Cleared>(await this.#ask('clear', 'POST', options, { authored: String(authored) }), options)
   }
 
   async #ask (action: string, method: 'GET' | 'POST', { signal }: Options, query: Record<string, string> = {}): Promise<Response> {
@@ -122,28 +111,5 @@ export class RemoteCache implements CacheTools {
       throw new NodeGoneError(this.#node)
     }
     return response
-  }
-
-  /** A line of JSON each; the last one says that it was the last, and perhaps what came of it */
-  async * #lines<T, R = unknown> (response: Response, { signal }: Options): AsyncGenerator<T, R> {
-    const decoder = new TextDecoder()
-    let rest = ''
-    try {
-      for await (const chunk of (response.body ?? []) as unknown as AsyncIterable<Uint8Array>) {
-        const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
-        rest = lines.pop() ?? ''
-        for (const line of lines) {
-          const { done, ...value } = JSON.parse(line) as { done?: boolean }
-          if (done === true) {
-            return value as R
-          }
-          yield value as T
-        }
-      }
-    } catch (err) {
-      signal.throwIfAborted()
-      throw err instanceof SyntaxError || err instanceof TypeError ? new ControlError(502, `the node broke off: ${err.message}`) : err
-    }
-    throw new ControlError(502, 'the node broke off in the middle of its answer; its log says why')
   }
 }

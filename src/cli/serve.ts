@@ -97,6 +97,7 @@ function servers ({ config, clock }: CommandContext, node: Portolan, metrics: Me
   const control = new Control({
     ...common,
     cache: node.cache,
+    announce: { has: async cid => node.store.has(cid), stats: () => node.discovery?.stats().announcements },
     ready: () => node.status === 'started' && gateway.address != null,
     stats: () => ({ routing: node.contentRouting.stats(), gateway: { url: gateway.address?.url, active: gateway.active }, cache: node.cache == null ? undefined : { ...node.cache.stats(), health: node.cache.health() }, contacts: node.contacts, peer: node.libp2p.peerId.toString() })
   }, { host: values['control.host'], port: values['control.port'], allowedHosts: values['control.allowedHosts'] })

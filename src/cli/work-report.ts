@@ -43,8 +43,13 @@ export class WorkReport {
 
   /** Of `gc` and `clear`, which do not wait for whoever is told; where he is slow, he hears of less */
   readonly work = (progress: CacheProgress): void => {
+    this.tellOf(progress, () => workText(progress))
+  }
+
+  /** The same of any work */
+  tellOf (progress: object, text: () => string): void {
     if (this.#writing == null) {
-      this.#writing = this.tell(progress, () => workText(progress)).catch(() => {
+      this.#writing = this.tell(progress, text).catch(() => {
         // whoever read is gone: the end of the work says so
       }).finally(() => { this.#writing = undefined })
     }

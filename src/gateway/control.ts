@@ -1,3 +1,4 @@
+import { ANNOUNCE_PATH, answerAnnounce } from './announce-control.ts'
 import { CACHE_PATH, answerCache } from './cache-control.ts'
 import { bearerToken, isNonce, newToken, sameToken, tokenProof } from './control-token.ts'
 import { isOwnHost, ownNames } from './host-check.ts'
@@ -7,6 +8,7 @@ import { registerProcessMetrics } from './process-metrics.ts'
 import { sendBody, sendJson, sendText } from './respond.ts'
 import { HttpServer } from './server.ts'
 import type { FileNode, GatewayComponents } from './components.ts'
+import type { AnnounceTools } from './announce-control.ts'
 import type { CacheTools } from './cache-control.ts'
 import type { MetricRegistry } from './metric-registry.ts'
 import type { Exchange } from './server.ts'
@@ -18,6 +20,8 @@ export interface ControlComponents extends Omit<GatewayComponents, 'store' | 'me
   metrics: MetricRegistry
   /** What `/api/cache/` is about. @default the node keeps its blocks in memory, and there is none */
   cache?: CacheTools
+  /** What `/api/announce` is about. @default the node announces nothing */
+  announce?: Pick<AnnounceTools, 'has' | 'stats'>
   /** What `/api/stats` answers */
   stats: () => object
   /** Whether the node can serve: `/ready` */
@@ -123,8 +127,14 @@ export class Control {
       await answerCache(exchange, this.#components.cache, { clock: this.#components.clock, stallTimeout: this.#init.stallTimeout ?? DEFAULT_STALL_TIMEOUT })
       return
     }
+    if (path.startsWith(ANNOUNCE_PATH) && this.#components.announce != null) {
+      const { announce, contentRouting, parseCID, clock } = this.#components
+      const tools = { ...announce, parseCID, announce: contentRouting.announce.bind(contentRouting), cancel: contentRouting.cancel.bind(contentRouting) }
+      await answerAnnounce(exchange, tools, { clock, stallTimeout: this.#init.stallTimeout ?? DEFAULT_STALL_TIMEOUT })
+      return
+    }
     if (exchange.method === 'POST') {
-      throw new HttpError(405, 'POST is only for what changes the cache.', { headers: { allow: 'GET, HEAD' } })
+      throw new HttpError(405, 'POST is only for what changes the cache, and for announcing.', { headers: { allow: 'GET, HEAD' } })
     }
     switch (path) {
       case '/metrics':
@@ -140,7 +150,7 @@ export class Control {
         await this.#explain(exchange)
         return
       default:
-        throw new HttpError(404, 'There is nothing here. There are /metrics, /api/stats, /api/get?cid=CID, /api/explain?cid=CID, /api/cache/stats and /api/cache/ls, with POST /api/cache/verify, gc and clear, /api/hello?nonce=NONCE, /live and /ready.')
+        throw new HttpError(404, 'There is nothing here. There are /metrics, /api/stats, /api/get?cid=CID, /api/explain?cid=CID, /api/cache/stats and /api/cache/ls, with POST /api/cache/verify, gc and clear, /api/announce, with POST /api/announce?cids=CID,CID and /api/announce/cancel, /api/hello?nonce=NONCE, /live and /ready.')
     }
   }
 

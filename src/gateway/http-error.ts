@@ -27,6 +27,7 @@ const BY_NAME: Readonly<Record<string, number>> = {
   InvalidProviderError: 400,
   AddressRefusedError: 400,
   NotFoundError: 404,
+  AnnounceRefusedError: 409,
   OfflineError: 412,
   BlockTooLargeError: 502,
   HashMismatchError: 502,
