@@ -7,7 +7,7 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import type { CID } from 'multiformats/cid'
 
 /** What may be passed to `helia.blockstore.get` beside Helia's own options: it reaches the broker unchanged */
-export interface ContentRoutingReadOptions extends Pick<RetrieveOptions, 'timeout' | 'mode' | 'priority' | 'client' | 'maxBlockSize' | 'skipNegativeCache'> {
+export interface ContentRoutingReadOptions extends Pick<RetrieveOptions, 'timeout' | 'mode' | 'priority' | 'client' | 'publisher' | 'maxBlockSize' | 'skipNegativeCache'> {
   /** `false`: this read goes to the node's own brokers, as if the node were not wrapped. @default true */
   contentRouting?: boolean
 }
@@ -23,7 +23,7 @@ export interface ReadOptions extends ContentRoutingReadOptions, ProviderOptions 
 
 export type HintParser = (hint: ProviderHint, source: string) => Provider
 
-const PASSED_ON = ['signal', 'onProgress', 'timeout', 'mode', 'priority', 'client', 'skipNegativeCache'] as const
+const PASSED_ON = ['signal', 'onProgress', 'timeout', 'mode', 'priority', 'client', 'publisher', 'skipNegativeCache'] as const
 
 /**
  * The same read, as content routing is asked for it; the store is the caller's

@@ -41,6 +41,13 @@ export interface RetrieveOptions extends ProgressOptions<RetrieveProgressEvents>
   maxBlockSize?: number
   /** Only look into the local store. @default false */
   offline?: boolean
+  /**
+   * Whose content it is: an IPNS name, a domain with a DNSLink, a key, or any other
+   * text of at most 256 characters. Who delivered other content of the same
+   * publisher is asked first, also when nobody announced this; each who is asked
+   * learns the CID. In mode `strict` nobody is asked for it.
+   */
+  publisher?: string
   /** Ask although a full miss was remembered. @default false */
   skipNegativeCache?: boolean
   /** `prefetch`: wanted ahead of a reader, who may never come to it. @default 'read' */

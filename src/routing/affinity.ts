@@ -1,11 +1,12 @@
-import { Key } from 'interface-datastore/key'
-import { LRUCache } from 'lru-cache'
 import { CID } from 'multiformats/cid'
 import { decode } from 'multiformats/hashes/digest'
 import { fromString } from 'uint8arrays/from-string'
+import { toString } from 'uint8arrays/to-string'
+import { blockKey } from '../block/key.ts'
 import { DagLinks } from './dag-links.ts'
-import { decodeProviders, encodeProviders } from './stored-providers.ts'
-import type { ComponentLogger, Logger } from '../interface/logger.ts'
+import { GroupTable } from './group-table.ts'
+import type { PrivacyMode } from '../interface/disclosure.ts'
+import type { ComponentLogger } from '../interface/logger.ts'
 import type { BlockKey, Provider, ProviderId } from '../interface/provider.ts'
 import type { Datastore } from 'interface-datastore'
 
@@ -23,6 +24,32 @@ export const DEFAULT_AFFINITY: AffinityParams = { roots: 2_000, providers: 16, l
 const DAG_PB = 0x70
 
 export const AFFINITY_PREFIX = '/portolan/affinity/v1'
+export const DIRECTORIES_PREFIX = '/portolan/affinity-directories/v1'
+export const PUBLISHERS_PREFIX = '/portolan/affinity-publishers/v1'
+
+/**
+ * Whose content it is, seen from a root: of a directory that the root is in, or of
+ * the same publisher. How far what is known there is believed here: a directory
+ * is most often kept whole, a publisher's older things need not be where the new ones are.
+ */
+export interface Relation {
+  readonly what: 'directory' | 'publisher'
+  readonly group: ProviderGroup
+  readonly belief: number
+}
+
+/** Of the root itself, where it was read as a directory of another one, and of each directory further up */
+const NEAREST = 0.9
+const FURTHER = 0.9
+const OF_PUBLISHER = 0.6
+/** Directories looked at, nearest first */
+const MAX_DIRECTORIES = 4
+/** Names that are used for the content of one root: a name, and the one that leads to it */
+const MAX_PUBLISHERS = 2
+/** Of those who delivered related content, asked without anybody saying that they have this: each learns of it */
+export const MAX_RELATIVES = 4
+/** Below it they are left alone: they said no nine times of ten */
+const LEAST_BELIEF = 0.3
 
 export interface Member {
   provider: Provider
@@ -30,6 +57,8 @@ export interface Member {
   lacked: number
   /** By who answered for it (see `answererOf`): what one lacked whom a record merely named beside it says nothing about the others */
   readonly answers: Map<ProviderId, Answers>
+  /** Nobody has said that it has any of this: it delivered what is related in this way */
+  related?: Relation
 }
 
 interface Answers {
@@ -43,8 +72,7 @@ interface Answers {
  */
 export class ProviderGroup {
   readonly root: BlockKey
-  /** For lookups of the root itself. Routers go by the multihash: the codec does not matter. */
-  readonly cid: CID
+  #cid: CID | undefined
   readonly #limit: number
   readonly #members = new Map<ProviderId, Member>()
   /** Monotonic time of the last lookup made for this group */
@@ -52,11 +80,19 @@ export class ProviderGroup {
   dirty = false
   /** The datastore has an entry for it */
   stored = false
+  /** Nearest first */
+  relations: readonly Relation[] = []
 
-  constructor (root: BlockKey, cid: CID = CID.createV1(DAG_PB, decode(fromString(root, 'base64url'))), limit = DEFAULT_AFFINITY.providers) {
+  constructor (root: BlockKey, cid?: CID, limit = DEFAULT_AFFINITY.providers) {
     this.root = root
-    this.cid = cid
+    this.#cid = cid
     this.#limit = limit
+  }
+
+  /** For lookups of the root itself. Routers go by the multihash: the codec does not matter. */
+  get cid (): CID {
+    this.#cid ??= cidOf(this.root)
+    return this.#cid
   }
 
   get members (): Iterable<Member> {
@@ -86,9 +122,14 @@ export class ProviderGroup {
 
     if (member != null) {
       member.provider = provider
+      member.related = undefined
       return
     }
 
+    this.#join(provider)
+  }
+
+  #join (provider: Provider): void {
     if (this.#members.size >= this.#limit) {
       const worst = [...this.#members.values()].sort((a, b) => a.delivered - b.delivered || b.lacked - a.lacked)[0]
 
@@ -109,7 +150,10 @@ export class ProviderGroup {
 
     if (member != null) {
       this.dirty ||= member.delivered === 0
-      member.delivered++
+      if (member.delivered++ === 0) {
+        // one word for each root: a large file must not drown what the others said
+        this.relations.forEach(({ group }) => { group.delivered(provider, answerer) })
+      }
       answersOf(member, answerer).delivered++
     }
   }
@@ -118,7 +162,9 @@ export class ProviderGroup {
     const member = this.#members.get(id)
 
     if (member != null) {
-      member.lacked++
+      if (member.lacked++ === 0) {
+        this.relations.forEach(({ group }) => { group.lacked(id, answerer) })
+      }
       answersOf(member, answerer).lacked++
     }
   }
@@ -130,7 +176,41 @@ export class ProviderGroup {
     // eight at most: a provider that got the rest of the DAG since is believed again soon
     const total = delivered + lacked
     const scale = total > 8 ? 8 / total : 1
-    return (delivered * scale + 2) / (total * scale + 2.5)
+    const related = this.#members.get(id)?.related
+    // nobody said that it has this: as far as it is believed to have what is related
+    const before = related == null ? 0.8 : related.belief * related.group.has(id, answerer)
+    return (delivered * scale + before * 2.5) / (total * scale + 2.5)
+  }
+
+  /** Whom to ask for a block of this before anybody was found, under this mode: strangers to the root only where the mode allows it */
+  * known (mode: PrivacyMode): Generator<Provider, void, undefined> {
+    for (const { provider, related, delivered } of this.#members.values()) {
+      if (delivered > 0 || related == null || mayAsk(related, mode)) {
+        yield provider
+      }
+    }
+  }
+
+  /** Takes in those who delivered what is related, nearest first, a few. Returns how many there are. */
+  relate (mode: PrivacyMode): number {
+    let count = [...this.#members.values()].filter(({ related }) => related != null).length
+
+    for (const relation of this.relations.filter(relation => mayAsk(relation, mode))) {
+      const deliverers = [...relation.group.members]
+        .filter(({ provider: { id }, delivered, related }) => delivered > 0 && related == null && !this.#members.has(id) && relation.group.has(id) >= LEAST_BELIEF)
+        .sort((a, b) => relation.group.has(b.provider.id) - relation.group.has(a.provider.id))
+
+      for (const { provider } of deliverers.slice(0, Math.max(0, MAX_RELATIVES - count))) {
+        this.#join({ ...provider, source: 'affinity' })
+        const member = this.#members.get(provider.id)
+
+        if (member != null) {
+          member.related = relation
+          count++
+        }
+      }
+    }
+    return count
   }
 }
 
@@ -152,42 +232,51 @@ function answersOf ({ answers }: Member, answerer: ProviderId): Answers {
   return known
 }
 
-/** The groups of the roots read lately, which child belongs to which, and the deliverers across restarts */
-export class Affinity {
-  readonly #params: AffinityParams
-  readonly #groups: LRUCache<BlockKey, ProviderGroup>
-  readonly #links: DagLinks
-  readonly #gone = new Set<BlockKey>()
-  #unreadable: Key[] = []
-  #dropped = 0
+/** Only named parties learn of a read in mode `strict`; who delivered a directory has seen the names of what is in it */
+function mayAsk ({ what }: Relation, mode: PrivacyMode): boolean {
+  return what === 'directory' || mode !== 'strict'
+}
 
-  constructor (params: AffinityParams = DEFAULT_AFFINITY) {
-    this.#params = params
-    this.#groups = new LRUCache({
-      max: params.roots,
-      dispose: (group, root, reason) => {
-        if (reason === 'evict' && group.stored && this.#gone.size < params.roots) {
-          this.#gone.add(root)
-        }
-      }
-    })
-    this.#links = new DagLinks(params.links)
+/** As part of a key in a datastore */
+function nameOf (publisher: string): string {
+  return toString(fromString(publisher), 'base64url')
+}
+
+function cidOf (root: BlockKey): CID {
+  return CID.createV1(DAG_PB, decode(fromString(root, 'base64url')))
+}
+
+/** The groups of the roots read lately, which child belongs to which, how roots are related, and the deliverers across restarts */
+export class Affinity {
+  readonly #roots: GroupTable
+  readonly #directories: GroupTable
+  readonly #publishers: GroupTable
+  readonly #links: DagLinks
+  readonly #providers: number
+
+  constructor ({ roots: max, providers, links }: AffinityParams = DEFAULT_AFFINITY) {
+    const ofRoot = (root: string): ProviderGroup => new ProviderGroup(root, cidOf(root), providers)
+    this.#roots = new GroupTable({ prefix: AFFINITY_PREFIX, max, providers, make: ofRoot })
+    this.#directories = new GroupTable({ prefix: DIRECTORIES_PREFIX, max, providers, make: ofRoot })
+    this.#publishers = new GroupTable({ prefix: PUBLISHERS_PREFIX, max, providers, make: name => new ProviderGroup(name, undefined, providers) })
+    this.#providers = providers
+    this.#links = new DagLinks(links)
   }
 
   get size (): number {
-    return this.#groups.size
+    return this.#roots.size
   }
 
   /** The group of a root, made when there is none */
   group (root: BlockKey, cid?: CID): ProviderGroup {
-    let group = this.#groups.get(root)
+    return this.#roots.get(root, () => new ProviderGroup(root, cid, this.#providers))
+  }
 
-    if (group == null) {
-      group = new ProviderGroup(root, cid, this.#params.providers)
-      this.#groups.set(root, group)
-      this.#gone.delete(root)
-    }
-
+  /** The group that a block is read for, with what is related to it: that of the root given, or of the one that it is known to belong to, or its own */
+  reading (key: BlockKey, cid: CID, root?: CID, publisher?: string): ProviderGroup {
+    const parent = root == null ? this.parent(key) : undefined
+    const group = root == null ? this.group(parent?.root ?? key, parent == null ? cid : undefined) : this.group(blockKey(root), root)
+    group.relations = this.#relations(group, publisher)
     return group
   }
 
@@ -206,67 +295,48 @@ export class Affinity {
     this.#links.linkBlock(root, cid, bytes)
   }
 
+  /** Who delivered what a publisher published, for reads under this mode */
+  published (publisher: string | undefined, mode: PrivacyMode): readonly Provider[] {
+    const group = publisher == null || mode === 'strict' ? undefined : this.#publishers.peek(nameOf(publisher))
+    return [...group?.members ?? []].map(({ provider }) => provider)
+  }
+
+  /** A block came: its links belong to the root, and whoever brought it has some of the directory that it is in, which may be far below the root */
+  delivered (root: BlockKey, cid: CID, bytes: Uint8Array, provider: Provider): void {
+    const directory = this.#links.directory(blockKey(cid))
+    this.linkBlock(root, cid, bytes)
+
+    if (directory != null && directory !== root) {
+      this.#directories.get(directory).delivered(provider)
+    }
+  }
+
   /** Entries that could not be read */
   stats (): { dropped: number } {
-    return { dropped: this.#dropped }
+    return { dropped: this.#roots.dropped + this.#directories.dropped + this.#publishers.dropped }
   }
 
   async load (datastore: Datastore, logger: ComponentLogger, options: { signal?: AbortSignal } = {}): Promise<void> {
-    const log: Logger = logger.forComponent('portolan:routing:affinity')
-    this.#unreadable = []
-
-    for await (const { key, value } of datastore.query({ prefix: `${AFFINITY_PREFIX}/`, limit: this.#params.roots }, options)) {
-      try {
-        const providers = decodeProviders(value, this.#params.providers)
-        const group = this.group(key.baseNamespace())
-
-        for (const provider of providers) {
-          group.delivered(provider)
-        }
-
-        group.dirty = false
-        group.stored = true
-      } catch (err) {
-        this.#dropped++
-        this.#unreadable.push(key)
-        log.error('dropped an unreadable affinity entry %s - %e', key, err)
-      }
-    }
+    const log = logger.forComponent('portolan:routing:affinity')
+    await Promise.all([this.#roots, this.#directories, this.#publishers].map(async table => table.load(datastore, log, options)))
   }
 
   /** Writes the deliverers of the groups that changed */
   async save (datastore: Datastore): Promise<void> {
-    const batch = datastore.batch()
-    const gone = [...this.#gone]
-    const unreadable = this.#unreadable
-    const changed = [...this.#groups.values()].filter(group => group.dirty)
-
-    for (const key of [...unreadable, ...gone.map(keyOf)]) {
-      batch.delete(key)
-    }
-
-    for (const group of changed) {
-      group.dirty = false
-      const deliverers = [...group.members]
-        .filter(member => member.delivered > 0)
-        .sort((a, b) => b.delivered - a.delivered)
-        .map(({ provider }) => provider)
-      batch.put(keyOf(group.root), encodeProviders(deliverers, this.#params.providers))
-    }
-
-    try {
-      await batch.commit()
-    } catch (err) {
-      changed.forEach(group => { group.dirty = true })
-      throw err
-    }
-
-    this.#unreadable = []
-    changed.forEach(group => { group.stored = true })
-    gone.forEach(root => { this.#gone.delete(root) })
+    await Promise.all([this.#roots, this.#directories, this.#publishers].map(async table => table.save(datastore)))
   }
-}
 
-function keyOf (root: BlockKey): Key {
-  return new Key(`${AFFINITY_PREFIX}/${root}`)
+  #relations (group: ProviderGroup, publisher?: string): readonly Relation[] {
+    const named = publisher == null ? undefined : this.#publishers.get(nameOf(publisher))
+    const directories = [group.root, ...this.#links.above(group.root, MAX_DIRECTORIES)]
+      .flatMap((key, depth) => [this.#directories.peek(key), this.#roots.peek(key)]
+        .filter(related => related != null && related !== group)
+        .map(related => ({ what: 'directory' as const, group: related as ProviderGroup, belief: NEAREST * FURTHER ** depth })))
+    const publishers = group.relations.filter(({ what, group }) => what === 'publisher' && group !== named)
+
+    if (directories.length === 0 && named == null) {
+      return publishers
+    }
+    return [...directories, ...[...named == null ? [] : [{ what: 'publisher' as const, group: named, belief: OF_PUBLISHER }], ...publishers].slice(0, MAX_PUBLISHERS)]
+  }
 }

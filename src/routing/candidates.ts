@@ -19,6 +19,9 @@ const UNPROVEN_LIMIT = 2
 /** In ms: many times what a node nearby takes, and hardly felt when one is dead */
 const SIBLING_HEAD_START = 50
 
+/** In ms: a round trip to nearly anywhere, and to disk; a no ends it at once */
+const RELATED_HEAD_START = 250
+
 /** Transports whose providers the operator composed: no crowd of strangers */
 const NAMED_ONCE: ReadonlySet<Transport> = new Set<Transport>(['broker', 'sibling'])
 
@@ -103,6 +106,17 @@ export class Candidates {
     }
   }
 
+  /** Those who are known to have some of this DAG, or delivered what is related to it. Returns how many of the latter there are. */
+  addGroup (): number {
+    const { group, mode } = this.#deps
+    const related = group.deliverers === 0 ? group.relate(mode) : 0
+
+    for (const provider of group.known(mode)) {
+      this.add(provider)
+    }
+    return related
+  }
+
   /** True when there is somebody new to ask, or a new way to ask */
   add (named: Provider): boolean {
     const provider = this.#deps.addressed?.(named, this.#deps.mode) ?? named
@@ -151,10 +165,14 @@ export class Candidates {
     return added
   }
 
-  /** Milliseconds before anybody is searched for, while a node of our own fleet may have it: asking that one tells nobody else */
+  /** Milliseconds before anybody is searched for, while one may have it who is asked without telling anybody else: a node of our own fleet, or who delivered what is related */
   headStart (now: number): number {
-    const ready = this.views(now).some(({ route, view }) => route.transport === 'sibling' && view.selectable && view.breaker === 'closed')
-    return ready ? SIBLING_HEAD_START : 0
+    const ready = this.views(now).filter(({ view }) => view.selectable && view.breaker === 'closed')
+
+    if (ready.some(({ provider: { id } }) => this.#deps.group.get(id)?.related != null)) {
+      return RELATED_HEAD_START
+    }
+    return ready.some(({ route }) => route.transport === 'sibling') ? SIBLING_HEAD_START : 0
   }
 
   /** Everybody who may be asked now, as values to decide by */

@@ -18,6 +18,9 @@ interface Child {
 
 /** A block whose links are remembered */
 interface ReadNode {
+  readonly key: BlockKey
+  /** Its links have names */
+  readonly directory: boolean
   readonly root: BlockKey
   readonly empty: boolean
   /** None of its links was forgotten meanwhile */
@@ -45,6 +48,22 @@ export class DagLinks {
   parent (key: BlockKey): { root: BlockKey, size?: number } | undefined {
     const child = this.#children.get(key)
     return child == null ? undefined : { root: child.root, size: child.size }
+  }
+
+  /** The directory that a block is listed in: no other part of a file is */
+  directory (key: BlockKey): BlockKey | undefined {
+    const node = this.#children.get(key)?.node
+    return node?.directory === true ? node.key : undefined
+  }
+
+  /** The blocks that lead to one, nearest first */
+  above (key: BlockKey, limit: number): BlockKey[] {
+    const found: BlockKey[] = []
+
+    for (let node = this.#children.get(key)?.node; node != null && found.length < limit && !found.includes(node.key); node = this.#children.get(node.key)?.node) {
+      found.push(node.key)
+    }
+    return found
   }
 
   /** Remembers that these blocks belong to a root */
@@ -75,7 +94,7 @@ export class DagLinks {
     }
 
     const links = linksOf(cid, bytes)
-    const node = { root: belongsTo, empty: links.length === 0, whole: true }
+    const node = { key, directory: links.some(({ name }) => name != null), root: belongsTo, empty: links.length === 0, whole: true }
     this.link(belongsTo, links.map(link => ({ key: blockKey(link.cid), size: link.size })), node)
     this.#nodes.set(key, node)
   }

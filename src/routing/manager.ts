@@ -20,6 +20,7 @@ import { RoutingSession } from './session.ts'
 import { SessionReads } from './session-reads.ts'
 import { Stories } from './stories.ts'
 import { tell } from './tell.ts'
+import type { ProviderGroup } from './affinity.ts'
 import type { ContentRoutingComponents } from './components.ts'
 import type { RoutingEnvironment } from './environment.ts'
 import type { RoutingFigures } from './figures.ts'
@@ -196,7 +197,7 @@ export class ContentRoutingManager implements ContentRouting {
 
     const hints = (options.providers ?? []).map(hint => this.#hint(hint))
     const mode = options.mode ?? this.#params.mode
-    const missed = options.skipNegativeCache === true ? undefined : this.#negative.get(key, mode, clock.now(), hints)
+    const missed = options.skipNegativeCache === true ? undefined : this.#negative.get(key, mode, clock.now(), [...hints, ...this.#env.affinity.published(options.publisher, mode)])
 
     if (missed != null) {
       stats.negativeHits++
@@ -233,10 +234,10 @@ export class ContentRoutingManager implements ContentRouting {
     const id = flightId(mode, key, maxBytes > this.#env.verifier.maxBlockSize ? maxBytes : undefined)
     let flight = this.#flights.get(id)
     const started = clock.now()
-
+    const group = this.#env.affinity.reading(key, cid, session?.root, options.publisher)
     if (flight == null) {
       stats.cacheMissesHandled++
-      flight = this.#fly({ cid, key, maxBytes }, id, mode, session?.root, options.part)
+      flight = this.#fly({ cid, key, maxBytes }, id, mode, group, session?.root, options.part)
     } else {
       stats.coalesced++
     }
@@ -264,11 +265,10 @@ export class ContentRoutingManager implements ContentRouting {
     return bytes
   }
 
-  #fly (want: Want, id: string, mode: PrivacyMode, root?: CID, part?: WantedPart): Flight {
+  #fly (want: Want, id: string, mode: PrivacyMode, group: ProviderGroup, root?: CID, part?: WantedPart): Flight {
     const { cid, key, maxBytes } = want
     const { affinity, stats } = this.#env
     const parent = affinity.parent(key)
-    const group = root == null ? affinity.group(parent?.root ?? key, parent == null ? cid : undefined) : affinity.group(blockKey(root), root)
     const flight: Flight = new Flight({
       env: this.#env,
       ledger: this.#components.ledger,
@@ -278,10 +278,10 @@ export class ContentRoutingManager implements ContentRouting {
       group,
       feeding: signal => this.#feeds.wait(key, mode, part, signal),
       ...(group.root === key ? {} : { parent: { cid: root ?? group.cid, key: group.root, maxBytes } }),
-      onDelivered: bytes => {
+      onDelivered: (bytes, provider) => {
         stats.succeeded++
         this.#negative.clear(key)
-        affinity.linkBlock(group.root, cid, bytes)
+        affinity.delivered(group.root, cid, bytes, provider)
       },
       onMiss: (why, asked, refused) => { this.#negative.add(key, mode, this.#env.clock.now(), why, asked, refused) },
       onFailed: kind => {

@@ -165,10 +165,14 @@ function ordered (low: string, lowValue: number, high: string, highValue: number
   }
 }
 
+/** Characters of the name of a publisher: that of a domain has at most 253 */
+const MAX_PUBLISHER = 256
+
 /** Per-call options that are of one plain type */
 const TYPES: Record<string, 'boolean' | 'string' | 'function'> = {
   onProgress: 'function',
   client: 'string',
+  publisher: 'string',
   offline: 'boolean',
   store: 'boolean',
   skipNegativeCache: 'boolean'
@@ -204,6 +208,10 @@ export function checkRetrieveOptions (options: RetrieveOptions): void {
     if (value != null && actual !== type) {
       throw new InvalidOptionError(`Expected ${name} to be a ${type}, got ${actual}`)
     }
+  }
+
+  if (options.publisher != null && (options.publisher === '' || options.publisher.length > MAX_PUBLISHER)) {
+    throw new InvalidOptionError(`Expected publisher to have 1 to ${MAX_PUBLISHER} characters, got ${options.publisher.length}`)
   }
 
   if (options.signal != null && (typeof options.signal.aborted !== 'boolean' || typeof options.signal.addEventListener !== 'function')) {

@@ -91,12 +91,10 @@ export class Retrieval {
     this.#env.hedges.earn()
     this.#candidates.addStanding()
 
-    for (const { provider } of group.members) {
-      this.#candidates.add(provider)
-    }
+    const related = this.#candidates.addGroup()
 
     if (group.size > 0) {
-      timeline.add('discovery', `${group.size} provider${group.size === 1 ? '' : 's'} known from this DAG`)
+      timeline.add('discovery', `${group.size} provider${group.size === 1 ? '' : 's'} known from this DAG${related === 0 ? '' : `, ${related} of them from what is related to it`}`)
     }
 
     this.#addHints(request.hints)
@@ -118,6 +116,7 @@ export class Retrieval {
 
   /** Somebody joined a retrieval that is under way: new hints enter it, a higher priority moves it ahead */
   joined (hints: readonly Provider[]): void {
+    this.#candidates.addGroup()
     this.#addHints(hints)
 
     this.#turn.raise()

@@ -142,7 +142,7 @@ export class StreamProviders {
       onBroken: (fetcher, err) => { this.#env.log.error('fetcher %s failed to say whom it can ask - %e', fetcher.name, err) }
     })
 
-    for (const { provider } of group.members) {
+    for (const provider of group.known(mode)) {
       candidates.add(provider)
     }
     for (const provider of hints) {
