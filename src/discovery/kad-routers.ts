@@ -2,6 +2,7 @@ import { contentRoutingSymbol } from '@libp2p/interface'
 import { raceSignal } from '../clock/race-signal.ts'
 import { override } from '../provider/override.ts'
 import { lookupOf } from './own-lookup.ts'
+import type { Clock } from '../interface/clock.ts'
 import type { Logger } from '../interface/logger.ts'
 import type { Override } from '../provider/override.ts'
 import type { PeerRecord } from '../provider/to-record.ts'
@@ -23,13 +24,14 @@ interface Kad {
   readonly protocol?: string
   readonly k?: number
   readonly providers?: {
-    getProviders? (cid: CID, options?: FindOptions): Promise<PeerId[]>
+    loadProviders? (cid: CID, options?: FindOptions): Promise<{ entries (): Iterable<[PeerId, Date]> }>
     addProvider? (cid: CID, provider: PeerId, options?: object): Promise<void>
   }
 }
 
 export interface KadRoutersComponents {
   readonly log: Logger
+  readonly clock: Pick<Clock, 'wall'>
   /** All that the node is made of: read at each start */
   readonly services: () => Iterable<unknown>
   readonly peerStore: Pick<PeerStore, 'get'>
@@ -49,6 +51,8 @@ export interface StoredProvider {
 const KAD_DHT = '@libp2p/kad-dht'
 /** As in Kubo and kad-dht, which end their lookups when they have so many */
 const DEFAULT_K = 20
+/** Milliseconds for which a record holds: kad-dht removes it then, unless it was told never to */
+const VALIDITY = 172_800_000
 
 /**
  * The content routers of the node's kad-dht, answered by us while we run: who
@@ -97,7 +101,7 @@ export class KadRouters {
 
     for (const kad of this.#kads) {
       try {
-        for (const peer of (await raceSignal(kad.providers?.getProviders?.(cid, { signal }) ?? Promise.resolve([]), signal)).slice(0, kad.k ?? DEFAULT_K)) {
+        for (const peer of await this.#recorded(kad, cid, signal)) {
           const id = peer.toString()
 
           if (id !== self && !found.has(id)) {
@@ -137,6 +141,12 @@ export class KadRouters {
       log.error('records that kad-dht takes in are not heard of here - %e', err)
       return undefined
     }
+  }
+
+  async #recorded ({ providers, k = DEFAULT_K }: Kad, cid: CID, signal: AbortSignal): Promise<PeerId[]> {
+    const since = this.#components.clock.wall() - VALIDITY
+    const records = await raceSignal(providers?.loadProviders?.(cid, { signal }) ?? Promise.resolve(new Map<PeerId, Date>()), signal)
+    return [...records.entries()].filter(([, at]) => at.getTime() > since).map(([peer]) => peer).slice(0, k)
   }
 
   #override (kad: Kad): Override | undefined {

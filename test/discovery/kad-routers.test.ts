@@ -7,6 +7,7 @@ import { CID } from 'multiformats/cid'
 import { sha256 } from 'multiformats/hashes/sha2'
 import { afterEach, describe, expect, it } from 'vitest'
 import { blockKey } from '../../src/block/key.ts'
+import { systemClock } from '../../src/clock/system-clock.ts'
 import { enhancedDHTDiscovery } from '../../src/discovery/enhanced-dht-discovery.ts'
 import { KadRouters, allComponents } from '../../src/discovery/kad-routers.ts'
 import { lookupOf, ownLookup } from '../../src/discovery/own-lookup.ts'
@@ -20,6 +21,7 @@ import type { KadNode } from './kad/support/kad-net.ts'
 import type { PeerInfo } from '@libp2p/interface'
 
 const cid = CID.createV1(0x55, await sha256.digest(new TextEncoder().encode('looked for')))
+const otherCID = async (): Promise<CID> => CID.createV1(0x55, await sha256.digest(new TextEncoder().encode('another')))
 const closing: Array<() => Promise<unknown>> = []
 
 afterEach(async () => {
@@ -43,7 +45,7 @@ describe('the seams of kad-dht', () => {
     const { libp2p } = await node()
     const dht = libp2p.services.dht as unknown as Record<string | symbol, unknown>
     expect(dht[Symbol.toStringTag]).toBe('@libp2p/kad-dht')
-    expect(dht).toMatchObject({ protocol: TEST_PROTOCOL, k: 20, providers: { getProviders: expect.any(Function) } })
+    expect(dht).toMatchObject({ protocol: TEST_PROTOCOL, k: 20, providers: { loadProviders: expect.any(Function) } })
     const router = dht[contentRoutingSymbol] as Router
     expect(router).toBe(dht[contentRoutingSymbol])
     expect((libp2p.contentRouting as unknown as { routers: unknown[] }).routers).toEqual([router])
@@ -67,6 +69,7 @@ describe('the routers of kad-dht', () => {
     const asked: string[] = []
     const routers = new KadRouters({
       log: silentLogger.forComponent('test'),
+      clock: systemClock,
       services: () => services,
       peerStore: kad.libp2p.peerStore,
       self: kad.id,
@@ -124,13 +127,22 @@ describe('what others announced to this node', () => {
     })
     closing.push(async () => ours.stop())
     const client = await node()
-    const { services } = ours as unknown as { services: { discovery: EnhancedDHTDiscovery, dht: { providers: { addProvider (cid: CID, peer: unknown): Promise<void> } } } }
+    const { services } = ours as unknown as { services: { discovery: EnhancedDHTDiscovery, dht: { providers: { addProvider (cid: CID, peer: unknown): Promise<void>, writeProviderEntry (cid: CID, peer: unknown, options: { time: Date }): Promise<void> } } } }
     await ours.peerStore.merge(client.libp2p.peerId, { multiaddrs: client.libp2p.getMultiaddrs() })
     // as its server does on ADD_PROVIDER
     await services.dht.providers.addProvider(cid, client.libp2p.peerId)
     await services.dht.providers.addProvider(cid, ours.peerId)
 
+    // one that has expired
+    await services.dht.providers.writeProviderEntry(cid, (await node()).libp2p.peerId, { time: new Date(systemClock.wall() - 172_800_001) })
+
     const { request, entries } = recordedRequest()
+    const routers = new KadRouters({ log: silentLogger.forComponent('test'), clock: systemClock, services: () => [services.dht], peerStore: ours.peerStore, self: ours.peerId.toString(), answer: async function * () {} }, TEST_PROTOCOL)
+    routers.start()
+    expect((await routers.stored(cid, request.signal)).map(({ id }) => id)).toEqual([client.id])
+    expect(await routers.stored(await otherCID(), request.signal)).toEqual([])
+    routers.stop()
+    expect(await routers.stored(cid, request.signal)).toEqual([])
     const looking = services.discovery.source.find({ cid, key: blockKey(cid) }, request)[Symbol.asyncIterator]()
     expect((await looking.next()).value).toMatchObject({ id: `p2p:${client.id}`, addresses: expect.arrayContaining([expect.stringContaining('/ip4/127.0.0.1/tcp/')]) })
     await looking.return?.()

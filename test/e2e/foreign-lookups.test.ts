@@ -20,7 +20,6 @@ type Wrapped = HeliaWithLibp2p<ServiceMap> & { contentRouting: HeliaContentRouti
 
 let network: DhtNetwork
 const closing: Array<() => Promise<unknown>> = []
-const transport = ({ policy }: Parameters<typeof undiciTransport>[0]): ReturnType<typeof undiciTransport> => undiciTransport({ policy })
 
 beforeAll(async () => {
   network = await dhtNetwork({ nodes: 30, seed: 5, memory: { minDelay: 1, maxDelay: 3 } })
@@ -47,7 +46,7 @@ async function provided (text: string): Promise<{ cid: CID, holder: string }> {
 async function helia (init: { datastore?: Datastore, discovery?: boolean } = {}): Promise<{ node: Wrapped, entries: DisclosureEntry[] }> {
   const book = ledger()
   const light = createHeliaLight({ datastore: init.datastore ?? new MemoryDatastore() })
-  const node = heliaMixin(transport, { ledger: book })(withLibp2pLight(light, inNetwork(network, init)) as HeliaWithLibp2p<ServiceMap>)
+  const node = heliaMixin(undiciTransport, { ledger: book })(withLibp2pLight(light, inNetwork(network, init)) as HeliaWithLibp2p<ServiceMap>)
   closing.push(async () => node.stop())
   await node.start()
   await join(network, node.libp2p)
@@ -167,7 +166,7 @@ describe('lookups that others make on a libp2p node', () => {
     const libp2p = await bare({ datastore, discovery })
     const original = libp2p.contentRouting.findProviders
     const book = ledger()
-    const routing = libp2pComposer(transport)(libp2p, {}, { datastore, ledger: book })
+    const routing = libp2pComposer(undiciTransport)(libp2p, {}, { datastore, ledger: book })
     await routing.start()
     const wire = asked(network, libp2p.peerId, cid)
     expect((await Promise.all([1, 2].map(async () => all(libp2p.contentRouting.findProviders(cid))))).map(idsOf)).toEqual([[holder], [holder]])
@@ -179,7 +178,7 @@ describe('lookups that others make on a libp2p node', () => {
     await libp2p.stop()
 
     const again = await bare({ datastore, discovery })
-    const warm = libp2pComposer(transport)(again, {}, { datastore })
+    const warm = libp2pComposer(undiciTransport)(again, {}, { datastore })
     await warm.start()
     const later = asked(network, again.peerId, cid)
     expect(idsOf(await all(again.contentRouting.findProviders(cid)))).toEqual([holder])

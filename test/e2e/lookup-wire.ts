@@ -18,7 +18,7 @@ export async function cidOf (text: string): Promise<CID> {
 export function asked (network: DhtNetwork, node: { toString (): string }, cid: CID): { readonly peers: string[], stop (): void } {
   const peers: string[] = []
   const stop = network.memory.watch(({ from, to, protocol, bytes }) => {
-    if (from === node.toString() && protocol === network.protocol && Buffer.from(bytes).includes(cid.multihash.bytes)) {
+    if (from === node.toString() && protocol === network.protocol && Buffer.from(bytes).includes(Buffer.from(cid.multihash.bytes))) {
       peers.push(to)
     }
   })
