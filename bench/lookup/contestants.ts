@@ -18,6 +18,9 @@ import type { CID } from 'multiformats/cid'
 /** Milliseconds: kad-dht gives a lookup that long, too */
 const LOOKUP_TIMEOUT = 180_000
 
+/** Milliseconds: the least that kad-dht waits for a peer. By itself it doubles that after each that is silent, up to a minute, and ends a lookup after 40 s. */
+const KAD_DHT_PATIENCE = 5_000
+
 export interface Found {
   /** Milliseconds until the lookup ended */
   readonly end: number
@@ -57,10 +60,11 @@ class Watch {
     this.#answered.push(id)
   }
 
-  found (cid: CID): Found {
+  /** @param nearest - what the lookup itself says at its end; else the nearest of those who answered */
+  found (cid: CID, nearest?: readonly string[]): Found {
     const end = performance.now() - this.#started
     const target = kadKey(cid.multihash.bytes)
-    const closest = this.#answered.sort((a, b) => compareDistance(target, peerKey(a), peerKey(b))).slice(0, DEFAULT_K)
+    const closest = nearest ?? this.#answered.sort((a, b) => compareDistance(target, peerKey(a), peerKey(b))).slice(0, DEFAULT_K)
     return { end, first: this.#first, providers: this.#providers, closest }
   }
 }
@@ -124,12 +128,15 @@ async function ours (node: DhtNode, { network }: World): Promise<Contestant> {
     stop,
     async lookup (cid) {
       const watch = new Watch()
+      let closest: string[] | undefined
       const providers = walker.findProviders(cid, {
         request,
         signal: AbortSignal.timeout(LOOKUP_TIMEOUT),
         onProgress: event => {
           if (event.phase === 'answer') {
             watch.answered(event.peer)
+          } else if (event.phase === 'end') {
+            closest = event.result.closest.map(({ id }) => id)
           }
         }
       })
@@ -138,7 +145,7 @@ async function ours (node: DhtNode, { network }: World): Promise<Contestant> {
         watch.provider(id)
       }
 
-      return watch.found(cid)
+      return watch.found(cid, closest)
     }
   }
 }
@@ -181,7 +188,7 @@ async function oracle (node: DhtNode, { network }: World): Promise<Contestant> {
 /** One of each, with the same table and the same way to everybody; what one connects to is of no use to the others */
 export async function contestants (world: World): Promise<Record<ContestantName, Contestant>> {
   const { network } = world
-  const first = await network.add()
+  const first = await network.add({ kad: { networkDialTimeout: { maxTimeout: KAD_DHT_PATIENCE } } })
 
   return {
     kadDht: kadDht(first),

@@ -34,6 +34,8 @@ export interface PeerTimingView {
  */
 export type WalkEnd = 'settled' | 'exhausted' | 'spent'
 
+/** For each of the k nearest that is expected to be silent: one takes its place, and two make up for what the dead hide in the answers of all. (200 nodes, 30 % dead: with one less, one of the nearest was missed in 4 of 800 lookups, now in none of 1 600.) */
+const MORE = 3
 /** Of one network at most so many are asked in the end: those who are heard of later may be nearer, in a few rounds of two */
 const MAX_ANSWERS_OF_NETWORK = 8
 
@@ -48,8 +50,8 @@ const MAX_ANSWERS_OF_NETWORK = 8
  *
  * The dead fill the answers of others, too, which so name fewer of the living.
  * So for each that seems gone one more is asked, beyond the one in its stead,
- * and from the start as many as are expected to be gone; but nobody waits for
- * these.
+ * and, as soon as somebody answers, more for as many as are expected to be gone.
+ * Nobody waits for these.
  *
  * Of one network two at most are among the nearest: whoever owns a /24 is not
  * everybody. Who is left out for that is neither asked nor waited for.
@@ -235,14 +237,14 @@ export class Walk {
 
   /**
    * The unasked among the nearest of those that may answer in the usual time, and
-   * how many these are: k, and one more for each that is gone or left out, or for
-   * each that will be.
+   * how many these are: k, and one more for each that is gone or left out, or more
+   * for those that will be.
    */
   #due (now: number): { due: Candidate[], counted: number } {
     const { k } = this.#params
-    const share = Math.min(0.5, this.#timing.silentShare)
-    // so many of them take a place, and hide as many others
-    const expected = Math.min(k, Math.round(2 * k * share / (1 - share)))
+    const share = this.#timing.silentShare
+    // not all at once: connecting to those who matter less would keep the nearest waiting
+    const expected = this.#counts.answered === 0 ? 0 : Math.min(k, Math.round(MORE * k * share / Math.max(0.1, 1 - share)))
     const due: Candidate[] = []
     let counted = 0
     let gone = 0

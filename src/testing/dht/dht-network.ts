@@ -6,7 +6,7 @@ import { startDhtNode } from './dht-node.ts'
 import { drawn, settledTable } from './dht-table.ts'
 import { compareDistance, keyOf } from './kad-distance.ts'
 import type { DhtIdentity } from './dht-identity.ts'
-import type { DhtLibp2pOptions, DhtNode } from './dht-node.ts'
+import type { DhtKadOptions, DhtLibp2pOptions, DhtNode } from './dht-node.ts'
 import type { MemoryNetworkInit } from '../memory/memory-network.ts'
 import type { Random } from '../../interface/clock.ts'
 
@@ -43,6 +43,7 @@ export interface AddDhtNodeOptions {
   /** kad-dht looks for itself a second after its start. @default false */
   selfQuery?: boolean
   libp2p?: DhtLibp2pOptions
+  kad?: DhtKadOptions
 }
 
 /**
@@ -139,7 +140,7 @@ export class DhtNetwork {
     return publicAddress(this.#addresses++)
   }
 
-  async #start (identity: DhtIdentity, table: readonly DhtIdentity[], { server = false, selfQuery = false, libp2p, position }: AddDhtNodeOptions & { position?: string }): Promise<DhtNode> {
+  async #start (identity: DhtIdentity, table: readonly DhtIdentity[], { server = false, selfQuery = false, libp2p, kad, position }: AddDhtNodeOptions & { position?: string }): Promise<DhtNode> {
     const node = await startDhtNode({
       memory: this.memory,
       protocol: this.protocol,
@@ -149,6 +150,7 @@ export class DhtNetwork {
       table,
       selfQuery,
       ...(libp2p == null ? {} : { libp2p }),
+      ...(kad == null ? {} : { kad }),
       ...(position == null ? {} : { position })
     })
     this.#tables.set(node.id, { table, position: position ?? node.id })

@@ -10,7 +10,7 @@ import type { DhtIdentity } from './dht-identity.ts'
 import type { MemoryNetwork } from '../memory/memory-network.ts'
 import type { Libp2p } from '@libp2p/interface'
 import type { Identify } from '@libp2p/identify'
-import type { KadDHT, SingleKadDHT } from '@libp2p/kad-dht'
+import type { KadDHT, KadDHTInit, SingleKadDHT } from '@libp2p/kad-dht'
 import type { Ping } from '@libp2p/ping'
 import type { Libp2pOptions } from 'libp2p'
 
@@ -40,6 +40,9 @@ export interface DhtNode extends DhtIdentity {
 /** Whatever else a libp2p node takes. Services are added to those that a DHT needs. */
 export type DhtLibp2pOptions = Partial<Omit<Libp2pOptions, 'services'>> & { services?: Record<string, (components: never) => unknown> }
 
+/** Whatever else kad-dht takes */
+export type DhtKadOptions = Omit<KadDHTInit, 'protocol' | 'kBucketSize' | 'clientMode' | 'peerInfoMapper' | 'allowQueryWithZeroPeers' | 'initialQuerySelfInterval'>
+
 export interface StartDhtNodeInit {
   readonly memory: MemoryNetwork
   readonly protocol: string
@@ -52,13 +55,14 @@ export interface StartDhtNodeInit {
   /** kad-dht looks for itself a second after its start */
   readonly selfQuery: boolean
   readonly libp2p?: DhtLibp2pOptions
+  readonly kad?: DhtKadOptions
 }
 
 /**
  * A real libp2p node with a real kad-dht. Its table comes from its own peer store, as after a restart; the ping by which
  * kad-dht verifies each entry of it is taken as answered, so that nobody is connected when it has started.
  */
-export async function startDhtNode ({ memory, protocol, k, identity, server, position, table, selfQuery, libp2p: own }: StartDhtNodeInit): Promise<DhtNode> {
+export async function startDhtNode ({ memory, protocol, k, identity, server, position, table, selfQuery, libp2p: own, kad }: StartDhtNodeInit): Promise<DhtNode> {
   const { privateKey, peerId, address } = identity
   const filling = { open: true }
   const libp2p = await createLibp2p<DhtServices>({
@@ -75,6 +79,7 @@ export async function startDhtNode ({ memory, protocol, k, identity, server, pos
       identify: identify(),
       ping: components => answeredPing(ping()(components), filling),
       dht: kadDHT({
+        ...kad,
         protocol,
         kBucketSize: k,
         clientMode: !server,

@@ -129,22 +129,28 @@ describe('walk', () => {
     expect(walk.closest().map(({ id }) => id)).toEqual([first, second])
   })
 
-  it('asks from the start as many more as are expected to be silent, and waits for none of these', () => {
+  it('asks as many more as are expected to be silent once somebody answers, and waits for none of these', () => {
     const random = seededRandom(6)
     const peers = Array.from({ length: 40 }, () => madeUpPeer(random))
     const target = madeUpPeer(random).key
-    const begun = (silentShare: number): string[] => {
+    const [first] = nearest(peers, target, 1) as [string]
+    const begin = (silentShare: number): Walk => {
       const walk = new Walk(target, { k: 8, concurrency: 40, maxAsked: 100 }, { ...patient, silentShare })
       walk.heard(peers)
-      return walk.next(0).map(({ id }) => id)
+      return walk
+    }
+    const asked = (walk: Walk, after: string): string[] => {
+      const begun = walk.next(0)
+      walk.answered(after)
+      return [...begun, ...walk.next(1)].map(({ id }) => id)
     }
 
-    expect([0, 0.2, 0.3, 1].map(share => begun(share).length)).toEqual([8, 12, 15, 16])
-    expect(begun(0.3)).toEqual(nearest(peers, target, 15))
+    expect(begin(0.3).next(0)).toHaveLength(8)
+    expect([0, 0.1, 0.2, 0.3, 1].map(share => asked(begin(share), first).length)).toEqual([8, 11, 14, 16, 16])
+    expect(asked(begin(0.2), first)).toEqual(nearest(peers, target, 14))
 
-    const walk = new Walk(target, { k: 8, concurrency: 40, maxAsked: 100 }, { ...patient, silentShare: 0.3 })
-    walk.heard(peers)
-    walk.next(0)
+    const walk = begin(0.3)
+    asked(walk, first)
     nearest(peers, target, 8).forEach(id => { walk.answered(id) })
     expect(walk.ended(1)).toBe('settled')
   })
