@@ -28,7 +28,7 @@ export function banner ({ version, gateway, control, config, node }: BannerInit,
     ['identity', node.libp2p.peerId.toString()],
     ['swarm', listening.length === 0 ? 'not listening' : list(listening)],
     ['serves', serves(values['exchange.serve'], values['exchange.bitswap'], listening.length > 0)],
-    ['announces', ANNOUNCED[values['exchange.announce']] ?? values['exchange.announce']],
+    ...values['exchange.announce'] === 'none' ? [] : [['announces', ANNOUNCED[values['exchange.announce']] ?? values['exchange.announce']] as const],
     ['mode', values['routing.mode']],
     ['contacts', node.contacts.length === 0 ? 'nobody: name providers with --provider URL' : list(node.contacts)]
   ]
@@ -54,7 +54,6 @@ const SERVED: Readonly<Record<string, string>> = {
 }
 
 const ANNOUNCED: Readonly<Record<string, string>> = {
-  none: 'nothing by itself',
   roots: 'the roots of pins, every 22 h',
   pinned: 'every block that is pinned, every 22 h',
   all: 'every block that is pinned or was put here, every 22 h'
