@@ -11,6 +11,7 @@ import { openBlockCache } from '../../src/cache/open-block-cache.ts'
 import { seededRandom } from '../../src/clock/random.ts'
 import { directoryStore } from '../../src/config/store.ts'
 import { faultBlock, isRight } from './support/fault-blocks.ts'
+import { readBlock } from './support/read-block.ts'
 import { noSmallDisk, smallDisk } from './support/small-disk.ts'
 import type { Phase, PhaseInit } from './support/phase-process.ts'
 import type { BlockCache } from '../../src/interface/cache.ts'
@@ -117,25 +118,10 @@ function filler (path: string): string {
   return join(path, '..', 'somebody-elses')
 }
 
-async function read (cache: BlockCache, number: number): Promise<Uint8Array | undefined> {
-  try {
-    const chunks: Uint8Array[] = []
-    for await (const chunk of cache.get(faultBlock(number).cid)) {
-      chunks.push(chunk)
-    }
-    return Buffer.concat(chunks)
-  } catch (err) {
-    if ((err as Error).name === 'NotFoundError') {
-      return undefined
-    }
-    throw err
-  }
-}
-
 async function check (cache: BlockCache, kept: ReadonlySet<number>, gone: ReadonlySet<number>): Promise<{ lost: number[], wrong: number[], back: number[] }> {
   const found = { lost: [] as number[], wrong: [] as number[], back: [] as number[] }
   for (const number of kept) {
-    const bytes = await read(cache, number)
+    const bytes = await readBlock(cache, number)
     if (bytes == null) {
       found.lost.push(number)
     } else if (!isRight(faultBlock(number), bytes)) {

@@ -9,7 +9,7 @@ import process from 'node:process'
 import { seededRandom } from '../../../src/clock/random.ts'
 import { openBlockCache } from '../../../src/index.ts'
 import { faultBlock, isRight } from './fault-blocks.ts'
-import type { BlockCache } from '../../../src/interface/cache.ts'
+import { readBlock } from './read-block.ts'
 
 export interface BusyInit {
   readonly path: string
@@ -32,21 +32,6 @@ function say (line: string): void {
   writeSync(1, `${line}\n`)
 }
 
-async function read (cache: BlockCache, number: number): Promise<Uint8Array | undefined> {
-  try {
-    const chunks: Uint8Array[] = []
-    for await (const chunk of cache.get(faultBlock(number).cid)) {
-      chunks.push(chunk)
-    }
-    return Buffer.concat(chunks)
-  } catch (err) {
-    if ((err as Error).name === 'NotFoundError') {
-      return undefined
-    }
-    throw err
-  }
-}
-
 const [init] = await once(process, 'message') as [BusyInit]
 const cache = await openBlockCache({ path: init.path, ...LIMITS })
 const lost: number[] = []
@@ -54,7 +39,7 @@ const wrong: number[] = []
 const back: number[] = []
 
 for (const number of init.kept) {
-  const bytes = await read(cache, number)
+  const bytes = await readBlock(cache, number)
   if (bytes == null) {
     lost.push(number)
   } else if (!isRight(faultBlock(number), bytes)) {
@@ -105,7 +90,7 @@ async function work (): Promise<void> {
     } else {
       const list = dice < 0.85 ? fetched : authored
       const number = list[Math.floor(random.next() * list.length)]
-      const bytes = number == null ? undefined : await read(cache, number)
+      const bytes = number == null ? undefined : await readBlock(cache, number)
       if (number != null && bytes != null && !isRight(faultBlock(number), bytes)) {
         say(`wrong ${number}`)
       }
