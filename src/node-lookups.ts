@@ -18,6 +18,9 @@ import type { PeerStore } from '@libp2p/interface'
 import type { Datastore } from 'interface-datastore'
 import type { CID } from 'multiformats/cid'
 
+/** As @helia/libp2p calls the router that asks libp2p's */
+const LIBP2P_ROUTER = 'libp2p-router'
+
 export interface LookupsContext {
   readonly clock: Clock
   readonly random: Random
@@ -53,8 +56,8 @@ export function heliaLookups (helia: Helia, { logger, ...context }: LookupsConte
   const log = logger.forComponent('portolan:discovery:routers')
   const libp2p = (): Libp2pOf | undefined => (helia as { libp2p?: Libp2pOf }).libp2p
   const services = (): object | undefined => libp2p()?.services
-  const routers = new WatchedRouters(() => helia.routing as RouterOwner, log)
-  const contentRouters = new WatchedRouters(() => (libp2p() as { contentRouting?: RouterOwner } | undefined)?.contentRouting, log, serviceNames(services))
+  const routers = new WatchedRouters(() => helia.routing as RouterOwner, log, { passes: name => name === LIBP2P_ROUTER })
+  const contentRouters = new WatchedRouters(() => (libp2p() as { contentRouting?: RouterOwner } | undefined)?.contentRouting, log, { name: serviceNames(services) })
   let original: FindsProviders | undefined
 
   const lookups: NodeLookups = new NodeLookups({
@@ -93,7 +96,7 @@ export function heliaLookups (helia: Helia, { logger, ...context }: LookupsConte
 /** Those of a libp2p node without Helia: its content routers, and its DHT where it has a discovery of its own */
 export function libp2pLookups (libp2p: HasContentRouting & Libp2pOf, { logger, ...context }: LookupsContext): ComposedLookups {
   const log = logger.forComponent('portolan:discovery:routers')
-  const routers = new WatchedRouters(() => (libp2p as { contentRouting: RouterOwner }).contentRouting, log, serviceNames(() => libp2p.services))
+  const routers = new WatchedRouters(() => (libp2p as { contentRouting: RouterOwner }).contentRouting, log, { name: serviceNames(() => libp2p.services) })
   const taken = answerLibp2p(libp2p, (cid, options) => answers.libp2p(cid, options))
 
   const lookups: NodeLookups = new NodeLookups({

@@ -1,6 +1,6 @@
 import { merged } from './merged.ts'
 import { ownLookup } from './own-lookup.ts'
-import { RouterFailures, routerLookup } from './router-lookup.ts'
+import { RouterReports, routerLookup } from './router-lookup.ts'
 import type { NodeRouter, WatchedRouters } from './watched-routers.ts'
 import type { Clock } from '../interface/clock.ts'
 import type { ComponentLogger } from '../interface/logger.ts'
@@ -46,7 +46,7 @@ export function heliaRoutingSource (getRouting: () => FindsProviders | undefined
         return
       }
 
-      const failures = new RouterFailures()
+      const reports = new RouterReports()
       components.routers?.forEach(routers => { routers.watch() })
       yield * routerLookup({
         log,
@@ -55,9 +55,10 @@ export function heliaRoutingSource (getRouting: () => FindsProviders | undefined
         disclosure: request.disclose({ observer: 'router:helia', form: 'cid', transport: 'foreign', audience: 'unbounded' }),
         record: { policy: components.policy },
         nobody: NOBODY,
-        find: signal => routing.findProviders(cid, { signal, ...ownLookup({ failed: failures.failed, withoutDHT: components.withoutDHT?.(), withoutFallback: components.withoutFallback?.() }) })
+        isSilent: () => reports.count === 0 && components.routers?.every(({ isWhole }) => isWhole) === true,
+        find: signal => routing.findProviders(cid, { signal, ...ownLookup({ asked: reports.asked, spared: reports.spared, failed: reports.failed, withoutDHT: components.withoutDHT?.(), withoutFallback: components.withoutFallback?.() }) })
       })
-      failures.throwIfAny()
+      reports.throwIfAny()
     }
   }
 }
@@ -73,11 +74,11 @@ export function fallbackSource (routers: WatchedRouters, components: Pick<Routin
     name: 'fallback',
     later: true,
     async * find ({ cid }, request) {
-      const failures = new RouterFailures()
+      const reports = new RouterReports()
       const { fallback } = routers
 
-      yield * merged(fallback.map(router => one(router, cid, request)), (index, err) => { failures.failed(fallback[index]?.name ?? 'fallback', err) })
-      failures.throwIfAny()
+      yield * merged(fallback.map(router => one(router, cid, request)), (index, err) => { reports.failed(fallback[index]?.name ?? 'fallback', err) })
+      reports.throwIfAny()
     }
   }
 

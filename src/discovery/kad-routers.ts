@@ -154,7 +154,10 @@ export class KadRouters {
     const router = kad[contentRoutingSymbol] as ContentRouter
     const k = kad.k ?? DEFAULT_K
     const taken = override(router, 'findProviders', () => async function * (cid, options = {}) {
-      if (lookupOf(options)?.withoutDHT === true) {
+      const own = lookupOf(options)
+
+      if (own?.withoutDHT === true) {
+        own.spared?.()
         return
       }
       let named = 0

@@ -1,7 +1,7 @@
 import { override } from '../provider/override.ts'
 import { ownLookup } from './own-lookup.ts'
 import { providing, withdrawing } from './provide-egress.ts'
-import { RouterFailures, routerLookup } from './router-lookup.ts'
+import { RouterReports, routerLookup } from './router-lookup.ts'
 import type { RoutingSourceComponents, FindsProviders } from './helia-routing-egress.ts'
 import type { Provides } from './provide-egress.ts'
 import type { ProviderSource } from '../interface/provider.ts'
@@ -28,7 +28,7 @@ export function libp2pRoutingSource (getRouting: () => FindsProviders, component
     name: NAME,
     async * find ({ cid }, request) {
       const routing = getRouting()
-      const failures = new RouterFailures()
+      const reports = new RouterReports()
       components.routers?.forEach(routers => { routers.watch() })
       yield * routerLookup({
         log,
@@ -37,9 +37,10 @@ export function libp2pRoutingSource (getRouting: () => FindsProviders, component
         disclosure: request.disclose({ observer: `router:${NAME}`, form: 'cid', transport: 'foreign', audience: 'unbounded' }),
         record: { source: NAME, policy: components.policy },
         nobody: NOBODY,
-        find: signal => routing.findProviders(cid, { signal, ...ownLookup({ failed: failures.failed, withoutDHT: components.withoutDHT?.() }) })
+        isSilent: () => reports.count === 0 && components.routers?.every(({ isWhole }) => isWhole) === true,
+        find: signal => routing.findProviders(cid, { signal, ...ownLookup({ asked: reports.asked, spared: reports.spared, failed: reports.failed, withoutDHT: components.withoutDHT?.() }) })
       })
-      failures.throwIfAny()
+      reports.throwIfAny()
     }
   }
 }

@@ -6,7 +6,11 @@ export interface OwnLookup {
   readonly withoutDHT?: boolean
   /** Routers of last resort are asked beside it, when it is their turn */
   readonly withoutFallback?: boolean
-  /** One of the routers has failed; the others go on */
+  /** One of the routers is about to be asked */
+  asked? (router: string): void
+  /** The one that was about to be asked is not */
+  spared? (): void
+  /** One of them has failed; the others go on */
   failed? (router: string, error: Error): void
 }
 

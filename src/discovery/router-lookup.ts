@@ -19,6 +19,8 @@ export interface RouterLookup {
   readonly record: ProviderRecordInit
   /** Errors that say that there is nobody to ask */
   readonly nobody: ReadonlySet<string>
+  /** Whether it is certain that nobody was asked, once it has ended. @default no */
+  isSilent? (): boolean
   /** Starts the foreign lookup: only called when the first provider is wanted */
   find (signal: AbortSignal): AsyncIterable<ProviderRecord>
 }
@@ -34,9 +36,23 @@ const MAX_FAILURES = 16
 /** Characters of what each of them said */
 const MAX_MESSAGE = 200
 
-/** What went wrong in one lookup at several routers */
-export class RouterFailures {
+/** What became of one lookup at several routers */
+export class RouterReports {
   readonly #errors = new Map<string, Error>()
+  #asked = 0
+
+  /** How many were asked, of those that are watched */
+  get count (): number {
+    return this.#asked
+  }
+
+  readonly asked = (): void => {
+    this.#asked++
+  }
+
+  readonly spared = (): void => {
+    this.#asked--
+  }
 
   readonly failed = (router: string, error: Error): void => {
     if (this.#errors.size < MAX_FAILURES) {
@@ -77,11 +93,16 @@ export async function * routerLookup (lookup: RouterLookup): AsyncGenerator<Prov
 
     while (true) {
       const next = await raceSignal(iterator.next(), signal)
-      disclosure.sent()
       if (next.done === true) {
         iterator = undefined
+        if (lookup.isSilent?.() === true) {
+          disclosure.notSent()
+        } else {
+          disclosure.sent()
+        }
         return
       }
+      disclosure.sent()
 
       const provider = toProvider(next.value, lookup.record, log)
       if (provider != null) {

@@ -20,6 +20,14 @@ export interface NodeRouter {
 /** The node that has them: Helia's routing, or libp2p's. Where the list is not to be found, nothing is watched. */
 export type RouterOwner = object & { readonly routers?: unknown }
 
+export interface WatchedRoutersInit {
+  name? (router: object, index: number): string
+  passes? (name: string): boolean
+}
+
+/** What is no failure: nobody was there to be asked */
+const NOBODY: ReadonlySet<string> = new Set(['NoRoutersAvailableError', 'NoContentRoutersError'])
+
 /** More than anybody composes: what comes after them works unwatched */
 const MAX_ROUTERS = 64
 
@@ -30,18 +38,21 @@ const MAX_ROUTERS = 64
  */
 export class WatchedRouters {
   readonly #owner: () => RouterOwner | undefined
-  readonly #names: (router: object, index: number) => string
+  readonly #names: NonNullable<WatchedRoutersInit['name']>
+  readonly #passes: NonNullable<WatchedRoutersInit['passes']>
   readonly #log: Logger
   readonly #overrides = new Map<object, Override | undefined>()
   #watching = false
 
   /**
    * @param owner - may throw or return undefined while there is no node
-   * @param names - of routers that have none of their own
+   * @param init - `name`: of a router that has none of its own, `passes`: whether one only passes on to others that are watched too
    */
-  constructor (owner: () => RouterOwner | undefined, log: Logger, names: (router: object, index: number) => string = (_, index) => `router ${index + 1}`) {
+  constructor (owner: () => RouterOwner | undefined, log: Logger, init: WatchedRoutersInit = {}) {
+    const { name = (_, index) => `router ${index + 1}`, passes = () => false } = init
     this.#owner = owner
-    this.#names = names
+    this.#names = name
+    this.#passes = passes
     this.#log = log
   }
 
@@ -53,6 +64,11 @@ export class WatchedRouters {
   start (): void {
     this.#watching = true
     this.watch()
+  }
+
+  /** Whether each of them says when it is asked: else somebody may be asked whom nobody sees */
+  get isWhole (): boolean {
+    return this.#watching && this.#list() != null && this.#routers().every(router => this.#overrides.get(router) != null)
   }
 
   /** To be called before each lookup: routers come late */
@@ -76,6 +92,7 @@ export class WatchedRouters {
 
   #watch (router: NodeRouter, name: string): Override | undefined {
     const log = this.#log
+    const isPassing = this.#passes(name)
     const watched = override(router, 'findProviders', previous => (cid, options) => {
       const own = lookupOf(options)
 
@@ -87,9 +104,12 @@ export class WatchedRouters {
           if (own.withoutFallback === true && isFallback(router)) {
             return
           }
+          if (!isPassing) {
+            own.asked?.(name)
+          }
           yield * previous(cid, options)
         } catch (err) {
-          if (options?.signal?.aborted !== true) {
+          if (options?.signal?.aborted !== true && !NOBODY.has((err as Error | undefined)?.name ?? '')) {
             log.error('%s failed for %c - %e', name, cid, err)
             own.failed?.(name, err as Error)
           }
@@ -107,13 +127,17 @@ export class WatchedRouters {
   }
 
   #routers (): readonly NodeRouter[] {
+    return this.#list()?.filter(isRouter) ?? []
+  }
+
+  #list (): readonly unknown[] | undefined {
     try {
-      const routers = this.#owner()?.routers
-      return Array.isArray(routers) ? routers.filter(isRouter) : []
+      const owner = this.#owner()
+      return owner == null ? [] : Array.isArray(owner.routers) ? owner.routers : undefined
     } catch (err) {
       // withLibp2p's getter throws until the node has started
       this.#log.trace('no routers - %e', err)
-      return []
+      return undefined
     }
   }
 }

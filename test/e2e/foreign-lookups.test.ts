@@ -83,6 +83,8 @@ describe('lookups that others make on a Helia node whose libp2p has a discovery'
     expect(wire.peers.length).toBeGreaterThan(5)
     expect(new Set(wire.peers).size).toBe(wire.peers.length)
     expect(hops(entries)).toEqual([...wire.peers].sort())
+    // kad-dht is the only router, and it is not asked by libp2p's
+    expect(entries.filter(({ transport }) => transport === 'foreign')).toMatchObject([{ observer: 'router:helia', state: 'not-sent' }])
     expect(entries.filter(({ transport }) => transport === 'dht').every(({ state, form, audience }) => state === 'sent' && form === 'multihash' && audience === 'one')).toBe(true)
 
     const before = wire.peers.length

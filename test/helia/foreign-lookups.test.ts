@@ -95,6 +95,17 @@ describe('a router of the node that fails or hangs', () => {
     expect(provider.requests.some(({ outcome }) => outcome === 'served')).toBe(true)
   })
 
+  it('is none of those of a libp2p node that has none: nobody was told, and nobody has it', async () => {
+    const book = ledger()
+    const light = withLibp2pLight(createHeliaLight(), loopbackLibp2p()) as HeliaWithLibp2p<ServiceMap>
+    const helia = heliaMixin(({ policy }) => undiciTransport({ policy }), { ledger: book })(light)
+    closing.push(async () => helia.stop())
+    await helia.start()
+    await expect(helia.contentRouting.retrieve(cid)).rejects.toMatchObject({ name: 'NotFoundError' })
+    expect(String(helia.contentRouting.explain(cid))).toContain('helia named 0 providers')
+    expect(book.entries.map(({ observer, state }) => [observer, state])).toEqual([['router:helia', 'not-sent']])
+  })
+
   it('keeps those of last resort from nobody', async () => {
     const file = await sampleFile({ size: 1_000, chunkSize: 1_024 })
     const provider = await gateway(file.blocks)
