@@ -29,13 +29,13 @@ class World {
   offset = 0
   readonly refresh: BucketRefresh
 
-  constructor (counts: readonly number[], walk: (clock: VirtualClock, signal: AbortSignal) => Promise<void>) {
+  constructor (counts: readonly number[], walk: (clock: VirtualClock, signal: AbortSignal) => Promise<void>, seed = 1) {
     const { clock } = this
     const buckets = new Map(counts.map((count, depth) => [depth, Array.from({ length: count }, (_, i): KadPeer => ({ id: `${depth}-${i}`, key: new Uint8Array(32), addresses: [] }))]))
 
     this.refresh = new BucketRefresh({
       clock: { ...clock, now: () => clock.now(), wall: () => clock.wall() + this.offset, schedule: (ms, fn) => clock.schedule(ms, fn) },
-      random: seededRandom(1),
+      random: seededRandom(seed),
       logger: silentLogger,
       self: SELF,
       table: { buckets: () => buckets },
@@ -98,6 +98,33 @@ describe('refreshing buckets', () => {
     await world.pass(60 * MINUTE)
     expect(world.walks).toHaveLength(before)
     expect(world.clock.pending).toBe(0)
+  })
+
+  it('is not done by all nodes at once that started together', async () => {
+    const starts = await Promise.all(Array.from({ length: 8 }, async (_, seed) => {
+      const world = new World([20, 20, 20], quick, seed)
+      world.refresh.start()
+      await world.pass(20 * MINUTE)
+      world.refresh.stop()
+      return world.walks.slice(0, 3).map(({ at }) => Math.round(at / 1_000))
+    }))
+    // the first is due after half of its interval to all of it, and from then on each node has a beat of its own
+    const firsts = starts.map(([first]) => first as number)
+    expect(new Set(firsts).size).toBeGreaterThan(5)
+    expect(Math.min(...firsts)).toBeGreaterThanOrEqual(150)
+    expect(Math.max(...firsts)).toBeLessThanOrEqual(340)
+    expect(new Set(starts.map(([first, second]) => (second as number) - (first as number))).size).toBeGreaterThan(4)
+  })
+
+  it('goes towards ourselves where no key can be found for a bucket', async () => {
+    const world = new World(Array.from({ length: 20 }, () => 20), quick)
+    world.refresh.start()
+    await world.pass(30 * MINUTE)
+    expect(world.walks.map(({ depth }) => depth).filter(depth => depth > 14 && depth < 256)).toEqual([])
+    const deep = world.refresh.stats().buckets.filter(({ depth }) => depth > 16)
+    expect(deep).toHaveLength(3)
+    expect(deep.every(({ walkedAgo }) => (walkedAgo ?? Infinity) < 11 * MINUTE)).toBe(true)
+    world.refresh.stop()
   })
 
   it('leaves out what a lookup went through', async () => {
