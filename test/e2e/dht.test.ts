@@ -64,7 +64,9 @@ describe('a node that joins a DHT', () => {
     const story = String(reader.contentRouting.explain(cid))
     expect(story).toContain('dht named 1 provider')
     expect(story).toContain(holder.libp2p.peerId.toString())
-    expect(reader.discovery?.stats()).toMatchObject({ records: 1, lookups: { lookups: 1, hits: 0 } })
+    // and the lookup hears what came of it
+    expect(reader.discovery?.stats()).toMatchObject({ records: 1, lookups: { lookups: 1, hits: 0, retrievals: 1, successfulRetrievals: 1 }, walks: { begun: 1, providers: 1 } })
+    expect(reader.contentRouting.stats().discovery.sources).toContainEqual(expect.objectContaining({ name: 'dht', lookups: 1, named: 1, successfulRetrievals: 1, kept: 1 }))
     expect(reader.discovery?.stats().peers).toBeGreaterThan(0)
     await reader.stop()
     expect(reader.discovery).toBeUndefined()
