@@ -3,6 +3,7 @@ import { enhancedDHTDiscovery } from '../discovery/enhanced-dht-discovery.ts'
 import { DEFAULT_KAD_PROTOCOL } from '../discovery/kad/kad-client-egress.ts'
 import { InvalidOptionError } from '../interface/errors.ts'
 import { quote } from '../interface/quote.ts'
+import { withRecordLimit } from './dht-records.ts'
 import type { EnhancedDHTDiscoveryInit } from '../discovery/enhanced-dht-discovery.ts'
 
 export interface DhtInit {
@@ -77,9 +78,10 @@ export function dhtServices (init: DhtInit & { listen?: readonly string[] }, dis
     return {}
   }
   const peerInfoMapper = isPrivate ? passthroughMapper : removePrivateAddressesMapper
+  const dht = kadDHT({ protocol, clientMode: !dhtServer, peerInfoMapper, reprovide: dhtServer ? EXPIRING : NO_REPROVIDING })
 
   return {
-    dht: kadDHT({ protocol, clientMode: !dhtServer, peerInfoMapper, reprovide: dhtServer ? EXPIRING : NO_REPROVIDING }),
+    dht: (components: Parameters<typeof dht>[0]) => dht(dhtServer ? withRecordLimit(components) : components),
     discovery: enhancedDHTDiscovery({ ...discovery, protocol, bootstrap: init.bootstrap ?? [] })
   }
 }

@@ -15,3 +15,9 @@ export class IdentityError extends Error {
   static override name = 'IdentityError'
   override name = 'IdentityError'
 }
+
+/** A server of a DHT keeps as many records of others as it may */
+export class RecordsFullError extends Error {
+  static override name = 'RecordsFullError'
+  override name = 'RecordsFullError'
+}
