@@ -54,7 +54,7 @@ interface Head {
 type Entry = Append | Turn | Cut | Begun
 
 /** A record that is being written while it is not known whether it is to be one. In the turn in which it was begun one of the two is called */
-export interface BegunRecord {
+interface BegunRecord {
   /** As `append` */
   finish (head: Uint8Array, placed: Placed): Promise<void>
   /** Resolves when nothing of it is left, or nothing more can be done about it */
