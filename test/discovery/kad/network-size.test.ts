@@ -145,9 +145,9 @@ describe('a dense region', () => {
     return [...made, ...others].sort((a, b) => compareDistance(target, a, b)).slice(0, 20)
   }
 
-  it.each([[5, 0.002], [16, 0.0005], [64, 0.0003]])('is seen in fewer honest lookups than stated, after %i of them', (known, most) => {
+  it.each([5, 16, 64])('is seen in no more honest lookups than stated, after %i of them', known => {
     let alarms = 0
-    const lookups = 40_000
+    const lookups = 20_000
 
     for (let i = 0; i < lookups / 400; i++) {
       const random = seededRandom(1_000 * known + i)
@@ -158,7 +158,7 @@ describe('a dense region', () => {
       }
     }
     expect(FALSE_ALARMS).toBe(1e-4)
-    expect(alarms / lookups).toBeLessThanOrEqual(most)
+    expect(alarms / lookups).toBeLessThanOrEqual(FALSE_ALARMS)
   })
 
   it.each([200, 5_000, 200_000])('is seen wherever the nearest are all made up, among %i', peers => {
