@@ -218,15 +218,18 @@ describe('peer timing', () => {
         expect(after.slowAfter(peer, reach)).toBe(before.slowAfter(peer, reach))
       }
     }
+    expect(after.silentShare).toBeCloseTo(before.silentShare, 1)
     // of its minute, 20 seconds are over
     expect([after.dead('gone', 5 + 39_000), after.dead('gone', 5 + 41_000)]).toEqual([true, false])
   })
 
   it('reads anything that was stored', () => {
     const moment = { now: 0, wall: 0 }
-    fc.assert(fc.property(fc.oneof(fc.jsonValue(), fc.record({ dials: fc.jsonValue(), peers: fc.array(fc.jsonValue()), dead: fc.array(fc.jsonValue()) })), value => {
+    fc.assert(fc.property(fc.oneof(fc.jsonValue(), fc.record({ dials: fc.jsonValue(), peers: fc.array(fc.jsonValue()), dead: fc.array(fc.jsonValue()), newcomers: fc.oneof(fc.jsonValue(), fc.record({ answered: fc.double(), silent: fc.double() })) })), value => {
       const timing = restored(value, moment)
       expect(timing.patience('x')).toBeGreaterThan(0)
+      expect(timing.silentShare).toBeGreaterThanOrEqual(0)
+      expect(timing.silentShare).toBeLessThanOrEqual(1)
     }))
     expect(restored({ dead: [{ peer: 'x', until: 1e15, times: 1e9, mute: false }] }, moment).dead('x', 3_600_001)).toBe(false)
   })

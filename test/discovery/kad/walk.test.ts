@@ -207,6 +207,69 @@ describe('walk', () => {
     expect(new Walk(madeUpPeer(seededRandom(1)).key, params, patient).ended(0)).toBe('exhausted')
   })
 
+  it('ends however what is told comes in, twice, late or from strangers', () => {
+    const step = fc.record({ what: fc.constantFrom('answer', 'fail', 'reach', 'wait', 'stranger', 'again'), which: fc.nat(1_000), ms: fc.nat(500) })
+    fc.assert(fc.property(fc.integer(), fc.array(step, { maxLength: 300 }), fc.integer({ min: 1, max: 12 }), (seed, steps, concurrency) => {
+      const random = seededRandom(seed)
+      const peers = Array.from({ length: 60 }, () => madeUpPeer(random))
+      const target = madeUpPeer(random).key
+      const walk = new Walk(target, { k: 6, concurrency, maxAsked: 40 }, patient)
+      const open: string[] = []
+      const closed: string[] = []
+      let now = 0
+      walk.heard(peers.slice(0, 10))
+
+      const ask = (): void => { open.push(...walk.next(now).map(({ id }) => id)) }
+      const answer = (id: string): void => {
+        walk.answered(id)
+        const from = Math.floor(random.next() * 60)
+        walk.heard(peers.slice(from, from + 8), id)
+      }
+
+      ask()
+      for (const { what, which, ms } of steps) {
+        const id = open[which % Math.max(1, open.length)]
+
+        if (what === 'wait') {
+          now += ms
+        } else if (what === 'stranger') {
+          walk.answered('somebody')
+          walk.failed('somebody')
+          walk.reached('somebody', now, { rounds: 2 })
+        } else if (what === 'again' && closed.length > 0) {
+          walk.answered(closed[which % closed.length] as string)
+        } else if (id != null && what === 'reach') {
+          walk.reached(id, now, { rounds: 2, dialled: ms })
+        } else if (id != null && (what === 'answer' || what === 'fail')) {
+          open.splice(open.indexOf(id), 1)
+          closed.push(id)
+          if (what === 'answer') {
+            answer(id)
+          } else {
+            walk.failed(id)
+          }
+        }
+        ask()
+        expect(walk.counts.asked).toBe(open.length + closed.length)
+        expect(walk.counts.asked).toBeLessThanOrEqual(40)
+      }
+
+      // everybody who is still asked says something, or the time of all is over
+      for (let i = 0; i < 60 && walk.ended(now) == null; i++) {
+        if (seed % 2 === 0) {
+          open.splice(0).forEach(answer)
+        } else {
+          open.splice(0).forEach(id => { walk.failed(id) })
+        }
+        now += 1_000
+        ask()
+      }
+      expect(walk.ended(now)).toBeDefined()
+      const found = walk.closest().map(({ id }) => id)
+      expect(found).toEqual(nearest(peers.filter(({ id }) => found.includes(id)), target, 6))
+    }), { numRuns: 150 })
+  })
+
   it('is not kept from ending by peers that name thousands of others, themselves, and each other', () => {
     fc.assert(fc.property(fc.integer(), fc.boolean(), (seed, answer) => {
       const random = seededRandom(seed)

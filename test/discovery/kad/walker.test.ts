@@ -169,6 +169,21 @@ describe('a walk under way', () => {
     expect(clock.pending).toBe(0)
   })
 
+  it('learns nothing and tells nothing after its end', async () => {
+    const { walker, clock, client, timing } = walkerAmong([[a, 10, { ...empty, providers: [provider] }], [b, 60, { ...empty, providers: [provider] }], [c, 90, new Error('broken')]])
+    const { request, controller } = recordedRequest({ clock })
+    const phases: string[] = []
+
+    const providers = walker.findProviders(await cidOf('x'), { request, signal: controller.signal, onProgress: ({ phase }) => { phases.push(phase) } })
+    expect(await clock.run(providers.next())).toMatchObject({ value: { id: provider.id } })
+    await providers.return()
+    const before = [JSON.stringify(timing.toJSON({ now: 0, wall: 0 })), phases.length, walker.leftOut]
+    await clock.advance(60_000)
+
+    expect([JSON.stringify(timing.toJSON({ now: 0, wall: 0 })), phases.length, walker.leftOut]).toEqual(before)
+    expect([client.aborted.length, clock.pending]).toEqual([2, 0])
+  })
+
   it('ends with the signal, at once', async () => {
     const { walker, clock, client } = walkerAmong([[a, Infinity, empty]])
     const controller = new AbortController()
