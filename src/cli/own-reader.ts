@@ -22,7 +22,7 @@ export class OwnReader implements Reader {
   /** @param store instead of the configured one */
   static async start (context: Pick<CommandContext, 'config' | 'environment' | 'signal'>, store = context.config.store): Promise<OwnReader> {
     // a command listens for nobody, and gives nothing away
-    return new OwnReader(await startNode(context, { store, maxBytes: await cacheSizeAsBefore(context), listen: [], serve: 'none', announce: 'none' }))
+    return new OwnReader(await startNode(context, { store, maxBytes: await cacheSizeAsBefore(context), listen: [], serve: 'none', announce: 'none', dhtServer: false }))
   }
 
   async open (target: Target, options: ReadOptions): Promise<OpenFile> {

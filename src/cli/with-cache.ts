@@ -35,7 +35,7 @@ export async function withCache<T> (context: CommandContext, use: (cache: CacheT
 async function withOwn<T> (context: CommandContext, use: (cache: CacheTools) => Promise<T>): Promise<T> {
   const { startNode } = await import('./start-node.ts')
   // a whole node, because it knows what is pinned; one that asks nobody and answers nobody
-  const node = await startNode(context, { maxBytes: await cacheSizeAsBefore(context), listen: [], serve: 'none', announce: 'none', providers: [], routers: [], bootstrap: [], siblings: [] })
+  const node = await startNode(context, { maxBytes: await cacheSizeAsBefore(context), listen: [], serve: 'none', announce: 'none', dhtServer: false, providers: [], routers: [], bootstrap: [], siblings: [] })
   try {
     if (node.cache == null) {
       throw new UsageError(`the store ${context.config.store} has no cache`)

@@ -46,8 +46,9 @@ export function checkAnnounceStrategy (strategy: unknown = 'none'): AnnounceStra
  * import { announceSource, enhancedDHTDiscovery } from 'portolan'
  * import type { Helia } from '@helia/interface'
  *
- * let helia: Helia
- * const discovery = enhancedDHTDiscovery({ announce: announceSource(() => helia, 'roots') })
+ * function discoveryOf (helia: () => Helia): ReturnType<typeof enhancedDHTDiscovery> {
+ *   return enhancedDHTDiscovery({ announce: announceSource(helia, 'roots') })
+ * }
  * ```
  */
 export function announceSource (getHelia: () => Helia, strategy: Exclude<AnnounceStrategy, 'none'>): AnnounceSource {
