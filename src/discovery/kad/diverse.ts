@@ -3,7 +3,7 @@ import type { KadPeer } from './kad-client.ts'
 import type { AddressPolicy } from '../../provider/address.ts'
 
 /** Places in a set that the peers of one network hold together: addresses of a /24 cost little more than one, so its owner could be everybody in it */
-export const MAX_OF_NETWORK = 2
+const MAX_OF_NETWORK = 2
 
 /**
  * What a peer shares with others: each /24 or /48 that it has an address in, and
