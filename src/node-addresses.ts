@@ -7,6 +7,7 @@ import { deliveringFetcher } from './exchange/delivering-fetcher.ts'
 import { AddressGuard } from './exchange/lease/address-guard.ts'
 import { dialableAddresses } from './exchange/lease/dialable-addresses.ts'
 import { RoutingRequest } from './routing/request.ts'
+import type { AddressesUser } from './discovery/addresses/provider-addresses.ts'
 import type { HasPeerRouting } from './discovery/addresses/peer-routing-egress.ts'
 import type { AddressGuardComponents } from './exchange/lease/address-guard.ts'
 import type { DialContext } from './exchange/lease/lease-egress.ts'
@@ -51,7 +52,9 @@ export class NodeAddresses {
   readonly #kept: KeptTables
   readonly #elsewhere: () => ProviderAddresses | undefined
   readonly #seeking = new WeakMap<ProviderSource, ProviderSource>()
+  readonly #user: AddressesUser
   #started: ProviderAddresses | undefined
+  #leave: () => void = () => {}
 
   constructor ({ clock, random, logger, ledger, mode = 'open', policy, datastore, getLibp2p, names, pinned, inUse }: NodeAddressesComponents) {
     const log = logger.forComponent('portolan:discovery:addresses')
@@ -64,19 +67,22 @@ export class NodeAddresses {
         return undefined
       }
     }
+    this.#user = {
+      ...dialableAddresses(new AddressGuard({ policy, clock, ...names }), { pinsNames: pinned }),
+      inUse,
+      request: new RoutingRequest({ ledger, clock }, { id: 'addresses', purpose: 'probe', mode, signal: NEVER, deadline: () => Infinity, priority: () => 0 })
+    }
     this.#own = new ProviderAddresses({
       clock,
       random,
       logger,
       policy,
-      ...dialableAddresses(new AddressGuard({ policy, clock, ...names }), { pinsNames: pinned }),
-      inUse,
+      ...this.#user,
       node: () => {
         const libp2p = getLibp2p()
         return libp2p == null ? undefined : { events: libp2p, connections: libp2p, peerStore: libp2p.peerStore }
       },
-      lookup: libp2pPeerLookup(getLibp2p),
-      request: new RoutingRequest({ ledger, clock }, { id: 'addresses', purpose: 'probe', mode, signal: NEVER, deadline: () => Infinity, priority: () => 0 })
+      lookup: libp2pPeerLookup(getLibp2p)
     })
     this.#kept = new KeptTables({ clock, random, logger, datastore }, [this.#own.kept])
   }
@@ -89,6 +95,8 @@ export class NodeAddresses {
         await this.#kept.load()
         this.#own.start()
         this.#kept.start()
+      } else {
+        this.#leave = this.#started.usedBy(this.#user)
       }
     }
   }
@@ -96,6 +104,7 @@ export class NodeAddresses {
   async stop (): Promise<void> {
     const started = this.#started
     this.#started = undefined
+    this.#leave()
 
     if (started === this.#own) {
       this.#own.stop()

@@ -49,6 +49,9 @@ export interface ProviderAddressesComponents {
   readonly lookup?: PeerLookup
 }
 
+/** Who asks the providers, and knows more about it: what is left out stays as it was */
+export type AddressesUser = Pick<ProviderAddressesComponents, 'request' | 'dialable' | 'check' | 'inUse'>
+
 /** Sources of providers that the operator or the caller named */
 const NAMED: ReadonlySet<string> = new Set(['operator', 'sibling', 'hint'])
 /** Milliseconds for the addresses of one peer */
@@ -76,6 +79,7 @@ export class ProviderAddresses {
   readonly #completed = new WeakMap<Provider, Completed>()
   readonly #heard = new WeakSet<Provider>()
   readonly #counts = { refused: 0, sought: 0, found: 0 }
+  #user: AddressesUser = {}
   #watched: AddressedNode['events'] | undefined
   #running: AbortController | undefined
 
@@ -89,10 +93,16 @@ export class ProviderAddresses {
       random,
       log: this.#log,
       connections: () => this.#node()?.connections,
-      disclose: peer => request.disclose({ observer: `p2p:${peer}`, form: 'none', transport: 'dial', audience: 'one' }),
-      check,
-      inUse
+      disclose: peer => (this.#user.request ?? request).disclose({ observer: `p2p:${peer}`, form: 'none', transport: 'dial', audience: 'one' }),
+      check: async (...args) => (this.#user.check ?? check)(...args),
+      inUse: peer => (this.#user.inUse ?? inUse)?.(peer) === true
     })
+  }
+
+  /** Content routing uses it from now on, until the returned function is called */
+  usedBy (user: AddressesUser): () => void {
+    this.#user = user
+    return () => { this.#user = this.#user === user ? {} : this.#user }
   }
 
   /** What outlives the process */
@@ -275,7 +285,7 @@ export class ProviderAddresses {
   }
 
   #isUsable (address: string): boolean {
-    const { policy, dialable } = this.#components
+    const { policy, dialable = this.#user.dialable } = this.#components
     const endpoint = addressEndpoint(address)
     const usable = endpoint != null && policy.allows(endpoint.host, endpoint.port ?? FIRST_UNRESERVED_PORT) && dialable?.(address) !== false
     this.#counts.refused += usable ? 0 : 1
