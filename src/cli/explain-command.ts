@@ -19,7 +19,7 @@ same store it asks that node, which reads the block first if it has not yet; oth
 the read itself. Exits with 1 when the block could not be had.`,
   examples: ['portolan explain bafkrei...', 'portolan explain bafkrei... --provider https://gateway.example', 'portolan explain --json bafkrei... | jq .cost'],
   own: { json: { type: 'boolean', description: 'Print the story as JSON.' } },
-  options: ['routing.providers', 'routing.routers', 'routing.ownRouters', 'routing.allowAddresses', 'routing.mode', 'routing.timeout', 'block.maxSize', 'block.allowSha1', 'libp2p.bootstrap', 'exchange.siblings', 'store.path', 'cache.size', 'log.level'],
+  options: ['routing.providers', 'routing.routers', 'routing.ownRouters', 'routing.allowAddresses', 'routing.mode', 'routing.timeout', 'block.maxSize', 'block.allowSha1', 'libp2p.bootstrap', 'libp2p.dhtProtocol', 'exchange.siblings', 'store.path', 'cache.size', 'log.level'],
   defaults: { 'cache.size': SIZE_AS_BEFORE },
 
   async run (context) {

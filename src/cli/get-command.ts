@@ -22,7 +22,7 @@ export const getCommand: Command = {
     'portolan get bafkrei... --provider https://gateway.example'
   ],
   own: { output: { type: 'string', short: 'o', placeholder: 'FILE', description: 'Write to FILE, which appears whole or not at all; - is standard output.' } },
-  options: ['routing.providers', 'routing.routers', 'routing.ownRouters', 'routing.allowAddresses', 'routing.mode', 'routing.timeout', 'block.maxSize', 'block.allowSha1', 'libp2p.bootstrap', 'exchange.siblings', 'store.path', 'cache.size', 'log.level'],
+  options: ['routing.providers', 'routing.routers', 'routing.ownRouters', 'routing.allowAddresses', 'routing.mode', 'routing.timeout', 'block.maxSize', 'block.allowSha1', 'libp2p.bootstrap', 'libp2p.dhtProtocol', 'exchange.siblings', 'store.path', 'cache.size', 'log.level'],
   defaults: { 'cache.size': SIZE_AS_BEFORE },
 
   async run (context) {

@@ -11,11 +11,12 @@ welcome at /. Nobody is contacted who is not named here or in the configuration.
   examples: [
     'portolan serve --provider https://gateway.example',
     'portolan serve --port 0 --control-port 0 --store ./store',
-    'portolan serve --listen /ip4/0.0.0.0/tcp/4480 --serve everyone'
+    'portolan serve --listen /ip4/0.0.0.0/tcp/4480 --serve everyone',
+    'portolan serve --listen /ip4/10.1.0.5/tcp/4480 --serve everyone --dht-server --dht-protocol /my-network/kad/1.0.0'
   ],
   options: [
     'gateway.port', 'gateway.host', 'store.path', 'cache.size', 'cache.memory', 'cache.clientShare', 'sharedCache.url', 'routing.providers', 'routing.routers', 'routing.ownRouters', 'routing.allowAddresses', 'routing.mode', 'routing.timeout',
-    'block.maxSize', 'block.allowSha1', 'exchange.serve', 'exchange.allowPeers', 'exchange.announce', 'exchange.siblings', 'exchange.askConnected', 'libp2p.listen', 'libp2p.bootstrap', 'control.port', 'control.host', 'log.level'
+    'block.maxSize', 'block.allowSha1', 'exchange.serve', 'exchange.allowPeers', 'exchange.announce', 'exchange.siblings', 'exchange.askConnected', 'libp2p.listen', 'libp2p.bootstrap', 'libp2p.dhtProtocol', 'libp2p.dhtServer', 'control.port', 'control.host', 'log.level'
   ],
 
   async run (context) {

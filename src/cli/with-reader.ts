@@ -6,7 +6,7 @@ import type { ConfigKey } from '../config/schema.ts'
 import type { Reader } from './reader.ts'
 
 /** Options that change how a read is done: a node that runs already has its own */
-const READING: readonly ConfigKey[] = ['routing.mode', 'routing.providers', 'routing.routers', 'routing.ownRouters', 'routing.allowAddresses', 'routing.timeout', 'block.maxSize', 'block.allowSha1', 'libp2p.bootstrap', 'exchange.siblings']
+const READING: readonly ConfigKey[] = ['routing.mode', 'routing.providers', 'routing.routers', 'routing.ownRouters', 'routing.allowAddresses', 'routing.timeout', 'block.maxSize', 'block.allowSha1', 'libp2p.bootstrap', 'libp2p.dhtProtocol', 'exchange.siblings']
 
 /**
  * Uses the node that runs on the store, else a node of the command's own.

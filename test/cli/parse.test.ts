@@ -49,6 +49,15 @@ describe('arguments', () => {
     }), { numRuns: 2000 })
   })
 
+  it('every option that has a flag is one of serve, and whoever reads in a DHT can say which', () => {
+    const flagged = Object.entries(schema).filter(([, option]) => 'flag' in option).map(([key]) => key)
+    expect([...serve.options].sort()).toEqual(flagged.sort())
+
+    for (const { name, options } of COMMANDS.filter(({ options }) => options.includes('libp2p.bootstrap'))) {
+      expect([name, options.includes('libp2p.dhtProtocol')]).toEqual([name, true])
+    }
+  })
+
   it('every option of a command has a flag', () => {
     for (const { name, options } of COMMANDS) {
       for (const key of options) {
