@@ -35,6 +35,10 @@ export class BoundRequest implements Request {
   disclose (init: DisclosureInit): Disclosure {
     return this.#request.disclose(init)
   }
+
+  note (what: string): void {
+    this.#request.note?.(what)
+  }
 }
 
 const forgets: Ledger = { intended: () => {}, settled: () => {} }

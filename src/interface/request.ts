@@ -17,6 +17,8 @@ export interface Request {
   readonly client?: string
   readonly hints: readonly Provider[]
   disclose (init: DisclosureInit): Disclosure
+  /** One more line in the story of the read, where somebody tells one */
+  note? (what: string): void
 }
 
 /** What is wanted. `size` is a guess from links already read, when there is one. */

@@ -174,6 +174,22 @@ export interface AddressesStats {
   readonly found: number
 }
 
+/** What answered lookups, of a source that remembers; plain JSON */
+export interface LookupsStats {
+  /** Lookups that were made */
+  readonly lookups: number
+  /** Answered from memory, without a lookup */
+  readonly hits: number
+  /** Answered from memory, with a lookup for what may have changed */
+  readonly stale: number
+  /** Listened to a lookup that somebody else had begun */
+  readonly joined: number
+  /** Lookups that failed although there was an older answer */
+  readonly staleOnError: number
+  /** Answers remembered */
+  readonly records: number
+}
+
 export interface ContentRoutingStats extends RoutingSnapshot {
   /** Absent for a manager that was not composed with one */
   readonly exchange?: ExchangeStats
@@ -181,6 +197,8 @@ export interface ContentRoutingStats extends RoutingSnapshot {
   readonly routers?: readonly RouterStats[]
   /** Absent for a manager that was composed without a libp2p node */
   readonly addresses?: AddressesStats
+  /** In the routers that the node has by itself, whoever looked up; absent for a manager that was not composed over a node */
+  readonly lookups?: LookupsStats
   readonly providers: readonly ProviderSummary[]
   readonly reputation: { readonly size: number, readonly kept: 'datastore' | 'memory' }
   readonly inFlight: { readonly flights: number, readonly attempts: number, readonly queued: number, readonly sessions: number }

@@ -16,6 +16,8 @@ export interface RequestInit {
   /** Read live: the joiners' maximum */
   readonly deadline: () => number
   readonly priority: () => number
+  /** What becomes a line of the story. @default nothing is told */
+  readonly note?: (what: string) => void
 }
 
 /** The only place that makes disclosures: whoever wants to write about a CID needs one of these */
@@ -62,8 +64,12 @@ export class RoutingRequest implements Request {
     })
   }
 
-  /** The same retrieval, for another purpose (a shadow measurement), under another signal or deadline */
-  with (changes: { purpose?: Purpose, signal?: AbortSignal, deadline?: () => number }): RoutingRequest {
+  note (what: string): void {
+    this.#init.note?.(what)
+  }
+
+  /** The same retrieval, for another purpose (a shadow measurement), under another signal or deadline, or told of in another place */
+  with (changes: { purpose?: Purpose, signal?: AbortSignal, deadline?: () => number, note?: (what: string) => void }): RoutingRequest {
     return new RoutingRequest({ ledger: this.#ledger, clock: this.#clock }, { ...this.#init, ...changes })
   }
 }

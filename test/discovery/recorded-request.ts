@@ -6,6 +6,8 @@ import type { Provider } from '../../src/interface/provider.ts'
 export interface RecordedRequest {
   readonly request: RoutingRequest
   readonly entries: DisclosureEntry[]
+  /** Lines for the story */
+  readonly notes: string[]
   readonly controller: AbortController
   readonly clock: VirtualClock
 }
@@ -13,6 +15,7 @@ export interface RecordedRequest {
 /** A request whose disclosures can be looked at */
 export function recordedRequest (init: { id?: string, mode?: PrivacyMode, hints?: readonly Provider[], deadline?: number, clock?: VirtualClock } = {}): RecordedRequest {
   const entries: DisclosureEntry[] = []
+  const notes: string[] = []
   const controller = new AbortController()
   const clock = init.clock ?? new VirtualClock()
   const request = new RoutingRequest({ clock, ledger: { intended: entry => { entries.push(entry) }, settled: () => {} } }, {
@@ -22,7 +25,8 @@ export function recordedRequest (init: { id?: string, mode?: PrivacyMode, hints?
     signal: controller.signal,
     hints: init.hints,
     deadline: () => init.deadline ?? 30_000,
-    priority: () => 0
+    priority: () => 0,
+    note: what => { notes.push(what) }
   })
-  return { request, entries, controller, clock }
+  return { request, entries, notes, controller, clock }
 }

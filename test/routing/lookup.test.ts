@@ -71,6 +71,22 @@ function flood (name: string): ProviderSource & { readonly asked: number, readon
   }
 }
 
+describe('a source that has something to say of itself', () => {
+  it('has a line of the story for it', async () => {
+    const recorded = recordedRequest()
+    const looked = look(recorded, [{
+      name: 'dht',
+      async * find (_want, request) {
+        yield provider('a', 'dht')
+        request.note?.('too many peers')
+      }
+    }])
+    await recorded.clock.run(looked.done)
+    expect(told(looked)).toBe('dht: too many peers\ndht named 1 provider in 0 ms')
+    expect(recorded.notes).toEqual([])
+  })
+})
+
 describe('a source that names a crowd', () => {
   it('crowds out no other, however late that one names its first', async () => {
     const recorded = recordedRequest()

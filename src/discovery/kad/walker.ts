@@ -39,6 +39,7 @@ export type WalkerInit = Partial<WalkParams>
 /** The part of a `Request` that a lookup needs */
 export interface Discloses {
   disclose (init: DisclosureInit): Disclosure
+  note? (what: string): void
 }
 
 export interface WalkOptions {

@@ -91,6 +91,7 @@ export class WatchedRegions {
     if (density != null) {
       this.#dense++
       log('%s', told(cid, density))
+      options.request.note?.(told(cid, density))
       yield * withOwnSignal(signal => this.#around(cid, target, asked, { ...options, signal }), options.signal)
     }
   }

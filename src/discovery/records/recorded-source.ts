@@ -8,6 +8,7 @@ import type { ComponentLogger, Logger } from '../../interface/logger.ts'
 import type { BlockKey, Provider, ProviderId, ProviderSource } from '../../interface/provider.ts'
 import type { Outcome } from '../../interface/outcome.ts'
 import type { Purpose, Request } from '../../interface/request.ts'
+import type { LookupsStats } from '../../interface/stats.ts'
 import type { CID } from 'multiformats/cid'
 
 export interface RecordedComponents {
@@ -17,17 +18,7 @@ export interface RecordedComponents {
   readonly logger: ComponentLogger
 }
 
-export interface RecordedStats {
-  /** Lookups that were made */
-  readonly lookups: number
-  /** Answered from memory, without a lookup */
-  readonly hits: number
-  /** Answered from memory, with a lookup for what may have changed */
-  readonly stale: number
-  /** Listened to a lookup that somebody else had begun */
-  readonly joined: number
-  /** Lookups that failed although there was an older answer */
-  readonly staleOnError: number
+export interface RecordedStats extends Omit<LookupsStats, 'records'> {
   /** Providers that it named were asked, and blocks that came of it, as the routing above tells */
   readonly retrievals: number
   readonly successfulRetrievals: number
@@ -43,6 +34,8 @@ const MAX_LOOKUPS = 4_096
 const MAX_FOUND = 256
 /** What is said of them: a walk names one again with other addresses, a few times */
 const MAX_NAMED = 4 * MAX_FOUND
+/** Things that a lookup says of itself */
+const MAX_NOTES = 8
 /** Requests remembered that were answered from memory */
 const MAX_ANSWERED = 4_096
 
@@ -123,6 +116,7 @@ export class RecordedSource implements ProviderSource {
       this.#stats.staleOnError++
       this.#log('%s failed, what it said before is used - %e', this.name, err)
     } finally {
+      lookup.request.left(request)
       seat.leave()
     }
   }
@@ -223,6 +217,7 @@ class Lookup {
   join (request: Request): void {
     this.#cancel()
     this.request.deadline = Math.max(this.request.deadline, request.deadline)
+    this.request.joined(request)
   }
 
   /** Unless somebody comes */
@@ -241,9 +236,13 @@ class LookupRequest implements Request {
   /** The latest of all who wait */
   deadline: number
   readonly #request: Request
+  /** Who waits: each hears what it says of itself, also of what was said before he came */
+  readonly #readers = new Set<Request>()
+  readonly #notes: string[] = []
 
   constructor (request: Request, signal: AbortSignal) {
     this.#request = request
+    this.#readers.add(request)
     this.signal = signal
     this.deadline = request.deadline
   }
@@ -274,5 +273,21 @@ class LookupRequest implements Request {
 
   disclose (init: DisclosureInit): Disclosure {
     return this.#request.disclose(init)
+  }
+
+  note (what: string): void {
+    if (this.#notes.length < MAX_NOTES) {
+      this.#notes.push(what)
+      this.#readers.forEach(reader => { reader.note?.(what) })
+    }
+  }
+
+  joined (request: Request): void {
+    this.#readers.add(request)
+    this.#notes.forEach(what => { request.note?.(what) })
+  }
+
+  left (request: Request): void {
+    this.#readers.delete(request)
   }
 }

@@ -122,6 +122,7 @@ describe('a key that is eclipsed', () => {
     expect(found.map(({ id }) => id)).toContain(net.provider.id)
     expect(net.watched.stats().denseRegions).toBe(1)
     expect(net.log.join()).toContain(`so near to ${cid.toString()} where`)
+    expect(story.notes).toEqual([expect.stringContaining(`so near to ${cid.toString()} where`)])
     // each question is disclosed, and there is an end to them
     const asked = net.asked.slice(before)
     expect(story.entries.map(({ observer, state }) => `${observer} ${state}`)).toEqual(asked.map(id => `p2p:${id} sent`))
@@ -131,11 +132,13 @@ describe('a key that is eclipsed', () => {
 
   it('costs a lookup nothing more where nobody made up ids', async () => {
     const net = new Net()
+    const story = recordedRequest()
     await net.provide(cid)
     await net.refresh(16)
     expect((await net.find(net.walker, cid)).map(({ id }) => id)).toEqual([net.provider.id])
     const plain = net.asked.length
-    expect((await net.find(net.watched, cid)).map(({ id }) => id)).toEqual([net.provider.id])
+    expect((await net.find(net.watched, cid, story)).map(({ id }) => id)).toEqual([net.provider.id])
+    expect(story.notes).toEqual([])
     expect(net.asked.length - plain).toBeLessThanOrEqual(plain)
     expect(net.watched.stats().denseRegions).toBe(0)
     expect(net.watched.stats().networkSize).toBeGreaterThan(350)

@@ -7,6 +7,7 @@ import { toProvider } from '../../../src/provider/provider.ts'
 import { RoutingRequest } from '../../../src/routing/request.ts'
 import { silentLogger } from '../../../src/testing/silent-logger.ts'
 import { VirtualClock } from '../../../src/testing/virtual-clock.ts'
+import { recordedRequest } from '../recorded-request.ts'
 import type { DisclosureEntry, PrivacyMode } from '../../../src/interface/disclosure.ts'
 import type { Provider } from '../../../src/interface/provider.ts'
 import type { Request } from '../../../src/interface/request.ts'
@@ -124,6 +125,31 @@ describe('a source that remembers', () => {
     expect(await world.clock.run(Promise.all([first, second]))).toEqual([['a', 'b'], ['a', 'b']])
     expect(world.count).toBe(1)
     expect(world.source.stats()).toMatchObject({ lookups: 1, joined: 1 })
+  })
+
+  it('tells all who wait, and those who come later, what the lookup says of itself, and nobody who has left', async () => {
+    const world: World = new World(async function * (request) {
+      request.note?.('one')
+      yield A
+      await world.clock.sleep(100)
+      request.note?.('two')
+      for (let i = 0; i < 20; i++) {
+        request.note?.('more')
+      }
+      yield B
+    })
+    const left = recordedRequest({ id: 'left', clock: world.clock })
+    const [first, late] = [recordedRequest({ id: 'first', clock: world.clock }), recordedRequest({ id: 'late', clock: world.clock })]
+    const found = names(world.source.find(WANT, first.request))
+    expect(await world.clock.run(firstOf(world.source.find(WANT, left.request)))).toBe(A.id)
+    await world.pass(50)
+    await world.clock.run(Promise.all([found, names(world.source.find(WANT, late.request))]))
+
+    expect(first.notes.slice(0, 2)).toEqual(['one', 'two'])
+    expect(first.notes).toHaveLength(8)
+    expect(late.notes).toEqual(first.notes)
+    expect(left.notes).toEqual(['one'])
+    expect(world.count).toBe(1)
   })
 
   it('keeps modes apart: in another one others may learn of it', async () => {
