@@ -10,6 +10,7 @@ import { askedPeersSource } from './discovery/asked-peers.ts'
 import { connectedPeersSource } from './discovery/connected-peers.ts'
 import { libp2pProviding, libp2pWithdrawing } from './discovery/libp2p-routing-egress.ts'
 import { namedProvidersSource } from './discovery/named-providers.ts'
+import { nodeMetrics } from './discovery/node-metrics.ts'
 import { providing, withdrawing } from './discovery/provide-egress.ts'
 import { delegatedRouter } from './discovery/routers/delegated-router.ts'
 import { adoptedBrokerFetcher } from './exchange/broker/broker-egress.ts'
@@ -242,6 +243,7 @@ export function composeContentRouting (parts: CompositionParts, init: ContentRou
 
   if (parts.metrics != null) {
     exchangeMetrics(parts.metrics, () => manager.exchangeStats())
+    nodeMetrics(parts.metrics, { addresses: () => addresses?.stats(), lookups: () => lookups?.stats() })
   }
 
   return { routing: manager, fetchers, exchange, policy, verifier, clock, ledger, parseHint, unrouted, transfers, fleet }

@@ -12,6 +12,7 @@ import type { Clock, Random } from './interface/clock.ts'
 import type { ComponentLogger } from './interface/logger.ts'
 import type { BlockKey, ProviderSource } from './interface/provider.ts'
 import type { Request } from './interface/request.ts'
+import type { LookupsStats } from './interface/stats.ts'
 import type { AddressPolicy } from './provider/address.ts'
 import type { Helia } from '@helia/interface'
 import type { PeerStore } from '@libp2p/interface'
@@ -39,6 +40,7 @@ export interface ComposedLookups {
   stop (): Promise<void>
   /** Somebody said that who has it has changed */
   forget (key: BlockKey): void
+  stats (): LookupsStats
 }
 
 interface Libp2pOf {
@@ -81,6 +83,7 @@ export function heliaLookups (helia: Helia, { logger, ...context }: LookupsConte
     start: async () => { await lookups.start() },
     stop: async () => { await lookups.stop() },
     forget: key => { lookups.forget(key) },
+    stats: () => lookups.stats(),
     take: findProviders => {
       original = { findProviders } as FindsProviders
       lookups.take()
@@ -119,6 +122,7 @@ export function libp2pLookups (libp2p: HasContentRouting & Libp2pOf, { logger, .
       taken.restore()
       await lookups.stop()
     },
-    forget: key => { lookups.forget(key) }
+    forget: key => { lookups.forget(key) },
+    stats: () => lookups.stats()
   }
 }

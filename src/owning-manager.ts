@@ -15,7 +15,7 @@ export interface Owned {
   /** Those that are asked over HTTP */
   readonly routers: ReadonlyArray<{ stats (): RouterStats }>
   /** Who has a block, according to the node's own routers */
-  readonly lookups?: Pick<ComposedLookups, 'start' | 'stop' | 'forget'>
+  readonly lookups?: Pick<ComposedLookups, 'start' | 'stop' | 'forget' | 'stats'>
   /** Where providers are; absent where there is no libp2p node */
   readonly addresses?: Pick<NodeAddresses, 'start' | 'stop' | 'stats'>
   /** Present where nobody else starts `exchange` */
@@ -70,7 +70,14 @@ export class OwningManager extends ContentRoutingManager {
   }
 
   override stats (): ContentRoutingStats {
-    return { ...super.stats(), exchange: this.exchangeStats(), routers: this.#owned.routers.map(router => router.stats()), ...this.#owned.addresses == null ? {} : { addresses: this.#owned.addresses.stats() } }
+    const { addresses, lookups, routers } = this.#owned
+    return {
+      ...super.stats(),
+      exchange: this.exchangeStats(),
+      routers: routers.map(router => router.stats()),
+      ...addresses == null ? {} : { addresses: addresses.stats() },
+      ...lookups == null ? {} : { lookups: lookups.stats() }
+    }
   }
 
   /** A part of `stats()` that costs next to nothing */

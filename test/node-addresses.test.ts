@@ -6,6 +6,7 @@ import { createLibp2p } from 'libp2p'
 import { afterEach, expect, it } from 'vitest'
 import { libp2pComposer } from '../src/compose.ts'
 import { undiciTransport } from '../src/exchange/http/undici-egress.ts'
+import { MetricRegistry } from '../src/gateway/metric-registry.ts'
 import { loopbackLibp2p } from './helia/loopback-libp2p.ts'
 import { block } from './helia/own-routing.ts'
 import type { DisclosureEntry } from '../src/interface/disclosure.ts'
@@ -61,12 +62,27 @@ it('a provider without addresses is looked for once, found at the one that works
   const parts = { datastore, ledger: { intended: (entry: DisclosureEntry) => { entries.push(entry) }, settled: () => {} } }
 
   const ours = await node(router)
+  const metrics = new MetricRegistry()
+  Object.defineProperty(ours, 'metrics', { value: metrics })
   const reading = compose(ours, { allowAddresses: ['127.0.0.1'] }, parts)
   await reading.start()
   expect(await reading.retrieve(one.cid)).toEqual(one.bytes)
   expect(sought).toEqual([theirs.peerId.toString()])
   expect(entries.filter(({ form }) => form === 'peer').map(({ observer, purpose, state }) => ({ observer, purpose, state }))).toEqual([{ observer: 'router:libp2p', purpose: 'read', state: 'sent' }])
   expect(reading.stats().addresses).toMatchObject({ known: 1, good: 1, sought: 1, found: 1, probes: 0 })
+  expect(reading.stats().lookups).toEqual({ lookups: 1, hits: 0, stale: 0, joined: 0, staleOnError: 0, records: 1 })
+  for (const line of [
+    'portolan_addresses_providers 1',
+    'portolan_addresses_known{state="good"} 1',
+    'portolan_addresses_sought_total{outcome="found"} 1',
+    'portolan_addresses_sought_total{outcome="unknown"} 0',
+    'portolan_addresses_probes_total{outcome="reached"} 0',
+    'portolan_routers_lookups_total{answered="network"} 1',
+    'portolan_routers_lookups_total{answered="memory"} 0',
+    'portolan_routers_records 1'
+  ]) {
+    expect(metrics.toString()).toContain(`${line}\n`)
+  }
   // the private one was never taken in
   expect(reading.stats().addresses?.addresses).toBeLessThanOrEqual(3)
   await reading.stop()

@@ -1,12 +1,7 @@
+import { calculatedMetrics } from './calculated-metrics.ts'
 import type { DiscoveryStats } from './enhanced-dht-discovery.ts'
 import type { Metrics } from '../interface/metrics.ts'
 import type { Percentiles } from '../interface/stats.ts'
-
-/** As in routing/metrics.ts: what grows is a metric too, because calculated counters mean two things */
-interface CalculatedMetrics {
-  registerMetric (name: string, options: { help: string, calculate (): number }): unknown
-  registerMetricGroup (name: string, options: { label: string, help: string, calculate (): Record<string, number> }): unknown
-}
 
 /**
  * Registers what `stats()` of discovery says; names are listed in docs/metrics.md. Read when scraped.
@@ -14,31 +9,7 @@ interface CalculatedMetrics {
  * @param current - undefined while there is none: what it said last stays
  */
 export function discoveryMetrics (metrics: Metrics, current: () => DiscoveryStats | undefined): void {
-  const registry = metrics as unknown as CalculatedMetrics
-  let last: DiscoveryStats | undefined
-  const read = (): DiscoveryStats | undefined => {
-    last = current() ?? last
-    return last
-  }
-  const gauge = (name: string, help: string, pick: (now: DiscoveryStats) => number): void => {
-    registry.registerMetric(name, {
-      help,
-      calculate: () => {
-        const now = read()
-        return now == null ? NaN : pick(now)
-      }
-    })
-  }
-  const group = (name: string, label: string, help: string, pick: (now: DiscoveryStats) => Record<string, number>): void => {
-    registry.registerMetricGroup(name, {
-      label,
-      help,
-      calculate: () => {
-        const now = read()
-        return now == null ? {} : pick(now)
-      }
-    })
-  }
+  const { gauge, group } = calculatedMetrics(metrics, current)
 
   group('portolan_discovery_lookups_total', 'answered', 'Lookups in the DHT, by what answered them', ({ lookups }) => ({ memory: lookups.hits, stale: lookups.stale, network: lookups.lookups, joined: lookups.joined, rescued: lookups.staleOnError }))
   gauge('portolan_discovery_records', 'Answers of the DHT that are remembered', now => now.records)
@@ -58,6 +29,17 @@ export function discoveryMetrics (metrics: Metrics, current: () => DiscoveryStat
   gauge('portolan_discovery_buckets', 'Buckets of the table that have peers', now => now.buckets.filter(({ peers }) => peers > 0).length)
   gauge('portolan_discovery_overdue_buckets', 'Those whose refresh is due', now => now.buckets.filter(({ peers, dueIn }) => peers > 0 && dueIn === 0).length)
   group('portolan_discovery_refreshes_total', 'outcome', 'Walks that refreshed buckets', ({ refreshes: { walks, failed } }) => ({ ended: walks - failed, failed }))
+  gauge('portolan_discovery_network_size', 'Peers in the DHT, as the distances of those have it that lookups found', now => now.networkSize ?? NaN)
+  gauge('portolan_discovery_dense_regions_total', 'Lookups with more peers near their key than there are by chance', now => now.denseRegions)
+  group('portolan_discovery_joining_total', 'event', 'Times that the way into the DHT was looked for, and what the peers that were tried did', ({ joining: { rounds, answered, failed } }) => ({ rounds, answered, failed }))
+  gauge('portolan_discovery_remembered_peers', 'Peers that are remembered as ways into the DHT', now => now.joining.remembered)
+  group('portolan_discovery_announced_total', 'outcome', 'Blocks that were announced in sweeps, by whether any peer took them', ({ announcements: { announced, failed } }) => ({ announced, failed }))
+  group('portolan_discovery_sweeps_total', 'outcome', 'Parts of the keyspace that were announced again', ({ announcements: { sweeps, failedSweeps } }) => ({ ended: sweeps, failed: failedSweeps }))
+  gauge('portolan_discovery_announce_scheduled', 'Blocks that are announced again and again', now => now.announcements.scheduled)
+  gauge('portolan_discovery_announce_overdue', 'Parts of the keyspace that should have been announced by now', now => now.announcements.overdue)
+  gauge('portolan_discovery_announce_refused_total', 'Blocks for which the schedule had no room', now => now.announcements.refused)
+  gauge('portolan_discovery_announce_chosen', 'Blocks that the strategy names', now => now.announcements.chosen)
+  gauge('portolan_discovery_announce_waiting', 'Those of them that were not announced yet', now => now.announcements.waiting)
   group('portolan_discovery_kept_errors_total', 'event', 'What was kept and could not be read, or could not be written', now => ({ ...now.kept }))
 }
 

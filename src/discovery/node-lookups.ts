@@ -10,11 +10,11 @@ import { RecordedSource } from './records/recorded-source.ts'
 import { RoutersFailedError } from './router-lookup.ts'
 import type { NodeDiscovery } from './node-discovery.ts'
 import type { WatchedRouters } from './watched-routers.ts'
-import type { RecordedStats } from './records/recorded-source.ts'
 import type { Clock, Random } from '../interface/clock.ts'
 import type { ComponentLogger, Logger } from '../interface/logger.ts'
 import type { BlockKey, Provider, ProviderId, ProviderSource } from '../interface/provider.ts'
 import type { Request } from '../interface/request.ts'
+import type { LookupsStats } from '../interface/stats.ts'
 import type { Datastore } from 'interface-datastore'
 import type { CID } from 'multiformats/cid'
 
@@ -119,8 +119,9 @@ export class NodeLookups {
   }
 
   /** Of the lookups of the node's routers */
-  stats (): RecordedStats {
-    return this.#recorded.stats()
+  stats (): LookupsStats {
+    const { lookups, hits, stale, joined, staleOnError } = this.#recorded.stats()
+    return { lookups, hits, stale, joined, staleOnError, records: this.#records.size }
   }
 
   /** The node's lookups are answered here from now on */

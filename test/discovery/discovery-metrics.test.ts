@@ -72,6 +72,9 @@ describe('metrics of discovery', () => {
       'portolan_discovery_asked_total{outcome="answered"} 5',
       'portolan_discovery_records 1',
       `portolan_discovery_hops{quantile="p50"} ${stats.walks.hops.p50}`,
+      'portolan_discovery_dense_regions_total 0',
+      'portolan_discovery_joining_total{event="failed"} 0',
+      `portolan_discovery_remembered_peers ${stats.joining.remembered}`,
       'portolan_discovery_kept_errors_total{event="dropped"} 0'
     ]) {
       expect(text).toContain(`${line}\n`)
@@ -82,6 +85,36 @@ describe('metrics of discovery', () => {
     await again.start()
     expect(again.stats().kept).toEqual({ dropped: 0, failedWrites: 0 })
     await again.stop()
+  })
+
+  it('say what is announced, how large the DHT is and who is too near, each by its own name', () => {
+    const registry = new MetricRegistry()
+    const stats = {
+      networkSize: 501,
+      denseRegions: 502,
+      joining: { remembered: 503, rounds: 504, answered: 505, failed: 506 },
+      announcements: { announced: 507, failed: 508, records: 0, lookups: 0, passedOver: 0, pending: 0, scheduled: 509, overdue: 510, sweeps: 511, failedSweeps: 512, dropped: 0, refused: 513, chosen: 514, waiting: 515 }
+    }
+    discoveryMetrics(registry as unknown as Metrics, () => ({ ...discoveryOn(new MetricRegistry(), new MemoryDatastore()).stats(), ...stats }))
+    const told = new Map(registry.toString().split('\n').filter(line => / 5\d\d$/.test(line)).map(line => line.split(' ') as [string, string]))
+
+    expect(Object.fromEntries(told)).toEqual({
+      portolan_discovery_network_size: '501',
+      portolan_discovery_dense_regions_total: '502',
+      portolan_discovery_remembered_peers: '503',
+      'portolan_discovery_joining_total{event="rounds"}': '504',
+      'portolan_discovery_joining_total{event="answered"}': '505',
+      'portolan_discovery_joining_total{event="failed"}': '506',
+      'portolan_discovery_announced_total{outcome="announced"}': '507',
+      'portolan_discovery_announced_total{outcome="failed"}': '508',
+      portolan_discovery_announce_scheduled: '509',
+      portolan_discovery_announce_overdue: '510',
+      'portolan_discovery_sweeps_total{outcome="ended"}': '511',
+      'portolan_discovery_sweeps_total{outcome="failed"}': '512',
+      portolan_discovery_announce_refused_total: '513',
+      portolan_discovery_announce_chosen: '514',
+      portolan_discovery_announce_waiting: '515'
+    })
   })
 
   it('claim nothing before there was a discovery', () => {
