@@ -143,7 +143,7 @@ class Policy implements AddressPolicy {
       ? `port ${port} belongs to another service`
       : allowed === 'no' && reason != null ? `it is ${reason}, and nobody named it` : undefined
 
-    return objection == null ? undefined : `${objection}; to reach it all the same, name ${quote(endpoint(host, port))} among the allowed addresses`
+    return objection == null ? undefined : `${objection}; to reach it all the same, name ${quote(endpoint(host, port))} among the allowed addresses (allowAddresses, --allow)`
   }
 
   #allowed (host: Host, port: number): Allowed {

@@ -267,7 +267,8 @@ class Leases implements ConnectionLeases, LeaseStats {
   #nowhere (peer: string, skipped: readonly SkippedAddress[]): FetchError {
     const why = skipped.length === 0
       ? 'no address of it is known, and looking for one would tell others whom we are about to ask'
-      : skipped.map(({ text, why }) => `${printable(text)}: ${why}`).join('; ')
+      // its name was said: what is to be done comes at the end, and long texts are cut
+      : skipped.map(({ text, why }) => `${printable(text.endsWith(`/p2p/${peer}`) ? text.slice(0, -`/p2p/${peer}`.length) : text)}: ${why}`).join('; ')
 
     return this.#error('unreachable', peer, `cannot be reached: ${why}`, skipped.find(({ refusal }) => refusal != null)?.refusal)
   }

@@ -342,6 +342,12 @@ describe('a peer id alone', () => {
     const leases = leasesOf(client, { guard: { policy: addressPolicy() } })
 
     expect(await failure(acquire(leases, { peer: id(server), addresses: [] }))).toMatchObject({ outcome: 'unreachable', cause: { name: 'AddressRefusedError' } })
+
+    // a line of a story has 300 characters: what can be done about it is among them, also where addresses end in the name of the peer
+    const { message } = await failure(acquire(leases, { peer: id(server), addresses: addressesOf(server).map(address => `${address.replace(/\/p2p\/.*$/, '')}/p2p/${id(server)}`) }))
+    expect(message).toMatch(/among the allowed addresses \(allowAddresses, --allow\)/)
+    expect(message.indexOf('--allow')).toBeLessThan(290)
+    expect(message.split(id(server))).toHaveLength(2)
     expect(client.getConnections()).toEqual([])
   })
 
