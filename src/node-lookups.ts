@@ -76,7 +76,7 @@ export function heliaLookups (helia: Helia, { logger, ...context }: LookupsConte
     discovery: discovery ?? (() => discoveryOf(services())),
     watched: [routers, contentRouters]
   }, { retrievals: discovery == null })
-  const answers = new ForeignAnswers({ lookups, log, peerStore: () => libp2p()?.peerStore })
+  const answers = new ForeignAnswers({ lookups, clock: context.clock, log, peerStore: () => libp2p()?.peerStore })
 
   return {
     get sources () { return lookups.sources },
@@ -109,7 +109,7 @@ export function libp2pLookups (libp2p: HasContentRouting & Libp2pOf, { logger, .
     discovery: () => discoveryOf(libp2p.services),
     watched: [routers]
   }, { loud: true })
-  const answers = new ForeignAnswers({ lookups, log, peerStore: () => libp2p.peerStore })
+  const answers = new ForeignAnswers({ lookups, clock: context.clock, log, peerStore: () => libp2p.peerStore })
 
   return {
     get sources () { return lookups.sources },

@@ -1,8 +1,11 @@
 import { CustomProgressEvent } from 'progress-events'
 import { peerIdFromString } from '@libp2p/peer-id'
+import { anySignal } from 'any-signal'
+import { raceSignal } from '../clock/race-signal.ts'
 import { toHeliaProvider, toPeerRecord } from '../provider/to-record.ts'
 import { lookupOf } from './own-lookup.ts'
 import type { ForeignLookupOptions, NodeLookups } from './node-lookups.ts'
+import type { Clock } from '../interface/clock.ts'
 import type { Logger } from '../interface/logger.ts'
 import type { Provider } from '../interface/provider.ts'
 import type { HeliaProvider, PeerRecord } from '../provider/to-record.ts'
@@ -17,7 +20,8 @@ export interface FindOptions extends ForeignLookupOptions {
 }
 
 export interface ForeignAnswersComponents {
-  readonly lookups: NodeLookups
+  readonly lookups: Pick<NodeLookups, 'find'>
+  readonly clock: Clock
   readonly log: Logger
   /** Where a peer's addresses are kept, so that it can be dialled by its id alone. May throw or return undefined while there is no node. */
   peerStore (): Pick<PeerStore, 'get' | 'merge'> | undefined
@@ -25,6 +29,8 @@ export interface ForeignAnswersComponents {
 
 /** How Helia's events call who answers */
 const NAME = 'content-routing'
+/** Milliseconds for the peer store, which is a database: whoever looks up needs it less than the next name */
+const STORE_TIMEOUT = 2_000
 
 /** What others who look up through the node are told, in their words */
 export class ForeignAnswers {
@@ -53,7 +59,7 @@ export class ForeignAnswers {
       for await (const provider of this.#components.lookups.find(cid, options)) {
         const record = toHeliaProvider(provider)
 
-        if (record == null || !await this.#known(provider, record)) {
+        if (record == null || !await this.#known(provider, record, options.signal)) {
           continue
         }
         found++
@@ -72,7 +78,7 @@ export class ForeignAnswers {
       const record = toPeerRecord(provider)
 
       if (record != null) {
-        await this.#known(provider, record)
+        await this.#known(provider, record, options.signal)
         yield record
       }
     }
@@ -80,19 +86,24 @@ export class ForeignAnswers {
   }
 
   /** Tells the peer store what is told of a peer, and the other way round. @returns whether there is an address */
-  async #known ({ id }: Provider, record: { multiaddrs: Multiaddr[] }): Promise<boolean> {
+  async #known ({ id }: Provider, record: { multiaddrs: Multiaddr[] }, theirs?: AbortSignal): Promise<boolean> {
     if (id.startsWith('p2p:')) {
+      using timeout = this.#components.clock.timeout(STORE_TIMEOUT)
+      const signal = anySignal([theirs, timeout.signal])
+
       try {
         const peer = peerIdFromString(id.slice('p2p:'.length))
         const store = this.#components.peerStore()
 
         if (record.multiaddrs.length > 0) {
-          await store?.merge(peer, { multiaddrs: record.multiaddrs })
+          await raceSignal(Promise.resolve(store?.merge(peer, { multiaddrs: record.multiaddrs }, { signal })), signal)
         } else {
-          record.multiaddrs = (await store?.get(peer))?.addresses.map(({ multiaddr }) => multiaddr) ?? []
+          record.multiaddrs = (await raceSignal(Promise.resolve(store?.get(peer, { signal })), signal))?.addresses.map(({ multiaddr }) => multiaddr) ?? []
         }
       } catch (err) {
         this.#components.log.trace('%s and the peer store - %e', id, err)
+      } finally {
+        signal.clear()
       }
     }
     return record.multiaddrs.length > 0
