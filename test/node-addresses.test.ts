@@ -70,7 +70,7 @@ it('a provider without addresses is looked for once, found at the one that works
   expect(sought).toEqual([theirs.peerId.toString()])
   expect(entries.filter(({ form }) => form === 'peer').map(({ observer, purpose, state }) => ({ observer, purpose, state }))).toEqual([{ observer: 'router:libp2p', purpose: 'read', state: 'sent' }])
   expect(reading.stats().addresses).toMatchObject({ known: 1, good: 1, sought: 1, found: 1, probes: 0 })
-  expect(reading.stats().lookups).toEqual({ lookups: 1, hits: 0, stale: 0, joined: 0, staleOnError: 0, records: 1 })
+  expect(reading.stats().lookups).toEqual({ lookups: 1, hits: 0, stale: 0, joined: 0, staleOnError: 0, records: 1, kept: { dropped: 0, failedWrites: 0 } })
   for (const line of [
     'portolan_addresses_providers 1',
     'portolan_addresses_known{state="good"} 1',

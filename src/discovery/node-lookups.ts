@@ -121,7 +121,7 @@ export class NodeLookups {
   /** Of the lookups of the node's routers */
   stats (): LookupsStats {
     const { lookups, hits, stale, joined, staleOnError } = this.#recorded.stats()
-    return { lookups, hits, stale, joined, staleOnError, records: this.#records.size }
+    return { lookups, hits, stale, joined, staleOnError, records: this.#records.size, kept: this.#kept.stats() }
   }
 
   /** The node's lookups are answered here from now on */

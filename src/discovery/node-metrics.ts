@@ -21,4 +21,5 @@ export function nodeMetrics (metrics: Metrics, { addresses, lookups }: { address
 
   routers.group('portolan_routers_lookups_total', 'answered', 'Lookups in the routers of the node, by what answered them', now => ({ memory: now.hits, stale: now.stale, network: now.lookups, joined: now.joined, rescued: now.staleOnError }))
   routers.gauge('portolan_routers_records', 'Answers of these routers that are remembered', now => now.records)
+  routers.group('portolan_routers_kept_errors_total', 'event', 'What was kept and could not be read, or could not be written', now => ({ ...now.kept }))
 }

@@ -188,6 +188,8 @@ export interface LookupsStats {
   readonly staleOnError: number
   /** Answers remembered */
   readonly records: number
+  /** Of what was kept for the next run: entries that could not be read, and writes that failed */
+  readonly kept: { readonly dropped: number, readonly failedWrites: number }
 }
 
 export interface ContentRoutingStats extends RoutingSnapshot {

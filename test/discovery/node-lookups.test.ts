@@ -1,3 +1,4 @@
+import { MemoryDatastore } from 'datastore-core'
 import all from 'it-all'
 import { CID } from 'multiformats/cid'
 import { describe, expect, it } from 'vitest'
@@ -12,6 +13,7 @@ import { recordedRequest } from './recorded-request.ts'
 import type { NodeDiscovery } from '../../src/discovery/node-discovery.ts'
 import type { NodeLookupsInit } from '../../src/discovery/node-lookups.ts'
 import type { Provider, ProviderSource } from '../../src/interface/provider.ts'
+import type { Datastore } from 'interface-datastore'
 
 const cid = CID.parse('bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy')
 
@@ -29,7 +31,7 @@ const fails = (error: Error, ...providers: Provider[]): Find => async function *
 
 const hangs: Find = async function * () { await new Promise(() => {}) }
 
-function compose (finds: { routers?: Find, dht?: Find, fallback?: Find }, init: NodeLookupsInit = {}): { lookups: NodeLookups, clock: VirtualClock, forgotten: string[], disclosing: () => number } {
+function compose (finds: { routers?: Find, dht?: Find, fallback?: Find, datastore?: Datastore }, init: NodeLookupsInit = {}): { lookups: NodeLookups, clock: VirtualClock, forgotten: string[], disclosing: () => number } {
   const { request, clock } = recordedRequest()
   const forgotten: string[] = []
   let disclosing = 0
@@ -47,6 +49,7 @@ function compose (finds: { routers?: Find, dht?: Find, fallback?: Find }, init: 
     clock,
     random: seededRandom(1),
     logger: silentLogger,
+    datastore: finds.datastore,
     routers: { name: 'helia', find: finds.routers ?? names() },
     ...finds.fallback == null ? {} : { fallback: { source: { name: 'fallback', later: true, find: finds.fallback }, isThere: () => true } },
     discovery: () => discovery,
@@ -83,6 +86,29 @@ describe('lookups through a node', () => {
     ['those of last resort', { routers: names(provider('a'), provider('b')), fallback: fails(new Error('broke')) }]
   ])('are whole but for what %s would have said, when these fail', async (_, finds) => {
     expect(ids(await all(compose(finds).lookups.find(cid))).sort()).toEqual(['a', 'b'])
+  })
+
+  it('are remembered by the next run; what was kept and is damaged is counted and asked for again', async () => {
+    const datastore = new MemoryDatastore()
+    const first = compose({ datastore, routers: names(provider('a')) })
+    await first.lookups.start()
+    expect(ids(await all(first.lookups.find(cid)))).toEqual(['a'])
+    await first.lookups.stop()
+
+    const second = compose({ datastore, routers: names(provider('b')) })
+    await second.lookups.start()
+    expect(ids(await all(second.lookups.find(cid)))).toEqual(['a'])
+    expect(second.lookups.stats()).toEqual({ lookups: 0, hits: 1, stale: 0, joined: 0, staleOnError: 0, records: 1, kept: { dropped: 0, failedWrites: 0 } })
+    await second.lookups.stop()
+
+    for await (const key of datastore.queryKeys({})) {
+      await datastore.put(key, new TextEncoder().encode('{"damaged'))
+    }
+    const third = compose({ datastore, routers: names(provider('b')) })
+    await third.lookups.start()
+    expect(ids(await all(third.lookups.find(cid)))).toEqual(['b'])
+    expect(third.lookups.stats()).toMatchObject({ lookups: 1, hits: 0, kept: { dropped: 1, failedWrites: 0 } })
+    await third.lookups.stop()
   })
 
   it('throw what the original function itself throws, after everything that was found', async () => {

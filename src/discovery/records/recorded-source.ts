@@ -18,7 +18,7 @@ export interface RecordedComponents {
   readonly logger: ComponentLogger
 }
 
-export interface RecordedStats extends Omit<LookupsStats, 'records'> {
+export interface RecordedStats extends Omit<LookupsStats, 'records' | 'kept'> {
   /** Providers that it named were asked, and blocks that came of it, as the routing above tells */
   readonly retrievals: number
   readonly successfulRetrievals: number
