@@ -9,6 +9,7 @@ import { banner } from './banner.ts'
 import { recordCacheSize } from './cache-size.ts'
 import { isOwnNode } from './control-egress.ts'
 import { readControl, removeControl, writeControl } from './control-file.ts'
+import { watchDHT } from './dht-watch.ts'
 import { EXIT_OK } from './exit-code.ts'
 import { operatorLog } from './logger.ts'
 import { startNode } from './start-node.ts'
@@ -32,6 +33,7 @@ export async function serve (context: CommandContext): Promise<number> {
   const node = await startOnly(context, { metrics: metrics as unknown as PortolanInit['metrics'] })
   unaskable(config).forEach(warning => { log.warn(warning) })
   const stopWatch = watchStore({ directory: config.store, clock, failures: () => node.contentRouting.stats().cache.storeFailures + (node.cache?.stats().skippedWrites ?? 0), health: () => node.cache?.health() ?? { state: 'ok' }, warn: text => { log.warn(text) } })
+  const stopDHTWatch = watchDHT({ protocol: config.values['libp2p.dhtProtocol'], named: config.values['libp2p.bootstrap'], clock, joining: () => node.discovery?.stats().joining, warn: text => { log.warn(text) }, info: text => { log.info(text) } })
 
   try {
     const { gateway, control } = servers(context, node, metrics)
@@ -53,6 +55,7 @@ export async function serve (context: CommandContext): Promise<number> {
     }
   } finally {
     stopWatch()
+    stopDHTWatch()
     await node.stop()
   }
   log.info('stopped')
@@ -99,7 +102,7 @@ function servers ({ config, clock }: CommandContext, node: Portolan, metrics: Me
     cache: node.cache,
     announce: { has: async cid => node.store.has(cid), stats: () => node.discovery?.stats().announcements },
     ready: () => node.status === 'started' && gateway.address != null,
-    stats: () => ({ routing: node.contentRouting.stats(), gateway: { url: gateway.address?.url, active: gateway.active }, cache: node.cache == null ? undefined : { ...node.cache.stats(), health: node.cache.health() }, contacts: node.contacts, peer: node.libp2p.peerId.toString() })
+    stats: () => ({ routing: node.contentRouting.stats(), gateway: { url: gateway.address?.url, active: gateway.active }, cache: node.cache == null ? undefined : { ...node.cache.stats(), health: node.cache.health() }, discovery: node.discovery?.stats(), contacts: node.contacts, peer: node.libp2p.peerId.toString() })
   }, { host: values['control.host'], port: values['control.port'], allowedHosts: values['control.allowedHosts'] })
 
   return { gateway, control }

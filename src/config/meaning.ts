@@ -11,10 +11,11 @@ import { toProvider } from '../provider/provider.ts'
 import { checkAnnouncing } from './announce-option.ts'
 import { dhtProtocol } from './dht-options.ts'
 import { libp2pOptions } from './libp2p-options.ts'
+import { schema } from './schema.ts'
 import { checkSharedCache } from './shared-cache.ts'
 import type { ServePolicy } from '../exchange/bitswap/server/policy.ts'
 import type { LoadedConfig } from './load.ts'
-import type { ConfigKey, schema } from './schema.ts'
+import type { ConfigKey } from './schema.ts'
 import type { AnnounceStrategy } from '../interface/announce.ts'
 import type { Provider } from '../interface/provider.ts'
 
@@ -136,16 +137,20 @@ function reachable (hint: string): Provider {
   return provider
 }
 
-/** What was named and cannot be asked as things are, to warn of at the start */
+/** What was named and is of no use as things are, to warn of at the start */
 export function unaskable ({ values }: Config): string[] {
   const lists = [['routing.providers', values['routing.providers']], ['exchange.siblings', values['exchange.siblings']]] as const
   const peers = lists.flatMap(([key, hints]) => hints.map(hint => ({ key, hint, provider: reachable(hint) }))).filter(({ provider }) => needsBitswap(provider))
 
-  return peers.flatMap(({ key, hint, provider }) => !values['exchange.bitswap']
+  const unspoken = values['libp2p.dhtProtocol'] === schema['libp2p.dhtProtocol'].default || values['libp2p.dhtServer'] || values['libp2p.bootstrap'].length > 0
+    ? []
+    : [`libp2p.dhtProtocol: this node is part of no DHT, so that nothing is looked up in ${values['libp2p.dhtProtocol']}: name peers to join it through (libp2p.bootstrap), or make the node a server of it (libp2p.dhtServer)`]
+
+  return unspoken.concat(peers.flatMap(({ key, hint, provider }) => !values['exchange.bitswap']
     ? [`${key}: ${hint} is a peer, and exchange.bitswap is off: it is never asked`]
     : provider.addresses.length === 0 && values['libp2p.bootstrap'].length === 0
       ? [`${key}: ${hint} has no address, and without libp2p.bootstrap there is nobody to ask for one: it is asked only while it is connected`]
-      : [])
+      : []))
 }
 
 /** Two servers cannot have one port: said before either takes it, and not by the system when the second one tries */

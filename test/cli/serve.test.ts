@@ -170,7 +170,8 @@ describe('portolan serve', () => {
 
   it.each([
     [['--provider', '/ip4/127.0.0.1/tcp/1/p2p/12D3KooWAvLJdWDqXdojUvY5mm9xFcCL77wBGtTdmzqiGbF8ZwvS'], 'false', /warning: routing\.providers: \S+ is a peer, and exchange\.bitswap is off: it is never asked/],
-    [['--sibling', '12D3KooWAvLJdWDqXdojUvY5mm9xFcCL77wBGtTdmzqiGbF8ZwvS'], 'true', /warning: exchange\.siblings: \S+ has no address, and without libp2p\.bootstrap there is nobody to ask for one/]
+    [['--sibling', '12D3KooWAvLJdWDqXdojUvY5mm9xFcCL77wBGtTdmzqiGbF8ZwvS'], 'true', /warning: exchange\.siblings: \S+ has no address, and without libp2p\.bootstrap there is nobody to ask for one/],
+    [['--dht-protocol', '/my-network/kad/1.0.0'], 'true', /warning: libp2p\.dhtProtocol: this node is part of no DHT, so that nothing is looked up in \/my-network\/kad\/1\.0\.0: name peers/]
   ])('warns of what was named and cannot be asked: %j, bitswap %s', async (flags, bitswap, said) => {
     const node = start(['serve', '--store', scope.directory(), '--port', '0', '--control-port', '0', ...flags], { PORTOLAN_BITSWAP: bitswap })
     scope.add(() => { node.child.kill('SIGKILL') })
