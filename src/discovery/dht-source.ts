@@ -1,6 +1,7 @@
 import { peerIdFromString } from '@libp2p/peer-id'
 import { InvalidProviderError } from '../interface/errors.ts'
 import { providerFromRecord } from '../provider/provider.ts'
+import { WalkFailedError } from './kad/walk-run.ts'
 import type { KadPeer } from './kad/kad-client.ts'
 import type { WalkOptions } from './kad/walker.ts'
 import type { ComponentLogger, Logger } from '../interface/logger.ts'
@@ -15,6 +16,8 @@ export interface DHTSourceComponents {
   walk (cid: CID, options: WalkOptions & { readonly request: Request }): AsyncIterable<KadPeer>
   /** Whether there is anybody to begin with; a node that has just started may have to wait for them */
   joined (signal: AbortSignal): Promise<boolean>
+  /** Whether somebody should be there, for he was named or met before: that he is not is no answer. @default no */
+  expected? (): boolean
   /** Who told this node, as a server of the DHT, that they have it: found without a word to anybody. @default nobody */
   stored? (cid: CID, signal: AbortSignal): Promise<ReadonlyArray<Pick<KadPeer, 'id' | 'addresses'>>>
   readonly policy?: AddressPolicy
@@ -26,7 +29,7 @@ const NAME = 'dht'
  * Who says in the DHT that they have a block. It is for later: some twenty peers
  * learn of each lookup, of a router that was named only that one.
  */
-export function dhtSource ({ walk, joined, stored, policy, logger }: DHTSourceComponents): ProviderSource {
+export function dhtSource ({ walk, joined, expected, stored, policy, logger }: DHTSourceComponents): ProviderSource {
   const log = logger.forComponent('portolan:discovery:dht')
 
   return {
@@ -40,6 +43,9 @@ export function dhtSource ({ walk, joined, stored, policy, logger }: DHTSourceCo
         }
       }
       if (!await joined(request.signal)) {
+        if (expected?.() === true && !request.signal.aborted) {
+          throw new WalkFailedError([], 'no peer of the DHT is known: whoever was named to join through (bootstrap) does not answer, or is in another DHT (dhtProtocol)')
+        }
         return
       }
       for await (const peer of walk(cid, { request, signal: request.signal })) {

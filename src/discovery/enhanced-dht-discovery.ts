@@ -191,6 +191,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
         logger,
         policy,
         joined: async signal => this.#joining.joined(signal),
+        expected: () => this.#isRunning && this.#way.expected(),
         stored: async (cid, signal) => this.#answers.routers.stored(cid, signal),
         walk: (cid, options) => this.#figures.watch(options, options => this.#regions.findProviders(cid, options))
       })

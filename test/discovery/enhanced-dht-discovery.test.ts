@@ -124,6 +124,23 @@ describe('discovery on a libp2p node beside kad-dht', () => {
     await alone.stop()
   })
 
+  it('fails where somebody was named and nobody is there: what was remembered stays, and nobody takes it for a no', async () => {
+    const alone = await kadNode()
+    const { libp2p } = alone
+    const clock = new VirtualClock()
+    const discovery = new EnhancedDHTDiscovery({ ...libp2p.services.components, peerId: libp2p.peerId, logger: silentLogger }, {
+      protocol: TEST_PROTOCOL, bootstrap: [`/ip4/127.0.0.1/tcp/1/p2p/${(nodes[1] as KadNode).id}`], policy: addressPolicy({ allow: ['127.0.0.1'] }), clock, random: seededRandom(1)
+    })
+    await discovery.start()
+    const waiting = found(discovery, await wantOf('one'))
+    const failed = expect(waiting).rejects.toMatchObject({ name: 'WalkFailedError', message: expect.stringContaining('no peer of the DHT is known: whoever was named to join through (bootstrap) does not answer') as string })
+    await clock.run(clock.sleep(10_001))
+    await failed
+    await discovery.stop()
+    expect(await found(discovery, await wantOf('two'))).toEqual({ ids: [], asked: 0 })
+    await alone.stop()
+  })
+
   it('is a service of libp2p, declared before kad-dht or after it, that starts and stops with the node', async () => {
     const [server, provider] = nodes as [KadNode, KadNode]
     const want = await wantOf('four')

@@ -41,12 +41,15 @@ export class WayIn {
   readonly #components: WayInComponents
   readonly #remembered: RememberedPeers
   readonly #joiner: Joiner
+  /** In the options: who is named by libp2p's own is known to its store */
+  readonly #named: readonly KadPeer[]
 
   /** Throws an `InvalidOptionError` when the named peers make no sense */
   constructor (components: WayInComponents, { protocol = DEFAULT_KAD_PROTOCOL, bootstrap, usable }: WayInInit) {
     const { policy, client, peerStore, ...rest } = components
     const listed = bootstrap == null ? undefined : namedPeers(bootstrap)
     this.#components = components
+    this.#named = listed ?? []
     this.#remembered = new RememberedPeers(rest.clock, { policy, usable })
     this.kept = { table: this.#remembered, prefix: rememberedPrefix(protocol), name: 'discovery:peers' }
     this.client = rememberingClient(client, this.#remembered, id => this.#reachedBy(id))
@@ -72,6 +75,11 @@ export class WayIn {
 
   stats (): JoiningStats {
     return this.#joiner.stats()
+  }
+
+  /** Whether there should be anybody: somebody was named, or answered before */
+  expected (): boolean {
+    return this.#named.length > 0 || this.#remembered.size > 0
   }
 
   /** Whether a peer of the DHT is known that can be asked */
