@@ -9,7 +9,7 @@ export interface AnnounceOption {
   /**
    * What is announced in the DHT without being asked for, within a minute or so and then every 22 h, as long as it is stored:
    * nothing, the roots of pins, every block that is pinned, or those and everything that was put here (`all`, which needs
-   * a directory: a store in memory does not tell it from what was fetched). Needs `serve`, `listen` and `bootstrap`.
+   * a directory: a store in memory does not tell it from what was fetched). Needs `serve`, `listen` and a DHT (`bootstrap` or `dhtServer`).
    *
    * @default 'none'
    */

@@ -17,7 +17,7 @@ export const exchangeOptions = {
     default: 'none',
     choices: ['none', 'roots', 'pinned', 'all'],
     reason: 'twenty strangers learn of each block that is announced, and come for it',
-    description: 'What is announced in the DHT without being asked for, and again every 22 h: nothing, the roots of pins, every block that is pinned, or those and everything that was put here. Needs `exchange.serve`, `libp2p.listen` and `libp2p.bootstrap`.',
+    description: 'What is announced in the DHT without being asked for, and again every 22 h: nothing, the roots of pins, every block that is pinned, or those and everything that was put here. Needs `exchange.serve`, `libp2p.listen` and a DHT (`libp2p.bootstrap` or `libp2p.dhtServer`).',
     env: 'PORTOLAN_ANNOUNCE',
     flag: 'announce',
     placeholder: 'WHAT'

@@ -16,7 +16,7 @@ export const libp2pSchema = {
   'libp2p.bootstrap': {
     type: 'list',
     default: [],
-    reason: 'nobody is contacted who was not named; the DHT client runs only when somebody is',
+    reason: 'nobody is contacted who was not named; a node takes part in a DHT only when somebody is, or as a server of one',
     description: 'Peers to join a DHT through: multiaddrs that end in `/p2p/PEER-ID`.',
     env: 'PORTOLAN_BOOTSTRAP',
     flag: 'bootstrap',

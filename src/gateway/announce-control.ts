@@ -34,7 +34,7 @@ export async function answerAnnounce (exchange: Exchange, tools: AnnounceTools, 
     const stats = tools.stats()
 
     if (stats == null) {
-      throw new HttpError(404, 'This node is part of no DHT: name peers to join one through (libp2p.bootstrap).')
+      throw new HttpError(404, 'This node is part of no DHT: name peers to join one through (libp2p.bootstrap), or make it a server of one (libp2p.dhtServer).')
     }
     sendJson(response, 200, stats)
     return
