@@ -17,6 +17,7 @@ export interface AnnounceTools extends Pick<ContentRouting, 'announce' | 'cancel
 
 export const ANNOUNCE_PATH = '/api/announce'
 const CANCEL_PATH = `${ANNOUNCE_PATH}/cancel`
+const NO_DHT = 'This node is part of no DHT: name peers to join one through (libp2p.bootstrap, --bootstrap), or make it a server of one (libp2p.dhtServer, --dht-server).'
 
 interface Announced {
   readonly announced: number
@@ -34,7 +35,7 @@ export async function answerAnnounce (exchange: Exchange, tools: AnnounceTools, 
     const stats = tools.stats()
 
     if (stats == null) {
-      throw new HttpError(404, 'This node is part of no DHT: name peers to join one through (libp2p.bootstrap), or make it a server of one (libp2p.dhtServer).')
+      throw new HttpError(404, NO_DHT)
     }
     sendJson(response, 200, stats)
     return
@@ -54,6 +55,9 @@ export async function answerAnnounce (exchange: Exchange, tools: AnnounceTools, 
     await tools.cancel(cids, { signal })
     sendJson(response, 200, { cancelled: cids.length })
     return
+  }
+  if (tools.stats() == null) {
+    throw new HttpError(409, `${NO_DHT} Nothing was announced.`)
   }
   for (const cid of cids) {
     if (!await tools.has(cid)) {
