@@ -64,7 +64,7 @@ export class RecordTeller {
     let reach: Reach | undefined
     signal.throwIfAborted()
 
-    if (timing.dead(peer.id, askedAt)) {
+    if (timing.dead(peer.id, askedAt, peer.addresses)) {
       this.passedOver++
       return false
     }
@@ -91,7 +91,7 @@ export class RecordTeller {
 
       // an answer that makes no sense, or a stream that it closes, are no silence
       if (timeout.signal.aborted || (err as { reason?: unknown }).reason === 'unreachable') {
-        timing.failed(peer.id, { reach, askedAt, now: clock.now() })
+        timing.failed(peer.id, { reach, addresses: peer.addresses, askedAt, now: clock.now() })
       }
       return false
     }

@@ -15,7 +15,7 @@ export interface BucketRefreshComponents {
   /** Our own peer id */
   readonly self: string
   readonly table: { buckets (): Map<number, readonly KadPeer[]> }
-  readonly timing: { dead (peer: string, now: number): boolean }
+  readonly timing: { dead (peer: string, now: number, addresses?: readonly string[]): boolean }
   /** Asks no more than a few of the nearest: to be asked they are connected to, which brings them into the table */
   readonly walker: { findClosest (preimage: Uint8Array, options: { signal: AbortSignal }): Promise<WalkResult> }
 }
@@ -167,6 +167,6 @@ export class BucketRefresh {
     const { clock, table, timing } = this.#components
     const now = clock.now()
 
-    return [...table.buckets()].map(([depth, peers]) => ({ depth, peers: peers.length, dead: peers.filter(({ id }) => timing.dead(id, now)).length }))
+    return [...table.buckets()].map(([depth, peers]) => ({ depth, peers: peers.length, dead: peers.filter(({ id, addresses }) => timing.dead(id, now, addresses)).length }))
   }
 }

@@ -1,10 +1,12 @@
 import { Places } from './diverse.ts'
+import type { Elsewhere } from './elsewhere.ts'
 import { compareDistance } from './kad-key.ts'
 import type { KadPeer, Reach } from './kad-client.ts'
 import type { KadKey } from './kad-key.ts'
 
 export interface Candidate {
-  readonly peer: KadPeer
+  /** As it is asked */
+  peer: KadPeer
   /** Answers that it took to hear of it */
   readonly depth: number
   /** What it shares with others: as its addresses say, and once it was reached as the one says where it is */
@@ -13,6 +15,8 @@ export interface Candidate {
   /** When it was asked, or reached */
   since: number
   reach?: Reach
+  /** Where else others say it is, and who: whoever named it first may have made up where */
+  elsewhere?: Elsewhere
 }
 
 /** Whom a lookup has heard of, nearest first */

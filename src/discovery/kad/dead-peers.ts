@@ -11,6 +11,9 @@ const MAX_TIMES = 7
 /** Silences that nobody's answer has confirmed yet: those of one walk */
 const MAX_SUSPECTS = 256
 
+/** Addresses where one of them is not: those of three who named it */
+const MAX_GONE = 24
+
 /** Characters of a peer id: those of RSA keys as CIDs have 59 */
 export const MAX_PEER_ID = 128
 
@@ -21,11 +24,15 @@ interface DeadPeer {
   times: number
   /** It could be connected to, and still gave no answer: that a connection is there proves nothing */
   mute: boolean
+  /** Where it is not, unless it is mute: at any other address it may be there. Undefined: nowhere */
+  gone?: readonly string[]
 }
 
 export interface Silence {
   /** It was connected to */
   readonly mute: boolean
+  /** Where it was looked for. @default everywhere */
+  readonly addresses?: readonly string[]
   /** It has answered before: once is no reason to leave it alone */
   readonly known: boolean
   readonly askedAt: number
@@ -46,9 +53,10 @@ export class DeadPeers {
     return this.#dead.size
   }
 
-  has (peer: string, now: number): boolean {
+  /** @param addresses - where it is said to be now */
+  has (peer: string, now: number, addresses: readonly string[] = []): boolean {
     const entry = this.#dead.peek(peer)
-    return entry != null && now < entry.until
+    return entry != null && now < entry.until && (entry.mute || entry.gone == null || addresses.every(address => entry.gone?.includes(address)))
   }
 
   /** Whether its last word was silence, however long ago */
@@ -125,17 +133,19 @@ export class DeadPeers {
     return passedOver
   }
 
-  #mark (peer: string, { mute, known, now }: Silence): number {
+  #mark (peer: string, { mute, addresses, known, now }: Silence): number {
     const entry = this.#dead.get(peer)
+    const gone = addresses == null ? undefined : [...new Set([...addresses, ...entry?.gone ?? []])].slice(0, MAX_GONE)
 
     if (entry != null && now < entry.until) {
       // the second of two walks that waited at the same time
       entry.mute ||= mute
+      entry.gone = gone
     } else if (entry == null && known) {
-      this.#dead.set(peer, { until: now, times: 0, mute })
+      this.#dead.set(peer, { until: now, times: 0, mute, gone })
     } else {
       const times = Math.min(MAX_TIMES, (entry?.times ?? 0) + 1)
-      this.#dead.set(peer, { until: now + Math.min(LAST_PAUSE, FIRST_PAUSE * 2 ** (times - 1)), times, mute })
+      this.#dead.set(peer, { until: now + Math.min(LAST_PAUSE, FIRST_PAUSE * 2 ** (times - 1)), times, mute, gone })
     }
 
     return entry == null && !known ? 1 : 0

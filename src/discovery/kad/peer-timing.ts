@@ -95,8 +95,8 @@ export class PeerTiming implements PeerTimingView {
     return Math.max(slow, least, Math.min(MAX_PATIENCE, most))
   }
 
-  dead (peer: string, now: number): boolean {
-    return this.#dead.has(peer, now)
+  dead (peer: string, now: number, addresses?: readonly string[]): boolean {
+    return this.#dead.has(peer, now, addresses)
   }
 
   /** It is connected to now, after a dial of `took` milliseconds */
@@ -136,9 +136,9 @@ export class PeerTiming implements PeerTimingView {
     }
   }
 
-  /** It failed, or went beyond patience; `reach` says how far it came */
-  failed (peer: string, { reach, askedAt, now }: { reach?: Reach, askedAt: number, now: number }): void {
-    this.#newcomers.silent(this.#dead.silent(peer, { mute: reach != null, known: this.#roundTrips.peek(peer) != null, askedAt, now }))
+  /** It failed, or went beyond patience; `reach` says how far it came, `addresses` where it was looked for: anybody can say that somebody else is there */
+  failed (peer: string, { reach, addresses, askedAt, now }: { reach?: Reach, addresses?: readonly string[], askedAt: number, now: number }): void {
+    this.#newcomers.silent(this.#dead.silent(peer, { mute: reach != null, addresses, known: this.#roundTrips.peek(peer) != null, askedAt, now }))
   }
 
   toJSON (moment: PeerTimingMoment): PeerTimingJSON {

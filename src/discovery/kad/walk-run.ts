@@ -11,6 +11,8 @@ import type { Clock } from '../../interface/clock.ts'
 const LATENESS = 20
 /** Milliseconds for one request, its dial included: whatever walk it belongs to */
 const REQUEST_TIMEOUT = 2 * MAX_PATIENCE
+/** Milliseconds until nothing is left of a dial that failed */
+const SETTLING = 5
 
 /** Told while a walk is under way, for its story. Times are in ms, `took` from where it was asked. */
 export type WalkProgress =
@@ -69,6 +71,7 @@ export class WalkRun {
   readonly #walk: Walk
   readonly #settle: PromiseWithResolvers<WalkResult> = Promise.withResolvers<WalkResult>()
   readonly #asked = new Map<string, Asked>()
+  readonly #ever = new Set<string>()
   readonly #errors: Error[] = []
   readonly #startedAt: number
   #over = false
@@ -104,9 +107,10 @@ export class WalkRun {
       return
     }
 
-    for (const peer of this.#walk.next(this.#now())) {
-      this.#ask(peer)
-    }
+    const peers = this.#walk.next(this.#now())
+    // before one of them is asked elsewhere
+    this.#tellLate()
+    peers.forEach(peer => { this.#ask(peer) })
 
     const now = this.#now()
     const end = this.#walk.ended(now)
@@ -122,11 +126,14 @@ export class WalkRun {
   #ask (peer: KadPeer): void {
     const { clock, ask } = this.#init
     const asked: Asked = { peer, askedAt: this.#now(), controller: new AbortController(), reachedAt: this.#now() }
+    const again = this.#ever.has(peer.id)
+    this.#ever.add(peer.id)
+    this.#asked.get(peer.id)?.controller.abort(new DOMException('It is looked for elsewhere', 'AbortError'))
     this.#asked.set(peer.id, asked)
     this.#tell({ phase: 'ask', peer: peer.id })
 
     const onReached = (reach: Reach): void => {
-      if (this.#over) {
+      if (this.#over || this.#asked.get(peer.id) !== asked) {
         return
       }
       asked.reach = reach
@@ -138,7 +145,10 @@ export class WalkRun {
       this.#walk.reached(peer.id, asked.reachedAt, reach)
     }
 
-    ask(peer, { signal: asked.controller.signal, onReached }).then(
+    const { signal } = asked.controller
+    // a dial of libp2p's that has just ended would be joined
+    const asking = again ? clock.sleep(SETTLING, { signal }).then(async () => ask(peer, { signal, onReached })) : ask(peer, { signal, onReached })
+    asking.then(
       answer => { this.#answered(asked, answer, clock.now()) },
       (error: Error) => { this.#failed(asked, error, clock.now()) }
     ).catch((error: unknown) => {
@@ -148,7 +158,7 @@ export class WalkRun {
   }
 
   #answered (asked: Asked, answer: KadAnswer, now: number): void {
-    if (this.#over) {
+    if (this.#over || this.#asked.get(asked.peer.id) !== asked) {
       return
     }
 
@@ -162,7 +172,7 @@ export class WalkRun {
   }
 
   #failed (asked: Asked, error: Error, now: number): void {
-    if (this.#over) {
+    if (this.#over || this.#asked.get(asked.peer.id) !== asked) {
       return
     }
 
@@ -171,7 +181,7 @@ export class WalkRun {
     this.#errors.push(error)
 
     if (!isOwnDoing(error)) {
-      this.#init.timing.failed(peer.id, { reach, askedAt: askedAt + this.#stood, now })
+      this.#init.timing.failed(peer.id, { reach, addresses: peer.addresses, askedAt: askedAt + this.#stood, now })
     }
     this.#walk.failed(peer.id)
     this.#tell({ phase: 'error', peer: peer.id, took: this.#now() - askedAt, error })
@@ -183,7 +193,7 @@ export class WalkRun {
       const asked = this.#asked.get(id)
 
       if (asked != null) {
-        this.#init.timing.failed(id, { reach: asked.reach, askedAt: asked.askedAt + this.#stood, now: this.#init.clock.now() })
+        this.#init.timing.failed(id, { reach: asked.reach, addresses: asked.peer.addresses, askedAt: asked.askedAt + this.#stood, now: this.#init.clock.now() })
         this.#tell({ phase: 'late', peer: id, took: this.#now() - asked.askedAt })
       }
     }

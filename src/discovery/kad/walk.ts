@@ -1,5 +1,6 @@
 import { Candidates } from './candidates.ts'
 import { Places, noNetworks } from './diverse.ts'
+import { dispute, relocate } from './elsewhere.ts'
 import { compareDistance } from './kad-key.ts'
 import type { Candidate } from './candidates.ts'
 import type { NetworksOf } from './diverse.ts'
@@ -21,8 +22,8 @@ export interface PeerTimingView {
   slowAfter (peer: string, reach?: Reach): number
   /** Milliseconds after which nobody waits for it; never less than `slowAfter` */
   patience (peer: string, reach?: Reach): number
-  /** Whether it gave no answer a while ago, so that others are asked before */
-  dead (peer: string, now: number): boolean
+  /** Whether it gave no answer a while ago, so that others are asked before. @param addresses - where it is asked: elsewhere it may be there */
+  dead (peer: string, now: number, addresses?: readonly string[]): boolean
   /** Of those who are asked for the first time, the share that is never heard of: from 0 to 1 */
   readonly silentShare: number
 }
@@ -63,6 +64,8 @@ export class Walk {
   readonly #networksOf: NetworksOf
   readonly #candidates: Candidates
   readonly #pending = new Set<Candidate>()
+  /** Those who are said to be at different places */
+  readonly #disputed = new Set<Candidate>()
   /** Answers, by network */
   readonly #answers = new Places(MAX_ANSWERS_OF_NETWORK)
   #late: string[] = []
@@ -95,12 +98,20 @@ export class Walk {
     const { k, maxAsked } = this.#params
     const depth = from == null ? 1 : (this.#candidates.get(from)?.depth ?? 0) + 1
     const edge = this.#counts.answered >= k ? this.#candidates.nearest(this.#params.k)[k - 1]?.peer.key : undefined
-    let fresh = [...peers].filter(({ id, key }) => id !== from && this.#candidates.get(id) == null && (edge == null || compareDistance(this.#target, key, edge) < 0))
+    const named = [...peers]
+    let fresh = named.filter(({ id, key }) => id !== from && this.#candidates.get(id) == null && (edge == null || compareDistance(this.#target, key, edge) < 0))
 
     if (from != null && fresh.length > k) {
       fresh = fresh.sort((a, b) => compareDistance(this.#target, a.key, b.key)).slice(0, k)
     }
 
+    for (const peer of from == null ? [] : named) {
+      const known = this.#candidates.get(peer.id)
+
+      if (known != null && dispute(known, peer, this.#candidates.get(from as string)?.networks[0] ?? from as string, this.#networksOf)) {
+        this.#disputed.add(known)
+      }
+    }
     for (const peer of fresh) {
       if (this.#candidates.get(peer.id) == null) {
         this.#candidates.add({ peer, depth, networks: this.#networksOf(peer), state: 'new', since: 0 })
@@ -183,7 +194,9 @@ export class Walk {
     let answered = 0
     let passed = false
 
-    for (const [{ state, peer }, placed] of this.#ranked(now)) {
+    for (const [candidate, placed] of this.#ranked(now)) {
+      const { state } = candidate
+
       if (answered === k) {
         break
       }
@@ -194,7 +207,7 @@ export class Walk {
         answered++
       } else if (state === 'asked') {
         return undefined
-      } else if (state === 'new' && !this.#timing.dead(peer.id, now)) {
+      } else if (state === 'new' && !this.#dead(candidate, now)) {
         if (this.#left > 0) {
           return undefined
         }
@@ -250,12 +263,12 @@ export class Walk {
     let gone = 0
 
     for (const [candidate, placed] of this.#ranked(now)) {
-      const { state, peer } = candidate
+      const { state } = candidate
 
       if (counted >= k + Math.max(gone, expected)) {
         break
       }
-      if (placed && state === 'new' && !this.#timing.dead(peer.id, now)) {
+      if (placed && state === 'new' && !this.#dead(candidate, now)) {
         counted++
         due.push(candidate)
       } else if (placed && (state === 'answered' || (state === 'asked' && !this.#slow(candidate, now)))) {
@@ -276,13 +289,13 @@ export class Walk {
     const places = new Places()
 
     for (const candidate of this.#candidates) {
-      const { state, networks, peer } = candidate
+      const { state, networks } = candidate
 
       if (networks.length === 0) {
         yield [candidate, true]
       } else if (state === 'answered' || (state === 'asked' && !this.#slow(candidate, now))) {
         yield [candidate, places.take(networks)]
-      } else if (state === 'new' && !this.#timing.dead(peer.id, now)) {
+      } else if (state === 'new' && !this.#dead(candidate, now)) {
         yield [candidate, this.#answers.has(networks) && places.take(networks)]
       } else {
         yield [candidate, places.has(networks)]
@@ -326,5 +339,10 @@ export class Walk {
         this.#late.push(peer.id)
       }
     }
+    relocate(this.#disputed, candidate => this.#dead(candidate, now), this.#networksOf)
+  }
+
+  #dead ({ peer: { id, addresses } }: Candidate, now: number): boolean {
+    return this.#timing.dead(id, now, addresses)
   }
 }

@@ -53,6 +53,12 @@ export interface FindClosestOptions extends WalkOptions {
   readonly request?: Discloses
 }
 
+export interface WalkForProvidersOptions extends WalkOptions {
+  readonly request: Discloses
+  /** Others are asked behind this: those who were held are its `rest`. @default they are named at the end */
+  readonly namings?: Namings
+}
+
 /** Walks the DHT. Dead peers cost it almost nothing, whether known or not. */
 export class Walker {
   readonly #components: WalkerComponents
@@ -74,10 +80,11 @@ export class Walker {
   /**
    * Everybody who is said to have the block, as soon as somebody says it; a peer
    * is named again, a few times, with addresses that were not told before: who
-   * names it first may have made them up. Ends when the nearest peers have
-   * answered. Throws a `WalkFailedError` when nobody did.
+   * names it first may have made them up. Of one network a few are named at
+   * first, the others when the nearest peers have answered: it must not be all
+   * that the reader has room for. Throws a `WalkFailedError` when nobody answered.
    */
-  findProviders (cid: CID, options: WalkOptions & { readonly request: Discloses }): AsyncGenerator<KadPeer, void, undefined> {
+  findProviders (cid: CID, options: WalkForProvidersOptions): AsyncGenerator<KadPeer, void, undefined> {
     const { request } = options
     const multihash = cid.multihash.bytes
     const ask: Asks = async (peer, asked) => this.#components.client.getProviders(peer, multihash, disclosure(request, peer), asked)
@@ -98,8 +105,8 @@ export class Walker {
     return this.#run(preimage, ask, options).result
   }
 
-  async * #stream (multihash: Uint8Array, ask: Asks, options: WalkOptions): AsyncGenerator<KadPeer, void, undefined> {
-    const namings = new Namings()
+  async * #stream (multihash: Uint8Array, ask: Asks, options: Omit<WalkForProvidersOptions, 'request'>): AsyncGenerator<KadPeer, void, undefined> {
+    const namings = options.namings ?? new Namings()
     const found: KadPeer[] = []
     let wake = (): void => {}
     let over = false
@@ -113,9 +120,8 @@ export class Walker {
           asked.onReached?.(reach)
         }
       })
-      const networks = this.#networksOf(at)
 
-      found.push(...answer.providers.map(provider => namings.heard(provider, networks)).filter(provider => provider != null))
+      found.push(...namings.answered(answer.providers, peer.id, this.#networksOf(at)))
       wake()
       return answer
     }, options)
@@ -132,6 +138,7 @@ export class Walker {
       if (found.length === 0) {
         if (over) {
           await ended
+          yield * options.namings == null ? namings.rest() : []
           return
         }
         await new Promise<void>(resolve => { wake = resolve })

@@ -1,6 +1,7 @@
 import { withOwnSignal } from '../../clock/own-signal.ts'
 import { compareDistance, kadKey } from './kad-key.ts'
 import { preimageIn } from './key-search.ts'
+import { Namings } from './namings.ts'
 import { NetworkSize } from './network-size.ts'
 import type { KadClient, KadPeer } from './kad-client.ts'
 import type { KadKey } from './kad-key.ts'
@@ -70,10 +71,12 @@ export class WatchedRegions {
     const { walker, log } = this.#components
     const target = kadKey(cid.multihash.bytes)
     const asked = new Set<string>()
+    const namings = new Namings()
     let result: WalkResult | undefined
 
     yield * walker.findProviders(cid, {
       ...options,
+      namings,
       onProgress: event => {
         if (event.phase === 'ask') {
           asked.add(event.peer)
@@ -92,8 +95,10 @@ export class WatchedRegions {
       this.#dense++
       log('%s', told(cid, density))
       options.request.note?.(told(cid, density))
-      yield * withOwnSignal(signal => this.#around(cid, target, asked, { ...options, signal }), options.signal)
+      yield * withOwnSignal(signal => this.#around(cid, target, { asked, namings }, { ...options, signal }), options.signal)
     }
+    // those near the key may have named more than there is room for
+    yield * namings.rest()
   }
 
   #learn (target: KadKey, { end, closest }: WalkResult): void {
@@ -106,7 +111,7 @@ export class WatchedRegions {
    * A peer that is asked for the key names those whom it takes for the nearest,
    * and these are made up. Asked for keys beside it, it names others.
    */
-  async * #around (cid: CID, target: KadKey, asked: ReadonlySet<string>, options: FindProvidersOptions): AsyncGenerator<KadPeer, void, undefined> {
+  async * #around (cid: CID, target: KadKey, { asked, namings }: { readonly asked: ReadonlySet<string>, readonly namings: Namings }, options: FindProvidersOptions): AsyncGenerator<KadPeer, void, undefined> {
     const { random, log, walker } = this.#components
     const bits = Math.max(0, Math.floor(Math.log2((this.#size.estimate ?? 0) / REGION)))
     const found = new Map<string, KadPeer>()
@@ -128,7 +133,7 @@ export class WatchedRegions {
     const others = [...found.values()].sort((a, b) => compareDistance(target, a.key, b.key)).slice(0, MAX_ASKED)
 
     for (let i = 0; i < others.length; i += CONCURRENCY) {
-      const answers = await Promise.all(others.slice(i, i + CONCURRENCY).map(async peer => this.#ask(peer, cid, options)))
+      const answers = await Promise.all(others.slice(i, i + CONCURRENCY).map(async peer => namings.answered(await this.#ask(peer, cid, options), peer.id, [])))
       yield * answers.flat()
     }
   }

@@ -28,6 +28,33 @@ describe('what is told of a provider', () => {
     expect(namings.heard(at('true'), ['honest'])).toEqual(at('true'))
   })
 
+  it('of those whom nobody else named is a few of each network first, and the others in turns behind them', () => {
+    const namings = new Namings()
+    const some = (count: number, seed: number): KadPeer[] => Array.from({ length: count }, () => madeUpPeer(seededRandom(seed++)))
+    const [evil, more, bare, honest] = [some(100, 100), some(100, 300), some(3, 500), some(4, 600)]
+
+    expect(namings.answered(evil, 'liar', ['evil'])).toEqual(evil.slice(0, 2))
+    expect(namings.answered(more, 'another liar', ['evil'])).toEqual([])
+    expect(namings.answered(bare, 'without a network', [])).toEqual(bare.slice(0, 2))
+    expect(namings.answered(honest, 'honest', ['honest'])).toEqual(honest.slice(0, 2))
+    // somebody else names one of those who were held
+    expect(namings.answered([honest[2] as KadPeer], 'too', ['too'])).toEqual([honest[2]])
+    expect(namings.rest().slice(0, 4)).toEqual([evil[2], bare[2], evil[3], honest[3]])
+    expect(namings.rest()).toEqual([])
+  })
+
+  it('is held for all, however many say however much', () => {
+    const namings = new Namings()
+    const named = Array.from({ length: 30 }, (_, i) => namings.answered(Array.from({ length: 100 }, (_, j) => ({ ...provider, id: `${i} ${j}` })), `${i}`, [])).flat()
+    const last = { ...provider, id: 'the last' }
+    expect(named).toHaveLength(60)
+    namings.answered([{ ...provider, id: 'a' }, { ...provider, id: 'b' }, last], 'honest', [])
+
+    const rest = namings.rest()
+    expect(rest.length).toBe(1_000 - 62)
+    expect(rest).toContainEqual(last)
+  })
+
   it('is passed on when two of different networks say it, however many came before them', () => {
     const namings = new Namings()
     const first = Array.from({ length: 6 }, (_, i) => namings.heard(made(i), [`evil ${i}`]))

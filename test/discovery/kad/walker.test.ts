@@ -7,10 +7,13 @@ import { TEST_PROTOCOL, kadNet, walkerOf } from './support/kad-net.ts'
 import { madeUpPeer } from './support/peers.ts'
 import { systemClock } from '../../../src/clock/system-clock.ts'
 import { seededRandom } from '../../../src/clock/random.ts'
+import { networksUnder } from '../../../src/discovery/kad/diverse.ts'
+import { KadRequestError } from '../../../src/discovery/kad/kad-client.ts'
 import { compareDistance, kadKey } from '../../../src/discovery/kad/kad-key.ts'
 import { PeerTiming } from '../../../src/discovery/kad/peer-timing.ts'
 import { Walker } from '../../../src/discovery/kad/walker.ts'
 import { WalkFailedError } from '../../../src/discovery/kad/walk-run.ts'
+import { addressPolicy } from '../../../src/provider/address.ts'
 import { mergeProviders } from '../../../src/provider/merge.ts'
 import { toProvider } from '../../../src/provider/provider.ts'
 import { VirtualClock } from '../../../src/testing/virtual-clock.ts'
@@ -155,6 +158,55 @@ describe('a walk under way', () => {
     expect(found.map(({ id, addresses }) => [id, addresses.length])).toEqual([[provider.id, 8], [provider.id, 1], [provider.id, 8], [provider.id, 8]])
     const merged = found.map(({ id, addresses }) => ({ ...toProvider(`/p2p/${id}`, { source: 'dht' }), addresses })).reduce(mergeProviders)
     expect(merged.addresses).toContain('/ip4/192.0.2.10/tcp/4001')
+  })
+
+  it('hears whoever has it although one peer names a hundred others before', async () => {
+    const liars = Array.from({ length: 100 }, (_, i) => madeUpPeer(seededRandom(1_000 + i)))
+    const { walker, clock } = walkerAmong([[a, 10, { ...empty, providers: liars }], [b, 50, { ...empty, providers: [provider] }], [c, 300, empty]])
+    const { request, controller } = recordedRequest({ clock })
+    const found = await clock.run(all(walker.findProviders(await cidOf('x'), { request, signal: controller.signal })))
+
+    expect(ids(found.slice(0, 3))).toEqual(ids([liars[0], liars[1], provider] as KadPeer[]))
+    expect(ids(found).sort()).toEqual(ids([...liars, provider]).sort())
+  })
+
+  describe('whose first answer says of the nearest that they are where nobody is', () => {
+    const key = kadKey(new TextEncoder().encode('wanted'))
+    const preimage = new TextEncoder().encode('wanted')
+    const everybody = Array.from({ length: 60 }, (_, i) => madeUpPeer(seededRandom(2_000 + i), [`/ip4/198.51.${i}.1/tcp/4001`])).sort((x, y) => compareDistance(key, x.key, y.key))
+    const [near, far] = [everybody.slice(0, 20), everybody.slice(20)]
+    const lies = (i: number): string => `/ip4/203.0.113.${i}/tcp/4001`
+
+    /** Whoever is dialled elsewhere is not there: at once, or for ever */
+    function poisoned (hangs: boolean, liars = 1): { walker: Walker, clock: VirtualClock, timing: PeerTiming } {
+      const clock = new VirtualClock()
+      const timing = new PeerTiming()
+      const truth = new Map(everybody.map(({ id, addresses }) => [id, addresses[0]]))
+      const client = {
+        findNode: async (peer: KadPeer, _key: Uint8Array, _disclosure: unknown, { signal, onReached }: KadRequestOptions): Promise<KadAnswer> => {
+          if (!peer.addresses.includes(truth.get(peer.id) as string)) {
+            await clock.sleep(hangs ? 3_600_000 : 5, { signal })
+            throw new KadRequestError('unreachable', 'nobody is there')
+          }
+          const isLiar = far.slice(0, liars).some(({ id }) => id === peer.id)
+          onReached?.({ rounds: 2, dialled: isLiar ? 5 : 40, from: truth.get(peer.id) })
+          await clock.sleep(isLiar ? 5 : 50, { signal })
+          return { ...empty, closer: near.filter(({ id }) => id !== peer.id).map(known => isLiar ? { ...known, addresses: [lies(1), lies(2)] } : known) }
+        }
+      }
+      return { walker: new Walker({ clock, client: client as unknown as KadClient, table: { nearest: () => far }, timing, networksOf: networksUnder(addressPolicy()) }), clock, timing }
+    }
+
+    it.each([[false, 1], [true, 1], [true, 3]])('they are found where the others say, in this lookup and the next', async (hangs, liars) => {
+      const { walker, clock, timing } = poisoned(hangs, liars)
+
+      for (let lookup = 0; lookup < 3; lookup++) {
+        const { closest } = await clock.run(walker.findClosest(preimage, { signal: new AbortController().signal }))
+        expect(ids(closest)).toEqual(ids(near))
+      }
+      expect(near.filter(({ id, addresses }) => timing.dead(id, clock.now(), addresses))).toEqual([])
+      expect(clock.pending).toBe(0)
+    })
   })
 
   it('takes back what is still asked when its reader leaves', async () => {
