@@ -3,6 +3,7 @@ import { enhancedDHTDiscovery } from '../discovery/enhanced-dht-discovery.ts'
 import { DEFAULT_KAD_PROTOCOL } from '../discovery/kad/kad-client-egress.ts'
 import { InvalidOptionError } from '../interface/errors.ts'
 import { quote } from '../interface/quote.ts'
+import { withAddressLimit } from './dht-addresses.ts'
 import { withRecordLimit } from './dht-records.ts'
 import type { EnhancedDHTDiscoveryInit } from '../discovery/enhanced-dht-discovery.ts'
 
@@ -81,7 +82,12 @@ export function dhtServices (init: DhtInit & { listen?: readonly string[] }, dis
   const dht = kadDHT({ protocol, clientMode: !dhtServer, peerInfoMapper, reprovide: dhtServer ? EXPIRING : NO_REPROVIDING })
 
   return {
-    dht: (components: Parameters<typeof dht>[0]) => dht(dhtServer ? withRecordLimit(components) : components),
+    dht: (components: Parameters<typeof dht>[0]) => dht(dhtServer ? withLimits(components) : components),
     discovery: enhancedDHTDiscovery({ ...discovery, protocol, bootstrap: init.bootstrap ?? [] })
   }
+}
+
+/** What others may leave with a server */
+function withLimits<C extends Parameters<ReturnType<typeof kadDHT>>[0]> (components: C): C {
+  return Object.create(withRecordLimit(components), { peerStore: { value: withAddressLimit(components.peerStore) } }) as C
 }

@@ -2,12 +2,12 @@ import { existsSync } from 'node:fs'
 import { readdir, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MemoryBlockstore } from 'blockstore-core'
-import { MemoryDatastore } from 'datastore-core'
 import { LevelDatastore } from 'datastore-level'
 import { openBlockCache } from '../cache/open-block-cache.ts'
 import { DEFAULT_MAX_BYTES, MIN_MAX_BYTES } from '../cache/params.ts'
 import { systemClock } from '../clock/system-clock.ts'
 import { StoreError, StoreLockedError } from './errors.ts'
+import { MemoryRecords } from './memory-records.ts'
 import { NodeCache } from './node-cache.ts'
 import { openDatabase } from './open-database.ts'
 import { PeerRecordWrites } from './peer-record-writes.ts'
@@ -44,7 +44,7 @@ const FREE_SHARE = 0.5
 
 /** A store that is gone with the process */
 export function memoryStore (): NodeStore {
-  return { blockstore: new MemoryBlockstore(), datastore: new MemoryDatastore(), async open () {}, async close () {} }
+  return { blockstore: new MemoryBlockstore(), datastore: new MemoryRecords(), async open () {}, async close () {} }
 }
 
 /**
