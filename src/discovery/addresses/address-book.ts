@@ -288,21 +288,18 @@ export class AddressBook {
     return entry
   }
 
-  /** The one named longest ago, of those that were never reached if there is one among the first */
+  /**
+   * The one named longest ago, of those that were never reached if there is one among the first. Those that were go
+   * behind all others: a flood of names that lead nowhere reaches its own beginning next.
+   */
   #makeRoom (): void {
-    let victim: KnownPeer | undefined
-    let seen = 0
+    const first = [...this.#entries.values().take(LOOKED_THROUGH)]
+    const stranger = first.findIndex(({ everReached }) => !everReached)
+    const victim = first[Math.max(0, stranger)]
 
-    for (const entry of this.#entries.values()) {
-      victim ??= entry
-
-      if (seen++ >= LOOKED_THROUGH) {
-        break
-      }
-      if (!entry.everReached) {
-        victim = entry
-        break
-      }
+    for (const entry of stranger === -1 ? first : first.slice(0, stranger)) {
+      this.#entries.delete(entry.peer)
+      this.#entries.set(entry.peer, entry)
     }
     if (victim != null) {
       this.#entries.delete(victim.peer)

@@ -119,6 +119,20 @@ describe('what is known of the addresses of a peer', () => {
     expect(['1a', '1b', '1c', '1d'].map(peer => book.has(peer))).toEqual([true, false, true, true])
     expect(book.counts()).toEqual({ known: 3, addresses: 3, good: 1, dead: 0 })
   })
+
+  it('knows those who were reached after a flood of names that lead nowhere', () => {
+    const book = new AddressBook({ ...DEFAULT_ADDRESS_BOOK, peers: 1_000 })
+    const good = Array.from({ length: 500 }, (_, i) => `good${i}`)
+    good.forEach(peer => {
+      book.told(peer, [at(1)], 0)
+      book.reached(peer, at(1), 0)
+    })
+    for (let i = 0; i < 20_000; i++) {
+      book.told(`flood${i}`, [at(2)], i)
+    }
+    expect(book.size).toBe(1_000)
+    expect(good.filter(peer => book.has(peer)).length).toBeGreaterThan(480)
+  })
 })
 
 describe('what is due for a probe', () => {
