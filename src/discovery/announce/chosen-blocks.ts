@@ -163,7 +163,10 @@ export class ChosenBlocks implements ChosenInSchedule {
   async #turn (): Promise<void> {
     const { clock, source } = this.#components
 
-    if (source != null && clock.wall() - this.#readAt >= READ_INTERVAL) {
+    const age = clock.wall() - this.#readAt
+
+    // in the future: the clock was set back
+    if (source != null && (age >= READ_INTERVAL || age < -READ_INTERVAL)) {
       // when it fails, not again at once
       this.#readAt = clock.wall() - READ_INTERVAL + RETRY
       await this.#read(source({ signal: this.#stopped.signal }))

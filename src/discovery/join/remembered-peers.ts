@@ -65,10 +65,10 @@ export class RememberedPeers implements KeptTable {
     return this.#entries.size
   }
 
-  /** Whether there is something to say of this peer that is not known yet */
+  /** Whether there is something to say of this peer that is not known yet: also where it spoke in the future, for a clock was set back */
   stale (id: string): boolean {
     const entry = this.#entries.get(id)
-    return entry == null || entry.times > 0 || this.#clock.wall() - entry.at > SLACK
+    return entry == null || entry.times > 0 || Math.abs(this.#clock.wall() - entry.at) > SLACK
   }
 
   /** It answered. @param addresses - those that led to it first */

@@ -232,6 +232,28 @@ describe('what a strategy names', () => {
     await world.stop()
   })
 
+  it('is read although the clock was a year ahead meanwhile', async () => {
+    const clock = new VirtualClock()
+    const wall = clock.wall.bind(clock)
+    const year = 365 * 24 * 60 * MINUTE
+    clock.wall = () => wall() + year
+    let readings = 0
+    const world = new World({
+      source: async function * () {
+        readings++
+        yield * blocks(5)
+      }
+    }, clock)
+    world.chosen.start()
+    await world.minutes(1)
+    clock.wall = wall
+    await world.minutes(2)
+    expect(readings).toBe(2)
+    await world.minutes(60)
+    expect(readings).toBe(2)
+    await world.stop()
+  })
+
   it('stays as it was when it cannot be read, and is read again', async () => {
     let fails = false
     const world = new World({

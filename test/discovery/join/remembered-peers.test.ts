@@ -124,6 +124,17 @@ describe('peers that are remembered', () => {
     expect(peers.takeDirty(10)).toHaveLength(1)
   })
 
+  it('are written anew when the clock was a year ahead while they spoke', () => {
+    const { clock } = setup()
+    let ahead = 365 * DAY
+    const policy = addressPolicy()
+    const peers = new RememberedPeers({ now: () => clock.now(), wall: () => clock.wall() + ahead }, { policy, usable: usableOver(policy) })
+    peers.spoke(peerId(1), [address(1)])
+    expect(peers.stale(peerId(1))).toBe(false)
+    ahead = 0
+    expect(peers.stale(peerId(1))).toBe(true)
+  })
+
   it('of another network are others', () => {
     expect(rememberedPrefix('/a/kad/1.0.0')).not.toBe(rememberedPrefix('/b/kad/1.0.0'))
     expect(rememberedPrefix('/a/kad/1.0.0')).not.toContain('/a/')
