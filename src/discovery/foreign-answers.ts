@@ -2,6 +2,7 @@ import { CustomProgressEvent } from 'progress-events'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { anySignal } from 'any-signal'
 import { raceSignal } from '../clock/race-signal.ts'
+import { peerOfProvider } from '../provider/identity.ts'
 import { toHeliaProvider, toPeerRecord } from '../provider/to-record.ts'
 import { lookupOf } from './own-lookup.ts'
 import type { ForeignLookupOptions, NodeLookups } from './node-lookups.ts'
@@ -87,12 +88,14 @@ export class ForeignAnswers {
 
   /** Tells the peer store what is told of a peer, and the other way round. @returns whether there is an address */
   async #known ({ id }: Provider, record: { multiaddrs: Multiaddr[] }, theirs?: AbortSignal): Promise<boolean> {
-    if (id.startsWith('p2p:')) {
+    const text = peerOfProvider(id)
+
+    if (text != null) {
       using timeout = this.#components.clock.timeout(STORE_TIMEOUT)
       const signal = anySignal([theirs, timeout.signal])
 
       try {
-        const peer = peerIdFromString(id.slice('p2p:'.length))
+        const peer = peerIdFromString(text)
         const store = this.#components.peerStore()
 
         if (record.multiaddrs.length > 0) {

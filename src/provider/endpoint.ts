@@ -75,6 +75,12 @@ export function withoutCredentials (text: string): string {
   return text.replace(/\/\/[^/?#]*@/, '//…@')
 }
 
+/** A multiaddr without the `/p2p/` of the peer that it leads to, as it is kept and dialled */
+export function withoutPeer (address: string, peer: string): string {
+  const end = `/p2p/${peer}`
+  return address.endsWith(end) ? address.slice(0, -end.length) : address
+}
+
 export function isRelayed (address: string): boolean {
   return address.includes('/p2p-circuit')
 }

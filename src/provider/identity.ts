@@ -3,6 +3,7 @@ import { base58btc } from 'multiformats/bases/base58'
 import { CID } from 'multiformats/cid'
 import * as Digest from 'multiformats/hashes/digest'
 import { toString } from 'uint8arrays/to-string'
+import type { ProviderId } from '../interface/provider.ts'
 import type { MultihashDigest } from 'multiformats/hashes/interface'
 
 // multicodecs, see https://github.com/multiformats/multicodec/blob/master/table.csv
@@ -10,6 +11,9 @@ const LIBP2P_KEY_CODE = 0x72
 const GATEWAY_CODE = 0x0920
 const IDENTITY_CODE = 0x00
 const SHA2_256_LENGTH = 32
+
+/** What the id of a provider begins with that is a peer */
+const PEER = 'p2p:'
 
 /** Characters of a peer id: an RSA one as a base32 CID has 65, base58 is quadratic to decode */
 const MAX_PEER_ID_LENGTH = 128
@@ -28,6 +32,11 @@ export function peerOfText (text: string): string | undefined {
     // "not a peer id" is one of the answers, whatever the decoder made of it
     return undefined
   }
+}
+
+/** The base58 peer id of a provider that is a peer */
+export function peerOfProvider (id: ProviderId): string | undefined {
+  return id.startsWith(PEER) ? id.slice(PEER.length) : undefined
 }
 
 /** The base58 peer id of a CID of a libp2p key */

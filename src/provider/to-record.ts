@@ -1,7 +1,9 @@
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { uriToMultiaddr } from '@multiformats/uri-to-multiaddr'
+import { withoutPeer } from './endpoint.ts'
 import { gatewayRecord } from './gateway-record.ts'
+import { peerOfProvider } from './identity.ts'
 import type { Provider } from '../interface/provider.ts'
 import type { PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -27,7 +29,7 @@ export interface PeerRecord {
 /** Undefined for whom Helia has no words: a broker */
 export function toHeliaProvider (provider: Provider): HeliaProvider | undefined {
   const { id, protocols, source, fallback } = provider
-  const peer = peerOf(provider)
+  const peer = peerIdOf(provider)
   const more = { ...(protocols.length === 0 ? {} : { protocols: [...protocols] }), router: source, fallback }
 
   if (peer != null) {
@@ -39,19 +41,18 @@ export function toHeliaProvider (provider: Provider): HeliaProvider | undefined 
 
 /** Undefined for who is no peer */
 export function toPeerRecord (provider: Provider): PeerRecord | undefined {
-  const peer = peerOf(provider)
+  const peer = peerIdOf(provider)
   return peer == null ? undefined : { id: peer, multiaddrs: multiaddrsOf(provider), routing: provider.source }
 }
 
-function peerOf ({ id }: Provider): PeerId | undefined {
-  return id.startsWith('p2p:') ? peerIdFromString(id.slice('p2p:'.length)) : undefined
+function peerIdOf ({ id }: Provider): PeerId | undefined {
+  const peer = peerOfProvider(id)
+  return peer == null ? undefined : peerIdFromString(peer)
 }
 
 /** Without the peer's own name at the end, as libp2p keeps them */
 function multiaddrsOf ({ id, addresses }: Provider): Multiaddr[] {
-  const own = `/p2p/${id.slice('p2p:'.length)}`
+  const peer = peerOfProvider(id) ?? ''
 
-  return addresses.map(address => address.startsWith('/')
-    ? multiaddr(address.endsWith(own) ? address.slice(0, -own.length) : address)
-    : uriToMultiaddr(address))
+  return addresses.map(address => address.startsWith('/') ? multiaddr(withoutPeer(address, peer)) : uriToMultiaddr(address))
 }

@@ -1,6 +1,7 @@
+import { withoutPeer } from '../../provider/endpoint.ts'
 import { MAX_ADDRESSES } from '../../provider/provider.ts'
 import { DEFAULT_ADDRESS_BOOK } from './address-book-params.ts'
-import { ADDRESS_LASTING, failedOnce, hostOf, standing, withoutPeer } from './known-address.ts'
+import { ADDRESS_LASTING, failedOnce, hostOf, standing } from './known-address.ts'
 import { KnownPeer, restorePeer } from './known-peer.ts'
 import type { AddressBookParams } from './address-book-params.ts'
 import type { KnownAddress } from './known-address.ts'

@@ -53,12 +53,6 @@ export function failedOnce (known: KnownAddress): void {
   known.failures = Math.min(MAX_FAILURES, known.failures + 1)
 }
 
-/** As it is dialled: whom it leads to is known */
-export function withoutPeer (address: string, peer: string): string {
-  const end = `/p2p/${peer}`
-  return address.endsWith(end) ? address.slice(0, -end.length) : address
-}
-
 /** Where it connects to, as far as the text says */
 export function hostOf (text: string): string {
   return addressEndpoint(text)?.host ?? text

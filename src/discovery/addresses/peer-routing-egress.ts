@@ -1,6 +1,6 @@
 import { peerIdFromString } from '@libp2p/peer-id'
 import { raceSignal } from '../../clock/race-signal.ts'
-import { withoutPeer } from './known-address.ts'
+import { withoutPeer } from '../../provider/endpoint.ts'
 import type { PeerLookup } from './peer-lookup.ts'
 import type { PeerId } from '@libp2p/interface'
 

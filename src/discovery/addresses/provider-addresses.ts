@@ -3,12 +3,12 @@ import { anySignal } from 'any-signal'
 import { raceSignal } from '../../clock/race-signal.ts'
 import { FIRST_UNRESERVED_PORT } from '../../provider/address.ts'
 import { failureDomains } from '../../provider/domains.ts'
-import { addressEndpoint } from '../../provider/endpoint.ts'
+import { addressEndpoint, withoutPeer } from '../../provider/endpoint.ts'
 import { parseHost } from '../../provider/host.ts'
+import { peerOfProvider } from '../../provider/identity.ts'
 import { MAX_ADDRESSES } from '../../provider/provider.ts'
 import { forgottenRequest } from '../announce/forgotten-request.ts'
 import { ADDRESSES_PREFIX, AddressBook } from './address-book.ts'
-import { withoutPeer } from './known-address.ts'
 import { Prober } from './prober.ts'
 import type { PeerLookup } from './peer-lookup.ts'
 import type { ProbeConnections } from './probe-egress.ts'
@@ -142,7 +142,7 @@ export class ProviderAddresses {
    * those where it is not, as long as there is another. Takes no time, and asks nobody.
    */
   complete (provider: Provider, mode: PrivacyMode): Provider {
-    const peer = peerOf(provider)
+    const peer = peerOfProvider(provider.id)
 
     if (peer == null) {
       return provider
@@ -175,7 +175,7 @@ export class ProviderAddresses {
   /** The provider with addresses that others know of it; undefined when nobody does, and when they were asked a while ago. Never rejects. */
   async seek (provider: Provider, request: Request, outer: AbortSignal): Promise<Provider | undefined> {
     const { lookup, clock } = this.#components
-    const peer = peerOf(provider)
+    const peer = peerOfProvider(provider.id)
     const now = clock.now()
 
     if (peer == null || lookup == null || this.#running == null || request.signal.aborted) {
@@ -203,7 +203,7 @@ export class ProviderAddresses {
 
   /** Somebody delivered */
   delivered ({ provider: id }: Route, mode: PrivacyMode): void {
-    const peer = id.startsWith('p2p:') ? id.slice('p2p:'.length) : undefined
+    const peer = peerOfProvider(id)
     const now = this.#components.clock.now()
 
     this.#book.alive(now)
@@ -317,10 +317,6 @@ export class ProviderAddresses {
       this.#book.told(peer, addresses.filter(address => this.#isUsable(address)), this.#components.clock.now(), signedPeerRecord != null)
     }
   }
-}
-
-function peerOf ({ id }: Provider): string | undefined {
-  return id.startsWith('p2p:') ? id.slice('p2p:'.length) : undefined
 }
 
 function isMultiaddr (address: string): boolean {

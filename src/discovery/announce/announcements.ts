@@ -1,5 +1,5 @@
 import { CID } from 'multiformats/cid'
-import { addressEndpoint } from '../../provider/endpoint.ts'
+import { addressEndpoint, withoutPeer } from '../../provider/endpoint.ts'
 import { MAX_ADDRESSES } from '../kad/kad-message.ts'
 import { AnnounceSchedule } from './announce-schedule.ts'
 import { ANNOUNCED_PREFIX, AnnouncedTable, CHOSEN_PREFIX } from './announced-table.ts'
@@ -110,7 +110,7 @@ export class Announcements {
 
 /** Where others are told to find us: nowhere that they could not come to */
 function reachableAt (addresses: readonly Multiaddr[], self: string, policy: AddressPolicy): string[] {
-  return addresses.map(address => address.toString().replace(new RegExp(`/p2p/${self}$`), '')).filter(address => {
+  return addresses.map(address => withoutPeer(address.toString(), self)).filter(address => {
     const endpoint = addressEndpoint(address)
     return endpoint?.port != null && policy.allows(endpoint.host, endpoint.port)
   }).slice(0, MAX_ADDRESSES)

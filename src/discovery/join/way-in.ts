@@ -1,4 +1,5 @@
 import { peerIdFromString } from '@libp2p/peer-id'
+import { withoutPeer } from '../../provider/endpoint.ts'
 import { DEFAULT_KAD_PROTOCOL } from '../kad/kad-client-egress.ts'
 import { Joiner } from './joiner.ts'
 import { namedPeers, taggedPeers } from './named-peers.ts'
@@ -112,6 +113,6 @@ export class WayIn {
   #reachedBy (id: string): string | undefined {
     const connections = this.#components.connectionManager.getConnections(peerIdFromString(id))
     const ours = connections.find(({ status, direction, limits }) => status === 'open' && direction === 'outbound' && limits == null)
-    return ours?.remoteAddr.toString().replace(/\/p2p\/[^/]+$/, '')
+    return ours == null ? undefined : withoutPeer(ours.remoteAddr.toString(), id)
   }
 }

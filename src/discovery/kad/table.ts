@@ -1,4 +1,5 @@
 import { commonPrefixLength, compareDistance, peerKey } from './kad-key.ts'
+import { withoutPeer } from '../../provider/endpoint.ts'
 import { MAX_ADDRESSES } from './kad-message.ts'
 import type { KadPeer } from './kad-client.ts'
 import type { KadKey } from './kad-key.ts'
@@ -151,8 +152,4 @@ export class KadTable {
 
 function headOf (key: KadKey): number {
   return ((key[0] as number) << 24 | (key[1] as number) << 16 | (key[2] as number) << 8 | (key[3] as number)) >>> 0
-}
-
-function withoutPeer (address: string, peer: string): string {
-  return address.endsWith(`/p2p/${peer}`) ? address.slice(0, -`/p2p/${peer}`.length) : address
 }

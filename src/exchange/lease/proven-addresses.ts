@@ -1,3 +1,5 @@
+import { withoutPeer } from '../../provider/endpoint.ts'
+
 /** Peers of which an address is remembered: more than are asked between two restarts of a connection, about 1 MB */
 const MAX_PEERS = 2_048
 /** Of one peer: both families, and where it was before */
@@ -34,10 +36,4 @@ export class ProvenAddresses {
   clear (): void {
     this.#peers.clear()
   }
-}
-
-/** As it is dialled: whom it leads to is known */
-function withoutPeer (address: string, peer: string): string {
-  const end = `/p2p/${peer}`
-  return address.endsWith(end) ? address.slice(0, -end.length) : address
 }
