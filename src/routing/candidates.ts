@@ -1,5 +1,6 @@
 import { answererOf } from '../provider/answerer.ts'
 import { mergeProviders } from '../provider/merge.ts'
+import { isNamed } from '../provider/named-source.ts'
 import { TRANSIENT } from './verdict.ts'
 import type { ProviderGroup } from './affinity.ts'
 import type { CandidateView } from './select.ts'
@@ -27,9 +28,6 @@ const NAMED_ONCE: ReadonlySet<Transport> = new Set<Transport>(['broker', 'siblin
 
 /** A provider that delivered blocks of this DAG may be asked once more in the same round when it stalls */
 const ASKS_OF_DELIVERERS = 2
-
-/** Sources of providers that the operator or the caller named */
-const NAMED: ReadonlySet<string> = new Set(['operator', 'sibling', 'hint'])
 
 /** Providers considered for one block: more are not better, only more work */
 export const MAX_CANDIDATES = 128
@@ -158,7 +156,7 @@ export class Candidates {
       this.#candidates.set(merged.id, candidate)
     } else {
       const why = refused ?? `no transport for ${merged.protocols.join(', ') || 'its addresses'}`
-      this.#unusable ??= NAMED.has(provider.source) ? `${merged.id} cannot be asked: ${why}` : undefined
+      this.#unusable ??= isNamed(provider.source) ? `${merged.id} cannot be asked: ${why}` : undefined
       this.#deps.onUnusable(merged, why)
     }
 

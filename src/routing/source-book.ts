@@ -1,3 +1,4 @@
+import { isNamed } from '../provider/named-source.ts'
 import { LatencyWindow } from './latency-window.ts'
 import type { Outcome } from '../interface/outcome.ts'
 import type { ProviderId } from '../interface/provider.ts'
@@ -22,9 +23,6 @@ const DOUBTFUL = 0.45
 
 /** What shows that somebody's word was wrong, or right; the rest says nothing about it */
 const VERDICT: Readonly<Partial<Record<Outcome, boolean>>> = { delivered: true, 'not-here': false, unreachable: false, stalled: false, invalid: false }
-
-/** What people named is theirs to judge */
-const NAMED: ReadonlySet<string> = new Set(['operator', 'sibling', 'hint'])
 
 class Row {
   lookups = 0
@@ -134,13 +132,13 @@ export class SourceBook {
     }
   }
 
-  /** Belief in (0, 1] that a provider of which nothing is known delivers, by the best of those who named it */
+  /** Belief in (0, 1] that a provider of which nothing is known delivers, by the best of those who named it. What people named is theirs to judge. */
   trust (voices: Iterable<string>): number {
     let most = LEAST_TRUST
 
     for (const voice of voices) {
       const row = this.#rows.get(voice)
-      most = Math.max(most, row == null || NAMED.has(voice) ? 1 : (row.kept + CREDIT) / (row.tried + CREDIT))
+      most = Math.max(most, row == null || isNamed(voice) ? 1 : (row.kept + CREDIT) / (row.tried + CREDIT))
     }
     return most
   }
@@ -148,7 +146,7 @@ export class SourceBook {
   /** For a story: what its word is worth, where that is little */
   warning (voice: string): string | undefined {
     const row = this.#rows.get(voice)
-    return row == null || NAMED.has(voice) || row.tried < TELLING * KEEP ** TELLING || this.trust([voice]) > DOUBTFUL
+    return row == null || isNamed(voice) || row.tried < TELLING * KEEP ** TELLING || this.trust([voice]) > DOUBTFUL
       ? undefined
       : `of the strangers that it named lately ${Math.round(100 * row.kept / row.tried)} % delivered`
   }

@@ -6,6 +6,7 @@ import { failureDomains } from '../../provider/domains.ts'
 import { addressEndpoint, withoutPeer } from '../../provider/endpoint.ts'
 import { parseHost } from '../../provider/host.ts'
 import { peerOfProvider } from '../../provider/identity.ts'
+import { isNamed } from '../../provider/named-source.ts'
 import { MAX_ADDRESSES } from '../../provider/provider.ts'
 import { forgottenRequest } from '../announce/forgotten-request.ts'
 import { ADDRESSES_PREFIX, AddressBook } from './address-book.ts'
@@ -52,8 +53,6 @@ export interface ProviderAddressesComponents {
 /** Who asks the providers, and knows more about it: what is left out stays as it was */
 export type AddressesUser = Pick<ProviderAddressesComponents, 'request' | 'dialable' | 'check' | 'inUse'>
 
-/** Sources of providers that the operator or the caller named */
-const NAMED: ReadonlySet<string> = new Set(['operator', 'sibling', 'hint'])
 /** Milliseconds for the addresses of one peer */
 const SEEK_TIMEOUT = 10_000
 
@@ -161,7 +160,7 @@ export class ProviderAddresses {
       this.#heard.add(provider)
     }
     // elsewhere who was merely named learns nothing of us before it is asked
-    if (mode === 'open' || NAMED.has(provider.source)) {
+    if (mode === 'open' || isNamed(provider.source)) {
       this.#book.worth(peer, 'named', now)
     }
     const completed = this.#ordered(provider, peer, usable, now)
