@@ -1,6 +1,4 @@
-import { Disclosure } from '../interface/disclosure.ts'
-import type { Clock } from '../interface/clock.ts'
-import type { DisclosureInit, Ledger, PrivacyMode } from '../interface/disclosure.ts'
+import type { Disclosure, DisclosureInit, PrivacyMode } from '../interface/disclosure.ts'
 import type { Provider } from '../interface/provider.ts'
 import type { Purpose, Request } from '../interface/request.ts'
 
@@ -38,27 +36,5 @@ export class BoundRequest implements Request {
 
   note (what: string): void {
     this.#request.note?.(what)
-  }
-}
-
-const forgets: Ledger = { intended: () => {}, settled: () => {} }
-const never = new AbortController().signal
-
-/** For lookups of others on a node without a ledger: what is disclosed is recorded nowhere */
-export function unrecordedReads (clock: Pick<Clock, 'wall'>): () => Request {
-  let count = 0
-
-  return () => {
-    const id = `libp2p-${++count}`
-    return {
-      id,
-      purpose: 'read',
-      mode: 'open',
-      signal: never,
-      deadline: Infinity,
-      priority: 0,
-      hints: [],
-      disclose: init => new Disclosure(forgets, init, { request: id, purpose: 'read', at: clock.wall() })
-    }
   }
 }

@@ -1,5 +1,6 @@
 import { KadRouters } from './kad-routers.ts'
-import { BoundRequest, unrecordedReads } from './bound-request.ts'
+import { BoundRequest } from './bound-request.ts'
+import { unrecordedRequests } from './unrecorded-requests.ts'
 import { toPeerRecord } from '../provider/to-record.ts'
 import { blockKey } from '../block/key.ts'
 import type { ProviderAddresses } from './addresses/provider-addresses.ts'
@@ -44,7 +45,7 @@ export class DHTAnswers {
 
   constructor (components: Omit<KadRoutersComponents, 'answer'> & { readonly clock: Clock, source (): ProviderSource }, protocol: string) {
     this.#source = components.source
-    this.#default = unrecordedReads(components.clock)
+    this.#default = unrecordedRequests(components.clock, 'read')
     this.#request = this.#default
     this.routers = new KadRouters({ ...components, answer: (cid, options) => this.#answer(cid, options) }, protocol)
   }

@@ -8,7 +8,7 @@ import { parseHost } from '../../provider/host.ts'
 import { peerOfProvider } from '../../provider/identity.ts'
 import { isNamed } from '../../provider/named-source.ts'
 import { MAX_ADDRESSES } from '../../provider/provider.ts'
-import { forgottenRequest } from '../announce/forgotten-request.ts'
+import { unrecordedRequests } from '../unrecorded-requests.ts'
 import { ADDRESSES_PREFIX, AddressBook } from './address-book.ts'
 import { Prober } from './prober.ts'
 import type { PeerLookup } from './peer-lookup.ts'
@@ -83,7 +83,7 @@ export class ProviderAddresses {
   #running: AbortController | undefined
 
   constructor (components: ProviderAddressesComponents) {
-    const { clock, random, request = forgottenRequest(clock, 'probe')(), check = async address => this.#isLiteral(address) ? [address] : [], inUse } = components
+    const { clock, random, request = unrecordedRequests(clock, 'probe')(), check = async address => this.#isLiteral(address) ? [address] : [], inUse } = components
     this.#components = components
     this.#log = components.logger.forComponent('portolan:discovery:addresses')
     this.#prober = new Prober({

@@ -1,10 +1,10 @@
 import { CID } from 'multiformats/cid'
 import { addressEndpoint, withoutPeer } from '../../provider/endpoint.ts'
 import { MAX_ADDRESSES } from '../kad/kad-message.ts'
+import { unrecordedRequests } from '../unrecorded-requests.ts'
 import { AnnounceSchedule } from './announce-schedule.ts'
 import { ANNOUNCED_PREFIX, AnnouncedTable, CHOSEN_PREFIX } from './announced-table.ts'
 import { ChosenBlocks } from './chosen-blocks.ts'
-import { forgottenRequest } from './forgotten-request.ts'
 import { SweepAnnouncer } from './sweep-announcer.ts'
 import type { AnnounceScheduleStats } from './announce-schedule.ts'
 import type { ChosenStats } from './chosen-blocks.ts'
@@ -50,7 +50,7 @@ export class Announcements {
   readonly #schedule: AnnounceSchedule
   readonly #request: (cid: CID) => Discloses
 
-  constructor (components: AnnouncementsComponents, { serves = () => true, request = forgottenRequest(components.clock), has, source, watch }: DiscoveryAnnounceInit = {}) {
+  constructor (components: AnnouncementsComponents, { serves = () => true, request = unrecordedRequests(components.clock, 'announce'), has, source, watch }: DiscoveryAnnounceInit = {}) {
     const { clock, random, log, self, policy } = components
     const announcer = new SweepAnnouncer({ ...components, serves, addresses: () => reachableAt(components.addresses(), self, policy) })
     this.#announcer = announcer

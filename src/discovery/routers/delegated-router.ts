@@ -4,7 +4,8 @@ import { systemRandom } from '../../clock/random.ts'
 import { InvalidOptionError, InvalidProviderError, RouterFailedError } from '../../interface/errors.ts'
 import { quote } from '../../interface/quote.ts'
 import { addressPolicy } from '../../provider/address.ts'
-import { peerOfText } from '../../provider/identity.ts'
+import { peerOfProvider, peerOfText } from '../../provider/identity.ts'
+import { BoundRequest } from '../bound-request.ts'
 import { isBridge, isFresh, isRescue, KeptAnswers } from './delegated-answers.ts'
 import { delegatedCounts } from './delegated-counts.ts'
 import { RouterRequests } from './delegated-requests.ts'
@@ -189,8 +190,10 @@ class HttpRouter implements DelegatedRouter {
 
   /** Never rejects: that the way to one provider is not known hides none of the others */
   async #addresses (provider: Provider, request: Request, signal: AbortSignal): Promise<Provider[]> {
+    const peer = peerOfProvider(provider.id)
+
     try {
-      const known = await this.findPeer(provider.id.slice('p2p:'.length), withSignal(request, signal))
+      const known = peer == null ? undefined : await this.findPeer(peer, new BoundRequest(request, { signal, deadline: request.deadline }))
       return known == null ? [] : [{ ...known, protocols: provider.protocols.length > 0 ? provider.protocols : known.protocols }]
     } catch (err) {
       this.#log.trace('no addresses of %s - %e', provider.id, err)
@@ -292,19 +295,5 @@ class HttpRouter implements DelegatedRouter {
     } else if (heard != null) {
       this.#answers.set(question.key, heard)
     }
-  }
-}
-
-function withSignal (request: Request, signal: AbortSignal): Request {
-  return {
-    id: request.id,
-    purpose: request.purpose,
-    mode: request.mode,
-    signal,
-    deadline: request.deadline,
-    priority: request.priority,
-    client: request.client,
-    hints: request.hints,
-    disclose: init => request.disclose(init)
   }
 }
