@@ -27,8 +27,6 @@ export interface RoutingSourceComponents {
   withoutFallback? (): boolean
 }
 
-const NOBODY = new Set(['NoRoutersAvailableError'])
-
 /**
  * Everybody whom the node's own routers find. Which of them ask whom is the
  * node's composition: one disclosure with an unbounded audience per lookup.
@@ -54,7 +52,6 @@ export function heliaRoutingSource (getRouting: () => FindsProviders | undefined
         request,
         disclosure: request.disclose({ observer: 'router:helia', form: 'cid', transport: 'foreign', audience: 'unbounded' }),
         record: { policy: components.policy },
-        nobody: NOBODY,
         isSilent: () => reports.count === 0 && components.routers?.every(({ isWhole }) => isWhole) === true,
         find: signal => routing.findProviders(cid, { signal, ...ownLookup({ asked: reports.asked, spared: reports.spared, failed: reports.failed, withoutDHT: components.withoutDHT?.(), withoutFallback: components.withoutFallback?.() }) })
       })
@@ -89,7 +86,6 @@ export function fallbackSource (routers: WatchedRouters, components: Pick<Routin
       request,
       disclosure: request.disclose({ observer: `router:${router.name ?? 'fallback'}`, form: 'cid', transport: 'foreign', audience: 'unbounded' }),
       record: { policy: components.policy },
-      nobody: NOBODY,
       find: signal => router.findProviders(cid, { signal })
     })
   }

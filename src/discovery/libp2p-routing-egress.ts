@@ -9,7 +9,6 @@ import type { ProviderSource } from '../interface/provider.ts'
 export type { FindsProviders } from './helia-routing-egress.ts'
 
 const NAME = 'libp2p'
-const NOBODY = new Set(['NoContentRoutersError'])
 
 /** The part of a libp2p node that is used here */
 export interface HasContentRouting {
@@ -36,7 +35,6 @@ export function libp2pRoutingSource (getRouting: () => FindsProviders, component
         request,
         disclosure: request.disclose({ observer: `router:${NAME}`, form: 'cid', transport: 'foreign', audience: 'unbounded' }),
         record: { source: NAME, policy: components.policy },
-        nobody: NOBODY,
         isSilent: () => reports.count === 0 && components.routers?.every(({ isWhole }) => isWhole) === true,
         find: signal => routing.findProviders(cid, { signal, ...ownLookup({ asked: reports.asked, spared: reports.spared, failed: reports.failed, withoutDHT: components.withoutDHT?.() }) })
       })

@@ -1,5 +1,6 @@
 import { AbortError } from 'p-retry'
 import { raceSignal } from '../clock/race-signal.ts'
+import { isNobodyThere } from './router-lookup.ts'
 import type { Request } from '../interface/request.ts'
 import type { CID } from 'multiformats/cid'
 
@@ -9,8 +10,6 @@ export interface Provides {
   /** Whoever announces again by himself leaves this one out from now on */
   cancelReprovide? (cid: CID, options?: { signal?: AbortSignal }): Promise<void>
 }
-
-const NOBODY = new Set(['NoRoutersAvailableError', 'NoContentRoutersError'])
 
 /**
  * Publishes that this node has a block through the node's own routers. Which of
@@ -27,7 +26,7 @@ export function providing (name: string, getRouting: () => Provides): (cid: CID,
       await raceSignal(getRouting().provide(cid, { signal: request.signal }), request.signal)
       disclosure.sent()
     } catch (err) {
-      if (NOBODY.has((err as Error)?.name)) {
+      if (isNobodyThere(err)) {
         disclosure.notSent()
         throw new AbortError(err as Error)
       }
@@ -44,7 +43,7 @@ export function withdrawing (getRouting: () => Provides): (cid: CID, options: { 
       await raceSignal(getRouting().cancelReprovide?.(cid, { signal }) ?? Promise.resolve(), signal)
     } catch (err) {
       // where there is no router nothing was announced
-      if (!NOBODY.has((err as Error)?.name)) {
+      if (!isNobodyThere(err)) {
         throw err
       }
     }

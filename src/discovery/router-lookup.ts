@@ -17,12 +17,18 @@ export interface RouterLookup {
   readonly request: Request
   readonly disclosure: Disclosure
   readonly record: ProviderRecordInit
-  /** Errors that say that there is nobody to ask */
-  readonly nobody: ReadonlySet<string>
   /** Whether it is certain that nobody was asked, once it has ended. @default no */
   isSilent? (): boolean
   /** Starts the foreign lookup: only called when the first provider is wanted */
   find (signal: AbortSignal): AsyncIterable<ProviderRecord>
+}
+
+/** What Helia and libp2p throw where a node has no router at all */
+const NOBODY_THERE: ReadonlySet<string> = new Set(['NoRoutersAvailableError', 'NoContentRoutersError'])
+
+/** Whether an error of the node's routing says that there was nobody to ask */
+export function isNobodyThere (error: unknown): boolean {
+  return NOBODY_THERE.has((error as Error | undefined)?.name ?? '')
 }
 
 /** Some routers of a node have failed, whoever else found somebody: `errors` has one for each, with its name */
@@ -113,7 +119,7 @@ export async function * routerLookup (lookup: RouterLookup): AsyncGenerator<Prov
       }
     }
   } catch (err) {
-    if (lookup.nobody.has((err as Error)?.name)) {
+    if (isNobodyThere(err)) {
       disclosure.notSent()
       iterator = undefined
       return

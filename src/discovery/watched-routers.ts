@@ -1,6 +1,7 @@
 import { contentRoutingSymbol } from '@libp2p/interface'
 import { override } from '../provider/override.ts'
 import { lookupOf } from './own-lookup.ts'
+import { isNobodyThere } from './router-lookup.ts'
 import type { Logger } from '../interface/logger.ts'
 import type { Override } from '../provider/override.ts'
 import type { ProviderRecord } from '../provider/provider.ts'
@@ -24,9 +25,6 @@ export interface WatchedRoutersInit {
   name? (router: object, index: number): string
   passes? (name: string): boolean
 }
-
-/** What is no failure: nobody was there to be asked */
-const NOBODY: ReadonlySet<string> = new Set(['NoRoutersAvailableError', 'NoContentRoutersError'])
 
 /** More than anybody composes: what comes after them works unwatched */
 const MAX_ROUTERS = 64
@@ -109,7 +107,7 @@ export class WatchedRouters {
           }
           yield * previous(cid, options)
         } catch (err) {
-          if (options?.signal?.aborted !== true && !NOBODY.has((err as Error | undefined)?.name ?? '')) {
+          if (options?.signal?.aborted !== true && !isNobodyThere(err)) {
             log.error('%s failed for %c - %e', name, cid, err)
             own.failed?.(name, err as Error)
           }
