@@ -1,3 +1,4 @@
+import { fromWall, toWall } from '../../keeper/kept-time.ts'
 import { withoutPeer } from '../../provider/endpoint.ts'
 import { MAX_ADDRESSES } from '../../provider/provider.ts'
 import { DEFAULT_ADDRESS_BOOK } from './address-book-params.ts'
@@ -5,6 +6,7 @@ import { ADDRESS_LASTING, failedOnce, hostOf, standing } from './known-address.t
 import { KnownPeer, restorePeer } from './known-peer.ts'
 import type { AddressBookParams } from './address-book-params.ts'
 import type { KnownAddress } from './known-address.ts'
+import type { Clock } from '../../interface/clock.ts'
 import type { KeptTable } from '../../keeper/entry-keeper.ts'
 
 export const ADDRESSES_PREFIX = '/portolan/discovery/addresses/v1'
@@ -17,8 +19,6 @@ const SUSPECT_FOR = 10_000
 const LOOKED_THROUGH = 64
 /** Milliseconds for which it is known by which address a peer is connected, if by any that counts */
 const CONFIRMED_FOR = 60_000
-/** Clocks of one machine differ by less between two runs */
-const MAX_SKEW = 60_000
 
 /** An address that is to be tried */
 export interface DueProbe {
@@ -241,8 +241,8 @@ export class AddressBook {
   }
 
   /** As a table that is kept: times are given on the scale of `wall` */
-  kept (clock: { now (): number, wall (): number }): KeptTable {
-    const wall = (at: number): number => Math.round(clock.wall() - (clock.now() - at))
+  kept (clock: Pick<Clock, 'now' | 'wall'>): KeptTable {
+    const wall = (at: number): number => toWall(clock, at)
     return {
       restore: stored => { this.#restore(stored, clock) },
       settle: () => {},
@@ -254,13 +254,9 @@ export class AddressBook {
     }
   }
 
-  #restore (stored: unknown, clock: { now (): number, wall (): number }): void {
+  #restore (stored: unknown, clock: Pick<Clock, 'now' | 'wall'>): void {
     const now = clock.now()
-    const monotonic = (wall: number): number => {
-      const age = clock.wall() - wall
-      // what is newer than now is of an unknown age
-      return now - (age < -MAX_SKEW ? ADDRESS_LASTING / 2 : Math.max(0, age))
-    }
+    const monotonic = (wall: number): number => fromWall(clock, wall, ADDRESS_LASTING / 2)
     const entry = restorePeer(stored, { monotonic, due: now + this.#params.interval })
     entry.prune(now)
 

@@ -2,6 +2,7 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { toString } from 'uint8arrays/to-string'
 import { fromString } from 'uint8arrays/from-string'
+import { MAX_SKEW } from '../../keeper/kept-time.ts'
 import { peerKey } from '../kad/kad-key.ts'
 import { failureDomains } from '../../provider/domains.ts'
 import type { KadPeer } from '../kad/kad-client.ts'
@@ -23,8 +24,6 @@ const MAX_ID_LENGTH = 128
 const MAX_AGE = 1_209_600_000
 /** Milliseconds by which an entry is older than it could be: it need not be written for every answer */
 const SLACK = 600_000
-/** Clocks of one machine differ by less between two runs */
-const MAX_SKEW = 60_000
 /** Milliseconds without a dial after one that failed; twice as long after each one more */
 const FIRST_PAUSE = 60_000
 const LAST_PAUSE = 3_600_000

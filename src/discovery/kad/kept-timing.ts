@@ -1,3 +1,4 @@
+import { MAX_SKEW } from '../../keeper/kept-time.ts'
 import type { PeerTiming } from './peer-timing.ts'
 import type { Clock } from '../../interface/clock.ts'
 import type { KeptTable } from '../../keeper/entry-keeper.ts'
@@ -8,8 +9,6 @@ export const TIMING_PREFIX = '/portolan/discovery/timing/v1'
 const WRITE_INTERVAL = 600_000
 /** Milliseconds: after a day the machine may be elsewhere, and peers too */
 const MAX_AGE = 86_400_000
-/** Clocks of one machine differ by less between two runs */
-const MAX_SKEW = 60_000
 /** Peers in one entry: some 25 KB */
 const CHUNK = 256
 /** Peers kept of each kind, the latest: those that the next lookups meet */

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import { fromWall, toWall } from '../../keeper/kept-time.ts'
 import { MAX_ANSWER, fitProviders, mergeKnown, namedProvider, restoreKnown, stillKnown, storeKnown } from './known-provider.ts'
 import type { KnownProvider } from './known-provider.ts'
 import type { Clock } from '../../interface/clock.ts'
@@ -36,8 +37,6 @@ const MAX_ID = 512
 const ENTRY_OVERHEAD = 512
 /** Milliseconds for which an answer stays fresh whatever is said: a record a second would cost a lookup a second */
 const MIN_RENEWAL = 30_000
-/** Clocks of one machine differ by less between two runs */
-const MAX_SKEW = 60_000
 
 /** What a router said about a key */
 export interface ProviderAnswer {
@@ -177,7 +176,7 @@ export class ProviderRecords implements KeptTable {
         return [id, undefined]
       }
       const { source, key, at, providers } = entry
-      const wall = (monotonic: number): number => Math.round(this.#clock.wall() - (this.#clock.now() - monotonic))
+      const wall = (monotonic: number): number => toWall(this.#clock, monotonic)
       return [id, { id, source, key, at: wall(at), providers: providers.map(known => storeKnown(known, wall)).filter(provider => provider != null) }]
     })
   }
@@ -212,8 +211,7 @@ export class ProviderRecords implements KeptTable {
 
   /** What is newer than now is of an unknown age, so not fresh */
   #monotonic (wall: number): number {
-    const age = this.#clock.wall() - wall
-    return this.#clock.now() - (age < -MAX_SKEW ? this.#params.relayed : Math.max(0, age))
+    return fromWall(this.#clock, wall, this.#params.relayed)
   }
 
   /** Beyond the limit what is gone stays in the store, until it is too old at a start */
