@@ -18,6 +18,11 @@ export function seededRandom (seed: number): Random {
   }
 }
 
+/** A quarter more or less, by chance: what began together goes apart */
+export function jittered (ms: number, random: Random): number {
+  return ms * (0.75 + random.next() / 2)
+}
+
 /** A standard normal variate (Box-Muller) */
 export function normal (random: Random): number {
   const u = 1 - random.next()

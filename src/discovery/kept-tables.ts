@@ -1,4 +1,5 @@
 import { raceSignal } from '../clock/race-signal.ts'
+import { jittered } from '../clock/random.ts'
 import { EntryKeeper } from '../keeper/entry-keeper.ts'
 import type { Clock, Random } from '../interface/clock.ts'
 import type { ComponentLogger, Logger } from '../interface/logger.ts'
@@ -58,7 +59,7 @@ export class KeptTables {
   /** Writes what changes, from now on */
   start (): void {
     this.#cancelTick()
-    const cancel = this.#clock.schedule(SAVE_INTERVAL * (0.75 + this.#random.next() / 2), () => {
+    const cancel = this.#clock.schedule(jittered(SAVE_INTERVAL, this.#random), () => {
       void this.#save().finally(() => {
         // a stop, or a stop and a start, has taken over meanwhile
         if (this.#cancelTick === cancel) {

@@ -1,4 +1,5 @@
 import { raceSignal } from '../clock/race-signal.ts'
+import { jittered } from '../clock/random.ts'
 import type { Affinity } from './affinity.ts'
 import type { Clock, Random } from '../interface/clock.ts'
 import type { ComponentLogger, Logger } from '../interface/logger.ts'
@@ -57,7 +58,7 @@ export class Experience {
 
   #tick (): void {
     const { clock, random } = this.#components
-    const cancel = clock.schedule(SAVE_INTERVAL * (0.75 + random.next() / 2), () => {
+    const cancel = clock.schedule(jittered(SAVE_INTERVAL, random), () => {
       void this.#save().finally(() => {
         // a stop, or a stop and a start, has taken over meanwhile
         if (this.#cancelTick === cancel) {

@@ -1,4 +1,5 @@
 import { raceSignal } from '../../clock/race-signal.ts'
+import { jittered } from '../../clock/random.ts'
 import { probe } from './probe-egress.ts'
 import type { AddressBook, DueProbe } from './address-book.ts'
 import type { ProbeConnections, ProbeOutcome } from './probe-egress.ts'
@@ -65,7 +66,7 @@ export class Prober {
 
   #tickLater (): void {
     const { clock, random } = this.#components
-    const wait = PROBE_TICK * (0.75 + random.next() / 2)
+    const wait = jittered(PROBE_TICK, random)
     const expected = clock.now() + wait
 
     this.#cancelTick = clock.schedule(wait, () => {

@@ -2,6 +2,7 @@ import { CID } from 'multiformats/cid'
 import * as raw from 'multiformats/codecs/raw'
 import { decode } from 'multiformats/hashes/digest'
 import { raceSignal } from '../../clock/race-signal.ts'
+import { jittered } from '../../clock/random.ts'
 import { SLOTS } from './announced-table.ts'
 import type { AnnouncedTable } from './announced-table.ts'
 import type { Clock, Random } from '../../interface/clock.ts'
@@ -137,7 +138,7 @@ export class AnnounceSchedule {
 
   #tick (ms: number): void {
     const { clock, random, log } = this.#components
-    this.#cancelTick = clock.schedule(ms * (0.75 + random.next() / 2), () => {
+    this.#cancelTick = clock.schedule(jittered(ms, random), () => {
       this.#turning = this.#turn().catch((err: unknown) => {
         if (!this.#stopped.signal.aborted) {
           log.error('announcing again failed - %e', err)

@@ -2,6 +2,7 @@ import { CID } from 'multiformats/cid'
 import * as raw from 'multiformats/codecs/raw'
 import { decode } from 'multiformats/hashes/digest'
 import { raceSignal } from '../../clock/race-signal.ts'
+import { jittered } from '../../clock/random.ts'
 import { Turns } from '../../clock/turns.ts'
 import { AnnounceRefusedError } from './announce-error.ts'
 import { AnnouncedTable, SLOTS, slotOf } from './announced-table.ts'
@@ -147,7 +148,7 @@ export class ChosenBlocks implements ChosenInSchedule {
 
   #tick (ms: number): void {
     const { clock, random, log } = this.#components
-    this.#cancelTick = clock.schedule(ms * (0.75 + random.next() / 2), () => {
+    this.#cancelTick = clock.schedule(jittered(ms, random), () => {
       this.#turning = this.#turn().catch((err: unknown) => {
         if (!this.#stopped.signal.aborted) {
           log.error('what is new could not be announced - %e', err)

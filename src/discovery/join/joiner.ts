@@ -1,4 +1,5 @@
 import { raceSignal } from '../../clock/race-signal.ts'
+import { jittered } from '../../clock/random.ts'
 import { KadRequestError } from '../kad/kad-client.ts'
 import { peerBytes } from '../kad/kad-key.ts'
 import type { RememberedPeers } from './remembered-peers.ts'
@@ -93,7 +94,7 @@ export class Joiner {
     }
     const pause = joined ? LOOK : this.#pause
     this.#pause = joined ? FIRST_PAUSE : Math.min(LAST_PAUSE, 2 * this.#pause)
-    this.#later(pause * (0.75 + random.next() / 2), running)
+    this.#later(jittered(pause, random), running)
   }
 
   #later (ms: number, running: AbortSignal): void {

@@ -1,3 +1,4 @@
+import { jittered } from '../../clock/random.ts'
 import { BucketSchedule } from './bucket-schedule.ts'
 import { commonPrefixLength, peerBytes, peerKey } from './kad-key.ts'
 import { preimageAt } from './key-search.ts'
@@ -91,7 +92,7 @@ export class BucketRefresh {
   #tick (ms: number): void {
     const { clock, random } = this.#components
 
-    this.#cancelTick = clock.schedule(ms * (0.75 + random.next() / 2), () => {
+    this.#cancelTick = clock.schedule(jittered(ms, random), () => {
       if (this.#wokeUp()) {
         this.#tick(WAKING)
         return
