@@ -3,6 +3,7 @@ import * as raw from 'multiformats/codecs/raw'
 import { decode } from 'multiformats/hashes/digest'
 import { raceSignal } from '../../clock/race-signal.ts'
 import { jittered } from '../../clock/random.ts'
+import { SLEPT, SleptTime, WAKING } from '../../clock/slept-time.ts'
 import { SLOTS } from './announced-table.ts'
 import type { AnnouncedTable } from './announced-table.ts'
 import type { Clock, Random } from '../../interface/clock.ts'
@@ -52,10 +53,6 @@ const TICK = 30_000
 const RETRY = 600_000
 /** Milliseconds for one part: the network is away when it takes longer */
 const SWEEP_TIMEOUT = 1_800_000
-/** Milliseconds by which the wall clock is ahead of ours when the machine slept; less is a clock that was set */
-const SLEPT = 60_000
-/** Milliseconds after waking up: the network comes back first */
-const WAKING = 5_000
 const IDENTITY = 0x00
 
 /**
@@ -66,7 +63,7 @@ export class AnnounceSchedule {
   readonly #components: AnnounceScheduleComponents
   #stopped = new AbortController()
   #cancelTick: () => void = () => {}
-  #offset = 0
+  #slept: SleptTime
   #turning: Promise<void> = Promise.resolve()
   /** Why nothing is announced, as it was told last */
   #told = ''
@@ -74,12 +71,13 @@ export class AnnounceSchedule {
 
   constructor (components: AnnounceScheduleComponents) {
     this.#components = components
+    this.#slept = new SleptTime(components.clock)
   }
 
   start (): void {
     const { clock } = this.#components
     this.#stopped = new AbortController()
-    this.#offset = clock.wall() - clock.now()
+    this.#slept = new SleptTime(clock)
     this.#spread()
     this.#tick(TICK)
   }
@@ -151,7 +149,7 @@ export class AnnounceSchedule {
     let pause = TICK
 
     try {
-      if (this.#wokeUp()) {
+      if (this.#slept.take() > 0) {
         pause = WAKING
       } else if (this.#mayAnnounce()) {
         await this.#sweepNext()
@@ -161,14 +159,6 @@ export class AnnounceSchedule {
         this.#tick(pause)
       }
     }
-  }
-
-  #wokeUp (): boolean {
-    const { clock } = this.#components
-    const offset = clock.wall() - clock.now()
-    const slept = offset - this.#offset
-    this.#offset = offset
-    return slept >= SLEPT
   }
 
   #mayAnnounce (): boolean {

@@ -1,4 +1,5 @@
 import { jittered } from '../../clock/random.ts'
+import { SleptTime, WAKING } from '../../clock/slept-time.ts'
 import { BucketSchedule } from './bucket-schedule.ts'
 import { commonPrefixLength, peerBytes, peerKey } from './kad-key.ts'
 import { preimageAt } from './key-search.ts'
@@ -34,10 +35,6 @@ const TICK = 30_000
 const MAX_WALKS = 2
 /** Milliseconds: a walk of the public network takes 2 s */
 const WALK_TIMEOUT = 30_000
-/** Milliseconds by which the wall clock is ahead of ours when the machine slept; less is a clock that was set */
-const SLEPT = 60_000
-/** Milliseconds after waking up: the network comes back first */
-const WAKING = 5_000
 
 /** Keeps the buckets of the table fresh, one or two walks at a time */
 export class BucketRefresh {
@@ -49,13 +46,13 @@ export class BucketRefresh {
   #schedule: BucketSchedule
   #isRunning = false
   #cancelTick: () => void = () => {}
-  /** Wall clock minus our own, when last looked at */
-  #offset = 0
+  #slept: SleptTime
 
   constructor (components: BucketRefreshComponents) {
     this.#components = components
     this.#log = components.logger.forComponent('portolan:discovery:buckets')
     this.#self = peerKey(components.self)
+    this.#slept = new SleptTime(components.clock)
     this.#schedule = this.#begin()
   }
 
@@ -85,7 +82,7 @@ export class BucketRefresh {
 
   #begin (): BucketSchedule {
     const { clock, random } = this.#components
-    this.#offset = clock.wall() - clock.now()
+    this.#slept = new SleptTime(clock)
     return new BucketSchedule(clock.now(), random.next())
   }
 
@@ -103,12 +100,9 @@ export class BucketRefresh {
   }
 
   #wokeUp (): boolean {
-    const { clock } = this.#components
-    const offset = clock.wall() - clock.now()
-    const slept = offset - this.#offset
-    this.#offset = offset
+    const slept = this.#slept.take()
 
-    if (slept < SLEPT) {
+    if (slept === 0) {
       return false
     }
     this.#log('the machine slept for %d s', Math.round(slept / 1_000))
