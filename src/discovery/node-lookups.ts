@@ -1,7 +1,7 @@
 import { anySignal } from 'any-signal'
 import { blockKey } from '../block/key.ts'
+import { eachUntil } from '../clock/each-until.ts'
 import { withOwnSignal } from '../clock/own-signal.ts'
-import { raceSignal } from '../clock/race-signal.ts'
 import { BoundRequest } from './bound-request.ts'
 import { KeptTables } from './kept-tables.ts'
 import { merged } from './merged.ts'
@@ -253,28 +253,15 @@ function limited (source: ProviderSource, clock: Clock): ProviderSource {
       using timeout = clock.timeout(LIMIT)
       const signal = anySignal([request.signal, timeout.signal])
       const bound = new BoundRequest(request, { signal, deadline: Math.min(request.deadline, clock.now() + LIMIT) })
-      const iterator = source.find(want, bound)[Symbol.asyncIterator]()
-      let ended = false
 
       try {
-        while (!ended) {
-          const next = await raceSignal(iterator.next(), signal)
-          ended = next.done === true
-          if (next.done !== true) {
-            yield next.value
-          }
-        }
+        yield * eachUntil(source.find(want, bound), signal)
       } catch (err) {
-        ended = !signal.aborted
-        if (ended) {
+        if (!signal.aborted) {
           throw err
         }
       } finally {
         signal.clear()
-        if (!ended) {
-          // a router that hangs hangs in here too: nobody waits for it, and what it throws now is about nothing
-          iterator.return?.().then(undefined, () => {})
-        }
       }
       if (timeout.signal.aborted && !request.signal.aborted) {
         throw new RoutersFailedError([timeout.signal.reason], `no end after ${LIMIT / 1_000} s`)

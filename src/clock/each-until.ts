@@ -1,4 +1,4 @@
-import { raceSignal } from '../../clock/race-signal.ts'
+import { raceSignal } from './race-signal.ts'
 
 /** What a source that may hang names, until the signal aborts. Nobody waits for it to end then. */
 export async function * eachUntil<T> (values: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T, void, undefined> {
