@@ -5,6 +5,7 @@ import { withOwnSignal } from '../clock/own-signal.ts'
 import { BoundRequest } from './bound-request.ts'
 import { KeptTables } from './kept-tables.ts'
 import { merged } from './merged.ts'
+import { namedOnce } from './named-once.ts'
 import { ProviderRecords } from './records/provider-records.ts'
 import { RecordedSource } from './records/recorded-source.ts'
 import { RoutersFailedError } from './router-lookup.ts'
@@ -12,7 +13,7 @@ import type { NodeDiscovery } from './node-discovery.ts'
 import type { WatchedRouters } from './watched-routers.ts'
 import type { Clock, Random } from '../interface/clock.ts'
 import type { ComponentLogger, Logger } from '../interface/logger.ts'
-import type { BlockKey, Provider, ProviderId, ProviderSource } from '../interface/provider.ts'
+import type { BlockKey, Provider, ProviderSource } from '../interface/provider.ts'
 import type { Request } from '../interface/request.ts'
 import type { LookupsStats } from '../interface/stats.ts'
 import type { Datastore } from 'interface-datastore'
@@ -174,7 +175,8 @@ export class NodeLookups {
     const over = new AbortController()
     const signal = anySignal([own, theirs, over.signal])
     const bound = new BoundRequest(request(cid), { signal, deadline: clock.now() + LIMIT })
-    const named = new Map<ProviderId, number>()
+    const isNews = namedOnce()
+    let named = 0
     const errors: Error[] = []
 
     if (useCache === false) {
@@ -195,10 +197,8 @@ export class NodeLookups {
           errors.push(error)
         }
       })) {
-        const known = named.get(provider.id)
-
-        if (known == null || (known === 0 && provider.addresses.length > 0)) {
-          named.set(provider.id, provider.addresses.length)
+        if (isNews(provider)) {
+          named++
           yield provider
         }
       }
@@ -208,7 +208,7 @@ export class NodeLookups {
     }
 
     const [error] = errors
-    if (error != null && theirs?.aborted !== true && (!(error instanceof RoutersFailedError) || (this.#init.loud === true && named.size === 0))) {
+    if (error != null && theirs?.aborted !== true && (!(error instanceof RoutersFailedError) || (this.#init.loud === true && named === 0))) {
       throw error
     }
   }
