@@ -10,8 +10,8 @@ import { Announcements } from './announce/announcements.ts'
 import { DHTAnswers } from './dht-answers.ts'
 import { dhtSource } from './dht-source.ts'
 import { discoveryMetrics } from './discovery-metrics.ts'
+import { FirstPeer } from './join/first-peer.ts'
 import { WayIn } from './join/way-in.ts'
-import { Joining } from './joining.ts'
 import { allComponents } from './kad-routers.ts'
 import { BucketRefresh } from './kad/bucket-refresh.ts'
 import { networksUnder } from './kad/diverse.ts'
@@ -144,7 +144,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
   readonly #recorded: RecordedSource
   readonly #announcements: Announcements
   readonly #answers: DHTAnswers
-  readonly #joining: Joining
+  readonly #firstPeer: FirstPeer
   readonly #way: WayIn
   readonly #kept: KeptTables
   #isRunning = false
@@ -159,7 +159,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
     this.#client = new Libp2pKadClient({ clock, logger, connectionManager, self }, { protocol, usable })
     this.#table = new KadTable({ logger, peerStore, events, self }, { usable })
     this.#way = new WayIn({ clock, random, logger, self, events, peerStore, connectionManager, policy, client: this.#client, table: this.#table }, { protocol, bootstrap, usable })
-    this.#joining = new Joining({ clock, events, anybody: () => this.#way.anybody() })
+    this.#firstPeer = new FirstPeer({ clock, events, anybody: () => this.#way.anybody() })
     const { client } = this.#way
     // any walk begins with whom the table has, and refreshes the bucket that it goes through
     const begun: Pick<KadTable, 'nearest'> = {
@@ -190,7 +190,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
       source: dhtSource({
         logger,
         policy,
-        joined: async signal => this.#joining.joined(signal),
+        joined: async signal => this.#firstPeer.joined(signal),
         expected: () => this.#isRunning && this.#way.expected(),
         stored: async (cid, signal) => this.#answers.routers.stored(cid, signal),
         walk: (cid, options) => this.#figures.watch(options, options => this.#regions.findProviders(cid, options))
@@ -202,7 +202,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
       logger,
       policy,
       node: () => ({ events, connections: connectionManager, peerStore }),
-      lookup: peerWalk({ ...walking, joined: async signal => this.#joining.joined(signal) })
+      lookup: peerWalk({ ...walking, joined: async signal => this.#firstPeer.joined(signal) })
     })
     this.source = addressedSource(this.#recorded, () => this.addresses)
     this.#announcements = new Announcements({
@@ -215,7 +215,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
       self,
       policy,
       addresses: () => addressManager.getAddresses(),
-      joined: async signal => this.#joining.joined(signal)
+      joined: async signal => this.#firstPeer.joined(signal)
     }, announce)
     this.#keptTiming = new KeptTiming(clock, this.#timing)
     this.#kept = new KeptTables({ clock, random, logger, datastore }, [
@@ -241,7 +241,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
     }
     this.#isRunning = true
     this.#answers.routers.start()
-    this.#joining.start()
+    this.#firstPeer.start()
     this.#events.addEventListener('peer:connect', this.#onConnect)
     this.#client.start()
     this.addresses.start()
@@ -265,7 +265,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
     this.#isRunning = false
     this.#answers.routers.stop()
     this.#events.removeEventListener('peer:connect', this.#onConnect)
-    this.#joining.stop()
+    this.#firstPeer.stop()
     this.#way.stop()
     this.#refresh.stop()
     this.#recorded.stop()

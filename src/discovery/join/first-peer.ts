@@ -1,7 +1,7 @@
-import type { Clock } from '../interface/clock.ts'
+import type { Clock } from '../../interface/clock.ts'
 import type { Libp2pEvents, TypedEventTarget } from '@libp2p/interface'
 
-export interface JoiningComponents {
+export interface FirstPeerComponents {
   readonly clock: Clock
   readonly events: Pick<TypedEventTarget<Libp2pEvents>, 'addEventListener' | 'removeEventListener'>
   /** Whether a peer of the DHT is known that can be asked */
@@ -9,15 +9,15 @@ export interface JoiningComponents {
 }
 
 /** Milliseconds after the start in which a lookup waits for the first peer: a dial and its identify, some times over */
-const JOINING = 10_000
+const WAIT = 10_000
 
 /** Whether there is anybody to ask: a node that has just started waits for them */
-export class Joining {
-  readonly #components: JoiningComponents
+export class FirstPeer {
+  readonly #components: FirstPeerComponents
   #startedAt = 0
   #running: AbortController | undefined
 
-  constructor (components: JoiningComponents) {
+  constructor (components: FirstPeerComponents) {
     this.#components = components
   }
 
@@ -36,7 +36,7 @@ export class Joining {
   async joined (signal: AbortSignal): Promise<boolean> {
     const { clock, events, anybody } = this.#components
     const running = this.#running?.signal
-    const left = this.#startedAt + JOINING - clock.now()
+    const left = this.#startedAt + WAIT - clock.now()
 
     if (running == null || signal.aborted || anybody() || left <= 0) {
       return running != null && !signal.aborted && anybody()
