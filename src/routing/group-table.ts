@@ -1,7 +1,7 @@
 import { Key } from 'interface-datastore/key'
 import { LRUCache } from 'lru-cache'
 import { decodeProviders, encodeProviders } from './stored-providers.ts'
-import type { ProviderGroup } from './affinity.ts'
+import type { ProviderGroup } from './provider-group.ts'
 import type { Logger } from '../interface/logger.ts'
 import type { Datastore } from 'interface-datastore'
 

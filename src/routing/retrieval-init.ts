@@ -1,4 +1,4 @@
-import type { ProviderGroup } from './affinity.ts'
+import type { ProviderGroup } from './provider-group.ts'
 import type { RoutingEnvironment } from './environment.ts'
 import type { RoutingRequest } from './request.ts'
 import type { Timeline } from './timeline.ts'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../src/clock/random.ts'
-import { ProviderGroup } from '../../src/routing/affinity.ts'
+import { ProviderGroup } from '../../src/routing/provider-group.ts'
 import { DEFAULT_SELECT, drawCost, selectProvider, selectStale } from '../../src/routing/select.ts'
 import { candidate } from './support/candidate.ts'
 import { unpublished } from './support/world.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { blockKey } from '../../src/block/key.ts'
 import { PresentParts } from '../../src/routing/present-parts.ts'
-import { ProviderGroup } from '../../src/routing/affinity.ts'
+import { ProviderGroup } from '../../src/routing/provider-group.ts'
 import { sampleFile } from '../../src/testing/sample-file.ts'
 import { contentReader } from '../../src/unixfs/content-reader.ts'
 import { SimulatedNetwork } from '../../src/testing/simulated-network.ts'
