@@ -186,7 +186,7 @@ export function composeContentRouting (parts: CompositionParts, init: ContentRou
     ? undefined
     : new SiblingFetcher({ siblings, http: httpBlockFetcher({ transport, policy, clock, name: 'sibling', onlyIfCached: true }), bitswap: peers })
   const spared = (fetcher: BlockFetcher): BlockFetcher => fleet == null ? fetcher : fleet.sparing(fetcher)
-  const fetchers: BlockFetcher[] = [spared(http), ...fleet == null ? [] : [fleet], ...peers == null ? [] : [spared(peers)]].map(fetcher => transfers.count(addresses?.watched(fetcher) ?? fetcher))
+  const fetchers: BlockFetcher[] = [spared(http), ...fleet == null ? [] : [fleet], ...peers == null ? [] : [spared(peers)]].map(fetcher => transfers.count(addresses?.learningFrom(fetcher) ?? fetcher))
   const connected: SourceContext['connected'] = getLibp2p => {
     if (exchange == null || askConnected === 0) {
       return [connectedPeersSource(getLibp2p, { logger, policy })]

@@ -128,7 +128,8 @@ export class NodeAddresses {
     return known
   }
 
-  watched (fetcher: BlockFetcher): BlockFetcher {
+  /** Who delivers by it is there */
+  learningFrom (fetcher: BlockFetcher): BlockFetcher {
     return deliveringFetcher(fetcher, (route, { mode }) => { this.#current.delivered(route, mode) })
   }
 
