@@ -18,7 +18,7 @@ export interface ProviderSummary {
   readonly breaker: 'closed' | 'open' | 'half-open'
 }
 
-/** Milliseconds, of the last few hundred */
+/** Of the last few hundred; milliseconds unless it says otherwise */
 export interface Percentiles {
   readonly p50?: number
   readonly p90?: number
@@ -50,7 +50,7 @@ export interface SourceStats {
 export interface RoutingSnapshot {
   readonly cacheMissesHandled: number
   readonly successRate?: number
-  readonly retrievalTime: { readonly p50?: number, readonly p90?: number, readonly p99?: number, readonly mean?: number }
+  readonly retrievalTime: Percentiles & { readonly mean?: number }
   readonly succeeded: number
   readonly notFound: number
   readonly failed: number
