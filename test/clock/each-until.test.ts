@@ -44,10 +44,9 @@ describe('each until', () => {
         left++
       }
     }
-    for await (const value of eachUntil(source(), new AbortController().signal)) {
-      expect(value).toBe(1)
-      break
-    }
+    const reading = eachUntil(source(), new AbortController().signal)
+    expect(await reading.next()).toEqual({ done: false, value: 1 })
+    await reading.return()
     expect(left).toBe(1)
   })
 })
