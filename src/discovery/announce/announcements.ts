@@ -1,6 +1,6 @@
 import { CID } from 'multiformats/cid'
 import { addressEndpoint, withoutPeer } from '../../provider/endpoint.ts'
-import { MAX_ADDRESSES } from '../kad/kad-message.ts'
+import { MAX_ADDRESSES } from '../../provider/provider.ts'
 import { unrecordedRequests } from '../unrecorded-requests.ts'
 import { AnnounceSchedule } from './announce-schedule.ts'
 import { ANNOUNCED_PREFIX, AnnouncedTable, CHOSEN_PREFIX } from './announced-table.ts'

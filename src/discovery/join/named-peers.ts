@@ -2,6 +2,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { InvalidOptionError } from '../../interface/errors.ts'
 import { quote } from '../../interface/quote.ts'
 import { peerOfText } from '../../provider/identity.ts'
+import { MAX_ADDRESSES } from '../../provider/provider.ts'
 import { peerKey } from '../kad/kad-key.ts'
 import type { KadPeer } from '../kad/kad-client.ts'
 import type { PeerStore } from '@libp2p/interface'
@@ -10,8 +11,6 @@ import type { PeerStore } from '@libp2p/interface'
 const BOOTSTRAP_TAG = 'bootstrap'
 /** As many as the configuration takes */
 const MAX_NAMED = 64
-/** Of one peer */
-const MAX_ADDRESSES = 8
 
 /** Peers by the multiaddrs that the operator gave, each of which ends in `/p2p/PEER-ID`. Throws an `InvalidOptionError` for any other. */
 export function namedPeers (list: readonly string[]): KadPeer[] {

@@ -2,6 +2,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { base58btc } from 'multiformats/bases/base58'
 import { concat } from 'uint8arrays/concat'
 import { equals } from 'uint8arrays/equals'
+import { MAX_ADDRESSES } from '../../provider/provider.ts'
 import { peerBytes, peerKey } from './kad-key.ts'
 import { ProtobufReader, bytesField, numberField, varint } from './protobuf.ts'
 import { KadMessageError } from './kad-message-error.ts'
@@ -22,8 +23,6 @@ export const MAX_CLOSER = 20
 export const MAX_PROVIDERS = 100
 /** Entries of a list that are looked at, times those that are used: honest ones name nobody twice, and us and themselves once */
 const LOOKED_AT = 2
-/** Addresses of a peer that are used: nobody dials more */
-export const MAX_ADDRESSES = 8
 /** Bytes of an address: WebRTC ones with a certificate hash over a relay have some 150 */
 const MAX_ADDRESS_SIZE = 512
 

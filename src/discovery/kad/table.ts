@@ -1,6 +1,6 @@
 import { commonPrefixLength, compareDistance, peerKey } from './kad-key.ts'
 import { withoutPeer } from '../../provider/endpoint.ts'
-import { MAX_ADDRESSES } from './kad-message.ts'
+import { MAX_ADDRESSES } from '../../provider/provider.ts'
 import type { KadPeer } from './kad-client.ts'
 import type { KadKey } from './kad-key.ts'
 import type { ComponentLogger, Logger } from '../../interface/logger.ts'
