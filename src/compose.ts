@@ -209,7 +209,7 @@ export function composeContentRouting (parts: CompositionParts, init: ContentRou
 
   const delegated = routers.map(router => delegatedRouter({ ...router, filter: parts.usable })({ transport, clock, random, logger, policy }))
 
-  const lookups = parts.lookups?.({ clock, random, logger, policy, datastore, request: cid => unrouted(cid, 'read') })
+  const lookups = parts.lookups?.({ clock, random, logger, policy, datastore, request: cid => unrouted(cid, 'read'), addressed: source => addresses?.addressed(source) ?? source })
   const sources = [...operators.length > 0 ? [namedProvidersSource(operators)] : [], ...delegated]
   const more = parts.sources?.({ clock, policy, connected }) ?? []
 
@@ -221,7 +221,7 @@ export function composeContentRouting (parts: CompositionParts, init: ContentRou
     ledger,
     reputation,
     keeper: datastore == null ? undefined : new ReputationKeeper({ book: reputation, datastore, logger, clock }),
-    get sources () { return [...sources, ...(lookups?.sources ?? []).map(source => addresses?.seeking(source) ?? source), ...more] },
+    get sources () { return [...sources, ...lookups?.sources ?? [], ...more] },
     fetchers,
     addressed: addresses?.complete,
     store: parts.store,

@@ -30,6 +30,8 @@ export interface LookupsContext {
   readonly datastore?: Datastore
   /** For a lookup that belongs to no retrieval */
   request (cid: CID): Request
+  /** The same source, with the addresses that work */
+  addressed (source: ProviderSource): ProviderSource
 }
 
 /** The lookups of a node: started and stopped with content routing */

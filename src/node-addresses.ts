@@ -51,7 +51,6 @@ export class NodeAddresses {
   readonly #own: ProviderAddresses
   readonly #kept: KeptTables
   readonly #elsewhere: () => ProviderAddresses | undefined
-  readonly #seeking = new WeakMap<ProviderSource, ProviderSource>()
   readonly #user: AddressesUser
   #started: ProviderAddresses | undefined
   #leave: () => void = () => {}
@@ -122,10 +121,8 @@ export class NodeAddresses {
   readonly onDialled: NonNullable<DialContext['onDialled']> = (peer, address, result) => { this.#current.dialled(peer, address, result) }
 
   /** Whom it names without an address is looked for */
-  seeking (source: ProviderSource): ProviderSource {
-    const known = this.#seeking.get(source) ?? addressedSource(source, () => this.#started)
-    this.#seeking.set(source, known)
-    return known
+  addressed (source: ProviderSource): ProviderSource {
+    return addressedSource(source, () => this.#started)
   }
 
   /** Who delivers by it is there */

@@ -32,6 +32,8 @@ export interface NodeLookupsComponents {
   discovery (): NodeDiscovery | undefined
   /** For a lookup that belongs to no retrieval */
   request (cid: CID): Request
+  /** The same source, for retrievals: with the addresses that work. The DHT's has them by itself. @default as it is */
+  addressed? (source: ProviderSource): ProviderSource
   /** The routers one by one, watched while the node is ours */
   readonly watched?: readonly WatchedRouters[]
 }
@@ -74,12 +76,15 @@ export class NodeLookups {
   readonly #recorded: RecordedSource
   readonly #kept: KeptTables
   readonly #dht: ProviderSource
+  /** For retrievals */
+  readonly #routers: ProviderSource
+  readonly #lastResort?: ProviderSource
   readonly #init: NodeLookupsInit
   #loaded = false
   #cancelDisclosing: () => void = () => {}
 
   constructor (components: NodeLookupsComponents, init: NodeLookupsInit = {}) {
-    const { clock, logger, routers } = components
+    const { clock, logger, routers, fallback, addressed = source => source } = components
     this.#components = components
     this.#init = init
     this.#log = logger.forComponent('portolan:discovery:lookups')
@@ -92,11 +97,15 @@ export class NodeLookups {
       settled: (provider, outcome) => { this.discovery?.source.settled?.(provider, outcome) },
       find: (want, request) => this.discovery?.source.find(want, request) ?? nobody()
     }
+    this.#routers = addressed(this.#recorded)
+    this.#lastResort = fallback == null ? undefined : addressed(fallback.source)
   }
 
   /** What retrievals ask: read it at each */
   get sources (): readonly ProviderSource[] {
-    return this.#init.retrievals === false ? this.#own.filter(source => source === this.#dht) : [...this.#own, ...this.#fallback]
+    const dht = this.discovery == null ? [] : [this.#dht]
+    const lastResort = this.#lastResort == null || this.#fallback.length === 0 ? [] : [this.#lastResort]
+    return this.#init.retrievals === false ? dht : [this.#routers, ...dht, ...lastResort]
   }
 
   get #own (): readonly ProviderSource[] {
