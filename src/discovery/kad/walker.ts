@@ -64,17 +64,11 @@ export class Walker {
   readonly #components: WalkerComponents
   readonly #params: WalkParams
   readonly #networksOf: NetworksOf
-  #leftOut = 0
 
   constructor (components: WalkerComponents, init: WalkerInit = {}) {
     this.#components = components
     this.#params = { k: init.k ?? DEFAULT_K, concurrency: init.concurrency ?? DEFAULT_CONCURRENCY, maxAsked: init.maxAsked ?? DEFAULT_MAX_ASKED }
     this.#networksOf = components.networksOf ?? noNetworks
-  }
-
-  /** Peers that were left out of the nearest of a key, two others of their network being nearer: in all walks that ended */
-  get leftOut (): number {
-    return this.#leftOut
   }
 
   /**
@@ -153,19 +147,7 @@ export class Walker {
     const count = STARTING * this.#params.k
     const start = diverse(table.nearest(target, LOOKED_AT * count), networksOf, STARTING_OF_NETWORK).slice(0, count)
 
-    return new WalkRun({
-      clock,
-      timing,
-      networksOf,
-      ask,
-      signal,
-      onProgress: event => {
-        if (event.phase === 'end') {
-          this.#leftOut += event.result.leftOut
-        }
-        onProgress?.(event)
-      }
-    }, target, this.#params, start)
+    return new WalkRun({ clock, timing, networksOf, ask, signal, onProgress }, target, this.#params, start)
   }
 }
 
