@@ -160,6 +160,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
     this.#table = new KadTable({ logger, peerStore, events, self }, { usable })
     this.#way = new WayIn({ clock, random, logger, self, events, peerStore, connectionManager, policy, client: this.#client, table: this.#table }, { protocol, bootstrap, usable })
     this.#firstPeer = new FirstPeer({ clock, events, anybody: () => this.#way.anybody() })
+    const joined = async (signal: AbortSignal): Promise<boolean> => this.#firstPeer.joined(signal)
     const { client } = this.#way
     // any walk begins with whom the table has, and refreshes the bucket that it goes through
     const begun: Pick<KadTable, 'nearest'> = {
@@ -190,7 +191,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
       source: dhtSource({
         logger,
         policy,
-        joined: async signal => this.#firstPeer.joined(signal),
+        joined,
         expected: () => this.#isRunning && this.#way.expected(),
         stored: async (cid, signal) => this.#answers.routers.stored(cid, signal),
         walk: (cid, options) => this.#figures.watch(options, options => this.#regions.findProviders(cid, options))
@@ -202,7 +203,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
       logger,
       policy,
       node: () => ({ events, connections: connectionManager, peerStore }),
-      lookup: peerWalk({ ...walking, joined: async signal => this.#firstPeer.joined(signal) })
+      lookup: peerWalk({ ...walking, joined })
     })
     this.source = addressedSource(this.#recorded, () => this.addresses)
     this.#announcements = new Announcements({
@@ -215,7 +216,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
       self,
       policy,
       addresses: () => addressManager.getAddresses(),
-      joined: async signal => this.#firstPeer.joined(signal)
+      joined
     }, announce)
     this.#keptTiming = new KeptTiming(clock, this.#timing)
     this.#kept = new KeptTables({ clock, random, logger, datastore }, [
@@ -311,7 +312,20 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
 
   stats (): DiscoveryStats {
     const { buckets, ...refreshes } = this.#refresh.stats()
-    return { peers: this.#table.size, silent: this.#timing.silent, lookups: this.#recorded.stats(), walks: this.#figures.stats(), ...this.#regions.stats(), records: this.#records.size, buckets, refreshes, kept: this.#keptStats(), announcements: this.#announcements.stats(), joining: this.#way.stats(), addresses: this.addresses.stats() }
+    return {
+      peers: this.#table.size,
+      silent: this.#timing.silent,
+      lookups: this.#recorded.stats(),
+      walks: this.#figures.stats(),
+      ...this.#regions.stats(),
+      records: this.#records.size,
+      buckets,
+      refreshes,
+      kept: this.#keptStats(),
+      announcements: this.#announcements.stats(),
+      joining: this.#way.stats(),
+      addresses: this.addresses.stats()
+    }
   }
 
   #keptStats (): DiscoveryStats['kept'] {
