@@ -59,6 +59,13 @@ describe('documents', () => {
     expect(pages.flatMap(page => strangeFiles(page, readRepositoryFile(page)))).toEqual([])
   })
 
+  it('docs/architecture.md lists every contract', () => {
+    const contracts = /^## 3\..*?^\*\*/ms.exec(readRepositoryFile('docs/architecture.md'))?.[0] ?? ''
+    const listed = [...contracts.matchAll(/`([\w-]+\.ts)`/g)].map(match => match[1])
+
+    expect(listed.toSorted()).toEqual(listFiles('src/interface', '.ts').map(file => file.slice('src/interface/'.length)).toSorted())
+  })
+
   it('name npm scripts that exist', () => {
     const { scripts } = JSON.parse(readRepositoryFile('package.json')) as { scripts: Record<string, string> }
     const named = pages.flatMap(page => [...readRepositoryFile(page).matchAll(/npm run ([a-z][a-z0-9:-]*)/g)].map(match => match[1] ?? ''))
