@@ -100,6 +100,20 @@ describe('refreshing buckets', () => {
     expect(world.clock.pending).toBe(0)
   })
 
+  it('ends the walks that are under way with its stop', async () => {
+    const world = new World([20, 20, 20, 20, 12, 6, 3], async (_clock, signal) => new Promise((_resolve, reject) => { signal.addEventListener('abort', () => { reject(signal.reason as Error) }) }))
+    world.refresh.start()
+    while (world.running === 0) {
+      await world.pass(1_000)
+    }
+    world.refresh.stop()
+    expect(world.walks.at(-1)?.signal.aborted).toBe(true)
+    await world.pass(0)
+    expect(world.running).toBe(0)
+    expect(world.refresh.stats()).toMatchObject({ failed: 0 })
+    expect(world.clock.pending).toBe(0)
+  })
+
   it('is not done by all nodes at once that started together', async () => {
     const starts = await Promise.all(Array.from({ length: 8 }, async (_, seed) => {
       const world = new World([20, 20, 20], quick, seed)

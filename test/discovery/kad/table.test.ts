@@ -136,6 +136,14 @@ describe('the table of kad-dht as the peer store has it', () => {
     expect(table.size).toBe(4_096)
   })
 
+  it('nor when more are tagged later', async () => {
+    const { store, table } = await filled(10)
+    for (let i = 0; i < 4_200; i++) {
+      store.set(stored(madeUpPeer(random).id))
+    }
+    expect(table.size).toBe(4_096)
+  })
+
   it('is empty and hears nothing after its stop', async () => {
     const { store, table } = await filled(3)
     await table.start()
