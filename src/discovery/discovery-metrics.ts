@@ -1,5 +1,5 @@
 import { calculatedMetrics } from './calculated-metrics.ts'
-import type { DiscoveryStats } from './enhanced-dht-discovery.ts'
+import type { DiscoveryStats } from './discovery-stats.ts'
 import type { Metrics } from '../interface/metrics.ts'
 import type { Percentiles } from '../interface/stats.ts'
 

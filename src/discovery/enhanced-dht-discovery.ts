@@ -26,20 +26,15 @@ import { ProviderRecords, RECORDS_PREFIX } from './records/provider-records.ts'
 import { RecordedSource } from './records/recorded-source.ts'
 import { usableOver } from './usable-address.ts'
 import { WalkFigures } from './walk-figures.ts'
-import type { AnnouncementsStats, DiscoveryAnnounceInit } from './announce/announcements.ts'
-import type { JoiningStats } from './join/joiner.ts'
-import type { BucketState } from './kad/bucket-schedule.ts'
+import type { DiscoveryAnnounceInit } from './announce/announcements.ts'
+import type { DiscoveryStats } from './discovery-stats.ts'
 import type { KadConnections } from './kad/kad-client-egress.ts'
 import type { Discloses } from './kad/walker.ts'
-import type { RegionStats } from './kad/watched-regions.ts'
-import type { WalkStats } from './walk-figures.ts'
-import type { RecordedStats } from './records/recorded-source.ts'
 import type { AnnounceOptions, AnnounceResult, AnnouncesMany } from '../interface/announce.ts'
 import type { Clock, Random } from '../interface/clock.ts'
 import type { ComponentLogger } from '../interface/logger.ts'
 import type { Metrics } from '../interface/metrics.ts'
 import type { BlockKey, ProviderSource } from '../interface/provider.ts'
-import type { AddressesStats } from '../interface/stats.ts'
 import type { Request } from '../interface/request.ts'
 import type { AddressPolicy } from '../provider/address.ts'
 import type { Libp2pEvents, PeerId, PeerStore, Startable, TypedEventTarget } from '@libp2p/interface'
@@ -75,27 +70,6 @@ export interface EnhancedDHTDiscoveryComponents {
   readonly logger: ComponentLogger
   /** All that the node is made of: its kad-dht is found among them. @default nothing */
   services? (): Iterable<unknown>
-}
-
-export interface DiscoveryStats extends RegionStats {
-  /** Peers of the DHT that are known */
-  readonly peers: number
-  /** Those of them, and of lookups, whose last word was silence */
-  readonly silent: number
-  readonly lookups: RecordedStats
-  /** Those that were not answered from memory */
-  readonly walks: WalkStats
-  /** Answers remembered */
-  readonly records: number
-  /** Nearest first */
-  readonly buckets: readonly BucketState[]
-  readonly refreshes: { readonly walks: number, readonly failed: number }
-  /** Of what was kept for the next run: entries that could not be read, and writes that failed */
-  readonly kept: { readonly dropped: number, readonly failedWrites: number }
-  readonly announcements: AnnouncementsStats
-  readonly joining: JoiningStats
-  /** Of providers: where they are, as far as is known */
-  readonly addresses: AddressesStats
 }
 
 /** Whom a refresh asks: each names twenty of the bucket, so eight of them know nearly all of it */

@@ -11,7 +11,7 @@ import { silentLogger } from '../../src/testing/silent-logger.ts'
 import { TEST_PROTOCOL, kadNet } from './kad/support/kad-net.ts'
 import { recordedRequest } from './recorded-request.ts'
 import type { KadNode } from './kad/support/kad-net.ts'
-import type { DiscoveryStats } from '../../src/discovery/enhanced-dht-discovery.ts'
+import type { DiscoveryStats } from '../../src/discovery/discovery-stats.ts'
 import type { Metrics } from '../../src/interface/metrics.ts'
 
 describe('metrics of discovery', () => {
