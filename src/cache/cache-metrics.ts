@@ -1,11 +1,5 @@
 import type { BlockCache, CacheExpert, CacheStats } from '../interface/cache.ts'
-import type { Metrics } from '../interface/metrics.ts'
-
-/** As in routing/metrics.ts: what grows is a metric too, because calculated counters mean two things */
-interface CalculatedMetrics {
-  registerMetric (name: string, options: { help: string, calculate (): number }): unknown
-  registerMetricGroup (name: string, options: { label: string, help: string, calculate (): Record<string, number> }): unknown
-}
+import type { CalculatedMetrics, Metrics } from '../interface/metrics.ts'
 
 const EXPERTS: readonly CacheExpert[] = ['recent', 'worthy', 'frequent', 'interval', 'learned']
 

@@ -1,10 +1,4 @@
-import type { Metrics } from '../interface/metrics.ts'
-
-/** As in routing/metrics.ts: what grows is a metric too, because calculated counters mean two things */
-interface CalculatedMetrics {
-  registerMetric (name: string, options: { help: string, calculate (): number }): unknown
-  registerMetricGroup (name: string, options: { label: string, help: string, calculate (): Record<string, number> }): unknown
-}
+import type { CalculatedMetrics, Metrics } from '../interface/metrics.ts'
 
 interface Registers<T> {
   gauge (name: string, help: string, pick: (now: T) => number): void

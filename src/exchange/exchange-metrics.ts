@@ -1,11 +1,5 @@
-import type { Metrics } from '../interface/metrics.ts'
+import type { CalculatedMetrics, Metrics } from '../interface/metrics.ts'
 import type { ExchangeStats, PeerExchangeStats } from '../interface/stats.ts'
-
-/** As in routing/metrics.ts: what grows is a metric too, because calculated counters mean two things */
-interface CalculatedMetrics {
-  registerMetric (name: string, options: { help: string, calculate (): number }): unknown
-  registerMetricGroup (name: string, options: { label: string, help: string, calculate (): Record<string, number> }): unknown
-}
 
 /** Registers what `stats().exchange` says; names are listed in docs/metrics.md. Read when scraped. */
 export function exchangeMetrics (metrics: Metrics, read: () => ExchangeStats): void {

@@ -1,20 +1,10 @@
 import type { RoutingFigures } from './figures.ts'
-import type { Metrics } from '../interface/metrics.ts'
+import type { CalculatedMetrics, Metrics } from '../interface/metrics.ts'
 import type { Outcome } from '../interface/outcome.ts'
 import type { SourceStats } from '../interface/stats.ts'
 
 /** Milliseconds that one snapshot serves: a scrape reads every metric within them, and no two scrapes are so close */
 const SNAPSHOT_AGE = 250
-
-/**
- * What grows is registered with `registerMetric` too, although libp2p has calculated counters: they mean two things.
- * Its Prometheus registry adds what `calculate` returns at each scrape, its OpenTelemetry one takes it for the total,
- * except in groups. As a metric, a total is a total everywhere. Our own registry knows counters by `_total`.
- */
-interface CalculatedMetrics {
-  registerMetric (name: string, options: { help: string, calculate (): number }): unknown
-  registerMetricGroup (name: string, options: { label: string, help: string, calculate (): Record<string, number> }): unknown
-}
 
 export interface RoutingMetricsInit {
   /** Monotonic milliseconds */
