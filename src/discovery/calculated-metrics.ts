@@ -1,3 +1,5 @@
+import { oneReading } from '../clock/one-reading.ts'
+import { systemClock } from '../clock/system-clock.ts'
 import type { CalculatedMetrics, Metrics } from '../interface/metrics.ts'
 
 interface Registers<T> {
@@ -13,10 +15,10 @@ interface Registers<T> {
 export function calculatedMetrics<T> (metrics: Metrics, current: () => T | undefined): Registers<T> {
   const registry = metrics as unknown as CalculatedMetrics
   let last: T | undefined
-  const read = (): T | undefined => {
+  const read = oneReading(() => systemClock.now(), () => {
     last = current() ?? last
     return last
-  }
+  })
 
   return {
     gauge: (name, help, pick) => {

@@ -1,10 +1,8 @@
+import { oneReading } from '../clock/one-reading.ts'
 import type { RoutingFigures } from './figures.ts'
 import type { CalculatedMetrics, Metrics } from '../interface/metrics.ts'
 import type { Outcome } from '../interface/outcome.ts'
 import type { SourceStats } from '../interface/stats.ts'
-
-/** Milliseconds that one snapshot serves: a scrape reads every metric within them, and no two scrapes are so close */
-const SNAPSHOT_AGE = 250
 
 export interface RoutingMetricsInit {
   /** Monotonic milliseconds */
@@ -19,7 +17,7 @@ export interface RoutingMetricsInit {
  */
 export function routingMetrics (metrics: Metrics, init: RoutingMetricsInit): void {
   const registry = metrics as unknown as CalculatedMetrics
-  const figures = kept(init)
+  const figures = oneReading(init.now, init.snapshot)
   const gauge = (name: string, help: string, read: (now: RoutingFigures) => number): void => {
     registry.registerMetric(name, { help, calculate: () => read(figures()) })
   }
@@ -78,23 +76,6 @@ export function routingMetrics (metrics: Metrics, init: RoutingMetricsInit): voi
   gauge('portolan_routing_announced_total', 'CIDs announced', now => now.announced.done)
   gauge('portolan_routing_announce_failed_total', 'CIDs that could not be announced', now => now.announced.failed)
   gauge('portolan_routing_announce_pending', 'CIDs waiting to be announced', now => now.announced.pending)
-}
-
-/** One snapshot for all metrics of a scrape, so that they also agree with each other */
-function kept ({ now, snapshot }: RoutingMetricsInit): () => RoutingFigures {
-  let figures: RoutingFigures | undefined
-  let until = -Infinity
-
-  return () => {
-    const at = now()
-
-    if (figures == null || at >= until) {
-      figures = snapshot()
-      until = at + SNAPSHOT_AGE
-    }
-
-    return figures
-  }
 }
 
 /** Those that have anything to tell */
