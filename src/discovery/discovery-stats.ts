@@ -1,7 +1,7 @@
 import type { AnnouncementsStats } from './announce/announcements.ts'
 import type { JoiningStats } from './join/joiner.ts'
 import type { BucketState } from './kad/bucket-schedule.ts'
-import type { RegionStats } from './kad/watched-regions.ts'
+import type { RegionStats } from './kad/wary-walker.ts'
 import type { RecordedStats } from './records/recorded-source.ts'
 import type { WalkStats } from './walk-figures.ts'
 import type { AddressesStats } from '../interface/stats.ts'

@@ -20,7 +20,7 @@ import { KeptTiming, TIMING_PREFIX } from './kad/kept-timing.ts'
 import { PeerTiming } from './kad/peer-timing.ts'
 import { KadTable } from './kad/table.ts'
 import { Walker } from './kad/walker.ts'
-import { WatchedRegions } from './kad/watched-regions.ts'
+import { WaryWalker } from './kad/wary-walker.ts'
 import { KeptTables, LOAD_TIMEOUT } from './kept-tables.ts'
 import { ProviderRecords, RECORDS_PREFIX } from './records/provider-records.ts'
 import { RecordedSource } from './records/recorded-source.ts'
@@ -111,8 +111,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
   readonly #timing = new PeerTiming()
   readonly #keptTiming: KeptTiming
   readonly #figures: WalkFigures
-  readonly #walker: Walker
-  readonly #regions: WatchedRegions
+  readonly #walker: WaryWalker
   readonly #refresh: BucketRefresh
   readonly #records: ProviderRecords
   readonly #recorded: RecordedSource
@@ -144,10 +143,10 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
       }
     }
     const walking = { clock, client, table: begun, timing: this.#timing, networksOf: networksUnder(policy) }
-    this.#walker = new Walker(walking)
-    this.#regions = new WatchedRegions({ clock, random, log: logger.forComponent('portolan:discovery:regions'), client, walker: this.#walker })
+    const walker = new Walker(walking)
+    this.#walker = new WaryWalker({ clock, random, log: logger.forComponent('portolan:discovery:regions'), client, walker })
     const refresher = new Walker(walking, { k: REFRESH_WIDTH, concurrency: REFRESH_WIDTH })
-    this.#refresh = new BucketRefresh({ clock, random, logger, self, table: this.#table, timing: this.#timing, walker: { findClosest: async (preimage, options) => this.#regions.findClosest(preimage, options, refresher) } })
+    this.#refresh = new BucketRefresh({ clock, random, logger, self, table: this.#table, timing: this.#timing, walker: { findClosest: async (preimage, options) => this.#walker.findClosest(preimage, options, refresher) } })
     this.#answers = new DHTAnswers({
       clock,
       log: logger.forComponent('portolan:discovery:kad-dht'),
@@ -168,7 +167,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
         joined,
         expected: () => this.#isRunning && this.#way.expected(),
         stored: async (cid, signal) => this.#answers.routers.stored(cid, signal),
-        walk: (cid, options) => this.#figures.watch(options, options => this.#regions.findProviders(cid, options))
+        walk: (cid, options) => this.#figures.watch(options, options => this.#walker.findProviders(cid, options))
       })
     })
     this.addresses = new ProviderAddresses({
@@ -185,7 +184,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
       random,
       log: logger.forComponent('portolan:discovery:announce'),
       client,
-      walker: this.#regions,
+      walker: this.#walker,
       timing: this.#timing,
       self,
       policy,
@@ -291,7 +290,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
       silent: this.#timing.silent,
       lookups: this.#recorded.stats(),
       walks: this.#figures.stats(),
-      ...this.#regions.stats(),
+      ...this.#walker.stats(),
       records: this.#records.size,
       buckets,
       refreshes,

@@ -30,7 +30,7 @@ export interface RegionStats {
   readonly denseRegions: number
 }
 
-export interface WatchedRegionsComponents {
+export interface WaryWalkerComponents {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
@@ -41,16 +41,16 @@ export interface WatchedRegionsComponents {
 export type FindProvidersOptions = WalkOptions & { readonly request: Discloses }
 
 /**
- * Looks at whom lookups end with. Where there are more of them than there can be,
+ * A walker that looks at whom its lookups end with. Where there are more of them than there can be,
  * somebody has probably made up ids to be the only ones who are asked: then the
  * peers around them are asked, too, who would keep the records without them.
  */
-export class WatchedRegions {
-  readonly #components: WatchedRegionsComponents
+export class WaryWalker {
+  readonly #components: WaryWalkerComponents
   readonly #size = new NetworkSize()
   #dense = 0
 
-  constructor (components: WatchedRegionsComponents) {
+  constructor (components: WaryWalkerComponents) {
     this.#components = components
   }
 

@@ -7,7 +7,7 @@ import { seededRandom } from '../../../src/clock/random.ts'
 import { commonPrefixLength, compareDistance, kadKey } from '../../../src/discovery/kad/kad-key.ts'
 import { PeerTiming } from '../../../src/discovery/kad/peer-timing.ts'
 import { Walker } from '../../../src/discovery/kad/walker.ts'
-import { WatchedRegions } from '../../../src/discovery/kad/watched-regions.ts'
+import { WaryWalker } from '../../../src/discovery/kad/wary-walker.ts'
 import { VirtualClock } from '../../../src/testing/virtual-clock.ts'
 import { recordedRequest } from '../recorded-request.ts'
 import { madeUpPeer } from './support/peers.ts'
@@ -44,7 +44,7 @@ class Net implements KadClient {
   readonly asked: string[] = []
   readonly silent = new Set<string>()
   readonly log: string[] = []
-  readonly watched: WatchedRegions
+  readonly wary: WaryWalker
   readonly walker: Walker
   sybils: KadPeer[] = []
   holders = new Set<string>()
@@ -53,7 +53,7 @@ class Net implements KadClient {
     const { clock, random } = this
     this.walker = new Walker({ clock, client: this, timing: new PeerTiming(), table: { nearest: (key, count) => nearest(key, this.known, count) } })
     const log = Object.assign((_format: string, ...args: unknown[]) => { this.log.push(args.map(String).join(' ')) }, { error: () => {}, trace: () => {}, enabled: true, newScope: () => log })
-    this.watched = new WatchedRegions({ clock, random, log: log as never, client: this, walker: this.walker })
+    this.wary = new WaryWalker({ clock, random, log: log as never, client: this, walker: this.walker })
   }
 
   async findNode (peer: KadPeer, preimage: Uint8Array, _disclosure: unknown, { signal, onReached }: KadRequestOptions): Promise<KadAnswer> {
@@ -80,7 +80,7 @@ class Net implements KadClient {
   async refresh (times: number): Promise<void> {
     for (let i = 0; i < times; i++) {
       const preimage = Uint8Array.from({ length: 34 }, () => Math.floor(this.random.next() * 256))
-      await this.clock.run(this.watched.findClosest(preimage, { signal: AbortSignal.timeout(10_000) }))
+      await this.clock.run(this.wary.findClosest(preimage, { signal: AbortSignal.timeout(10_000) }))
     }
   }
 
@@ -89,7 +89,7 @@ class Net implements KadClient {
     this.holders = new Set(nearest(kadKey(cid.multihash.bytes), this.honest, 20).map(({ id }) => id))
   }
 
-  async find (from: Pick<WatchedRegions, 'findProviders'>, cid: CID, { request, controller }: RecordedRequest = recordedRequest()): Promise<KadPeer[]> {
+  async find (from: Pick<WaryWalker, 'findProviders'>, cid: CID, { request, controller }: RecordedRequest = recordedRequest()): Promise<KadPeer[]> {
     return this.clock.run(all(from.findProviders(cid, { request, signal: controller.signal })))
   }
 }
@@ -114,13 +114,13 @@ describe('a key that is eclipsed', () => {
     net.sybils = sybils
     const plain = await net.find(net.walker, cid)
     expect(plain).toEqual([])
-    expect(net.watched.stats().denseRegions).toBe(0)
+    expect(net.wary.stats().denseRegions).toBe(0)
 
     const story = recordedRequest()
     const before = net.asked.length
-    const found = await net.find(net.watched, cid, story)
+    const found = await net.find(net.wary, cid, story)
     expect(found.map(({ id }) => id)).toContain(net.provider.id)
-    expect(net.watched.stats().denseRegions).toBe(1)
+    expect(net.wary.stats().denseRegions).toBe(1)
     expect(net.log.join()).toContain(`so near to ${cid.toString()} where`)
     expect(story.notes).toEqual([expect.stringContaining(`so near to ${cid.toString()} where`)])
     // each question is disclosed, and there is an end to them
@@ -137,19 +137,19 @@ describe('a key that is eclipsed', () => {
     await net.refresh(16)
     expect((await net.find(net.walker, cid)).map(({ id }) => id)).toEqual([net.provider.id])
     const plain = net.asked.length
-    expect((await net.find(net.watched, cid, story)).map(({ id }) => id)).toEqual([net.provider.id])
+    expect((await net.find(net.wary, cid, story)).map(({ id }) => id)).toEqual([net.provider.id])
     expect(story.notes).toEqual([])
     expect(net.asked.length - plain).toBeLessThanOrEqual(plain)
-    expect(net.watched.stats().denseRegions).toBe(0)
-    expect(net.watched.stats().networkSize).toBeGreaterThan(350)
-    expect(net.watched.stats().networkSize).toBeLessThan(700)
+    expect(net.wary.stats().denseRegions).toBe(0)
+    expect(net.wary.stats().networkSize).toBeGreaterThan(350)
+    expect(net.wary.stats().networkSize).toBeLessThan(700)
   })
 
   it('is not suspected before the size of the network is known', async () => {
     const net = new Net()
     net.sybils = sybils
-    await net.find(net.watched, cid)
-    expect(net.watched.stats()).toEqual({ networkSize: undefined, denseRegions: 0 })
+    await net.find(net.wary, cid)
+    expect(net.wary.stats()).toEqual({ networkSize: undefined, denseRegions: 0 })
   })
 
   it('is looked for with what answers: those around who say nothing cost their time, and no more', async () => {
@@ -160,7 +160,7 @@ describe('a key that is eclipsed', () => {
     const holders = [...net.holders]
     holders.slice(0, 10).forEach(id => { net.silent.add(id) })
     const started = net.clock.now()
-    const found = await net.find(net.watched, cid)
+    const found = await net.find(net.wary, cid)
     expect(found.map(({ id }) => id)).toContain(net.provider.id)
     expect(net.clock.now() - started).toBeLessThan(60_000)
     expect(net.clock.pending).toBe(0)
@@ -171,11 +171,11 @@ describe('a key that is eclipsed', () => {
     await net.refresh(16)
     net.sybils = sybils
     const story = recordedRequest()
-    const reading = net.find(net.watched, cid, story)
+    const reading = net.find(net.wary, cid, story)
     const outcome = reading.then(() => 'ended', (err: unknown) => (err as Error).name)
     // the walk is over by then, and those around are being asked
     await net.clock.run(net.clock.sleep(1))
-    while (net.watched.stats().denseRegions === 0) {
+    while (net.wary.stats().denseRegions === 0) {
       await net.clock.run(net.clock.sleep(10))
     }
     story.controller.abort()
