@@ -3,7 +3,7 @@ import { enhancedDHTDiscovery } from '../discovery/enhanced-dht-discovery.ts'
 import { DEFAULT_KAD_PROTOCOL } from '../discovery/kad/kad-client-egress.ts'
 import { InvalidOptionError } from '../interface/errors.ts'
 import { quote } from '../interface/quote.ts'
-import { withAddressLimit } from './dht-addresses.ts'
+import { readingLess, withAddressLimit } from './dht-addresses.ts'
 import { withRecordLimit } from './dht-records.ts'
 import type { EnhancedDHTDiscoveryInit } from '../discovery/enhanced-dht-discovery.ts'
 
@@ -82,7 +82,7 @@ export function dhtServices (init: DhtInit & { listen?: readonly string[] }, dis
   const dht = kadDHT({ protocol, clientMode: !dhtServer, peerInfoMapper, reprovide: dhtServer ? EXPIRING : NO_REPROVIDING })
 
   return {
-    dht: (components: Parameters<typeof dht>[0]) => dht(dhtServer ? withLimits(components) : components),
+    dht: (components: Parameters<typeof dht>[0]) => dhtServer ? readingLess(dht(withLimits(components))) : dht(components),
     discovery: enhancedDHTDiscovery({ ...discovery, protocol, bootstrap: init.bootstrap ?? [] })
   }
 }

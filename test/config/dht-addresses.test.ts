@@ -1,3 +1,4 @@
+import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { CID } from 'multiformats/cid'
 import { sha256 } from 'multiformats/hashes/sha2'
@@ -42,4 +43,22 @@ it('a peer that tells a server of a DHT thousands of addresses of its own is rem
   const { addresses } = await server.peerStore.get(greedy.peerId)
   expect(addresses.length).toBeGreaterThan(1)
   expect(addresses.length).toBeLessThanOrEqual(32)
+})
+
+it('of a record that names thousands of addresses a few are read', async () => {
+  const server = await node({ dhtServer: true, dhtProtocol })
+  const { rpc } = (server.services as unknown as { dht: { rpc: { handlers: { ADD_PROVIDER: { handle (from: unknown, message: object): Promise<unknown> } } } } }).dht
+  const { multihash } = CID.createV1(0x55, await sha256.digest(Uint8Array.of(1)))
+  const address = multiaddr('/ip4/192.0.2.1/tcp/4001').bytes
+  let read = 0
+  const list = new Proxy(Array.from({ length: 5_000 }, () => address), {
+    get: (target, name) => {
+      read += /^\d+$/.test(String(name)) ? 1 : 0
+      return Reflect.get(target, name, target) as unknown
+    }
+  })
+  const provider = { id: server.peerId.toMultihash().bytes, multiaddrs: list }
+  await rpc.handlers.ADD_PROVIDER.handle(server.peerId, { key: multihash.bytes, providers: [provider] })
+  expect(read).toBeGreaterThan(0)
+  expect(read).toBeLessThan(100)
 })
