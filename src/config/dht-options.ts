@@ -1,6 +1,7 @@
 import { kadDHT, passthroughMapper, removePrivateAddressesMapper } from '@libp2p/kad-dht'
 import { enhancedDHTDiscovery } from '../discovery/enhanced-dht-discovery.ts'
 import { DEFAULT_KAD_PROTOCOL } from '../discovery/kad/kad-client-egress.ts'
+import { RECORD_LASTING } from '../discovery/lasting.ts'
 import { InvalidOptionError } from '../interface/errors.ts'
 import { quote } from '../interface/quote.ts'
 import { readingLess, withAddressLimit } from './dht-addresses.ts'
@@ -41,10 +42,10 @@ const PROTOCOL = /^(?:\/[\w.~-]+)+\/kad\/1\.0\.0$/
 const NO_REPROVIDING = { validity: Infinity, interval: 2 ** 31 - 1 }
 
 /** A server looks every hour for what others announced two days ago and not since. Nothing is due to be announced again before it expired. */
-const EXPIRING = { validity: 172_800_000, interval: 3_600_000, threshold: 0 }
+const EXPIRING = { validity: RECORD_LASTING, interval: 3_600_000, threshold: 0 }
 
 /** Milliseconds that a server knows the addresses of a provider: as long as his record. libp2p's own hour would leave records that lead nowhere. */
-const PROVIDER_ADDRESSES = 172_800_000
+const PROVIDER_ADDRESSES = RECORD_LASTING
 
 /** The protocol of the DHT. Throws an `InvalidOptionError` for what nobody could speak. */
 export function dhtProtocol (protocol: string = DEFAULT_KAD_PROTOCOL): string {

@@ -1,6 +1,7 @@
 import { contentRoutingSymbol } from '@libp2p/interface'
 import { raceSignal } from '../clock/race-signal.ts'
 import { override } from '../provider/override.ts'
+import { RECORD_LASTING } from './lasting.ts'
 import { lookupOf } from './own-lookup.ts'
 import type { Clock } from '../interface/clock.ts'
 import type { Logger } from '../interface/logger.ts'
@@ -51,8 +52,6 @@ export interface StoredProvider {
 const KAD_DHT = '@libp2p/kad-dht'
 /** As in Kubo and kad-dht, which end their lookups when they have so many */
 const DEFAULT_K = 20
-/** Milliseconds for which a record holds: kad-dht removes it then, unless it was told never to */
-const VALIDITY = 172_800_000
 
 /**
  * The content routers of the node's kad-dht, answered by us while we run: who
@@ -143,8 +142,9 @@ export class KadRouters {
     }
   }
 
+  /** Those that still hold, whatever kad-dht was told about removing them */
   async #recorded ({ providers, k = DEFAULT_K }: Kad, cid: CID, signal: AbortSignal): Promise<PeerId[]> {
-    const since = this.#components.clock.wall() - VALIDITY
+    const since = this.#components.clock.wall() - RECORD_LASTING
     const records = await raceSignal(providers?.loadProviders?.(cid, { signal }) ?? Promise.resolve(new Map<PeerId, Date>()), signal)
     return [...records.entries()].filter(([, at]) => at.getTime() > since).map(([peer]) => peer).slice(0, k)
   }

@@ -1,8 +1,9 @@
 import { fromWall, toWall } from '../../keeper/kept-time.ts'
 import { withoutPeer } from '../../provider/endpoint.ts'
 import { MAX_ADDRESSES } from '../../provider/provider.ts'
+import { RECORD_LASTING } from '../lasting.ts'
 import { DEFAULT_ADDRESS_BOOK } from './address-book-params.ts'
-import { ADDRESS_LASTING, failedOnce, hostOf, standing } from './known-address.ts'
+import { failedOnce, hostOf, standing } from './known-address.ts'
 import { KnownPeer, restorePeer } from './known-peer.ts'
 import type { AddressBookParams } from './address-book-params.ts'
 import type { KnownAddress } from './known-address.ts'
@@ -256,7 +257,7 @@ export class AddressBook {
 
   #restore (stored: unknown, clock: Pick<Clock, 'now' | 'wall'>): void {
     const now = clock.now()
-    const monotonic = (wall: number): number => fromWall(clock, wall, ADDRESS_LASTING / 2)
+    const monotonic = (wall: number): number => fromWall(clock, wall, RECORD_LASTING / 2)
     const entry = restorePeer(stored, { monotonic, due: now + this.#params.interval })
     entry.prune(now)
 

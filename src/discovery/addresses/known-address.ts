@@ -1,3 +1,4 @@
+import { RECORD_LASTING, RELAYED_LASTING } from '../lasting.ts'
 import { addressEndpoint, isRelayed, parseAddress } from '../../provider/endpoint.ts'
 
 /** One way to a peer, and what became of it */
@@ -21,10 +22,6 @@ export type Standing = 'good' | 'own' | 'told' | 'doubtful' | 'dead'
 
 const ORDER: readonly Standing[] = ['good', 'own', 'told', 'doubtful', 'dead']
 
-/** Milliseconds: as long as a record in the DHT lasts */
-export const ADDRESS_LASTING = 172_800_000
-/** Milliseconds: a reservation at a relay lasts an hour and is renewed once */
-export const RELAYED_LASTING = 7_200_000
 /** Failures that are told apart: beyond them the pause is the longest */
 const MAX_FAILURES = 8
 
@@ -38,7 +35,7 @@ export function standing ({ reached, failures, own }: KnownAddress): Standing {
 
 /** Whether it is still worth anything */
 export function lasts ({ text, told, reached = -Infinity }: KnownAddress, now: number): boolean {
-  return now - Math.max(told, reached) < (isRelayed(text) ? RELAYED_LASTING : ADDRESS_LASTING)
+  return now - Math.max(told, reached) < (isRelayed(text) ? RELAYED_LASTING : RECORD_LASTING)
 }
 
 /** Which of two ways to dial first: what works, then what was never tried, then by how often it failed; the one that worked last, direct before relayed */

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { fromWall, toWall } from '../../keeper/kept-time.ts'
+import { RECORD_LASTING, RELAYED_LASTING } from '../lasting.ts'
 import { MAX_ANSWER, fitProviders, mergeKnown, namedProvider, restoreKnown, stillKnown, storeKnown } from './known-provider.ts'
 import type { KnownProvider } from './known-provider.ts'
 import type { Clock } from '../../interface/clock.ts'
@@ -22,12 +23,10 @@ export interface RecordParams {
 }
 
 /**
- * Providers come and go by the hour, so five minutes lose next to nothing. A
- * reservation at a relay lasts an hour and is renewed once; a record in the DHT
- * lasts 48 h. Ten thousand answers of usual providers are 20 MB, those of hostile
+ * Providers come and go by the hour, so five minutes lose next to nothing. Ten thousand answers of usual providers are 20 MB, those of hostile
  * ones would be 1.3 GB; 20 providers are what a DHT walk stops at.
  */
-export const DEFAULT_RECORDS: RecordParams = { fresh: 300_000, relayed: 7_200_000, lasting: 172_800_000, entries: 10_000, providers: 20, bytes: 33_554_432 }
+export const DEFAULT_RECORDS: RecordParams = { fresh: 300_000, relayed: RELAYED_LASTING, lasting: RECORD_LASTING, entries: 10_000, providers: 20, bytes: 33_554_432 }
 
 export const RECORDS_PREFIX = '/portolan/discovery/records/v1'
 

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { DEFAULT_ADDRESS_BOOK } from '../../../src/discovery/addresses/address-book-params.ts'
 import { AddressBook } from '../../../src/discovery/addresses/address-book.ts'
-import { ADDRESS_LASTING, RELAYED_LASTING } from '../../../src/discovery/addresses/known-address.ts'
+import { RECORD_LASTING, RELAYED_LASTING } from '../../../src/discovery/lasting.ts'
 import { VirtualClock } from '../../../src/testing/virtual-clock.ts'
 
 const PEER = '12D3KooWGRUVh6mDSpvgkPYFLgPnbWnLdBVeVqwdf1cFvFqhRrCK'
@@ -74,9 +74,9 @@ describe('what is known of the addresses of a peer', () => {
     book.reached(PEER, at(1), 1_000)
     expect(texts(book, RELAYED_LASTING - 1)).toEqual([at(1), relayed])
     expect(texts(book, RELAYED_LASTING)).toEqual([at(1)])
-    expect(texts(book, ADDRESS_LASTING + 999)).toEqual([at(1)])
-    expect(texts(book, ADDRESS_LASTING + 1_000)).toEqual([])
-    book.prune(ADDRESS_LASTING + 1_000)
+    expect(texts(book, RECORD_LASTING + 999)).toEqual([at(1)])
+    expect(texts(book, RECORD_LASTING + 1_000)).toEqual([])
+    book.prune(RECORD_LASTING + 1_000)
     expect(book.size).toBe(0)
   })
 
@@ -216,10 +216,10 @@ describe('addresses that are kept', () => {
   it('are not taken for younger than they can be, nor for ever', () => {
     const clock = new VirtualClock()
     const book = new AddressBook()
-    book.kept(clock).restore(entry(PEER, { told: clock.wall() + 10 * ADDRESS_LASTING }))
+    book.kept(clock).restore(entry(PEER, { told: clock.wall() + 10 * RECORD_LASTING }))
     expect(texts(book, clock.now())).toEqual([at(1)])
-    expect(texts(book, clock.now() + ADDRESS_LASTING / 2)).toEqual([])
-    book.kept(clock).restore(entry(OTHER, { told: clock.wall() - ADDRESS_LASTING }))
+    expect(texts(book, clock.now() + RECORD_LASTING / 2)).toEqual([])
+    book.kept(clock).restore(entry(OTHER, { told: clock.wall() - RECORD_LASTING }))
     expect(book.has(OTHER)).toBe(false)
     // and is taken out of the store
     expect(book.kept(clock).takeDirty(10)).toEqual([[OTHER, undefined]])
