@@ -213,6 +213,41 @@ describe('the schedule of announcements', () => {
     await world.stop()
   })
 
+  it('announces at once what a clock that was set back says was announced in the future', async () => {
+    const [cid] = blocks(1) as [CID]
+    const table = new AnnouncedTable()
+    const clock = new VirtualClock()
+    table.add(cid.multihash.bytes)
+    for (let slot = 0; slot < 256; slot++) {
+      table.swept(slot, clock.wall() + 1_000 * HOUR)
+    }
+    const world = new World({}, table, clock)
+    world.schedule.start()
+    await world.hours(3)
+    expect(world.announced).toHaveLength(1)
+    await world.stop()
+  })
+
+  it('gives up a part that takes half an hour, and tries it again after ten minutes', async () => {
+    const [cid] = blocks(1) as [CID]
+    const begun: number[] = []
+    const world: World = new World({
+      announce: async (_cids, { signal }) => {
+        begun.push(world.clock.now())
+        await new Promise((_resolve, reject) => { signal.addEventListener('abort', () => { reject(signal.reason as Error) }) })
+      }
+    })
+    world.schedule.add(cid)
+    world.schedule.start()
+    await world.hours(24)
+    expect(begun.length).toBeGreaterThan(1)
+    expect(world.schedule.stats().failedSweeps).toBeGreaterThanOrEqual(begun.length - 1)
+    const pause = (begun[1] ?? 0) - (begun[0] ?? 0)
+    expect(pause).toBeGreaterThanOrEqual(2_400_000)
+    expect(pause).toBeLessThan(2_500_000)
+    await world.stop()
+  })
+
   it('ends with what is under way when it is stopped, and begins again', async () => {
     const world = new World({ announce: async (_, { signal }) => { await new Promise((_resolve, reject) => { signal.addEventListener('abort', () => { reject(signal.reason as Error) }) }) } })
     await world.schedule.stop()

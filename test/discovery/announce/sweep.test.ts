@@ -148,6 +148,13 @@ describe('a sweep', () => {
     expect(failed[0]?.error?.message).toBe('nobody answered')
     expect(swept).toHaveLength(1_000)
 
+    // many that fail, but never five one after the other
+    const shaky = new Net(200)
+    shaky.lose = count => count % 2 === 1
+    const few = await shaky.run(blocks(60))
+    expect(shaky.lookups).toBeGreaterThan(10)
+    expect(few.swept).toHaveLength(60)
+
     const cut = new Net(200)
     cut.lose = () => true
     await expect(cut.run(cids)).rejects.toThrow('nobody answered')

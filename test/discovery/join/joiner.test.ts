@@ -99,7 +99,7 @@ describe('joining', () => {
     await pass(150)
     expect(asked).toContain(peerId(200))
     // 32 of them, four at a time, 8 s each, and then pauses
-    await pass(60_000)
+    await pass(65_500)
     expect(asked.filter(id => id !== peerId(200))).toHaveLength(32)
     expect(most()).toBeLessThanOrEqual(8)
     joiner.stop()
