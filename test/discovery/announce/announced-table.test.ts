@@ -89,6 +89,17 @@ describe('the table of what is announced', () => {
     expect(table.size).toBe(3)
   })
 
+  it('shares its room with another one, also with what is read from the store', () => {
+    const former = new AnnouncedTable()
+    Array.from({ length: 6 }, (_, i) => former.add(hash(i)))
+    const table = new AnnouncedTable(10, () => 8)
+    for (const [, entry] of former.takeDirty(Infinity)) {
+      table.restore(JSON.parse(JSON.stringify(entry)))
+    }
+    expect(table.size).toBe(2)
+    expect(table.add(hash(99))).toBe('full')
+  })
+
   it.each([
     ['nothing', null],
     ['another thing', { id: 'other-1' }],
