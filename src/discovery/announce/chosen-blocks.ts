@@ -61,6 +61,8 @@ export class ChosenBlocks implements ChosenInSchedule {
   /** Parts of the keyspace in which something may be new: since somebody told of it, and since everything was read */
   readonly #soon = new Set<number>()
   readonly #later = new Set<number>()
+  /** In each part, those that are named and were announced by hand: they have their turns already, and wait for nothing */
+  readonly #byHand = new Uint32Array(SLOTS)
   #known = false
   #readAt = -Infinity
   #notBefore = -Infinity
@@ -103,7 +105,7 @@ export class ChosenBlocks implements ChosenInSchedule {
   }
 
   stats (): ChosenStats {
-    return { chosen: this.#named.size, waiting: Math.max(0, this.#named.size - this.announced.size) }
+    return { chosen: this.#named.size, waiting: Math.max(0, this.#named.size - this.announced.size - this.#byHand.reduce((sum, count) => sum + count, 0)) }
   }
 
   /** Those that are announced in turn */
@@ -238,7 +240,11 @@ export class ChosenBlocks implements ChosenInSchedule {
       slots.push(slot)
       this.#soon.delete(slot)
       this.#later.delete(slot)
-      for (const hash of [...this.#named.inSlot(slot)].filter(hash => !this.announced.has(hash) && !this.#components.asked.has(hash))) {
+      const waiting = [...this.#named.inSlot(slot)].filter(hash => !this.announced.has(hash))
+      const unasked = waiting.filter(hash => !this.#components.asked.has(hash))
+      this.#byHand[slot] = waiting.length - unasked.length
+
+      for (const hash of unasked) {
         const cid = CID.createV1(raw.code, decode(hash))
 
         if (await this.#isStored(cid, signal)) {

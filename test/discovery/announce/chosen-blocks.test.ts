@@ -94,7 +94,7 @@ describe('what a strategy names', () => {
     expect(world.announced).toHaveLength(1)
     // somebody has asked for one of them: it has its turn already
     expect(world.all().sort()).toEqual(world.named.filter((_, i) => i !== 7).map(String).sort())
-    expect([world.turns(), world.chosen.stats()]).toEqual([99, { chosen: 100, waiting: 1 }])
+    expect([world.turns(), world.chosen.stats()]).toEqual([99, { chosen: 100, waiting: 0 }])
     await world.minutes(60)
     expect(world.announced).toHaveLength(1)
     await world.stop()
