@@ -15,9 +15,14 @@ export interface Candidate {
   /** When it was asked, or reached */
   since: number
   reach?: Reach
+  /** Who alone has named it, or the network of whoever did; nobody where several did, or it was known before */
+  voice?: string
   /** Where else others say it is, and who: whoever named it first may have made up where */
   elsewhere?: Elsewhere
 }
+
+/** Asked on the word of one alone, before any of them was reached: where a third is dead, all of them are by chance once in 1 400 answers */
+const UNPROVEN = 6
 
 /** Whom a lookup has heard of, nearest first */
 export class Candidates {
@@ -44,6 +49,22 @@ export class Candidates {
   add (candidate: Candidate): void {
     this.#byId.set(candidate.peer.id, candidate)
     this.#sorted.splice(this.#place(candidate.peer.key), 0, candidate)
+  }
+
+  /** Whose word is worth nothing yet: of those whom nobody else named some were asked, and none is there so far */
+  unproven (): Set<string> {
+    const gone = new Map<string, number>()
+
+    for (const candidate of this.#sorted) {
+      const { voice, state, reach } = candidate
+
+      if (voice != null && (state === 'answered' || reach != null)) {
+        gone.set(voice, -Infinity)
+      } else if (voice != null && state !== 'new') {
+        gone.set(voice, (gone.get(voice) ?? 0) + 1)
+      }
+    }
+    return new Set([...gone].filter(([, count]) => count >= UNPROVEN).map(([voice]) => voice))
   }
 
   /** The k nearest of those that answered, two of a network at most */

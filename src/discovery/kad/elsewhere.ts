@@ -61,6 +61,7 @@ export class Elsewhere {
  */
 export function dispute (candidate: Candidate, { addresses }: KadPeer, voter: string, networksOf: NetworksOf): boolean {
   const { peer, state, reach } = candidate
+  candidate.voice = candidate.voice === voter ? voter : undefined
 
   if (reach != null || state === 'answered' || addresses.every(address => peer.addresses.includes(address))) {
     return false

@@ -69,6 +69,7 @@ export class Walk {
   /** Answers, by network */
   readonly #answers = new Places(MAX_ANSWERS_OF_NETWORK)
   #late: string[] = []
+  #unproven: ReadonlySet<string> = new Set()
   #counts = { asked: 0, answered: 0, failed: 0 }
 
   constructor (target: KadKey, params: WalkParams, timing: PeerTimingView, networksOf: NetworksOf = noNetworks) {
@@ -99,22 +100,21 @@ export class Walk {
     const depth = from == null ? 1 : (this.#candidates.get(from)?.depth ?? 0) + 1
     const edge = this.#counts.answered >= k ? this.#candidates.nearest(this.#params.k)[k - 1]?.peer.key : undefined
     const named = [...peers]
-    let fresh = named.filter(({ id, key }) => id !== from && this.#candidates.get(id) == null && (edge == null || compareDistance(this.#target, key, edge) < 0))
+    const news = named.filter(({ id, key }) => id !== from && this.#candidates.get(id) == null && (edge == null || compareDistance(this.#target, key, edge) < 0))
 
-    if (from != null && fresh.length > k) {
-      fresh = fresh.sort((a, b) => compareDistance(this.#target, a.key, b.key)).slice(0, k)
-    }
+    const fresh = from == null || news.length <= k ? news : news.sort((a, b) => compareDistance(this.#target, a.key, b.key)).slice(0, k)
+    const voice = from == null ? undefined : this.#candidates.get(from)?.networks[0] ?? from
 
-    for (const peer of from == null ? [] : named) {
+    for (const peer of voice == null ? [] : named) {
       const known = this.#candidates.get(peer.id)
 
-      if (known != null && dispute(known, peer, this.#candidates.get(from as string)?.networks[0] ?? from as string, this.#networksOf)) {
+      if (known != null && dispute(known, peer, voice as string, this.#networksOf)) {
         this.#disputed.add(known)
       }
     }
     for (const peer of fresh) {
       if (this.#candidates.get(peer.id) == null) {
-        this.#candidates.add({ peer, depth, networks: this.#networksOf(peer), state: 'new', since: 0 })
+        this.#candidates.add({ peer, depth, networks: this.#networksOf(peer), state: 'new', since: 0, voice })
       }
     }
 
@@ -339,10 +339,11 @@ export class Walk {
         this.#late.push(peer.id)
       }
     }
+    this.#unproven = this.#candidates.unproven()
     relocate(this.#disputed, candidate => this.#dead(candidate, now), this.#networksOf)
   }
 
-  #dead ({ peer: { id, addresses } }: Candidate, now: number): boolean {
-    return this.#timing.dead(id, now, addresses)
+  #dead ({ peer: { id, addresses }, voice }: Candidate, now: number): boolean {
+    return this.#timing.dead(id, now, addresses) || (voice != null && this.#unproven.has(voice))
   }
 }

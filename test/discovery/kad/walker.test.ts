@@ -209,6 +209,34 @@ describe('a walk under way', () => {
     })
   })
 
+  it.each([[false, 10], [true, 6]])('is not spent on those whom a few make up, be they silent for ever (%j) or gone at once: %i of them', async (hangs, count) => {
+    const preimage = new TextEncoder().encode('wanted')
+    const key = kadKey(preimage)
+    const honest = Array.from({ length: 200 }, (_, i) => madeUpPeer(seededRandom(3_000 + i), [`/ip4/198.51.${i}.1/tcp/4001`])).sort((x, y) => compareDistance(key, x.key, y.key))
+    const [near, known] = [honest.slice(0, 20), honest.slice(40)]
+    const made = Array.from({ length: 20_000 }, (_, i) => madeUpPeer(seededRandom(5_000 + i))).sort((x, y) => compareDistance(key, x.key, y.key)).slice(0, 200)
+    const liars = new Map(known.slice(0, count).map(({ id }, i) => [id, i]))
+    const madeUp = new Set(ids(made))
+    const clock = new VirtualClock()
+    const client = {
+      findNode: async ({ id, addresses }: KadPeer, _key: Uint8Array, _disclosure: unknown, { signal, onReached }: KadRequestOptions): Promise<KadAnswer> => {
+        if (madeUp.has(id)) {
+          await clock.sleep(hangs ? 3_600_000 : 20, { signal })
+          throw new KadRequestError('unreachable', 'nobody is there')
+        }
+        const liar = liars.get(id)
+        onReached?.({ rounds: 2, dialled: 40, from: addresses[0] })
+        await clock.sleep(liar == null ? 60 : 5, { signal })
+        return { ...empty, closer: liar == null ? near.filter(peer => peer.id !== id) : made.slice(20 * liar, 20 * liar + 20) }
+      }
+    }
+    const walker = new Walker({ clock, client: client as unknown as KadClient, table: { nearest: () => known.slice(0, 120) }, timing: new PeerTiming(), networksOf: networksUnder(addressPolicy()) })
+    const { closest, end } = await clock.run(walker.findClosest(preimage, { signal: new AbortController().signal }))
+
+    expect(ids(closest)).toEqual(ids(near))
+    expect(end).not.toBe('exhausted')
+  })
+
   it('takes back what is still asked when its reader leaves', async () => {
     const { walker, clock, client } = walkerAmong([[a, 10, { ...empty, providers: [provider] }], [b, Infinity, empty], [c, Infinity, empty]])
     const { request, controller } = recordedRequest({ clock })
