@@ -14,6 +14,7 @@ import { Walker } from '../../../../src/discovery/kad/walker.ts'
 import { silentLogger } from '../../../../src/testing/silent-logger.ts'
 import type { KadPeer } from '../../../../src/discovery/kad/kad-client.ts'
 import type { KadConnections } from '../../../../src/discovery/kad/kad-client-egress.ts'
+import type { Clock } from '../../../../src/interface/clock.ts'
 import type { Libp2p, Libp2pEvents, PeerId, PeerStore, TypedEventTarget } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -101,9 +102,9 @@ export interface WalkingNode {
 }
 
 /** Our side of the DHT on such a node */
-export async function walkerOf (node: KadNode): Promise<WalkingNode> {
+export async function walkerOf (node: KadNode, clock: Clock = systemClock): Promise<WalkingNode> {
   const { connectionManager, peerStore, events } = node.libp2p.services.components
-  const shared = { logger: silentLogger, clock: systemClock, self: node.id }
+  const shared = { logger: silentLogger, clock, self: node.id }
   const client = new Libp2pKadClient({ ...shared, connectionManager }, { protocol: TEST_PROTOCOL })
   const table = new KadTable({ ...shared, peerStore, events })
   const timing = new PeerTiming()
@@ -111,7 +112,7 @@ export async function walkerOf (node: KadNode): Promise<WalkingNode> {
   await table.start()
 
   return {
-    walker: new Walker({ clock: systemClock, client, table, timing }),
+    walker: new Walker({ clock, client, table, timing }),
     client,
     table,
     timing,
