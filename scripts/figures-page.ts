@@ -85,7 +85,7 @@ The optimum is Belady's MIN, which may decline newcomers; with sizes it is a bou
   },
   {
     bench: 'store',
-    intro: `\`openBlockCache\` beside blockstore-fs and blockstore-level, as their users open them, in a process that has loaded Helia: none of them syncs, all of them have handed a block to the operating
+    intro: `\`openBlockCache\` beside blockstore-fs and blockstore-level, as their users open them, in a process that has loaded Helia and weighs buffers as the command \`portolan\` does (\`accountExternalMemory\`, for all of them): none of them syncs, all of them have handed a block to the operating
 system when a \`put\` resolves. Each round makes every store anew, writes it, reads it in random order and, opened once more, reads it again; the files are in
 the page cache, and ours may have a sixteenth of the blocks in memory. Ratios of blocks a second, the worse of one at a time and eight at a time. Ours hashes each block that is written,
 and checks each record that is read; the others do neither.`,

@@ -15,6 +15,7 @@
  * ```
  */
 export { blockVerifier } from './block/verify.ts'
+export { accountExternalMemory } from './config/external-memory.ts'
 export { openBlockCache } from './open-block-cache.ts'
 export { redisTier } from './cache/shared/redis-tier.ts'
 export * from './interface/errors.ts'
