@@ -3,22 +3,19 @@
  * ask for. One process at a time has a store: start `portolan serve` on it
  * afterwards, and `portolan announce CID` tells its DHT.
  *
- *     node examples/add-file.ts STORE FILE
+ *     node examples/add-file.ts ./store chart.txt
+ *
+ * Without arguments it is this file, in a store that is gone afterwards.
  */
 import { readFile } from 'node:fs/promises'
 import { createPortolan, getFilesystem } from '../src/index.ts'
 
-const [store, file] = process.argv.slice(2)
+const [store = 'memory', file = import.meta.filename] = process.argv.slice(2)
 
-if (store == null || file == null) {
-  console.error('usage: node examples/add-file.ts STORE FILE')
-  process.exitCode = 2
-} else {
-  const bytes = await readFile(file)
-  const node = await createPortolan({ store })
-  try {
-    console.log(String(await getFilesystem(node.helia).addBytes(bytes)))
-  } finally {
-    await node.stop()
-  }
+const bytes = await readFile(file)
+const node = await createPortolan({ store })
+try {
+  console.log(String(await getFilesystem(node.helia).addBytes(bytes)))
+} finally {
+  await node.stop()
 }
