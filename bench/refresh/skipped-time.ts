@@ -4,6 +4,8 @@
  * what is computed in it, and computing takes no time at all.
  */
 
+import { pop, push } from '../../src/testing/timer-heap.ts'
+
 interface Timer {
   at: number
   order: number
@@ -107,10 +109,10 @@ export class SkippedTime {
 
   /** All that is due next */
   #advance (): boolean {
-    let first = this.#pop()
+    let first = pop(this.#heap)
 
     while (first?.handle.live === false) {
-      first = this.#pop()
+      first = pop(this.#heap)
     }
     if (first == null) {
       return false
@@ -119,7 +121,7 @@ export class SkippedTime {
     this.#fire(first)
 
     while (this.#heap[0] != null && this.#heap[0].at <= this.#now) {
-      this.#fire(this.#pop() as Timer)
+      this.#fire(pop(this.#heap) as Timer)
     }
     return true
   }
@@ -148,54 +150,9 @@ export class SkippedTime {
   }
 
   #push (timer: Timer): void {
-    const heap = this.#heap
     this.#stirred++
-    let i = heap.push(timer) - 1
-
-    while (i > 0) {
-      const parent = (i - 1) >> 1
-
-      if (!before(timer, heap[parent] as Timer)) {
-        break
-      }
-      heap[i] = heap[parent] as Timer
-      i = parent
-    }
-    heap[i] = timer
+    push(this.#heap, timer)
   }
-
-  #pop (): Timer | undefined {
-    const heap = this.#heap
-    const top = heap[0]
-    const last = heap.pop()
-
-    if (top === last || last == null) {
-      return top
-    }
-    let i = 0
-
-    for (;;) {
-      let child = 2 * i + 1
-
-      if (child >= heap.length) {
-        break
-      }
-      if (child + 1 < heap.length && before(heap[child + 1] as Timer, heap[child] as Timer)) {
-        child++
-      }
-      if (!before(heap[child] as Timer, last)) {
-        break
-      }
-      heap[i] = heap[child] as Timer
-      i = child
-    }
-    heap[i] = last
-    return top
-  }
-}
-
-function before (a: Timer, b: Timer): boolean {
-  return a.at < b.at || (a.at === b.at && a.order < b.order)
 }
 
 function clear (handle: Handle | undefined): void {

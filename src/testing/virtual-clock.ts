@@ -1,9 +1,9 @@
 import { waits } from '../clock/system-clock.ts'
+import { before, pop, push } from './timer-heap.ts'
+import type { Due } from './timer-heap.ts'
 import type { Clock, TimeoutSignal } from '../interface/clock.ts'
 
-interface Timer {
-  readonly at: number
-  readonly order: number
+interface Timer extends Due {
   fn: (() => void) | undefined
 }
 
@@ -159,58 +159,4 @@ function viaChannel (fn: () => void): void {
     fn()
   }
   port2.postMessage(undefined)
-}
-
-function before (a: Timer, b: Timer): boolean {
-  return a.at < b.at || (a.at === b.at && a.order < b.order)
-}
-
-function push (heap: Timer[], timer: Timer): void {
-  let i = heap.length
-  heap.push(timer)
-
-  while (i > 0) {
-    const parent = (i - 1) >> 1
-    const above = heap[parent] as Timer
-
-    if (!before(timer, above)) {
-      break
-    }
-
-    heap[i] = above
-    i = parent
-  }
-
-  heap[i] = timer
-}
-
-function pop (heap: Timer[]): void {
-  const last = heap.pop()
-
-  if (last == null || heap.length === 0) {
-    return
-  }
-
-  let i = 0
-
-  for (;;) {
-    let child = 2 * i + 1
-
-    if (child >= heap.length) {
-      break
-    }
-
-    if (child + 1 < heap.length && before(heap[child + 1] as Timer, heap[child] as Timer)) {
-      child++
-    }
-
-    if (!before(heap[child] as Timer, last)) {
-      break
-    }
-
-    heap[i] = heap[child] as Timer
-    i = child
-  }
-
-  heap[i] = last
 }

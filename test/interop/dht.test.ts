@@ -110,7 +110,10 @@ describe.skipIf(kubos == null)('a private network of Kubo nodes, and we in it', 
     await network[1].ipfs('routing', 'provide', root.toString())
 
     const { dht } = server.libp2p.services as unknown as { dht: { providers: { getProviders (cid: CID): Promise<Array<{ toString (): string }>> } } }
-    expect((await dht.providers.getProviders(root)).map(String)).toEqual([network[1].peerId])
+    // Kubo sends its announcement and waits for no answer to it
+    await vi.waitFor(async () => {
+      expect((await dht.providers.getProviders(root)).map(String)).toEqual([network[1].peerId])
+    }, TIME)
     const reader = await own({ bootstrap: server.libp2p.getMultiaddrs().map(String), dhtProtocol: LAN, listen: [] })
     expect(digestOf(await all(reader.contentRouting.retrieveContent(root, { signal: signal() })))).toBe(digestOf(seededBytes(SIZE, 23)))
   })

@@ -1,6 +1,7 @@
 import { CID } from 'multiformats/cid'
 import PQueue from 'p-queue'
 import { CustomProgressEvent } from 'progress-events'
+import { eachUntil } from '../../clock/each-until.ts'
 import { raceSignal } from '../../clock/race-signal.ts'
 import { InvalidCIDError, NotRunningError } from '../../interface/errors.ts'
 import { AnnounceRefusedError, NoHolderError, servesNobody } from './announce-error.ts'
@@ -185,41 +186,30 @@ export class SweepAnnouncer {
 
 /** Each block once in a part. One that is its own CID needs nobody to have it. When the source fails, what came before is a part first. */
 async function * partsOf (cids: Iterable<CID> | AsyncIterable<CID>, signal: AbortSignal): AsyncGenerator<CID[], void, undefined> {
-  const values = Symbol.asyncIterator in cids ? cids[Symbol.asyncIterator]() : cids[Symbol.iterator]()
   let part = new Map<string, CID>()
   let failure: { readonly error: unknown } | undefined
-  let open = true
 
   try {
-    while (open && failure == null) {
-      try {
-        const next = await raceSignal(Promise.resolve(values.next()), signal)
-        open = next.done !== true
+    for await (const value of eachUntil(cids, signal)) {
+      const cid = checked(value)
 
-        if (next.done !== true) {
-          const cid = checked(next.value)
-
-          if (cid.multihash.code !== IDENTITY) {
-            part.set(cid.multihash.bytes.join(), cid)
-          }
-        }
-      } catch (error) {
-        signal.throwIfAborted()
-        failure = { error }
+      if (cid.multihash.code !== IDENTITY) {
+        part.set(cid.multihash.bytes.join(), cid)
       }
-      if (part.size >= MAX_SWEEP || ((!open || failure != null) && part.size > 0)) {
+      if (part.size >= MAX_SWEEP) {
         yield [...part.values()]
         part = new Map()
       }
     }
-    if (failure != null) {
-      throw failure.error
-    }
-  } finally {
-    if (open) {
-      // a source that hangs may hang here too: nobody waits for it, and what it says then is nobody's concern
-      Promise.resolve(values.return?.()).catch(() => {})
-    }
+  } catch (error) {
+    signal.throwIfAborted()
+    failure = { error }
+  }
+  if (part.size > 0) {
+    yield [...part.values()]
+  }
+  if (failure != null) {
+    throw failure.error
   }
 }
 

@@ -76,10 +76,9 @@ export class PeerTiming implements PeerTimingView {
 
     const own = this.#roundTrips.peek(peer)
     const dialShare = reach.dialled == null ? undefined : this.#shares.quantile(share)
-    const any = this.#rounds.quantile(share) ?? ROUND.slow
-    const round = own != null ? own.smooth + 2 * own.deviation : dialShare != null ? dialShare * (reach.dialled ?? 0) : any
+    const others = dialShare == null ? this.#rounds.quantile(share) ?? ROUND.slow : dialShare * (reach.dialled ?? 0)
 
-    return Math.max(MIN_SLOW, reach.rounds * round)
+    return Math.max(MIN_SLOW, reach.rounds * (own == null ? others : own.smooth + 2 * own.deviation))
   }
 
   patience (peer: string, reach?: Reach): number {

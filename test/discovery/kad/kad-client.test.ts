@@ -176,6 +176,34 @@ describe('a client of the DHT', () => {
     await expect(client.getProviders(server.asPeer(), KEY, disclosed().disclosure, { signal: controller.signal })).rejects.toThrow('over')
   })
 
+  it('ends with its signal although an answer drips, and lets go of the stream', async () => {
+    const dripped = Promise.withResolvers<void>()
+    const ended = Promise.withResolvers<void>()
+    answer = stream => {
+      stream.addEventListener('close', () => { ended.resolve() })
+      stream.send(varint(100_000))
+      let bytes = 0
+      const drip = (): void => {
+        if (stream.status === 'open') {
+          stream.send(Uint8Array.of(0))
+          if (++bytes === 50) {
+            dripped.resolve()
+          }
+          setImmediate(drip)
+        }
+      }
+      drip()
+    }
+    const { disclosure, controller } = disclosed()
+    const pending = client.getProviders(server.asPeer(), KEY, disclosure, { signal: controller.signal })
+    await dripped.promise
+    controller.abort(new Error('over'))
+
+    await expect(pending).rejects.toThrow('over')
+    await ended.promise
+    expect([disclosure.state, client.resting]).toEqual(['sent', 0])
+  })
+
   it('ends everything when it is stopped', async () => {
     await ask()
     const asked = Promise.withResolvers<void>()
