@@ -26,18 +26,34 @@ export type DisclosureState = 'intended' | 'sent' | 'not-sent' | 'unknown'
 export interface Ledger {
   /** Called when a disclosure is intended, before any byte is written */
   intended (entry: DisclosureEntry): void
-  /** Called when its state becomes final, or when it is cancelled on the wire */
+  /** Called once when its state becomes final, and once when it is cancelled on the wire */
   settled (entry: DisclosureEntry): void
 }
 
 export interface DisclosureEntry extends DisclosureInit {
   readonly request: string
   readonly purpose: string
+  readonly mode: PrivacyMode
+  /** Who asked this node, where somebody did */
+  readonly client?: string
   readonly key?: string
+  /** Wall clock, in ms */
   readonly at: number
   readonly state: DisclosureState
   /** A CANCEL followed on the wire */
   readonly cancelled: boolean
+}
+
+/** What a disclosure belongs to */
+export interface DisclosureContext {
+  readonly request: string
+  readonly purpose: string
+  /** @default 'open' */
+  readonly mode?: PrivacyMode
+  readonly client?: string
+  readonly key?: string
+  /** Wall clock, in ms */
+  readonly at: number
 }
 
 /**
@@ -49,6 +65,8 @@ export class Disclosure implements DisclosureEntry {
   readonly #ledger: Ledger
   readonly request: string
   readonly purpose: string
+  readonly mode: PrivacyMode
+  readonly client?: string
   readonly key?: string
   readonly at: number
   readonly observer: Observer
@@ -58,10 +76,12 @@ export class Disclosure implements DisclosureEntry {
   state: DisclosureState = 'intended'
   cancelled = false
 
-  constructor (ledger: Ledger, init: DisclosureInit, context: { request: string, purpose: string, key?: string, at: number }) {
+  constructor (ledger: Ledger, init: DisclosureInit, context: DisclosureContext) {
     this.#ledger = ledger
     this.request = context.request
     this.purpose = context.purpose
+    this.mode = context.mode ?? 'open'
+    this.client = context.client
     this.key = context.key
     this.at = context.at
     this.observer = init.observer
@@ -88,6 +108,9 @@ export class Disclosure implements DisclosureEntry {
 
   /** A CANCEL for this want left the process */
   cancel (): void {
+    if (this.cancelled) {
+      return
+    }
     this.cancelled = true
     this.#ledger.settled(this)
   }

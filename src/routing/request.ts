@@ -59,6 +59,8 @@ export class RoutingRequest implements Request {
     return new Disclosure(this.#ledger, init, {
       request: this.id,
       purpose: this.purpose,
+      mode: this.mode,
+      client: this.client,
       key: this.#init.key,
       at: this.#clock.wall()
     })
