@@ -26,7 +26,7 @@ import { createFilesystem } from './helia/filesystem.ts'
 import { heliaSeams } from './helia/seams.ts'
 import { withContentRouting } from './helia/with-content-routing.ts'
 import { nullLedger } from './privacy/null-ledger.ts'
-import { toProvider } from './provider/provider.ts'
+import { httpOrigin, toProvider } from './provider/provider.ts'
 import { reputationBook } from './reputation/book.ts'
 import { ReputationKeeper } from './reputation/keeper.ts'
 import { heliaLookups, libp2pLookups } from './composed-lookups.ts'
@@ -37,6 +37,7 @@ import { stat } from './unixfs/entry.ts'
 import { listDirectory } from './unixfs/list-directory.ts'
 import { locate } from './unixfs/path.ts'
 import { unroutedRequests } from './unrouted-requests.ts'
+import { PRIVACY_PRESETS } from './interface/privacy-preset.ts'
 import type { BlockVerifier } from './block/verify.ts'
 import type { AdoptedBrokerInit } from './exchange/broker/broker-egress.ts'
 import type { ContentRoutingOptions } from './config/content-routing-options.ts'
@@ -150,12 +151,13 @@ const noNames: NameResolution = {
  */
 export function composeContentRouting (parts: CompositionParts, init: ContentRoutingOptions = {}): Composition {
   const { clock = systemClock, random = systemRandom, ledger = nullLedger, datastore, logger } = parts
-  const { routing, policy, operators, siblings, routers, bitswap, askConnected } = contentRoutingOptions(init)
+  const { routing, policy, operators, siblings, routers, relays, bitswap, askConnected } = contentRoutingOptions(init)
   const verifier = parts.verifier ?? blockVerifier({ maxBlockSize: init.maxBlockSize, allowSha1: init.allowSha1 })
   const transport = restartableTransport(() => parts.transport({ policy, clock }))
   const reputation = reputationBook({ clock, random })
   const transfers = new TransferCounts()
   const named = new Set([...operators, ...siblings].map(({ id }) => id))
+  const own = new Set([...[...operators, ...siblings].flatMap(httpOrigin).map(address => new URL(address).origin), ...routers.filter(({ own }) => own).map(({ url }) => new URL(url).origin)])
   const { pinned = false, ...names } = parts.names ?? noNames
   const addresses: NodeAddresses | undefined = parts.node == null
     ? undefined
@@ -172,6 +174,7 @@ export function composeContentRouting (parts: CompositionParts, init: ContentRou
       store: parts.store,
       disclose: (peer, cid) => unrouted(cid, 'serve').disclose({ observer: `p2p:${peer}`, form: 'cid', transport: 'bitswap', audience: 'one' }),
       named: peer => named.has(`p2p:${peer}`),
+      relay: peer => relays.has(peer),
       onDialled: addresses?.onDialled,
       onFault: ({ peer, fault }) => {
         if (HOSTILE.has(fault)) {
@@ -180,11 +183,11 @@ export function composeContentRouting (parts: CompositionParts, init: ContentRou
       }
     }, { serve: init.serve, leases: { ...init.leases, pinsNames: pinned } })
   const unrouted = unroutedRequests({ clock, ledger }, routing.mode)
-  const http = httpBlockFetcher({ transport, policy, clock })
+  const http = httpBlockFetcher({ transport, policy, clock, own: origin => own.has(origin) })
   const peers = exchange ?? (bitswap === 'off' ? absentBitswap : undefined)
   const fleet = siblings.length === 0
     ? undefined
-    : new SiblingFetcher({ siblings, http: httpBlockFetcher({ transport, policy, clock, name: 'sibling', onlyIfCached: true }), bitswap: peers })
+    : new SiblingFetcher({ siblings, http: httpBlockFetcher({ transport, policy, clock, name: 'sibling', onlyIfCached: true, own: () => true }), bitswap: peers })
   const spared = (fetcher: BlockFetcher): BlockFetcher => fleet == null ? fetcher : fleet.sparing(fetcher)
   const fetchers: BlockFetcher[] = [spared(http), ...fleet == null ? [] : [fleet], ...peers == null ? [] : [spared(peers)]].map(fetcher => transfers.count(addresses?.learningFrom(fetcher) ?? fetcher))
   const connected: SourceContext['connected'] = getLibp2p => {
@@ -305,10 +308,10 @@ export function heliaMixin (transport: TransportFactory, { discovery, ...platfor
   }
 }
 
-/** Outside mode `open` a broker that nobody trusts is neither asked nor told */
+/** Where only trusted brokers are used, the others are neither asked nor told */
 function brokerInit (broker: string, name: string, { mode = 'open', trustedBrokers = [] }: ContentRoutingOptions): AdoptedBrokerInit {
   const trusted = trustedBrokers.includes(broker)
-  return { name, trusted, announces: trusted || mode === 'open' }
+  return { name, trusted, announces: trusted || PRIVACY_PRESETS[mode].brokers === 'all' }
 }
 
 /** A UnixFS over a wrapped node: its cache misses go through content routing, or past it */

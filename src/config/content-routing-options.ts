@@ -1,14 +1,19 @@
 import { DEFAULT_ASKED_PEERS, MAX_ASKED_PEERS } from '../discovery/asked-peers.ts'
 import { routerURL } from '../discovery/routers/delegated-url.ts'
+import { relayOf } from '../exchange/lease/relays.ts'
 import { mayServe } from '../exchange/bitswap/server/policy.ts'
 import { InvalidOptionError } from '../interface/errors.ts'
+import { PRIVACY_PRESETS } from '../interface/privacy-preset.ts'
 import { quote } from '../interface/quote.ts'
 import { addressPolicy } from '../provider/address.ts'
+import { peerOfProvider, peerOfText } from '../provider/identity.ts'
 import { addressEndpoint } from '../provider/endpoint.ts'
 import { httpOrigin, toProvider } from '../provider/provider.ts'
 import { routingParams } from '../routing/params.ts'
 import type { ServePolicy } from '../exchange/bitswap/server/policy.ts'
 import type { ConnectionLeasesInit } from '../exchange/lease/leases.ts'
+import type { PrivacyMode } from '../interface/disclosure.ts'
+import type { PrivacySwitches } from '../interface/privacy-preset.ts'
 import type { Provider, ProviderHint } from '../interface/provider.ts'
 import type { AddressPolicy } from '../provider/address.ts'
 import type { ContentRoutingInit } from '../routing/params.ts'
@@ -37,8 +42,22 @@ export interface ContentRoutingOptions extends ContentRoutingInit {
   routers?: ReadonlyArray<string | RouterOption>
   /** Private addresses that may be connected to, whoever names them: a host, `host:port`, a CIDR range, a URL origin. @default none */
   allowAddresses?: readonly string[]
+  /**
+   * Relays through which peers may be reached in mode `strict`: peer ids, or multiaddrs
+   * that end in one. Those in the addresses of `providers` and `siblings` are named by that.
+   *
+   * @default none
+   */
+  relays?: readonly string[]
   /** Names of the node's own brokers that are also asked in the modes `balanced` and `strict`. @default none */
   trustedBrokers?: readonly string[]
+  /**
+   * Names of the node's own routers that are also asked in mode `strict`, and in
+   * `balanced` where they are of last resort (gateways that may have everything).
+   *
+   * @default none
+   */
+  trustedRouters?: readonly string[]
   /**
    * Who speaks bitswap on a node that has libp2p. `own`: content routing, in the
    * place of one that the node may have, which it gets back with `disable()`.
@@ -73,7 +92,7 @@ export interface ContentRoutingOptions extends ContentRoutingInit {
   allowSha1?: boolean
 }
 
-const OWN = ['enabled', 'providers', 'routers', 'allowAddresses', 'trustedBrokers', 'bitswap', 'serve', 'askConnected', 'siblings', 'leases', 'maxBlockSize', 'allowSha1'] as const
+const OWN = ['enabled', 'providers', 'routers', 'allowAddresses', 'trustedBrokers', 'trustedRouters', 'relays', 'bitswap', 'serve', 'askConnected', 'siblings', 'leases', 'maxBlockSize', 'allowSha1'] as const
 const ROUTING = Object.keys(routingParams())
 
 // each is a candidate for every block: more is a list of gateways somebody found, not of those one knows
@@ -81,6 +100,9 @@ const MAX_OPERATOR_PROVIDERS = 64
 
 // each is asked for every block that nobody is known to have
 const MAX_ROUTERS = 8
+
+// each is one more that knows whom a node talks to
+const MAX_RELAYS = 64
 
 // a fleet behind one name; each is a candidate for every block
 const MAX_SIBLINGS = 16
@@ -105,6 +127,8 @@ export interface CheckedOptions {
   readonly siblings: readonly Provider[]
   readonly routers: ReadonlyArray<Required<RouterOption>>
   readonly bitswap: 'own' | 'adopted' | 'off'
+  /** Peer ids of those through which others may be reached in every mode */
+  readonly relays: ReadonlySet<string>
   /** Connected peers that are asked whether they have a block */
   readonly askConnected: number
 }
@@ -142,7 +166,7 @@ export function contentRoutingOptions (init: ContentRoutingOptions): CheckedOpti
     throw new InvalidOptionError(`serve is for our own bitswap, and bitswap is ${quote(bitswap)}: leave one of the two out`)
   }
   const asked = askedPeers(init.askConnected)
-  if (asked > 0 && (init.mode ?? 'open') !== 'open') {
+  if (asked > 0 && !presetFor(init.mode).connectedPeers) {
     throw new InvalidOptionError(`askConnected tells peers that were not chosen what is read, which only mode "open" does, and mode is ${quote(init.mode)}: leave one of the two out`)
   }
   if (asked > 0 && bitswap !== 'own') {
@@ -151,7 +175,7 @@ export function contentRoutingOptions (init: ContentRoutingOptions): CheckedOpti
   checkLeases(init.leases)
   const routers = listOf('routers', init.routers, MAX_ROUTERS).map(checkedRouter)
   const foreign = routers.find(({ own }) => !own)
-  if (foreign != null && init.mode === 'strict') {
+  if (foreign != null && presetFor(init.mode).httpRouters === 'own') {
     throw new InvalidOptionError(`mode "strict" asks only routers of your own: say so of ${quote(foreign.url)} with { url, own: true }, or leave it out of routers`)
   }
 
@@ -161,12 +185,27 @@ export function contentRoutingOptions (init: ContentRoutingOptions): CheckedOpti
     bitswap,
     routers,
     askConnected: asked,
+    relays: new Set([...listOf('relays', init.relays, MAX_RELAYS).map(relayNamed), ...named.flatMap(({ id, addresses }) => [peerOfProvider(id), ...addresses.map(relayOf)]).filter(relay => relay != null)]),
     siblings: fleet.map(hint => toProvider(hint, { source: 'sibling', policy })),
     routing: Object.fromEntries(Object.entries(init).filter(([name]) => ROUTING.includes(name))),
     policy,
     // read again under the policy that exempts them: allow-listed addresses share no failure domain
     operators: providers.map(hint => toProvider(hint, { source: 'operator', policy }))
   }
+}
+
+function relayNamed (relay: unknown): string {
+  const peer = typeof relay === 'string' ? peerOfText(relay.slice(relay.lastIndexOf('/') + 1)) : undefined
+
+  if (peer == null) {
+    throw new InvalidOptionError(`a relay must be a peer id, or a multiaddr that ends in /p2p/PEER-ID, got ${quote(relay)}`)
+  }
+  return peer
+}
+
+/** A mode that there is not is told by whoever reads the parameters of routing */
+function presetFor (mode: unknown = 'open'): PrivacySwitches {
+  return Object.hasOwn(PRIVACY_PRESETS, String(mode)) ? PRIVACY_PRESETS[mode as PrivacyMode] : PRIVACY_PRESETS.open
 }
 
 function checkedRouter (router: unknown): Required<RouterOption> {

@@ -6,6 +6,7 @@ import { needsBitswap } from '../exchange/absent-bitswap.ts'
 import { foreignTransport } from '../exchange/lease/dial-address.ts'
 import { InvalidOptionError } from '../interface/errors.ts'
 import { quote } from '../interface/quote.ts'
+import { PRIVACY_PRESETS } from '../interface/privacy-preset.ts'
 import { addressPolicy } from '../provider/address.ts'
 import { toProvider } from '../provider/provider.ts'
 import { checkAnnouncing } from './announce-option.ts'
@@ -17,6 +18,7 @@ import type { ServePolicy } from '../exchange/bitswap/server/policy.ts'
 import type { LoadedConfig } from './load.ts'
 import type { ConfigKey } from './schema.ts'
 import type { AnnounceStrategy } from '../interface/announce.ts'
+import type { PrivacyMode } from '../interface/disclosure.ts'
 import type { Provider } from '../interface/provider.ts'
 
 type Config = Pick<LoadedConfig<typeof schema>, 'values' | 'sources'>
@@ -50,7 +52,7 @@ function cacheSize (bytes: number): void {
 function routersToAsk (values: Config['values']): void {
   const [first] = values['routing.routers'].map(routerURL)
 
-  if (first != null && values['routing.mode'] === 'strict') {
+  if (first != null && PRIVACY_PRESETS[values['routing.mode'] as PrivacyMode].httpRouters === 'own') {
     throw new InvalidOptionError(`mode "strict" asks only routers of your own: name ${quote(first.href)} as one (routing.ownRouters, --own-router), or leave it out`)
   }
 }
@@ -85,7 +87,7 @@ function whomToAsk (values: Config['values']): void {
   if (count > 0 && !values['exchange.bitswap']) {
     throw new InvalidOptionError(`${count} peers would be asked over bitswap, and exchange.bitswap is off: leave one of the two out`)
   }
-  if (count > 0 && values['routing.mode'] !== 'open') {
+  if (count > 0 && !PRIVACY_PRESETS[values['routing.mode'] as PrivacyMode].connectedPeers) {
     throw new InvalidOptionError(`${count} peers that were not chosen would learn what is read, which only mode "open" allows, and routing.mode is ${quote(values['routing.mode'])}: leave one of the two out`)
   }
 }

@@ -2,6 +2,7 @@ import { anySignal } from 'any-signal'
 import { LRUCache } from 'lru-cache'
 import { DEFAULT_MAX_BLOCK_SIZE } from '../block/verify.ts'
 import { ConnectedPeers, connectedProvider } from './connected-libp2p.ts'
+import { PRIVACY_PRESETS } from '../interface/privacy-preset.ts'
 import type { ConnectedLibp2p, PeerConnection } from './connected-libp2p.ts'
 import type { Clock } from '../interface/clock.ts'
 import type { ComponentLogger } from '../interface/logger.ts'
@@ -100,7 +101,7 @@ export function askedPeersSource (getLibp2p: () => ConnectedLibp2p | undefined, 
     name: 'asked',
     denied,
     async * find ({ cid, key }, request) {
-      if (request.mode !== 'open' || request.signal.aborted) {
+      if (!PRIVACY_PRESETS[request.mode].connectedPeers || request.signal.aborted) {
         return
       }
 

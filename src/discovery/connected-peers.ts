@@ -1,4 +1,5 @@
 import { ConnectedPeers, connectedProvider } from './connected-libp2p.ts'
+import { PRIVACY_PRESETS } from '../interface/privacy-preset.ts'
 import type { ConnectedLibp2p, PeerConnection } from './connected-libp2p.ts'
 import type { ComponentLogger } from '../interface/logger.ts'
 import type { BlockKey, ProviderSource } from '../interface/provider.ts'
@@ -36,7 +37,7 @@ export function connectedPeersSource (getLibp2p: () => ConnectedLibp2p | undefin
     name: 'connected',
     lastResort: true,
     async * find ({ key }, request) {
-      if (request.mode !== 'open') {
+      if (!PRIVACY_PRESETS[request.mode].connectedPeers) {
         return
       }
 

@@ -2,7 +2,7 @@ import type { BlockFetcher } from '../interface/fetcher.ts'
 
 /** The same fetcher but for what is changed. What it has besides the contract stays its own. */
 export function decoratedFetcher (fetcher: BlockFetcher, changes: Partial<BlockFetcher>): BlockFetcher {
-  const { stream, streams, proven, unusable, standing, announce, stop } = fetcher
+  const { stream, streams, proven, refuses, unusable, standing, announce, stop } = fetcher
 
   return {
     name: fetcher.name,
@@ -13,6 +13,7 @@ export function decoratedFetcher (fetcher: BlockFetcher, changes: Partial<BlockF
     ...stream == null ? {} : { stream: stream.bind(fetcher) },
     ...streams == null ? {} : { streams: streams.bind(fetcher) },
     ...proven == null ? {} : { proven: proven.bind(fetcher) },
+    ...refuses == null ? {} : { refuses: refuses.bind(fetcher) },
     ...unusable == null ? {} : { unusable: unusable.bind(fetcher) },
     ...standing == null ? {} : { standing: standing.bind(fetcher) },
     ...announce == null ? {} : { announce: announce.bind(fetcher) },

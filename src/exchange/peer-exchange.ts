@@ -1,4 +1,5 @@
 import { FetchError } from '../interface/errors.ts'
+import { PRIVACY_PRESETS } from '../interface/privacy-preset.ts'
 import { needsBitswap } from './absent-bitswap.ts'
 import { bitswapFetcher } from './bitswap/bitswap-fetcher.ts'
 import { Libp2pBitswapNetwork } from './bitswap/libp2p-network.ts'
@@ -17,6 +18,7 @@ import type { WireCounts } from './counted-network.ts'
 import type { AddressGuardComponents } from './lease/address-guard.ts'
 import type { ConnectionLeases } from './lease/lease.ts'
 import type { DialContext } from './lease/lease-egress.ts'
+import type { RelayRule } from './lease/relays.ts'
 import type { ConnectionLeasesInit, LeaseStats, LeasedLibp2p } from './lease/leases.ts'
 import type { BlockVerifier } from '../block/verify.ts'
 import type { LocalStore } from '../interface/cache.ts'
@@ -42,6 +44,8 @@ export interface PeerExchangeComponents extends AddressGuardComponents {
   readonly disclose: (peer: string, cid: CID) => Disclosure
   /** Whether the operator named this peer */
   readonly named: (peer: string) => boolean
+  /** Whether the operator named this relay: in mode `strict` no peer is reached through another. @default none was */
+  readonly relay?: RelayRule
   /** A peer did what no honest one does */
   readonly onFault: (event: BitswapFaultEvent) => void
   /** A peer was dialled for a read: whether it was there */
@@ -177,11 +181,11 @@ export class PeerExchange implements BlockFetcher {
       return
     }
 
-    const { clock, random, logger, verifier, onFault, onDialled } = this.#components
+    const { clock, random, logger, verifier, onFault, onDialled, relay = () => false } = this.#components
     const network = new Libp2pBitswapNetwork({ libp2p: mount, clock, logger }, { onFault })
     const counted = countedNetwork(network, this.#counts)
     const leases = connectionLeases({ libp2p: () => libp2p, guard: new AddressGuard(this.#components), clock, random, logger, onDialled }, this.#init.leases)
-    const fetcher = bitswapFetcher({ network: counted, leases, verifier, clock })
+    const fetcher = bitswapFetcher({ network: counted, leases, verifier, clock, relays: mode => PRIVACY_PRESETS[mode].relays === 'any' ? undefined : relay })
     const answers = networkAnswers(counted)
     const server = this.#server
     const run: Run = { libp2p, network, fetcher, leases, answers, detach: server == null ? () => {} : answers.attach(server) }

@@ -1,3 +1,4 @@
+import type { PrivacyMode } from './disclosure.ts'
 import type { BlockKey, Provider, Route, Transport } from './provider.ts'
 import type { Attempt, Want } from './request.ts'
 import type { CID } from 'multiformats/cid'
@@ -49,6 +50,8 @@ export interface BlockFetcher {
   proven? (route: Route): boolean
   /** Adopted code that the operator trusts in every mode. @default false */
   readonly trusted?: boolean
+  /** Why nobody is asked by this route in a mode of privacy; undefined where he may be. Pure and cheap. @default he may be */
+  refuses? (route: Route, mode: PrivacyMode): string | undefined
   /** Why this fetcher cannot use a provider it would otherwise know how to ask (a refused address), for the story */
   unusable? (provider: Provider): string | undefined
   /** Providers that stand for this fetcher itself (an adopted broker finds its own): always candidates */

@@ -4,6 +4,7 @@ import { blockKey } from '../block/key.ts'
 import { DagLinks } from './dag-links.ts'
 import { GroupTable } from './group-table.ts'
 import { DEFAULT_MEMBERS, ProviderGroup, cidOf } from './provider-group.ts'
+import { PRIVACY_PRESETS } from '../interface/privacy-preset.ts'
 import type { Relation } from './provider-group.ts'
 import type { PrivacyMode } from '../interface/disclosure.ts'
 import type { ComponentLogger } from '../interface/logger.ts'
@@ -91,7 +92,7 @@ export class Affinity {
 
   /** Who delivered what a publisher published, for reads under this mode */
   published (publisher: string | undefined, mode: PrivacyMode): readonly Provider[] {
-    const group = publisher == null || mode === 'strict' ? undefined : this.#publishers.peek(nameOf(publisher))
+    const group = publisher == null || !PRIVACY_PRESETS[mode].related ? undefined : this.#publishers.peek(nameOf(publisher))
     return [...group?.members ?? []].map(({ provider }) => provider)
   }
 

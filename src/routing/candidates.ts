@@ -1,5 +1,6 @@
 import { answererOf } from '../provider/answerer.ts'
 import { mergeProviders } from '../provider/merge.ts'
+import { PRIVACY_PRESETS } from '../interface/privacy-preset.ts'
 import { isNamed } from '../provider/named-source.ts'
 import { TRANSIENT } from './verdict.ts'
 import type { ProviderGroup } from './provider-group.ts'
@@ -130,13 +131,17 @@ export class Candidates {
     let refused: string | undefined
 
     for (const fetcher of this.#deps.fetchers()) {
-      if (this.#deps.mode !== 'open' && fetcher.transport === 'broker' && fetcher.trusted !== true) {
+      if (fetcher.transport === 'broker' && fetcher.trusted !== true && PRIVACY_PRESETS[this.#deps.mode].brokers === 'trusted') {
         continue
       }
 
       try {
         for (const route of fetcher.routes(merged)) {
-          if (!candidate.paths.some(path => path.fetcher === fetcher && path.route.address === route.address)) {
+          const why = fetcher.refuses?.(route, this.#deps.mode)
+
+          if (why != null) {
+            refused ??= why
+          } else if (!candidate.paths.some(path => path.fetcher === fetcher && path.route.address === route.address)) {
             candidate.paths.push(this.#newPath(route, fetcher))
             added = true
           }

@@ -3,12 +3,14 @@ import { HedgeBudget } from './hedge-budget.ts'
 import { LatencyWindow } from './latency-window.ts'
 import { AttemptSlots } from './slots.ts'
 import { RoutingStats } from './stats.ts'
+import { switchesOf } from '../interface/privacy-preset.ts'
 import type { ContentRoutingComponents } from './components.ts'
 import type { RoutingParams } from './params.ts'
 import type { BlockVerifier } from '../block/verify.ts'
 import type { Clock, Random } from '../interface/clock.ts'
 import type { BlockFetcher } from '../interface/fetcher.ts'
 import type { Logger } from '../interface/logger.ts'
+import type { SwitchesOf } from '../interface/privacy-preset.ts'
 import type { ProviderSource } from '../interface/provider.ts'
 import type { ReputationBook } from '../interface/reputation.ts'
 
@@ -20,6 +22,8 @@ export interface RoutingEnvironment {
   readonly verifier: BlockVerifier
   readonly reputation: ReputationBook
   readonly params: RoutingParams
+  /** What a mode means here */
+  readonly switches: SwitchesOf
   readonly slots: AttemptSlots
   readonly hedges: HedgeBudget
   readonly affinity: Affinity
@@ -48,6 +52,7 @@ export function routingEnvironment (components: ContentRoutingComponents, params
     verifier: components.verifier,
     reputation: components.reputation,
     params,
+    switches: switchesOf(params.mode, params.privacy),
     slots: new AttemptSlots(params.limits),
     hedges: new HedgeBudget(params.hedge),
     affinity: new Affinity(params.affinity),

@@ -59,20 +59,26 @@ export class ExtraRequests {
     return this.#timer.due
   }
 
-  /** Somebody was asked: the wait begins anew. Strict mode does not hedge: it tells a second party. */
+  /** A second party may be told. Not in mode strict. */
+  get #allowed (): boolean {
+    const { env, request } = this.#init
+    return env.switches(request.mode).hedges
+  }
+
+  /** Somebody was asked: the wait begins anew */
   arm (): void {
-    if (this.#init.request.mode !== 'strict') {
+    if (this.#allowed) {
       this.#timer.arm()
     }
   }
 
   /**
    * What strangers may do in the next choice: every attempt after the first goes to
-   * one that delivers, if there is one. In strict mode no hedge would rescue the read.
+   * one that delivers, if there is one. Without hedges nothing would rescue the read.
    */
   get strangers (): Strangers {
-    const { env, request, attempts } = this.#init
-    return attempts.count > 0 ? 'last' : env.hedges.mayExplore && request.mode !== 'strict' ? 'compete' : 'in turn'
+    const { env, attempts } = this.#init
+    return attempts.count > 0 ? 'last' : env.hedges.mayExplore && this.#allowed ? 'compete' : 'in turn'
   }
 
   /** The first attempt of the read */
@@ -92,14 +98,14 @@ export class ExtraRequests {
 
   /**
    * One failed, and only strangers are at work: those may be as dead, so they stay as
-   * many as they were, and one that kept us waiting makes room for two. Not in strict
-   * mode: it asks one after the other.
+   * many as they were, and one that kept us waiting makes room for two. Without hedges
+   * they are asked one after the other.
    */
   replace ({ summary }: AttemptRun, outcome: Outcome, others: number): void {
-    const { env, request, attempts, turn, select } = this.#init
+    const { env, attempts, turn, select } = this.#init
     const { hedge: { maxConcurrent }, rounds: { maxAttempts } } = env.params
 
-    if (this.#over || turn.queued || outcome === 'cancelled' || summary.reason === 'shadow' || request.mode === 'strict') {
+    if (this.#over || turn.queued || outcome === 'cancelled' || summary.reason === 'shadow' || !this.#allowed) {
       return
     }
 
@@ -156,7 +162,7 @@ export class ExtraRequests {
   measure (selection: Selection): void {
     const { env, request, attempts, turn } = this.#init
 
-    if (request.mode !== 'open' || env.params.hedge.shadowShare === 0) {
+    if (!env.switches(request.mode).measurements || env.params.hedge.shadowShare === 0) {
       return
     }
 

@@ -14,7 +14,7 @@ export interface FeedWaitInit {
   readonly env: RoutingEnvironment
   /** Expected bytes of the block */
   readonly size?: number
-  /** Strict mode tells no second party */
+  /** A second party may be told */
   readonly mayHedge: boolean
   /** The stream that has the block or will have it soon, if there is one */
   next (): Feeding | undefined

@@ -83,7 +83,7 @@ export class Flight {
     this.#wait = new FeedWait({
       env: init.env,
       size: init.want.size,
-      mayHedge: init.mode !== 'strict',
+      mayHedge: init.env.switches(init.mode).hedges,
       next: () => init.feeding?.(this.#controller.signal),
       needed: () => this.#purpose === 'read',
       onFeeding: ({ provider, why }) => { this.timeline.add('stream', `waits for ${why}`, { provider: provider.id }) },

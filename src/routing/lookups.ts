@@ -74,7 +74,7 @@ export class Lookups {
 
     const lastResort = this.#sources(true)
 
-    if (request.mode === 'open' && !this.#lastResortAsked && lastResort.length > 0) {
+    if (this.#init.env.switches(request.mode).connectedPeers && !this.#lastResortAsked && lastResort.length > 0) {
       this.#lastResortAsked = true
       this.#run(want, lastResort)
       return true

@@ -5,6 +5,7 @@ import { DEFAULT_NEGATIVE } from './negative-cache.ts'
 import { DEFAULT_SELECT } from './select.ts'
 import { DEFAULT_LIMITS } from './slots.ts'
 import { DEFAULT_TIMEOUTS } from './timeouts.ts'
+import { checkOverrides } from './privacy-overrides.ts'
 import { InvalidOptionError } from '../interface/errors.ts'
 import { quote } from '../interface/quote.ts'
 import type { AffinityParams } from './affinity.ts'
@@ -15,6 +16,7 @@ import type { SelectParams } from './select.ts'
 import type { SlotLimits } from './slots.ts'
 import type { TimeoutParams } from './timeouts.ts'
 import type { PrivacyMode } from '../interface/disclosure.ts'
+import type { PrivacyOverrides } from '../interface/privacy-preset.ts'
 import type { RetrieveOptions } from '../interface/routing.ts'
 
 export interface RoundParams {
@@ -31,6 +33,8 @@ export const DEFAULT_ROUNDS: RoundParams = { max: 3, pause: 500, maxAttempts: 96
 export interface ContentRoutingInit {
   /** @default 'open' */
   mode?: PrivacyMode
+  /** Switches of the mode that are set otherwise: see docs/privacy-model.md. A single read in another mode has that as it is. */
+  privacy?: PrivacyOverrides
   /** Milliseconds for one retrieval. @default 30_000 */
   timeout?: number
   /** Stories kept for `explain`. @default 1_000 */
@@ -47,6 +51,7 @@ export interface ContentRoutingInit {
 
 export interface RoutingParams {
   readonly mode: PrivacyMode
+  readonly privacy: PrivacyOverrides
   readonly timeout: number
   readonly stories: number
   readonly select: SelectParams
@@ -117,8 +122,8 @@ const RANGES: Readonly<Record<string, Readonly<Record<string, Range>>>> = {
 /** Fills in the defaults and refuses what is out of range, naming option, range and value */
 export function routingParams (init: ContentRoutingInit = {}): RoutingParams {
   for (const [name, value] of Object.entries(init)) {
-    if (!Object.hasOwn(RANGES, name) && !['mode', 'timeout', 'stories'].includes(name)) {
-      throw new InvalidOptionError(`Unknown option ${name}; expected one of mode, timeout, stories, ${Object.keys(RANGES).join(', ')}`)
+    if (!Object.hasOwn(RANGES, name) && !['mode', 'privacy', 'timeout', 'stories'].includes(name)) {
+      throw new InvalidOptionError(`Unknown option ${name}; expected one of mode, privacy, timeout, stories, ${Object.keys(RANGES).join(', ')}`)
     }
 
     if (Object.hasOwn(RANGES, name) && value !== undefined && (value === null || typeof value !== 'object')) {
@@ -128,6 +133,7 @@ export function routingParams (init: ContentRoutingInit = {}): RoutingParams {
 
   const params = {
     mode: privacyMode(init.mode ?? 'open', 'mode'),
+    privacy: checkOverrides(init.privacy),
     timeout: inRange('timeout', init.timeout ?? DEFAULT_TIMEOUT, [1, MAX_MS]),
     stories: inRange('stories', init.stories ?? DEFAULT_STORIES, [1, 1e6, true]),
     select: { ...DEFAULT_SELECT, ...init.select },

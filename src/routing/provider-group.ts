@@ -1,6 +1,7 @@
 import { CID } from 'multiformats/cid'
 import { decode } from 'multiformats/hashes/digest'
 import { fromString } from 'uint8arrays/from-string'
+import { PRIVACY_PRESETS } from '../interface/privacy-preset.ts'
 import type { PrivacyMode } from '../interface/disclosure.ts'
 import type { BlockKey, Provider, ProviderId } from '../interface/provider.ts'
 
@@ -208,7 +209,7 @@ function answersOf ({ answers }: Member, answerer: ProviderId): Answers {
 
 /** Only named parties learn of a read in mode `strict`; who delivered a directory has seen the names of what is in it */
 function mayAsk ({ what }: Relation, mode: PrivacyMode): boolean {
-  return what === 'directory' || mode !== 'strict'
+  return what === 'directory' || PRIVACY_PRESETS[mode].related
 }
 
 export function cidOf (root: BlockKey): CID {

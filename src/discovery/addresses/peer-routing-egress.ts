@@ -1,6 +1,7 @@
 import { peerIdFromString } from '@libp2p/peer-id'
 import { raceSignal } from '../../clock/race-signal.ts'
 import { withoutPeer } from '../../provider/endpoint.ts'
+import { PRIVACY_PRESETS } from '../../interface/privacy-preset.ts'
 import type { PeerLookup } from './peer-lookup.ts'
 import type { PeerId } from '@libp2p/interface'
 
@@ -22,7 +23,7 @@ const NOT_FOUND = new Set(['NotFoundError', 'QueryError'])
  */
 export function libp2pPeerLookup (getLibp2p: () => HasPeerRouting | undefined): PeerLookup {
   return async (peer, request, { signal }) => {
-    const libp2p = request.mode === 'strict' ? undefined : getLibp2p()
+    const libp2p = PRIVACY_PRESETS[request.mode].peerRouters ? getLibp2p() : undefined
 
     if (libp2p == null) {
       return []

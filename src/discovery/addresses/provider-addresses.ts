@@ -11,6 +11,7 @@ import { MAX_ADDRESSES } from '../../provider/provider.ts'
 import { unrecordedRequests } from '../unrecorded-requests.ts'
 import { ADDRESSES_PREFIX, AddressBook } from './address-book.ts'
 import { Prober } from './prober.ts'
+import { PRIVACY_PRESETS } from '../../interface/privacy-preset.ts'
 import type { PeerLookup } from './peer-lookup.ts'
 import type { ProbeConnections } from './probe-egress.ts'
 import type { Discloses } from '../kad/walker.ts'
@@ -160,7 +161,7 @@ export class ProviderAddresses {
       this.#heard.add(provider)
     }
     // elsewhere who was merely named learns nothing of us before it is asked
-    if (mode === 'open' || isNamed(provider.source)) {
+    if (PRIVACY_PRESETS[mode].probes === 'anybody' || isNamed(provider.source)) {
       this.#book.worth(peer, 'named', now)
     }
     const completed = this.#ordered(provider, peer, usable, now)
@@ -214,7 +215,7 @@ export class ProviderAddresses {
       this.#confirm(peer, now)
     }
     // it knows of us: a probe tells it nothing
-    if (mode !== 'strict' && this.#book.has(peer)) {
+    if (PRIVACY_PRESETS[mode].probes !== 'named' && this.#book.has(peer)) {
       this.#book.worth(peer, 'delivered', now)
     }
   }

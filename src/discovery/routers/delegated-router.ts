@@ -3,6 +3,7 @@ import { anySignal } from 'any-signal'
 import { systemRandom } from '../../clock/random.ts'
 import { InvalidOptionError, InvalidProviderError, RouterFailedError } from '../../interface/errors.ts'
 import { quote } from '../../interface/quote.ts'
+import { PRIVACY_PRESETS } from '../../interface/privacy-preset.ts'
 import { addressPolicy } from '../../provider/address.ts'
 import { peerOfProvider, peerOfText } from '../../provider/identity.ts'
 import { BoundRequest } from '../bound-request.ts'
@@ -205,7 +206,7 @@ class HttpRouter implements DelegatedRouter {
   async * #ask (question: Question, request: Request): AsyncGenerator<Provider, void, undefined> {
     const clock = this.#clock
 
-    if (request.signal.aborted || (request.mode === 'strict' && !this.#init.own)) {
+    if (request.signal.aborted || (PRIVACY_PRESETS[request.mode].httpRouters === 'own' && !this.#init.own)) {
       return
     }
 

@@ -6,10 +6,12 @@ import type { BlockPayload, BlockPrefix, Presence } from './message.ts'
 import type { Acceptance, BitswapNetwork, BlockReceiver, Unfinished } from './network.ts'
 import type { BlockVerifier } from '../../block/verify.ts'
 import type { Clock } from '../../interface/clock.ts'
+import type { PrivacyMode } from '../../interface/disclosure.ts'
 import type { BlockFetcher } from '../../interface/fetcher.ts'
 import type { Provider, ProviderId, Route } from '../../interface/provider.ts'
 import type { Attempt, Want } from '../../interface/request.ts'
 import type { ConnectionLeases, Lease } from '../lease/lease.ts'
+import type { RelayRule } from '../lease/relays.ts'
 import type { Connection } from '@libp2p/interface'
 
 export interface BitswapFetcherComponents {
@@ -18,6 +20,8 @@ export interface BitswapFetcherComponents {
   /** The one that the caller verifies with: what was hashed here is then not hashed again */
   verifier: BlockVerifier
   clock: Clock
+  /** Through which relays a peer may be reached in a mode. @default through any */
+  relays? (mode: PrivacyMode): RelayRule | undefined
 }
 
 export interface BitswapFetcher extends BlockFetcher {
@@ -151,7 +155,7 @@ class Fetcher implements BitswapFetcher, BlockReceiver {
 
     try {
       try {
-        lease = await this.#components.leases.acquire({ peer, addresses: this.#addresses.get(provider) ?? [], disclosure }, { signal })
+        lease = await this.#components.leases.acquire({ peer, addresses: this.#addresses.get(provider) ?? [], relays: this.#components.relays?.(attempt.request.mode), disclosure }, { signal })
       } catch (error) {
         disclosure.notSent()
         throw error

@@ -1,5 +1,6 @@
 import { raceSignal } from '../../clock/race-signal.ts'
 import { FetchError } from '../../interface/errors.ts'
+import { PRIVACY_PRESETS } from '../../interface/privacy-preset.ts'
 import { httpOrigin } from '../../provider/provider.ts'
 import { tellProviders } from '../../provider/told-providers.ts'
 import { askedObserver } from './broker-events.ts'
@@ -103,7 +104,7 @@ export class AdoptedBrokerFetcher implements BlockFetcher {
     const { provider } = route
     const { request, signal } = attempt
 
-    if (request.mode !== 'open' && !this.trusted) {
+    if (PRIVACY_PRESETS[request.mode].brokers === 'trusted' && !this.trusted) {
       // selection leaves such brokers out; should it ever not, nothing is sent and nobody blamed
       throw new FetchError('cancelled', `${this.name} is not trusted, so it is not used in mode ${request.mode}`, { provider })
     }

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { DEFAULT_MAX_RETRY_AFTER, retryAfter } from '../../clock/retry-after.ts'
 import { systemClock } from '../../clock/system-clock.ts'
 import { FetchError } from '../../interface/errors.ts'
+import { PRIVACY_PRESETS } from '../../interface/privacy-preset.ts'
 import { TransportError } from '../../interface/http-transport.ts'
 import { httpOrigin } from '../../provider/provider.ts'
 import { CarError, readCar } from '../car/car-reader.ts'
@@ -13,6 +14,7 @@ import { printable } from './printable.ts'
 import type { HttpResponse, HttpTransport, TransportFailure } from '../../interface/http-transport.ts'
 import type { Answer } from './answer.ts'
 import type { Clock } from '../../interface/clock.ts'
+import type { PrivacyMode } from '../../interface/disclosure.ts'
 import type { FetchErrorInit } from '../../interface/errors.ts'
 import type { Block, BlockFetcher, DagWant } from '../../interface/fetcher.ts'
 import type { Outcome } from '../../interface/outcome.ts'
@@ -24,6 +26,12 @@ export interface HttpBlockFetcherInit {
   transport: HttpTransport
   /** Which addresses are routes at all; the transport checks again what it dials */
   policy: AddressPolicy
+  /**
+   * Whether an origin is one of the operator's own: in mode `strict` no other is asked.
+   *
+   * @default none is
+   */
+  own? (origin: string): boolean
   /** @default 'http' */
   name?: string
   /** Ask for what is there, and for nothing to be fetched: whoever lacks a block says so at once. @default false */
@@ -91,6 +99,7 @@ class GatewayFetcher implements HttpBlockFetcher {
   readonly #maxRetryAfter: number
   readonly #clock: Clock
   readonly #onlyIfCached: boolean
+  readonly #own: (origin: string) => boolean
   /** Providers are values: parsing their addresses once is enough */
   readonly #reachable = new WeakMap<Provider, Reachable>()
   /** Origins that answered a request for a CAR, with one or with something else */
@@ -100,6 +109,7 @@ class GatewayFetcher implements HttpBlockFetcher {
     this.name = init.name ?? 'http'
     this.#transport = init.transport
     this.#onlyIfCached = init.onlyIfCached ?? false
+    this.#own = init.own ?? (() => false)
     this.#policy = init.policy
     this.#maxRetryAfter = init.maxRetryAfter ?? DEFAULT_MAX_RETRY_AFTER
     const clock = init.clock ?? systemClock
@@ -109,6 +119,12 @@ class GatewayFetcher implements HttpBlockFetcher {
 
   routes (provider: Provider): readonly Route[] {
     return this.#reach(provider).routes
+  }
+
+  refuses ({ address }: Route, mode: PrivacyMode): string | undefined {
+    return PRIVACY_PRESETS[mode].httpHosts === 'any' || this.#own(address ?? '')
+      ? undefined
+      : `${printable(address ?? 'it')} is not named as your own (providers, siblings, own routers), and mode "${mode}" asks no other host over HTTP`
   }
 
   unusable (provider: Provider): string | undefined {
@@ -189,6 +205,13 @@ class GatewayFetcher implements HttpBlockFetcher {
   async #send (url: URL, headers: Record<string, string>, who: string, route: Route, attempt: Attempt): Promise<HttpResponse> {
     if (attempt.signal.aborted) {
       throw cancelled(who, route, attempt)
+    }
+
+    // selection leaves such hosts out; should it ever not, nothing is sent and nobody blamed
+    const refused = this.refuses(route, attempt.request.mode)
+
+    if (refused != null) {
+      throw new FetchError('cancelled', `${who} is not asked: ${refused}`, { provider: route.provider })
     }
 
     let connected = false

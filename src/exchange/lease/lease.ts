@@ -1,3 +1,4 @@
+import type { RelayRule } from './relays.ts'
 import type { Disclosure } from '../../interface/disclosure.ts'
 import type { Connection } from '@libp2p/interface'
 
@@ -7,6 +8,8 @@ export interface LeaseTarget {
   readonly peer: string
   /** Multiaddrs to dial, best first; a connection that is already open is used whatever its address */
   readonly addresses: readonly string[]
+  /** Through which relays it may be reached. @default through any */
+  readonly relays?: RelayRule
   /** The right to dial it: nobody is dialled who is not about to be told something */
   readonly disclosure: Disclosure
 }

@@ -2,10 +2,12 @@ import { raceSignal } from '../../clock/race-signal.ts'
 import { FetchError } from '../../interface/errors.ts'
 import { isIncidental } from './lease-egress.ts'
 import { LEASE_TAG } from './protection.ts'
+import { overRelays } from './relays.ts'
 import type { Dialled } from './lease-egress.ts'
 import type { Lease, LeaseTarget } from './lease.ts'
 import type { LeasedLibp2p } from './leases.ts'
 import type { Protection } from './protection.ts'
+import type { RelayRule } from './relays.ts'
 import type { Clock } from '../../interface/clock.ts'
 import type { Logger } from '../../interface/logger.ts'
 import type { Connection, PeerId } from '@libp2p/interface'
@@ -76,7 +78,7 @@ export class LeasedPeer {
     this.#waiting++
 
     try {
-      return this.#lease(this.#open() ?? await this.#connect(target, signal))
+      return this.#lease(this.#open(target.relays) ?? await this.#connect(target, signal))
     } finally {
       this.#waiting--
       this.#rest()
@@ -133,8 +135,8 @@ export class LeasedPeer {
     }
   }
 
-  #open (): Connection | undefined {
-    return bestConnection(this.#context.libp2p.getConnections(this.id))
+  #open (relays?: RelayRule): Connection | undefined {
+    return bestConnection(overRelays(this.#context.libp2p.getConnections(this.id), relays, ({ remoteAddr }) => remoteAddr.toString()))
   }
 
   async #connect (target: LeaseTarget, signal: AbortSignal): Promise<Connection> {
@@ -155,10 +157,13 @@ export class LeasedPeer {
         throw error
       }
 
-      const connection = this.#open()
+      const connection = this.#open(target.relays)
 
       if (connection != null) {
         return connection
+      }
+      if (this.#open() != null) {
+        throw this.#error('unreachable', 'is connected through a relay that was not named, and no other is used in this mode')
       }
       throw this.#error('unreachable', 'was reached, and closed the connection at once')
     }

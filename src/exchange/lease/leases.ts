@@ -9,6 +9,7 @@ import { Backoff } from './backoff.ts'
 import { DEFAULT_ADDRESS_TIMEOUT, DEFAULT_STAGGER, dialPeer } from './lease-egress.ts'
 import { LeasedPeer } from './leased-peer.ts'
 import { Protection } from './protection.ts'
+import { overRelays } from './relays.ts'
 import { ProvenAddresses } from './proven-addresses.ts'
 import type { AddressGuard, CheckedAddresses, SkippedAddress } from './address-guard.ts'
 import type { BackoffInit } from './backoff.ts'
@@ -234,7 +235,8 @@ class Leases implements ConnectionLeases, LeaseStats {
 
     const known = await this.#known(libp2p, peer, signal)
     const proven = this.#proven.of(peer.text)
-    const first = await this.#checked([...new Set([...proven, ...target.addresses])], peer.text, signal)
+    const allowed = overRelays([...new Set([...proven, ...target.addresses])], target.relays, address => address)
+    const first = await this.#checked(allowed, peer.text, signal)
     // hearsay waits for what is known to be the peer's own: eight silent addresses would take all the time that anybody has
     const dialable = [...first.dialable].sort((a, b) => Number(a.relayed) - Number(b.relayed) || Number(proven.includes(b.text)) - Number(proven.includes(a.text)))
 
@@ -242,7 +244,7 @@ class Leases implements ConnectionLeases, LeaseStats {
       return await this.#race(libp2p, peer, { ...first, dialable }, target.disclosure, signal)
     } catch (error) {
       // the addresses we were told may be stale: those under which libp2p knows the peer are left. A router is not asked.
-      const left = signal.aborted || (error as FetchError).outcome !== 'unreachable' ? [] : known
+      const left = signal.aborted || (error as FetchError).outcome !== 'unreachable' ? [] : overRelays(known, target.relays, address => address)
       const second = await this.#checked(left, peer.text, signal)
       const rest = second.dialable.filter(({ text }) => !dialable.some(tried => tried.text === text))
 
