@@ -198,6 +198,39 @@ export interface PrivacyThresholds {
   TIMING_CORRELATION_THRESHOLD: number
 }
 
+/** Proof of membership as it is handed on: Semaphore's own form, with the group and the epoch that it is for */
+export interface MembershipProof {
+  readonly version: 1
+  readonly statement: 'semaphore-v4'
+  readonly group: string
+  readonly epoch: number
+  readonly merkleTreeDepth: number
+  /** All numbers are decimal */
+  readonly merkleTreeRoot: string
+  readonly nullifier: string
+  readonly message: string
+  readonly scope: string
+  readonly points: readonly string[]
+}
+
+/** That a report is by a member of a group, and what that says and does not say */
+export interface ReportProof {
+  readonly statement: 'semaphore-v4'
+  /** `size`: members under this root, among whom the one is */
+  readonly group: { readonly name: string, readonly root: string, readonly size: number, readonly depth: number }
+  readonly epoch: number
+  readonly nullifier: string
+  readonly scope: string
+  /** SHA-256 of the report without its proof, in hexadecimal */
+  readonly report: string
+  readonly nonce: string
+  /** Whether whoever hands this on has checked the proof: a reader checks it again */
+  readonly verified: boolean
+  readonly proven: readonly string[]
+  readonly notProven: readonly string[]
+  readonly proof: MembershipProof
+}
+
 /** What `analyze()` gives: the plain part of it is what `toJSON()` returns */
 export interface PrivacyReportData {
   readonly version: 1
@@ -212,6 +245,8 @@ export interface PrivacyReportData {
   readonly measures: readonly ClassMeasures[]
   readonly statistics: CollectorStatistics
   readonly thresholds: Readonly<PrivacyThresholds>
+  /** Only where somebody proved it: a report is made without */
+  readonly proof?: ReportProof
 }
 
 export interface PrivacyReport extends PrivacyReportData {
