@@ -213,19 +213,22 @@ export interface MembershipProof {
   readonly points: readonly string[]
 }
 
-/** That a report is by a member of a group, and what that says and does not say */
-export interface ReportProof {
+/** That a report is by a member of a group, with what that says and does not say: goes beside the report, which it is about */
+export interface MembershipClaim {
+  /** `verified` by whoever hands this on: a reader checks the proof again */
+  readonly result: 'verified'
   readonly statement: 'semaphore-v4'
-  /** `size`: members under this root, among whom the one is */
-  readonly group: { readonly name: string, readonly root: string, readonly size: number, readonly depth: number }
+  readonly group: string
+  /** Members under the root, among whom the one is */
+  readonly members: number
   readonly epoch: number
-  readonly nullifier: string
+  readonly root: string
   readonly scope: string
-  /** SHA-256 of the report without its proof, in hexadecimal */
+  readonly nullifier: string
+  /** SHA-256 of the report, in hexadecimal */
   readonly report: string
+  /** What the reader asked for the report with */
   readonly nonce: string
-  /** Whether whoever hands this on has checked the proof: a reader checks it again */
-  readonly verified: boolean
   readonly proven: readonly string[]
   readonly notProven: readonly string[]
   readonly proof: MembershipProof
@@ -245,8 +248,6 @@ export interface PrivacyReportData {
   readonly measures: readonly ClassMeasures[]
   readonly statistics: CollectorStatistics
   readonly thresholds: Readonly<PrivacyThresholds>
-  /** Only where somebody proved it: a report is made without */
-  readonly proof?: ReportProof
 }
 
 export interface PrivacyReport extends PrivacyReportData {
