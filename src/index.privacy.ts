@@ -4,7 +4,17 @@
  * What watches any libp2p node and says who learns what of it, without Helia and without routing.
  */
 export { DisclosureLedger } from './privacy/ledger/disclosure-ledger.ts'
+export { collectorMetrics } from './privacy/collector/collector-metrics.ts'
+export { listeningAddress } from './privacy/collector/listening-address.ts'
+export { MetadataCollector } from './privacy/collector/metadata-collector.ts'
+export { PrivacyAnalyzer } from './privacy/analysis/analyzer.ts'
+export { compareReports } from './privacy/analysis/compare.ts'
 export { nullLedger } from './privacy/null-ledger.ts'
+export type { ExposureSource, MetadataCollectorInit } from './privacy/collector/collector-params.ts'
+export type { WatchedLibp2p } from './privacy/collector/metadata-collector.ts'
+export type { PeerName, PeerRecord, PeerTable } from './privacy/collector/peer-table.ts'
+export type { PrivacyAnalyzerInit } from './privacy/analysis/analyzer.ts'
+export type { ComparedNode, PrivacyComparison } from './privacy/analysis/compare.ts'
 export type { Disclosure, DisclosureEntry, DisclosureState, Ledger, Observer, PrivacyMode } from './interface/disclosure.ts'
 export type { ExposureFilter, LedgerComponents, LedgerInit, LedgerStats } from './privacy/ledger/disclosure-ledger.ts'
 export type {

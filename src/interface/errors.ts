@@ -203,3 +203,9 @@ export class MissingDependencyError extends Error {
   static override name = 'MissingDependencyError'
   override name = 'MissingDependencyError'
 }
+
+/** A libp2p node that is asked for an address listens on none */
+export class NotListeningError extends Error {
+  static override name = 'NotListeningError'
+  override name = 'NotListeningError'
+}

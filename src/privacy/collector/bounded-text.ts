@@ -1,0 +1,28 @@
+/** Longest agent string that is kept: real ones have 20 to 80 characters */
+export const MAX_AGENT = 256
+/** Longest name of a protocol: real ones have 10 to 60 characters */
+export const MAX_PROTOCOL = 128
+/** Longest address: a relayed one with two peer ids and a certificate hash has about 300 characters */
+export const MAX_ADDRESS = 512
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+/**
+ * What a peer sent, cut to a length. The copy is a string of its own: a slice would
+ * keep the whole megabyte alive. Half a character at the cut becomes U+FFFD.
+ */
+export function bounded (text: string, max: number): string {
+  return text.length <= max ? text : decoder.decode(encoder.encode(`${text.slice(0, max - 1)}…`))
+}
+
+/** Adds to a small list of distinct texts, the oldest of which goes when it is full */
+export function remember (list: string[], text: string, max: number): void {
+  if (list.includes(text)) {
+    return
+  }
+  if (list.length >= max) {
+    list.shift()
+  }
+  list.push(text)
+}

@@ -1,0 +1,181 @@
+import { MAX_AGENT, MAX_PROTOCOL, bounded, remember } from './bounded-text.ts'
+import type { PeerObservation } from '../../interface/privacy.ts'
+
+/** Addresses kept of a peer: a phone changes its port with every connection */
+export const MAX_ADDRESSES = 16
+/** Protocols kept of a peer: busy nodes speak 10 to 30 */
+export const MAX_PROTOCOLS = 64
+
+/** What is known of a peer; its fields change as more is seen */
+export class PeerRecord implements PeerObservation {
+  readonly id: string
+  readonly firstSeen: number
+  lastSeen: number
+  connectionCount = 0
+  openConnections = 0
+  inbound = 0
+  outbound = 0
+  readonly addresses: string[] = []
+  readonly protocols: string[] = []
+  agent?: string
+  supported?: readonly string[]
+
+  constructor (id: string, at: number) {
+    this.id = id
+    this.firstSeen = at
+    this.lastSeen = at
+  }
+
+  opened (direction: 'inbound' | 'outbound', address: string): void {
+    this.connectionCount++
+    this.openConnections++
+    this[direction]++
+    remember(this.addresses, address, MAX_ADDRESSES)
+  }
+
+  spoke (protocol: string): void {
+    remember(this.protocols, protocol, MAX_PROTOCOLS)
+  }
+
+  identified (agent: string | undefined, supported: readonly string[]): void {
+    if (agent != null) {
+      this.agent = bounded(agent, MAX_AGENT)
+    }
+    this.supported = supported.slice(0, MAX_PROTOCOLS).map(protocol => bounded(protocol, MAX_PROTOCOL))
+  }
+
+  /** A copy that changes no more */
+  toJSON (): PeerObservation {
+    return {
+      id: this.id,
+      firstSeen: this.firstSeen,
+      lastSeen: this.lastSeen,
+      connectionCount: this.connectionCount,
+      openConnections: this.openConnections,
+      inbound: this.inbound,
+      outbound: this.outbound,
+      addresses: [...this.addresses],
+      protocols: [...this.protocols],
+      ...(this.agent == null ? {} : { agent: this.agent }),
+      ...(this.supported == null ? {} : { supported: [...this.supported] })
+    }
+  }
+}
+
+/** A peer by its id, as text or as what libp2p calls a PeerId */
+export type PeerName = string | { toString (): string }
+
+/**
+ * Peers by id. When it is full the one goes that was opened to or closed longest ago;
+ * those with open connections go last.
+ */
+export class PeerTable implements Iterable<[string, PeerRecord]> {
+  readonly max: number
+  readonly #peers = new Map<string, PeerRecord>()
+  #evicted = 0
+
+  constructor (max: number) {
+    this.max = max
+  }
+
+  get size (): number {
+    return this.#peers.size
+  }
+
+  get evicted (): number {
+    return this.#evicted
+  }
+
+  get (peer: PeerName): PeerRecord | undefined {
+    return this.#peers.get(peer.toString())
+  }
+
+  has (peer: PeerName): boolean {
+    return this.#peers.has(peer.toString())
+  }
+
+  keys (): MapIterator<string> {
+    return this.#peers.keys()
+  }
+
+  values (): MapIterator<PeerRecord> {
+    return this.#peers.values()
+  }
+
+  entries (): MapIterator<[string, PeerRecord]> {
+    return this.#peers.entries()
+  }
+
+  forEach (fn: (record: PeerRecord, id: string) => void): void {
+    this.#peers.forEach((record, id) => { fn(record, id) })
+  }
+
+  [Symbol.iterator] (): MapIterator<[string, PeerRecord]> {
+    return this.#peers.entries()
+  }
+
+  /** The record of a peer that has just come, made where there is none. @internal */
+  touch (id: string, at: number): PeerRecord {
+    const known = this.#peers.get(id)
+
+    if (known != null) {
+      this.moved(known, at)
+      return known
+    }
+
+    if (this.#peers.size >= this.max) {
+      this.#evict()
+    }
+
+    const record = new PeerRecord(id, at)
+    this.#peers.set(id, record)
+    return record
+  }
+
+  /** Seen later than all others; nothing where it has been forgotten. @internal */
+  moved (record: PeerRecord, at: number): void {
+    record.lastSeen = Math.max(record.lastSeen, at)
+
+    if (this.#peers.get(record.id) === record) {
+      this.#peers.delete(record.id)
+      this.#peers.set(record.id, record)
+    }
+  }
+
+  /** Drops whoever was not seen since, unless a connection is open. @internal */
+  expire (since: number): void {
+    for (const [id, peer] of this.#peers) {
+      if (peer.openConnections === 0) {
+        if (peer.lastSeen >= since) {
+          return
+        }
+        this.#peers.delete(id)
+        this.#evicted++
+      }
+    }
+  }
+
+  /** @internal */
+  clear (): void {
+    this.#peers.clear()
+    this.#evicted = 0
+  }
+
+  #evict (): void {
+    let oldest: string | undefined
+
+    for (const [id, peer] of this.#peers) {
+      oldest ??= id
+
+      if (peer.openConnections === 0) {
+        oldest = id
+        break
+      }
+    }
+
+    if (oldest != null) {
+      this.#peers.delete(oldest)
+      this.#evicted++
+    }
+  }
+}

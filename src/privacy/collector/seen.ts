@@ -1,0 +1,141 @@
+import { MAX_PROTOCOL, bounded } from './bounded-text.ts'
+import { CollectorCounts } from './collector-counts.ts'
+import { ConnectionRecord } from './connection-record.ts'
+import { ConnectionTable } from './connection-table.ts'
+import { EventRing } from './event-ring.ts'
+import { PeerTable } from './peer-table.ts'
+import { SteadyTime } from './steady-time.ts'
+import type { CollectorParams } from './collector-params.ts'
+import type { CollectorStatistics, Observations } from '../../interface/privacy.ts'
+import type { Connection, IdentifyResult } from '@libp2p/interface'
+
+/** All that a collector has seen, bounded in number and age. It looks at nothing by itself. */
+export class Seen {
+  readonly peers: PeerTable
+  readonly #params: CollectorParams
+  readonly #time: SteadyTime
+  readonly #connections: ConnectionTable
+  readonly #events: EventRing
+  #counts = new CollectorCounts()
+  #from: number
+
+  constructor (params: CollectorParams) {
+    this.#params = params
+    this.#time = new SteadyTime(params.clock)
+    this.peers = new PeerTable(params.maxPeers)
+    this.#connections = new ConnectionTable(params.maxConnections)
+    this.#events = new EventRing(params.maxEvents)
+    this.#from = this.#time.now()
+  }
+
+  get from (): number {
+    return this.#from
+  }
+
+  opened (connection: Connection): void {
+    const record = this.#record(connection, this.#time.now())
+    this.#events.push(record.openedAt, record.peer.id, 'open', NaN, '')
+  }
+
+  /** Open already when it was looked at: nobody saw how */
+  found (connection: Connection): ConnectionRecord {
+    return this.#record(connection, Math.min(connection.timeline.open, this.#time.now()))
+  }
+
+  closed (connection: Connection): void {
+    const record = this.#connections.get(connection)
+
+    if (record != null) {
+      const at = this.#time.now()
+      this.#connections.close(connection, at)
+      record.peer.openConnections--
+      this.peers.moved(record.peer, at)
+      this.#events.push(at, record.peer.id, 'close', NaN, '')
+    }
+  }
+
+  stream (connection: Connection, name: string): void {
+    const record = this.#connections.get(connection) ?? this.found(connection)
+    const protocol = bounded(name, MAX_PROTOCOL)
+    const at = this.#time.now()
+
+    record.spoke(protocol)
+    record.peer.spoke(protocol)
+    record.peer.lastSeen = at
+    this.#counts.stream(protocol)
+    this.#events.push(at, record.peer.id, 'stream', NaN, protocol)
+  }
+
+  carried (connection: Connection, kind: 'sent' | 'received', bytes: number): void {
+    const record = this.#connections.get(connection) ?? this.found(connection)
+    const at = this.#time.now()
+
+    if (kind === 'sent') {
+      record.bytesSent += bytes
+      this.#counts.bytesSent += bytes
+    } else {
+      record.bytesReceived += bytes
+      this.#counts.bytesReceived += bytes
+    }
+    record.peer.lastSeen = at
+    this.#events.push(at, record.peer.id, kind, bytes, '')
+  }
+
+  identified ({ peerId, agentVersion, protocols }: Pick<IdentifyResult, 'peerId' | 'agentVersion' | 'protocols'>): void {
+    this.peers.get(peerId)?.identified(agentVersion, protocols)
+  }
+
+  expire (): void {
+    const since = this.#time.now() - this.#params.retention
+    this.peers.expire(since)
+    this.#connections.expire(since)
+  }
+
+  clear (): void {
+    this.#counts = new CollectorCounts()
+    this.peers.clear()
+    this.#connections.clear()
+    this.#events.clear()
+    this.#from = this.#time.now()
+  }
+
+  /** @param exact - whether no stream went unseen */
+  statistics (exact: boolean): CollectorStatistics {
+    return {
+      uniquePeers: this.peers.size,
+      openConnections: this.#connections.openCount,
+      ...this.#counts.statistics(exact),
+      evictedPeers: this.peers.evicted,
+      evictedConnections: this.#connections.evicted
+    }
+  }
+
+  /** @param exact - whether no stream went unseen */
+  observations (exact: boolean): Omit<Observations, 'self' | 'exposures' | 'unaccounted'> {
+    const { peers } = this
+    const to = this.#time.now()
+    const since = to - this.#params.retention
+
+    return {
+      source: 'real',
+      from: Math.max(this.#from, since),
+      to,
+      streams: exact ? 'exact' : 'sampled',
+      peers: [...peers.values()].map(peer => peer.toJSON()),
+      // of a peer that was forgotten and came back, what was before is forgotten too
+      connections: this.#connections.list().filter(({ peer }) => peers.get(peer.id) === peer).map(record => record.observation(exact)),
+      events: this.#events.list(since, (id, at) => at >= (peers.get(id)?.firstSeen ?? Infinity))
+    }
+  }
+
+  #record (connection: Connection, openedAt: number): ConnectionRecord {
+    const peer = this.peers.touch(connection.remotePeer.toString(), openedAt)
+    const record = new ConnectionRecord(connection, peer, openedAt)
+
+    peer.opened(record.direction, record.remoteAddr)
+    peer.lastSeen = this.#time.now()
+    this.#connections.add(connection, record)
+    this.#counts.opened(record.direction, record.transport)
+    return record
+  }
+}

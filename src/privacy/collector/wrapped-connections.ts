@@ -1,0 +1,105 @@
+import { onceProtocolKnown } from './protocol-known.ts'
+import { SharedTaps, wrap } from './shared-taps.ts'
+import type { SeenStream, StreamWatch } from './stream-watch.ts'
+import type { Connection, Stream } from '@libp2p/interface'
+
+/** What libp2p's connections have and their type does not show */
+interface MuxedConnection extends Connection {
+  readonly muxer?: EventTarget
+}
+
+const outgoing = new SharedTaps<Connection, (stream: Stream) => void>((connection, observers) => wrap(connection, 'newStream', newStream => async (...args) => {
+  const stream = await newStream(...args)
+
+  for (const observer of observers) {
+    observer(stream)
+  }
+  return stream
+}))
+
+/**
+ * Sees the streams of connections that are there already: of those opened here by
+ * their connection's own `newStream`, of those opened there by the muxer's event.
+ */
+export class WrappedConnections implements StreamWatch {
+  readonly #seen: SeenStream
+  readonly #stops = new Map<Connection, Set<() => void>>()
+  readonly #known = new WeakSet<Stream>()
+  #exact = true
+
+  constructor (seen: SeenStream) {
+    this.#seen = seen
+  }
+
+  /** Not where a muxer is hidden: streams opened there go unseen */
+  get exact (): boolean {
+    return this.#exact
+  }
+
+  opened (connection: Connection): void {
+    const { muxer } = connection as MuxedConnection
+    const see = (stream: Stream): void => { this.#see(connection, stream) }
+    const stops = new Set<() => void>([outgoing.add(connection, see)])
+    this.#stops.set(connection, stops)
+
+    // identify asks at the same event, before anybody outside libp2p hears of it
+    for (const stream of connection.streams) {
+      awaitProtocol(stream, stops, see)
+    }
+
+    if (typeof muxer?.addEventListener === 'function') {
+      const onStream = (event: Event): void => { awaitProtocol((event as CustomEvent<Stream>).detail, stops, see) }
+      muxer.addEventListener('stream', onStream)
+      stops.add(() => { muxer.removeEventListener('stream', onStream) })
+    } else if (connection.multiplexer != null) {
+      this.#exact = false
+    }
+  }
+
+  closed (connection: Connection): void {
+    const stops = this.#stops.get(connection)
+    this.#stops.delete(connection)
+
+    for (const stop of [...stops ?? []]) {
+      stop()
+    }
+  }
+
+  look (): void {}
+
+  stop (): void {
+    for (const connection of [...this.#stops.keys()]) {
+      this.closed(connection)
+    }
+  }
+
+  #see (connection: Connection, stream: Stream): void {
+    if (!this.#known.has(stream)) {
+      this.#known.add(stream)
+      this.#seen(connection, stream)
+    }
+  }
+}
+
+function awaitProtocol (stream: Stream, stops: Set<() => void>, see: (stream: Stream) => void): void {
+  let known = false
+  let forget = (): void => {}
+
+  const stop = (): void => {
+    forget()
+    stream.removeEventListener('close', stop)
+    stops.delete(stop)
+  }
+
+  forget = onceProtocolKnown(stream, () => {
+    known = true
+    stop()
+    see(stream)
+  })
+
+  if (!known) {
+    // given up before a protocol was agreed
+    stream.addEventListener('close', stop)
+    stops.add(stop)
+  }
+}
