@@ -12,11 +12,12 @@ export { compareReports } from './privacy/analysis/compare.ts'
 export { nullLedger } from './privacy/null-ledger.ts'
 export type { ExposureSource, MetadataCollectorInit } from './privacy/collector/collector-params.ts'
 export type { WatchedLibp2p } from './privacy/collector/metadata-collector.ts'
-export type { PeerName, PeerRecord, PeerTable } from './privacy/collector/peer-table.ts'
+export type { ObservedPeers, PeerName } from './privacy/collector/peer-table.ts'
 export type { PrivacyAnalyzerInit } from './privacy/analysis/analyzer.ts'
 export type { ComparedNode, PrivacyComparison } from './privacy/analysis/compare.ts'
 export type { Disclosure, DisclosureEntry, DisclosureState, Ledger, Observer, PrivacyMode } from './interface/disclosure.ts'
-export type { ExposureFilter, LedgerComponents, LedgerInit, LedgerStats } from './privacy/ledger/disclosure-ledger.ts'
+export type { LedgerComponents, LedgerInit } from './privacy/ledger/disclosure-ledger.ts'
+export type { ExposureCounts, ExposureFilter, JournalStats, LedgerStats, ReadableLedger, UnaccountedSpan } from './interface/ledger.ts'
 export type {
   ClassMeasures,
   CollectorStatistics,

@@ -71,7 +71,7 @@ export function collectorParams (init: MetadataCollectorInit): CollectorParams {
   if (streams !== 'auto' && streams !== 'wrap') {
     throw new InvalidOptionError(`streams must be 'auto' or 'wrap', got ${quote(streams)}`)
   }
-  if (peerAllowlist != null && !Array.isArray(peerAllowlist)) {
+  if (peerAllowlist != null && !(Array.isArray(peerAllowlist) && peerAllowlist.every(isPeerName))) {
     throw new InvalidOptionError(`peerAllowlist must be an array of peer ids, got ${quote(peerAllowlist)}`)
   }
 
@@ -86,6 +86,11 @@ export function collectorParams (init: MetadataCollectorInit): CollectorParams {
     ledger: init.ledger,
     clock: init.clock ?? systemClock
   }
+}
+
+/** Text, or a PeerId: other objects would be compared as `[object Object]`, and nobody be looked at */
+function isPeerName (peer: unknown): peer is PeerName {
+  return typeof peer === 'string' || (typeof peer === 'object' && peer != null && 'toMultihash' in peer)
 }
 
 function whole (option: string, value: number, max: number): number {

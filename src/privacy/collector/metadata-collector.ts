@@ -6,7 +6,7 @@ import { tapStream, unread } from './stream-tap.ts'
 import { TrackedStreams } from './tracked-streams.ts'
 import { WrappedConnections } from './wrapped-connections.ts'
 import type { CollectorParams, MetadataCollectorInit } from './collector-params.ts'
-import type { PeerTable } from './peer-table.ts'
+import type { ObservedPeers } from './peer-table.ts'
 import type { SeenStream, StreamWatch } from './stream-watch.ts'
 import type { CollectorStatistics, ObservationSource, Observations } from '../../interface/privacy.ts'
 import type { Connection, IdentifyResult, Libp2p, Logger, Peer, PeerId, PeerUpdate, Stream } from '@libp2p/interface'
@@ -70,7 +70,7 @@ export class MetadataCollector implements ObservationSource {
   }
 
   /** What is known of each peer, by id; the records change as more is seen */
-  get peers (): PeerTable {
+  get peers (): ObservedPeers {
     this.#seen.expire()
     return this.#seen.peers
   }
@@ -84,16 +84,17 @@ export class MetadataCollector implements ObservationSource {
   observations (): Observations {
     this.#look()
     const { ledger } = this.#params
+    const seen = this.#seen.observations(this.#watch.exact)
 
     return {
-      ...this.#seen.observations(this.#watch.exact),
+      ...seen,
       self: {
         peer: this.#libp2p.peerId.toString(),
         ...(this.#agent == null ? {} : { agent: this.#agent }),
         protocols: this.#libp2p.getProtocols().slice(0, MAX_OWN).map(protocol => bounded(protocol, MAX_PROTOCOL)),
         addresses: this.#libp2p.getMultiaddrs().slice(0, MAX_OWN).map(address => bounded(address.toString(), MAX_ADDRESS))
       },
-      ...(ledger == null ? {} : { exposures: ledger.entries({ since: this.#seen.from }), unaccounted: ledger.unaccounted() })
+      ...(ledger == null ? {} : { exposures: ledger.entries({ since: seen.from }), unaccounted: ledger.unaccounted() })
     }
   }
 

@@ -65,11 +65,17 @@ export class PeerRecord implements PeerObservation {
 /** A peer by its id, as text or as what libp2p calls a PeerId */
 export type PeerName = string | { toString (): string }
 
+/** Peers by id: a map that also takes a PeerId */
+export interface ObservedPeers extends ReadonlyMap<string, PeerObservation> {
+  get (peer: PeerName): PeerObservation | undefined
+  has (peer: PeerName): boolean
+}
+
 /**
  * Peers by id. When it is full the one goes that was opened to or closed longest ago;
  * those with open connections go last.
  */
-export class PeerTable implements Iterable<[string, PeerRecord]> {
+export class PeerTable implements ObservedPeers {
   readonly max: number
   readonly #peers = new Map<string, PeerRecord>()
   #evicted = 0
@@ -106,15 +112,15 @@ export class PeerTable implements Iterable<[string, PeerRecord]> {
     return this.#peers.entries()
   }
 
-  forEach (fn: (record: PeerRecord, id: string) => void): void {
-    this.#peers.forEach((record, id) => { fn(record, id) })
+  forEach (fn: (record: PeerRecord, id: string, peers: ReadonlyMap<string, PeerRecord>) => void): void {
+    this.#peers.forEach(fn)
   }
 
   [Symbol.iterator] (): MapIterator<[string, PeerRecord]> {
     return this.#peers.entries()
   }
 
-  /** The record of a peer that has just come, made where there is none. @internal */
+  /** The record of a peer that has just come, made where there is none. */
   touch (id: string, at: number): PeerRecord {
     const known = this.#peers.get(id)
 
@@ -132,7 +138,7 @@ export class PeerTable implements Iterable<[string, PeerRecord]> {
     return record
   }
 
-  /** Seen later than all others; nothing where it has been forgotten. @internal */
+  /** Seen later than all others; nothing where it has been forgotten. */
   moved (record: PeerRecord, at: number): void {
     record.lastSeen = Math.max(record.lastSeen, at)
 
@@ -142,7 +148,7 @@ export class PeerTable implements Iterable<[string, PeerRecord]> {
     }
   }
 
-  /** Drops whoever was not seen since, unless a connection is open. @internal */
+  /** Drops whoever was not seen since, unless a connection is open. */
   expire (since: number): void {
     for (const [id, peer] of this.#peers) {
       if (peer.openConnections === 0) {
@@ -155,7 +161,7 @@ export class PeerTable implements Iterable<[string, PeerRecord]> {
     }
   }
 
-  /** @internal */
+  /** */
   clear (): void {
     this.#peers.clear()
     this.#evicted = 0

@@ -28,10 +28,6 @@ export class Seen {
     this.#from = this.#time.now()
   }
 
-  get from (): number {
-    return this.#from
-  }
-
   opened (connection: Connection): void {
     const record = this.#record(connection, this.#time.now())
     this.#events.push(record.openedAt, record.peer.id, 'open', NaN, '')

@@ -54,12 +54,14 @@ function tap (stream: Stream, observers: ReadonlySet<StreamObserver>): () => voi
       return result
     }),
     wrap(stream, 'unshift', unshift => data => {
-      putBack.set(stream, (putBack.get(stream) ?? 0) + data.byteLength)
+      const bytes = data.byteLength
       unshift(data)
+      putBack.set(stream, (putBack.get(stream) ?? 0) + bytes)
     }),
     wrap(stream, 'push', push => data => {
-      putBack.set(stream, (putBack.get(stream) ?? 0) + data.byteLength)
+      const bytes = data.byteLength
       push(data)
+      putBack.set(stream, (putBack.get(stream) ?? 0) + bytes)
     })
   ]
 
