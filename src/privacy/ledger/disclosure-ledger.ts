@@ -1,19 +1,24 @@
 import { toString } from 'uint8arrays/to-string'
+import { systemRandom } from '../../clock/random.ts'
 import { systemClock } from '../../clock/system-clock.ts'
 import { Disclosure } from '../../interface/disclosure.ts'
+import { fromWall } from '../../keeper/kept-time.ts'
 import { boundedEntry, isBounded } from './bounded-entry.ts'
 import { ExposureCounters } from './exposure-counters.ts'
 import { ExposureRing } from './exposure-ring.ts'
+import { LedgerJournal } from './ledger-journal.ts'
 import { ledgerParams } from './ledger-params.ts'
 import { ObserverClasses } from './observer-class.ts'
 import { Pauses } from './pauses.ts'
-import type { ExposureCounts } from './exposure-counters.ts'
+import type { KeptCounts } from './journal-chunk.ts'
 import type { LedgerInit, LedgerParams } from './ledger-params.ts'
-import type { UnaccountedSpan } from './pauses.ts'
-import type { Clock } from '../../interface/clock.ts'
-import type { DisclosureEntry, DisclosureState, Ledger } from '../../interface/disclosure.ts'
+import type { Clock, Random } from '../../interface/clock.ts'
+import type { DisclosureEntry, Observer } from '../../interface/disclosure.ts'
+import type { ExposureFilter, LedgerStats, ReadableLedger, UnaccountedSpan } from '../../interface/ledger.ts'
+import type { ComponentLogger } from '../../interface/logger.ts'
 import type { Exposure, ObserverClass } from '../../interface/privacy.ts'
 import type { Purpose } from '../../interface/request.ts'
+import type { Datastore } from 'interface-datastore'
 import type { CID } from 'multiformats/cid'
 
 export type { LedgerInit } from './ledger-params.ts'
@@ -21,26 +26,11 @@ export type { LedgerInit } from './ledger-params.ts'
 export interface LedgerComponents {
   /** @default the machine's */
   readonly clock?: Clock
-}
-
-/** All given ones hold */
-export interface ExposureFilter {
-  /** A block, as its CID or its key */
-  readonly subject?: CID | string
-  readonly request?: string
-  readonly observer?: string
-  readonly observerClass?: ObserverClass
-  /** Wall clock, in ms */
-  readonly since?: number
-}
-
-export interface LedgerStats extends ExposureCounts {
-  /** Kept with all they say */
-  readonly entries: number
-  /** Requests go past it at the moment */
-  readonly paused: boolean
-  /** Left open for so long that nobody will say any more whether they were sent */
-  readonly overflowed: number
+  /** @default the machine's */
+  readonly random?: Random
+  /** Where what is kept outlives the process, between `start` and `stop`. Needs a logger. @default nowhere */
+  readonly datastore?: Datastore
+  readonly logger?: ComponentLogger
 }
 
 type Kept = ReturnType<typeof boundedEntry>
@@ -54,36 +44,65 @@ const MAX_OPEN = 32_768
  * @example
  *
  * ```ts
- * const ledger = new DisclosureLedger()
+ * import { DisclosureLedger, MetadataCollector } from 'portolan/privacy'
  *
- * for (const { observer, form, transport, state } of ledger.about(cid)) {
+ * const ledger = new DisclosureLedger({}, { maxEntries: 1_000 })
+ *
+ * for (const { observer, form, transport, state } of ledger.entries({ since: Date.now() - 60_000 })) {
  *   console.log(observer, form, transport, state)
  * }
  * ```
  */
-export class DisclosureLedger implements Ledger {
+export class DisclosureLedger implements ReadableLedger {
   readonly #clock: Clock
   readonly #params: LedgerParams
   readonly #classes = new ObserverClasses()
   readonly #counters = new ExposureCounters()
   readonly #ring: ExposureRing
   readonly #pauses: Pauses
+  readonly #journal?: LedgerJournal
   /** Not settled yet, oldest first, with the cell where they are counted */
   readonly #open = new Map<DisclosureEntry, number>()
-  /** What stands in the ring for those that were too long to keep */
+  /** What stands for those that were too long to keep */
   readonly #copies = new WeakMap<DisclosureEntry, Kept>()
+  #since: number
+  #earlier = 0
   #overflowed = 0
 
-  constructor ({ clock = systemClock }: LedgerComponents = {}, init: LedgerInit = {}) {
+  constructor ({ clock = systemClock, random = systemRandom, datastore, logger }: LedgerComponents = {}, init: LedgerInit = {}) {
     this.#clock = clock
     this.#params = ledgerParams(init)
+    this.#since = clock.wall()
     this.#ring = new ExposureRing(this.#params.maxEntries, this.#params.maxAge)
     this.#pauses = new Pauses(() => clock.wall())
+    this.#params.parties.forEach(([observer, observerClass]) => { this.#classes.know([observer], observerClass) })
+
+    if (datastore != null && logger != null) {
+      this.#journal = new LedgerJournal({ clock, random, datastore, logger }, {
+        ...this.#params,
+        exposure: entry => this.#exposure(entry),
+        counts: () => ({ since: this.#since, rows: this.#counters.rows() }),
+        restored: (counts, exposures) => { this.#restore(counts, exposures) }
+      })
+    }
   }
 
   /** What the configuration says of parties: call it before anything is disclosed to them */
   know (observers: Iterable<string>, observerClass: ObserverClass): void {
     this.#classes.know(observers, observerClass)
+  }
+
+  /** Reads what earlier runs left, and keeps what comes. Idempotent, never rejects. */
+  async start (): Promise<void> {
+    await this.#journal?.start()
+  }
+
+  /** Nobody will say any more what came of those that are still open: they become `unknown`. Idempotent, never rejects. */
+  async stop (): Promise<void> {
+    for (const entry of [...this.#open.keys()]) {
+      this.#abandon(entry)
+    }
+    await this.#journal?.stop()
   }
 
   intended (entry: DisclosureEntry): void {
@@ -94,53 +113,50 @@ export class DisclosureLedger implements Ledger {
     if (this.#open.size > MAX_OPEN) {
       this.#giveUp()
     }
-    if (this.#params.allow == null || this.#params.allow.has(entry.observer)) {
-      this.#ring.add(this.#kept(entry), this.#clock.now())
+    if (this.#isNamed(entry.observer)) {
+      const kept = this.#kept(entry)
+      this.#ring.add(kept, this.#clock.now())
+      this.#journal?.changed(kept)
+    } else {
+      this.#journal?.changed()
     }
   }
 
   settled (entry: DisclosureEntry): void {
     const cell = this.#open.get(entry)
-    this.#copy(entry)
 
     if (cell == null) {
       if (entry.cancelled) {
         this.#counters.cancelled(this.#counters.cellOf(entry, this.#classes.of(entry.observer, entry.transport)))
       }
-      return
-    }
-    if (entry.state === 'intended') {
+    } else if (entry.state === 'intended') {
       // a CANCEL that was faster than the news of the write
       this.#counters.cancelled(cell)
-      return
+    } else {
+      this.#open.delete(entry)
+      this.#counters.settled(cell, entry.state)
     }
-    this.#open.delete(entry)
-    this.#counters.settled(cell, entry.state)
+    this.#journal?.changed(this.#isNamed(entry.observer) ? this.#updated(entry) : undefined)
   }
 
-  /** Until what it returns is called, requests go past the ledger, and it says so */
   pause (reason: string): () => void {
     return this.#pauses.begin(reason)
   }
 
-  /** When requests went past the ledger, and why; oldest first */
   unaccounted (): UnaccountedSpan[] {
     return this.#pauses.list()
   }
 
-  /** What is kept, oldest first */
   entries (filter: ExposureFilter = {}): Exposure[] {
+    const { request, observer, observerClass, since } = filter
     const subject = filter.subject == null ? undefined : keyOf(filter.subject)
-    this.#ring.expire(this.#clock.now())
     const found: Exposure[] = []
+    this.#ring.expire(this.#clock.now())
 
     for (const entry of this.#ring) {
-      if ((subject == null || entry.key === subject) &&
-        (filter.request == null || entry.request === filter.request) &&
-        (filter.observer == null || entry.observer === filter.observer) &&
-        (filter.since == null || entry.at >= filter.since)) {
+      if ((subject == null || entry.key === subject) && (request == null || entry.request === request) && (observer == null || entry.observer === observer) && (since == null || entry.at >= since)) {
         const exposure = this.#exposure(entry)
-        if (filter.observerClass == null || exposure.observerClass === filter.observerClass) {
+        if (observerClass == null || exposure.observerClass === observerClass) {
           found.push(exposure)
         }
       }
@@ -148,26 +164,37 @@ export class DisclosureLedger implements Ledger {
     return found
   }
 
-  /** Who learnt of a block, oldest first */
   about (subject: CID | string): Exposure[] {
     return this.entries({ subject })
   }
 
-  stats (): LedgerStats {
-    this.#ring.expire(this.#clock.now())
-    return { ...this.#counters.snapshot(), entries: this.#ring.size, paused: this.#pauses.active, overflowed: this.#overflowed }
+  /** What lies in the datastore, oldest first. Names are pseudonyms, which agree within a day of one run, unless they are kept `raw`. */
+  async * kept (options: { signal?: AbortSignal } = {}): AsyncGenerator<Exposure, void, undefined> {
+    yield * this.#journal?.kept(options) ?? []
   }
 
-  /** Forgets the entries; the numbers stay */
+  stats (): LedgerStats {
+    this.#ring.expire(this.#clock.now())
+
+    return {
+      ...this.#counters.snapshot(),
+      since: this.#since,
+      earlier: this.#earlier,
+      entries: this.#ring.size,
+      paused: this.#pauses.active,
+      pausesDropped: this.#pauses.dropped,
+      overflowed: this.#overflowed,
+      ...this.#journal == null ? {} : { journal: this.#journal.stats() }
+    }
+  }
+
+  /** Forgets the entries in memory; the numbers stay */
   clear (): void {
     this.#ring.clear()
   }
 
-  /** What is still open will not be settled any more: nobody knows whether it was sent */
-  close (): void {
-    for (const entry of [...this.#open.keys()]) {
-      this.#abandon(entry)
-    }
+  #isNamed (observer: string): boolean {
+    return this.#params.allow == null || this.#params.allow.has(observer)
   }
 
   #kept (entry: DisclosureEntry): DisclosureEntry {
@@ -179,12 +206,15 @@ export class DisclosureLedger implements Ledger {
     return copy
   }
 
-  #copy (entry: DisclosureEntry): void {
+  #updated (entry: DisclosureEntry): DisclosureEntry {
     const copy = isBounded(entry) ? undefined : this.#copies.get(entry)
-    if (copy != null) {
-      copy.state = entry.state
-      copy.cancelled = entry.cancelled
+
+    if (copy == null) {
+      return entry
     }
+    copy.state = entry.state
+    copy.cancelled = entry.cancelled
+    return copy
   }
 
   #giveUp (): void {
@@ -201,9 +231,21 @@ export class DisclosureLedger implements Ledger {
     }
     const cell = this.#open.get(entry)
     if (cell != null) {
+      // somebody else's, or one that says that it is settled already
       this.#open.delete(entry)
       this.#counters.settled(cell, 'unknown')
     }
+  }
+
+  #restore (counts: KeptCounts | undefined, exposures: readonly Exposure[]): void {
+    if (counts != null) {
+      const before = this.#counters.snapshot().total
+      counts.rows.forEach(row => { this.#counters.restore(row) })
+      this.#earlier = this.#counters.snapshot().total - before
+      this.#since = Math.min(this.#since, counts.since)
+    }
+    // what is newer than now is of a clock that was set back: it is kept as if it were of now
+    this.#ring.restore(exposures.map(exposure => [asEntry(exposure), fromWall(this.#clock, exposure.at, 0)]), this.#clock.now())
   }
 
   #exposure ({ observer, request, purpose, mode, client, key, form, transport, audience, at, state, cancelled }: DisclosureEntry): Exposure {
@@ -219,10 +261,14 @@ export class DisclosureLedger implements Ledger {
       form,
       transport,
       audience,
-      state: state satisfies DisclosureState,
+      state,
       cancelled
     }
   }
+}
+
+function asEntry ({ observer, subject, ...rest }: Exposure): DisclosureEntry {
+  return { ...rest, observer: observer as Observer, key: subject }
 }
 
 function keyOf (subject: CID | string): string {

@@ -1,5 +1,6 @@
 import { OBSERVER_CLASSES } from '../../interface/privacy.ts'
 import type { DisclosureEntry, DisclosureState } from '../../interface/disclosure.ts'
+import type { ExposureCounts } from '../../interface/ledger.ts'
 import type { ObserverClass } from '../../interface/privacy.ts'
 
 /** Closed sets, fit to be labels; what is in none of them is counted as the last one */
@@ -9,18 +10,6 @@ const PURPOSES = ['read', 'prefetch', 'announce', 'probe', 'shadow', 'serve', 'j
 const STATES = ['intended', 'sent', 'not-sent', 'unknown'] as const
 
 type Counted = Record<DisclosureState, number> & { cancelled: number }
-
-/** How many there were, of what kind and to whom: sums over one and the same table, so they always agree */
-export interface ExposureCounts {
-  readonly total: number
-  readonly states: Readonly<Record<DisclosureState, number>>
-  /** A CANCEL followed */
-  readonly cancelled: number
-  readonly byClass: Readonly<Record<ObserverClass, Readonly<Counted>>>
-  readonly byForm: Readonly<Record<string, number>>
-  readonly byTransport: Readonly<Record<string, number>>
-  readonly byPurpose: Readonly<Record<string, number>>
-}
 
 /** One line of the table, as it is kept in a file */
 export interface CountRow extends Counted {

@@ -38,6 +38,14 @@ export class ExposureRing {
     }
   }
 
+  /** Puts older ones before those that are there */
+  restore (older: ReadonlyArray<readonly [entry: DisclosureEntry, at: number]>, now: number): void {
+    const all = [...older, ...[...this].map((entry, i): [DisclosureEntry, number] => [entry, this.#times[(this.#first + i) % this.#max] ?? now])]
+    this.clear()
+    all.slice(-this.#max).forEach(([entry, at]) => { this.add(entry, at) })
+    this.expire(now)
+  }
+
   clear (): void {
     this.#entries.length = 0
     this.#times.length = 0

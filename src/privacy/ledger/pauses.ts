@@ -1,9 +1,4 @@
-/** A time in which requests went past the ledger. Wall clock, in ms; without an end it goes on. */
-export interface UnaccountedSpan {
-  readonly from: number
-  readonly to?: number
-  readonly reason: string
-}
+import type { UnaccountedSpan } from '../../interface/ledger.ts'
 
 interface Span {
   from: number
