@@ -1,0 +1,179 @@
+import { multiaddr } from '@multiformats/multiaddr'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { bounded, remember } from '../../../src/privacy/collector/bounded-text.ts'
+import { NameCounts } from '../../../src/privacy/collector/collector-counts.ts'
+import { ConnectionRecord } from '../../../src/privacy/collector/connection-record.ts'
+import { ConnectionTable } from '../../../src/privacy/collector/connection-table.ts'
+import { PeerTable } from '../../../src/privacy/collector/peer-table.ts'
+import { SteadyTime } from '../../../src/privacy/collector/steady-time.ts'
+import { transportName } from '../../../src/privacy/collector/transport-name.ts'
+import type { Connection } from '@libp2p/interface'
+
+describe('time that never goes back', () => {
+  it('runs with the monotonic clock and follows the wall clock forward only', () => {
+    fc.assert(fc.property(fc.array(fc.record({ passed: fc.nat(10_000), set: fc.integer({ min: -100_000, max: 100_000 }) })), steps => {
+      let now = 0
+      let offset = 5_000_000
+      const time = new SteadyTime({ now: () => now, wall: () => now + offset })
+      let last = time.now()
+      expect(last).toBe(5_000_000)
+
+      for (const { passed, set } of steps) {
+        now += passed
+        offset += set
+        const at = time.now()
+        expect(Number.isInteger(at)).toBe(true)
+        // a step back stops nothing: what took time shows that it did
+        expect(at).toBeGreaterThanOrEqual(last + passed)
+        expect(at).toBeGreaterThanOrEqual(now + offset - 1_000)
+        last = at
+      }
+    }))
+  })
+})
+
+describe('what peers send', () => {
+  it('is cut to a length, and is well formed then', () => {
+    fc.assert(fc.property(fc.string({ unit: 'binary', maxLength: 60 }), fc.integer({ min: 2, max: 50 }), (text, max) => {
+      const kept = bounded(text, max)
+      expect(kept.length).toBeLessThanOrEqual(max)
+      expect(text.length <= max ? kept === text : kept.isWellFormed()).toBe(true)
+    }))
+    expect(bounded('😀😀', 2)).toBe('\uFFFD…')
+  })
+
+  it('is remembered up to a number, the latest', () => {
+    const list: string[] = []
+    for (const text of ['a', 'b', 'a', 'c', 'd', 'c']) {
+      remember(list, text, 3)
+    }
+    expect(list).toEqual(['b', 'c', 'd'])
+  })
+
+  it('is counted by name up to a number of names', () => {
+    const counts = new NameCounts()
+    for (let i = 0; i < 1_000; i++) {
+      counts.add(`/${i}`)
+      counts.add('__proto__')
+    }
+    const json = counts.toJSON()
+    expect(Object.keys(json)).toHaveLength(257)
+    expect(Object.getOwnPropertyDescriptor(json, '__proto__')?.value).toBe(1_000)
+    expect(Object.values(json).reduce((sum, n) => sum + n, 0)).toBe(2_000)
+  })
+})
+
+describe('a transport', () => {
+  const peer = '12D3KooWMngW9yiYAKyeiKmaPHPLNbvzD2uqr5yYpHLVGZDtNmJk'
+  it.each([
+    [`/ip4/127.0.0.1/tcp/4001/p2p/${peer}`, 'tcp'],
+    [`/ip4/127.0.0.1/tcp/4001/ws/p2p/${peer}`, 'ws'],
+    ['/dns4/example.com/tcp/443/tls/ws', 'wss'],
+    ['/dns4/example.com/tcp/443/wss', 'wss'],
+    ['/ip4/127.0.0.1/udp/4001/quic-v1', 'quic-v1'],
+    ['/ip4/127.0.0.1/udp/4001/quic-v1/webtransport', 'webtransport'],
+    ['/ip4/127.0.0.1/udp/4001/webrtc-direct', 'webrtc-direct'],
+    [`/ip4/127.0.0.1/tcp/4001/p2p/${peer}/p2p-circuit/webrtc/p2p/${peer}`, 'webrtc'],
+    [`/ip4/127.0.0.1/tcp/4001/ws/p2p/${peer}/p2p-circuit/p2p/${peer}`, 'circuit'],
+    [`/memory/x/p2p/${peer}`, 'memory'],
+    [`/p2p/${peer}`, 'unknown']
+  ])('of %s is %s', (address, name) => {
+    expect(transportName(multiaddr(address))).toBe(name)
+  })
+})
+
+describe('a table of peers', () => {
+  it('lets the one go that was seen longest ago, and those with open connections last', () => {
+    const table = new PeerTable(3)
+    for (const [at, id] of ['a', 'b', 'c'].entries()) {
+      table.touch(id, at).opened('inbound', '/memory/x')
+    }
+    const b = table.get('b') ?? expect.fail()
+    b.openConnections--
+    table.moved(b, 10)
+    table.touch('d', 11)
+    expect([...table.keys()]).toEqual(['a', 'c', 'd'])
+    table.touch('d', 12).opened('outbound', '/memory/x')
+    table.touch('e', 13)
+    expect([...table.keys()], 'all are open: the oldest').toEqual(['c', 'd', 'e'])
+    expect(table.evicted).toBe(2)
+  })
+
+  it('keeps its size, and whoever is open, in any order of events', () => {
+    fc.assert(fc.property(fc.integer({ min: 1, max: 5 }), fc.array(fc.record({ id: fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f', 'g'), open: fc.boolean() }), { maxLength: 60 }), (max, steps) => {
+      const table = new PeerTable(max)
+
+      for (const [at, { id, open }] of steps.entries()) {
+        const others = [...table.values()].filter(peer => peer.id !== id)
+        const known = table.has(id)
+        const record = table.touch(id, at)
+        if (open) {
+          record.opened('inbound', `/memory/${id}`)
+        } else if (record.openConnections > 0) {
+          record.openConnections--
+        }
+        expect(table.size).toBeLessThanOrEqual(max)
+        expect([...table.keys()].at(-1)).toBe(id)
+        const lost = others.filter(peer => !table.has(peer.id))
+        expect(lost.length).toBe(known || others.length < max ? 0 : 1)
+        expect(lost.every(peer => peer.openConnections === 0) || others.every(peer => peer.openConnections > 0)).toBe(true)
+      }
+    }))
+  })
+
+  it('forgets those without connections when their time is over', () => {
+    const table = new PeerTable(10)
+    table.touch('open', 1).opened('inbound', '/memory/x')
+    table.touch('old', 2)
+    table.touch('new', 50)
+    table.expire(50)
+    expect([...table.keys()]).toEqual(['open', 'new'])
+    expect(table.evicted).toBe(1)
+    const keys: string[] = []
+    table.forEach(({ id }) => { keys.push(id) })
+    expect(keys).toEqual([...table].map(([id]) => id))
+  })
+
+  it('bounds what is kept of one', () => {
+    const record = new PeerTable(1).touch('a', 0)
+    for (let i = 0; i < 500; i++) {
+      record.opened('inbound', `/ip4/127.0.0.1/tcp/${i}`)
+      record.spoke(`/p/${i}`)
+    }
+    record.identified('x'.repeat(1_000_000), Array.from({ length: 10_000 }, (_, i) => `${i}${'y'.repeat(1_000)}`))
+    expect(JSON.stringify(record).length).toBeLessThan(20_000)
+    expect(record).toMatchObject({ connectionCount: 500, addresses: { length: 16 }, protocols: { length: 64 } })
+  })
+})
+
+describe('a table of connections', () => {
+  const peers = new PeerTable(10)
+  const make = (n: number): [Connection, ConnectionRecord] => {
+    const connection = { id: String(n), direction: 'inbound', remoteAddr: multiaddr('/memory/x') } as unknown as Connection
+    return [connection, new ConnectionRecord(connection, peers.touch('a', n), n)]
+  }
+
+  it('makes room by those closed longest ago', () => {
+    const table = new ConnectionTable(3)
+    const all = Array.from({ length: 5 }, (_, i) => make(i))
+    for (const [connection, record] of all) {
+      table.add(connection, record)
+    }
+    expect(table.openCount, 'open ones are all counted').toBe(5)
+    expect(table.list().map(({ id }) => id), 'and as many shown as are to be kept').toEqual(['2', '3', '4'])
+    for (const i of [4, 0, 1]) {
+      table.close(all[i]?.[0] ?? expect.fail(), 10 + i)
+    }
+    expect(table.openCount).toBe(2)
+    expect(table.list().map(({ id, closedAt }) => [id, closedAt])).toEqual([['1', 11], ['2', undefined], ['3', undefined]])
+    expect(table.evicted).toBe(2)
+    table.close(all[0]?.[0] ?? expect.fail(), 99)
+    expect(table.list()).toHaveLength(3)
+    table.expire(11)
+    expect(table.list()).toHaveLength(3)
+    table.expire(12)
+    expect(table.list().map(({ id }) => id)).toEqual(['2', '3'])
+    expect(table.evicted).toBe(3)
+  })
+})
