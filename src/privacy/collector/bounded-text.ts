@@ -6,7 +6,8 @@ export const MAX_PROTOCOL = 128
 export const MAX_ADDRESS = 512
 
 const encoder = new TextEncoder()
-const decoder = new TextDecoder()
+// what begins with a byte order mark keeps it
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /**
  * What a peer sent, cut to a length. The copy is a string of its own: a slice would
