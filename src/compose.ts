@@ -8,6 +8,7 @@ import { contentRoutingOptions } from './config/content-routing-options.ts'
 import { servesNobody } from './discovery/announce/announce-error.ts'
 import { askedPeersSource } from './discovery/asked-peers.ts'
 import { connectedPeersSource } from './discovery/connected-peers.ts'
+import { LookupBatches } from './discovery/lookup-batches.ts'
 import { libp2pProviding, libp2pWithdrawing } from './discovery/libp2p-routing-egress.ts'
 import { namedProvidersSource } from './discovery/named-providers.ts'
 import { nodeMetrics } from './discovery/node-metrics.ts'
@@ -37,7 +38,7 @@ import { stat } from './unixfs/entry.ts'
 import { listDirectory } from './unixfs/list-directory.ts'
 import { locate } from './unixfs/path.ts'
 import { unroutedRequests } from './unrouted-requests.ts'
-import { PRIVACY_PRESETS } from './interface/privacy-preset.ts'
+import { PRIVACY_PRESETS, switchesOf } from './interface/privacy-preset.ts'
 import type { BlockVerifier } from './block/verify.ts'
 import type { AdoptedBrokerInit } from './exchange/broker/broker-egress.ts'
 import type { ContentRoutingOptions } from './config/content-routing-options.ts'
@@ -116,6 +117,8 @@ export interface CompositionParts {
   readonly clock?: Clock
   readonly random?: Random
   readonly ledger?: Ledger
+  /** Lookups that leave together, where the mode says so: shared with the node's discovery. @default those of the options */
+  readonly batches?: LookupBatches
   /** Shared with whoever else hashes. @default one made from the options */
   readonly verifier?: BlockVerifier
 }
@@ -153,6 +156,7 @@ export function composeContentRouting (parts: CompositionParts, init: ContentRou
   const { clock = systemClock, random = systemRandom, ledger = nullLedger, datastore, logger } = parts
   const { routing, policy, operators, siblings, routers, relays, bitswap, askConnected } = contentRoutingOptions(init)
   const verifier = parts.verifier ?? blockVerifier({ maxBlockSize: init.maxBlockSize, allowSha1: init.allowSha1 })
+  const { turn } = parts.batches ?? new LookupBatches({ clock, random }, switchesOf(routing.mode ?? 'open', routing.privacy))
   const transport = restartableTransport(() => parts.transport({ policy, clock }))
   const reputation = reputationBook({ clock, random })
   const transfers = new TransferCounts()
@@ -210,9 +214,9 @@ export function composeContentRouting (parts: CompositionParts, init: ContentRou
   }
   const parseHint = (hint: ProviderHint, source: string): Provider => toProvider(hint, { source, policy })
 
-  const delegated = routers.map(router => delegatedRouter({ ...router, filter: parts.usable })({ transport, clock, random, logger, policy }))
+  const delegated = routers.map(router => delegatedRouter({ ...router, filter: parts.usable })({ transport, clock, random, logger, policy, turn }))
 
-  const lookups = parts.lookups?.({ clock, random, logger, policy, datastore, request: cid => unrouted(cid, 'read'), addressed: source => addresses?.addressed(source) ?? source })
+  const lookups = parts.lookups?.({ clock, random, logger, policy, datastore, trusted: new Set(init.trustedRouters), turn, request: cid => unrouted(cid, 'read'), addressed: source => addresses?.addressed(source) ?? source })
   const sources = [...operators.length > 0 ? [namedProvidersSource(operators)] : [], ...delegated]
   const more = parts.sources?.({ clock, policy, connected }) ?? []
 
@@ -254,7 +258,7 @@ export function composeContentRouting (parts: CompositionParts, init: ContentRou
 
 export type WrapHelia = <H extends Helia>(helia: H, init?: ContentRoutingOptions) => H & { contentRouting: HeliaContentRouting }
 
-export interface HeliaPlatform extends Pick<CompositionParts, 'names' | 'usable' | 'clock' | 'random' | 'ledger' | 'verifier'> {
+export interface HeliaPlatform extends Pick<CompositionParts, 'names' | 'usable' | 'clock' | 'random' | 'ledger' | 'verifier' | 'batches'> {
   /**
    * The discovery of a node that has no other routers than libp2p's: asked in
    * their place, and told of what is announced. May throw while the node has not started.

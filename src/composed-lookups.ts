@@ -5,6 +5,7 @@ import { discoveryOf } from './discovery/node-discovery.ts'
 import { NodeLookups } from './discovery/node-lookups.ts'
 import { WatchedRouters, serviceNames } from './discovery/watched-routers.ts'
 import type { FindsProviders, HasContentRouting } from './discovery/libp2p-routing-egress.ts'
+import type { LookupTurn } from './discovery/lookup-batches.ts'
 import type { NodeDiscovery } from './discovery/node-discovery.ts'
 import type { RouterOwner } from './discovery/watched-routers.ts'
 import type { LookupsTakeover } from './helia/broker-takeover.ts'
@@ -28,6 +29,10 @@ export interface LookupsContext {
   readonly logger: ComponentLogger
   readonly policy: AddressPolicy
   readonly datastore?: Datastore
+  /** Names of the node's routers that are asked in every mode */
+  readonly trusted: ReadonlySet<string>
+  /** Lookups that leave together with others wait for them */
+  readonly turn: LookupTurn
   /** For a lookup that belongs to no retrieval */
   request (cid: CID): Request
   /** The same source, with the addresses that work */

@@ -6,7 +6,9 @@ import { blockVerifier } from './block/verify.ts'
 import { cacheMetrics } from './cache/cache-metrics.ts'
 import { nativeSha256 } from './cache/native-sha256.ts'
 import { cacheParams } from './cache/params.ts'
+import { systemRandom } from './clock/random.ts'
 import { systemClock } from './clock/system-clock.ts'
+import { LookupBatches } from './discovery/lookup-batches.ts'
 import { heliaMixin } from './compose.ts'
 import { discoveryMetrics } from './discovery/discovery-metrics.ts'
 import { announceInit } from './config/announce-option.ts'
@@ -18,6 +20,7 @@ import { systemResolve } from './exchange/http/dial-egress.ts'
 import { undiciTransport } from './exchange/http/undici-egress.ts'
 import { systemResolveText } from './exchange/lease/dns-egress.ts'
 import { InvalidOptionError } from './interface/errors.ts'
+import { switchesOf } from './interface/privacy-preset.ts'
 import { toListenProblem } from './listen-problem.ts'
 import { nullLedger } from './privacy/null-ledger.ts'
 import { unroutedRequests } from './unrouted-requests.ts'
@@ -36,7 +39,7 @@ import type { HeliaWithLibp2p } from '@helia/libp2p'
 import type { ComponentLogger, Libp2p, Metrics, ServiceMap } from '@libp2p/interface'
 
 /** The options of a whole node: those of content routing, of libp2p, and where things are kept */
-export interface PortolanInit extends Omit<ContentRoutingOptions, 'enabled' | 'trustedBrokers' | 'bitswap'>, Libp2pInit, AnnounceOption {
+export interface PortolanInit extends Omit<ContentRoutingOptions, 'enabled' | 'trustedBrokers' | 'trustedRouters' | 'relays' | 'bitswap'>, Libp2pInit, AnnounceOption {
   /** `off`: blocks are not exchanged with peers. @default 'own' */
   bitswap?: 'own' | 'off'
   /**
@@ -110,9 +113,14 @@ class Node implements Portolan {
     }
     // checked here, before anything is opened
     const { operators, siblings, routers, policy: addresses } = contentRoutingOptions({ ...routing, mode })
+    const switches = switchesOf(mode, routing.privacy)
+    const batches = new LookupBatches({ clock: systemClock, random: systemRandom }, switches)
     const request = unroutedRequests({ clock: systemClock, ledger: nullLedger }, mode, 'announce')
     this.#libp2p = libp2pOptions({ listen, bootstrap, dhtProtocol, dhtServer, maxConnections }, {
       policy: addresses,
+      mode,
+      switches,
+      batches,
       announce: { ...announceInit({ ...init, store }, () => this.helia), request: cid => request(cid, 'announce'), has: async (cid, options) => this.store.has(cid, options) }
     })
     cacheParams({ maxBytes, memoryBytes, shares })
@@ -136,7 +144,8 @@ class Node implements Portolan {
       ledger: nullLedger,
       names: { resolve: systemResolve, resolveText: systemResolveText, pinned: true },
       usable: init.bitswap === 'off' ? OVER_HTTP : OVER_TCP_OR_HTTP,
-      discovery: () => this.discovery
+      discovery: () => this.discovery,
+      batches
     })
     const light = createHeliaLight({ blockstore, datastore, logger, metrics, hashers: this.verifier.hashers() })
     this.helia = mixin(withLibp2pLight(light, this.#libp2p), { ...routing, mode })

@@ -12,8 +12,6 @@ import { httpOrigin, toProvider } from '../provider/provider.ts'
 import { routingParams } from '../routing/params.ts'
 import type { ServePolicy } from '../exchange/bitswap/server/policy.ts'
 import type { ConnectionLeasesInit } from '../exchange/lease/leases.ts'
-import type { PrivacyMode } from '../interface/disclosure.ts'
-import type { PrivacySwitches } from '../interface/privacy-preset.ts'
 import type { Provider, ProviderHint } from '../interface/provider.ts'
 import type { AddressPolicy } from '../provider/address.ts'
 import type { ContentRoutingInit } from '../routing/params.ts'
@@ -143,8 +141,10 @@ export function contentRoutingOptions (init: ContentRoutingOptions): CheckedOpti
     throw new InvalidOptionError(`Content routing has no option ${quote(unknown)}, it has ${[...OWN, ...ROUTING].join(', ')}`)
   }
 
+  const { mode } = routingParams({ mode: init.mode, privacy: init.privacy })
   const providers = listOf('providers', init.providers, MAX_OPERATOR_PROVIDERS)
   const trusted = listOf('trustedBrokers', init.trustedBrokers, Infinity)
+  listOf('trustedRouters', init.trustedRouters, Infinity)
   const fleet = listOf('siblings', init.siblings, MAX_SIBLINGS)
   const allowed = listOf('allowAddresses', init.allowAddresses, Infinity)
   for (const name of ['enabled', 'allowSha1'] as const) {
@@ -166,7 +166,7 @@ export function contentRoutingOptions (init: ContentRoutingOptions): CheckedOpti
     throw new InvalidOptionError(`serve is for our own bitswap, and bitswap is ${quote(bitswap)}: leave one of the two out`)
   }
   const asked = askedPeers(init.askConnected)
-  if (asked > 0 && !presetFor(init.mode).connectedPeers) {
+  if (asked > 0 && !PRIVACY_PRESETS[mode].connectedPeers) {
     throw new InvalidOptionError(`askConnected tells peers that were not chosen what is read, which only mode "open" does, and mode is ${quote(init.mode)}: leave one of the two out`)
   }
   if (asked > 0 && bitswap !== 'own') {
@@ -175,7 +175,7 @@ export function contentRoutingOptions (init: ContentRoutingOptions): CheckedOpti
   checkLeases(init.leases)
   const routers = listOf('routers', init.routers, MAX_ROUTERS).map(checkedRouter)
   const foreign = routers.find(({ own }) => !own)
-  if (foreign != null && presetFor(init.mode).httpRouters === 'own') {
+  if (foreign != null && PRIVACY_PRESETS[mode].httpRouters === 'own') {
     throw new InvalidOptionError(`mode "strict" asks only routers of your own: say so of ${quote(foreign.url)} with { url, own: true }, or leave it out of routers`)
   }
 
@@ -201,11 +201,6 @@ function relayNamed (relay: unknown): string {
     throw new InvalidOptionError(`a relay must be a peer id, or a multiaddr that ends in /p2p/PEER-ID, got ${quote(relay)}`)
   }
   return peer
-}
-
-/** A mode that there is not is told by whoever reads the parameters of routing */
-function presetFor (mode: unknown = 'open'): PrivacySwitches {
-  return Object.hasOwn(PRIVACY_PRESETS, String(mode)) ? PRIVACY_PRESETS[mode as PrivacyMode] : PRIVACY_PRESETS.open
 }
 
 function checkedRouter (router: unknown): Required<RouterOption> {

@@ -56,7 +56,7 @@ export function dhtProtocol (protocol: string = DEFAULT_KAD_PROTOCOL): string {
 }
 
 /** Whether a node takes part in a DHT: where it was told of somebody to join through, or is a server that others join through */
-function takesPart ({ bootstrap = [], dhtServer = false }: DhtInit): boolean {
+export function takesPart ({ bootstrap = [], dhtServer = false }: DhtInit): boolean {
   return bootstrap.length > 0 || dhtServer
 }
 

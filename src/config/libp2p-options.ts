@@ -13,6 +13,7 @@ import { systemResolveText } from '../exchange/lease/dns-egress.ts'
 import { dnsaddrResolver } from '../exchange/lease/dnsaddr-resolver.ts'
 import { addressGater, guardedTransports } from '../exchange/lease/guarded-transports-egress.ts'
 import { InvalidOptionError } from '../interface/errors.ts'
+import { COMMON_AGENT, presetOf } from '../interface/privacy-preset.ts'
 import { quote } from '../interface/quote.ts'
 import { nullLedger } from '../privacy/null-ledger.ts'
 import { addressPolicy, isPrivateHost } from '../provider/address.ts'
@@ -20,10 +21,14 @@ import { addressEndpoint } from '../provider/endpoint.ts'
 import { parseHost } from '../provider/host.ts'
 import { formatIP, inRange, parseRange } from '../provider/ip.ts'
 import { joinDisclosures } from '../unrouted-requests.ts'
-import { dhtPeerStore, dhtServices } from './dht-options.ts'
+import { dhtPeerStore, dhtServices, takesPart } from './dht-options.ts'
+import { lookupNode } from './lookup-node.ts'
+import { tellingLess, toldAddresses } from './told-addresses.ts'
 import type { DiscoveryAnnounceInit } from '../discovery/announce/announcements.ts'
+import type { LookupBatches } from '../discovery/lookup-batches.ts'
 import type { AddressGuardComponents } from '../exchange/lease/address-guard.ts'
-import type { Ledger } from '../interface/disclosure.ts'
+import type { Ledger, PrivacyMode } from '../interface/disclosure.ts'
+import type { SwitchesOf } from '../interface/privacy-preset.ts'
 import type { DhtInit } from './dht-options.ts'
 import type { Libp2pOptions, ServiceFactoryMap } from 'libp2p'
 
@@ -99,6 +104,12 @@ export interface Libp2pGuardInit extends Partial<AddressGuardComponents> {
   ca?: string | readonly string[]
   /** What is announced in a DHT, and how it is disclosed */
   announce?: DiscoveryAnnounceInit
+  /** What a mode of privacy means for this node. @default that of `mode`, without overrides */
+  switches?: SwitchesOf
+  /** The mode of the node itself. @default 'open' */
+  mode?: PrivacyMode
+  /** Lookups that leave together with others wait for them. @default those of the DHT alone do, in mode `strict` */
+  batches?: LookupBatches
   /** Where it is recorded which names were looked up to join a DHT. @default nowhere */
   ledger?: Ledger
 }
@@ -127,7 +138,7 @@ function namedAddresses (listen: readonly string[], peers: readonly string[], is
  * listening, no DHT and no discovery unless addresses are given. Addresses that
  * libp2p learns by itself are dialled only where `policy` lets them.
  */
-export function libp2pOptions (init: Libp2pInit = {}, { policy = addressPolicy(), announce, clock = systemClock, resolve = systemResolve, resolveText = systemResolveText, ca, ledger = nullLedger }: Libp2pGuardInit = {}): Libp2pOptions & { addresses: { listen: string[] } } {
+export function libp2pOptions (init: Libp2pInit = {}, { policy = addressPolicy(), announce, clock = systemClock, resolve = systemResolve, resolveText = systemResolveText, ca, ledger = nullLedger, mode = 'open', switches = presetOf, batches }: Libp2pGuardInit = {}): Libp2pOptions & { addresses: { listen: string[] } } {
   const listen = checked('listen', init.listen, /^\//, 'like /ip4/0.0.0.0/tcp/4480')
   const peers = checked('bootstrap', init.bootstrap, /^\/.*\/p2p\/[^/]+$/, 'that ends in /p2p/PEER-ID')
   const maxConnections = init.maxConnections ?? DEFAULT_MAX_CONNECTIONS
@@ -140,19 +151,25 @@ export function libp2pOptions (init: Libp2pInit = {}, { policy = addressPolicy()
 
   const components = { policy: policy.with(namedAddresses(listen, peers, isPrivate)), clock, resolve, resolveText }
   const guard = new AddressGuard(components)
-  const services = { identify: identify(), ping: ping() }
-  const dht = dhtServices({ ...init, listen, bootstrap: peers }, { policy: components.policy, clock, announce }, isPrivate)
-  const peerStore = dhtPeerStore(init)
-
-  return {
-    addresses: { listen },
+  const { agent, privateAddresses } = switches(mode)
+  const told = toldAddresses({ private: privateAddresses || (isPrivate && takesPart(init)) })
+  const services = { identify: (parts: Parameters<ReturnType<typeof identify>>[0]) => identify()(tellingLess(parts, told)), ping: ping() }
+  const connecting = {
     transports: guardedTransports(guard, components, { ca }),
     connectionGater: addressGater(guard),
     // TLS before Noise: the same guarantees, in native code
     connectionEncrypters: [tls(), noise()],
     // both let the handshake say which muxer comes next, which saves a round trip
     streamMuxers: [yamux({ maxInboundStreams: MAX_STREAMS, streamOptions: { maxStreamWindowSize: MAX_STREAM_WINDOW } })],
-    connectionManager: { resolvers: { dnsaddr: dnsaddrResolver({ ...components, disclose: joinDisclosures({ clock, ledger }) }) }, maxConnections, inboundConnectionThreshold: INBOUND_PER_HOST, maxIncomingPendingConnections: INBOUND_PENDING },
+    connectionManager: { resolvers: { dnsaddr: dnsaddrResolver({ ...components, disclose: joinDisclosures({ clock, ledger }) }) }, maxConnections, inboundConnectionThreshold: INBOUND_PER_HOST, maxIncomingPendingConnections: INBOUND_PENDING }
+  }
+  const dht = dhtServices({ ...init, listen, bootstrap: peers }, { policy: components.policy, clock, announce, told, switches, batches, lookupNode: lookupNode(connecting) }, isPrivate)
+  const peerStore = dhtPeerStore(init)
+
+  return {
+    addresses: { listen },
+    ...agent === 'common' ? { nodeInfo: { userAgent: COMMON_AGENT } } : {},
+    ...connecting,
     peerDiscovery: peers.length === 0 ? [] : [bootstrap({ list: peers })],
     ...peerStore == null ? {} : { peerStore },
     services: { ...services, ...dht } as unknown as ServiceFactoryMap

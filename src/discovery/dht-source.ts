@@ -2,6 +2,7 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import { InvalidProviderError } from '../interface/errors.ts'
 import { providerFromRecord } from '../provider/provider.ts'
 import { WalkFailedError } from './kad/walk-run.ts'
+import type { LookupTurn } from './lookup-batches.ts'
 import type { KadPeer } from './kad/kad-client.ts'
 import type { WalkOptions } from './kad/walker.ts'
 import type { ComponentLogger, Logger } from '../interface/logger.ts'
@@ -14,6 +15,8 @@ export interface DHTSourceComponents {
   readonly logger: ComponentLogger
   /** Everybody in the DHT who says that somebody has it, and discloses each question */
   walk (cid: CID, options: WalkOptions & { readonly request: Request }): AsyncIterable<KadPeer>
+  /** Lookups that leave together with others wait for them. @default none does */
+  readonly turn?: LookupTurn
   /** Whether there is anybody to begin with; a node that has just started may have to wait for them */
   joined (signal: AbortSignal): Promise<boolean>
   /** Whether somebody should be there, for he was named or met before: that he is not is no answer. @default no */
@@ -29,7 +32,7 @@ const NAME = 'dht'
  * Who says in the DHT that they have a block. It is for later: some twenty peers
  * learn of each lookup, of a router that was named only that one.
  */
-export function dhtSource ({ walk, joined, expected, stored, policy, logger }: DHTSourceComponents): ProviderSource {
+export function dhtSource ({ walk, turn, joined, expected, stored, policy, logger }: DHTSourceComponents): ProviderSource {
   const log = logger.forComponent('portolan:discovery:dht')
 
   return {
@@ -48,6 +51,7 @@ export function dhtSource ({ walk, joined, expected, stored, policy, logger }: D
         }
         return
       }
+      await turn?.(request)
       for await (const peer of walk(cid, { request, signal: request.signal })) {
         const provider = toProvider(peer, policy, log)
         if (provider != null) {

@@ -2,14 +2,15 @@ import { CID } from 'multiformats/cid'
 import { blockKey } from '../block/key.ts'
 import { systemRandom } from '../clock/random.ts'
 import { systemClock } from '../clock/system-clock.ts'
+import { presetOf } from '../interface/privacy-preset.ts'
 import { addressPolicy } from '../provider/address.ts'
 import { addressedSource } from './addresses/addressed-source.ts'
-import { peerWalk } from './addresses/peer-lookup.ts'
 import { ProviderAddresses } from './addresses/provider-addresses.ts'
 import { Announcements } from './announce/announcements.ts'
 import { DHTAnswers } from './dht-answers.ts'
 import { dhtSource } from './dht-source.ts'
 import { discoveryMetrics } from './discovery-metrics.ts'
+import { LookupBatches } from './lookup-batches.ts'
 import { FirstPeer } from './join/first-peer.ts'
 import { WayIn } from './join/way-in.ts'
 import { allComponents } from './kad-routers.ts'
@@ -17,6 +18,7 @@ import { BucketRefresh } from './kad/bucket-refresh.ts'
 import { networksUnder } from './kad/diverse.ts'
 import { DEFAULT_KAD_PROTOCOL, Libp2pKadClient } from './kad/kad-client-egress.ts'
 import { KeptTiming, TIMING_PREFIX } from './kad/kept-timing.ts'
+import { NetworkSize } from './kad/network-size.ts'
 import { PeerTiming } from './kad/peer-timing.ts'
 import { KadTable } from './kad/table.ts'
 import { Walker } from './kad/walker.ts'
@@ -24,16 +26,19 @@ import { WaryWalker } from './kad/wary-walker.ts'
 import { KeptTables, LOAD_TIMEOUT } from './kept-tables.ts'
 import { ProviderRecords, RECORDS_PREFIX } from './records/provider-records.ts'
 import { RecordedSource } from './records/recorded-source.ts'
+import { SeparateLookups } from './separate-lookups.ts'
 import { usableOver } from './usable-address.ts'
 import { WalkFigures } from './walk-figures.ts'
 import type { DiscoveryAnnounceInit } from './announce/announcements.ts'
 import type { DiscoveryStats } from './discovery-stats.ts'
+import type { CreateLookupNode } from './kad/lookup-identity.ts'
 import type { KadConnections } from './kad/kad-client-egress.ts'
 import type { Discloses } from './kad/walker.ts'
 import type { AnnounceOptions, AnnounceResult, AnnouncesMany } from '../interface/announce.ts'
 import type { Clock, Random } from '../interface/clock.ts'
 import type { ComponentLogger } from '../interface/logger.ts'
 import type { Metrics } from '../interface/metrics.ts'
+import type { SwitchesOf } from '../interface/privacy-preset.ts'
 import type { BlockKey, ProviderSource } from '../interface/provider.ts'
 import type { Request } from '../interface/request.ts'
 import type { AddressPolicy } from '../provider/address.ts'
@@ -52,6 +57,18 @@ export interface EnhancedDHTDiscoveryInit {
    */
   readonly bootstrap?: readonly string[]
   readonly announce?: DiscoveryAnnounceInit
+  /** Which of its addresses the node announces. @default all that others can come to */
+  readonly told?: (addresses: Multiaddr[]) => Multiaddr[]
+  /** Lookups that leave together with others wait for them. @default none does but in mode `strict` */
+  readonly batches?: LookupBatches
+  /** What a mode means here. @default its preset */
+  readonly switches?: SwitchesOf
+  /**
+   * Makes a libp2p node of which nobody knows whose it is, to look things up in mode
+   * `strict`; it listens nowhere and is stopped when it has rested. Without it the
+   * DHT is not asked in that mode.
+   */
+  readonly lookupNode?: CreateLookupNode
   /** @default the machine's */
   readonly clock?: Clock
   /** @default the machine's */
@@ -112,6 +129,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
   readonly #keptTiming: KeptTiming
   readonly #figures: WalkFigures
   readonly #walker: WaryWalker
+  readonly #separate: SeparateLookups
   readonly #refresh: BucketRefresh
   readonly #records: ProviderRecords
   readonly #recorded: RecordedSource
@@ -124,7 +142,8 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
 
   constructor (components: EnhancedDHTDiscoveryComponents, init: EnhancedDHTDiscoveryInit = {}) {
     const { logger, datastore, metrics, events, peerId, peerStore, connectionManager, addressManager } = components
-    const { clock = systemClock, random = systemRandom, policy = addressPolicy(), protocol, bootstrap, announce } = init
+    const { clock = systemClock, random = systemRandom, policy = addressPolicy(), protocol, bootstrap, announce, switches = presetOf, lookupNode, told = all => all } = init
+    const { turn } = init.batches ?? new LookupBatches({ clock, random }, switches)
     const self = peerId.toString()
     const usable = usableOver(policy)
     this.#events = events
@@ -144,7 +163,9 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
     }
     const walking = { clock, client, table: begun, timing: this.#timing, networksOf: networksUnder(policy) }
     const walker = new Walker(walking)
-    this.#walker = new WaryWalker({ clock, random, log: logger.forComponent('portolan:discovery:regions'), client, walker })
+    const regions = { clock, random, log: logger.forComponent('portolan:discovery:regions'), size: new NetworkSize() }
+    this.#walker = new WaryWalker({ ...regions, client, walker })
+    this.#separate = new SeparateLookups({ clock, logger, create: lookupNode, switches, turn, walking: { ...walking, joined }, regions, walker: this.#walker }, { protocol, usable })
     const refresher = new Walker(walking, { k: REFRESH_WIDTH, concurrency: REFRESH_WIDTH })
     this.#refresh = new BucketRefresh({ clock, random, logger, self, table: this.#table, timing: this.#timing, walker: { findClosest: async (preimage, options) => this.#walker.findClosest(preimage, options, refresher) } })
     this.#answers = new DHTAnswers({
@@ -167,7 +188,8 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
         joined,
         expected: () => this.#isRunning && this.#way.expected(),
         stored: async (cid, signal) => this.#answers.routers.stored(cid, signal),
-        walk: (cid, options) => this.#figures.watch(options, options => this.#walker.findProviders(cid, options))
+        turn,
+        walk: (cid, options) => this.#figures.watch(options, seen => this.#separate.walkerFor(options.request).findProviders(cid, seen))
       })
     })
     this.addresses = new ProviderAddresses({
@@ -176,7 +198,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
       logger,
       policy,
       node: () => ({ events, connections: connectionManager, peerStore }),
-      lookup: peerWalk({ ...walking, joined })
+      lookup: this.#separate.findPeer
     })
     this.source = addressedSource(this.#recorded, () => this.addresses)
     this.#announcements = new Announcements({
@@ -188,7 +210,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
       timing: this.#timing,
       self,
       policy,
-      addresses: () => addressManager.getAddresses(),
+      addresses: () => told(addressManager.getAddresses()),
       joined
     }, announce)
     this.#keptTiming = new KeptTiming(clock, this.#timing)
@@ -218,6 +240,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
     this.#firstPeer.start()
     this.#events.addEventListener('peer:connect', this.#onConnect)
     this.#client.start()
+    this.#separate.start()
     this.addresses.start()
     this.#refresh.start()
     this.#announcements.start()
@@ -247,7 +270,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
     const announced = this.#announcements.stop()
     this.#client.stop()
     this.#table.stop()
-    await announced
+    await Promise.all([announced, this.#separate.stop()])
     this.#keptTiming.flush()
     await this.#kept.stop()
   }

@@ -1,6 +1,8 @@
 import { merged } from './merged.ts'
 import { ownLookup } from './own-lookup.ts'
 import { RouterReports, routerLookup } from './router-lookup.ts'
+import { onlyTrusted, routersLeftOut } from './trusted-routers.ts'
+import type { LookupTurn } from './lookup-batches.ts'
 import type { NodeRouter, WatchedRouters } from './watched-routers.ts'
 import type { Clock } from '../interface/clock.ts'
 import type { ComponentLogger } from '../interface/logger.ts'
@@ -21,10 +23,21 @@ export interface RoutingSourceComponents {
   policy?: AddressPolicy
   /** The same routers, one by one: the errors of each are told. @default only what all of them make together is known */
   routers?: readonly WatchedRouters[]
+  /** Lookups that leave together with others wait for them. @default none does */
+  turn?: LookupTurn
+  /** Those that are asked in every mode, by name. @default none */
+  trusted?: ReadonlySet<string>
   /** Whether the DHT is asked beside them. @default no */
   withoutDHT? (): boolean
   /** Whether their routers of last resort are. @default no */
   withoutFallback? (): boolean
+}
+
+const NONE: ReadonlySet<string> = new Set()
+
+/** Where only those may be asked who were named, it has to be seen who is */
+export function mayBeAsked (request: Request, { routers, trusted = NONE }: Pick<RoutingSourceComponents, 'routers' | 'trusted'>): boolean {
+  return !onlyTrusted(request.mode) || (trusted.size > 0 && routers?.every(({ isWhole }) => isWhole) === true)
 }
 
 /**
@@ -46,6 +59,12 @@ export function heliaRoutingSource (getRouting: () => FindsProviders | undefined
 
       const reports = new RouterReports()
       components.routers?.forEach(routers => { routers.watch() })
+      if (!mayBeAsked(request, components)) {
+        return
+      }
+      if (components.turn != null) {
+        await components.turn(request)
+      }
       yield * routerLookup({
         log,
         clock: components.clock,
@@ -53,7 +72,7 @@ export function heliaRoutingSource (getRouting: () => FindsProviders | undefined
         disclosure: request.disclose({ observer: 'router:helia', form: 'cid', transport: 'foreign', audience: 'unbounded' }),
         record: { policy: components.policy },
         isSilent: () => reports.count === 0 && components.routers?.every(({ isWhole }) => isWhole) === true,
-        find: signal => routing.findProviders(cid, { signal, ...ownLookup({ asked: reports.asked, spared: reports.spared, failed: reports.failed, withoutDHT: components.withoutDHT?.(), withoutFallback: components.withoutFallback?.() }) })
+        find: signal => routing.findProviders(cid, { signal, ...ownLookup({ asked: reports.asked, spared: reports.spared, failed: reports.failed, refused: routersLeftOut(request.mode, components.trusted ?? NONE), withoutDHT: components.withoutDHT?.(), withoutFallback: components.withoutFallback?.() }) })
       })
       reports.throwIfAny()
     }
@@ -64,7 +83,7 @@ export function heliaRoutingSource (getRouting: () => FindsProviders | undefined
  * Whom the routers of last resort name: for later. Helia asks them when all
  * others have ended, so one that hangs would keep them from ever being asked.
  */
-export function fallbackSource (routers: WatchedRouters, components: Pick<RoutingSourceComponents, 'logger' | 'clock' | 'policy'>): ProviderSource {
+export function fallbackSource (routers: WatchedRouters, components: Pick<RoutingSourceComponents, 'logger' | 'clock' | 'policy' | 'trusted' | 'turn'>): ProviderSource {
   const log = components.logger.forComponent('portolan:discovery:fallback')
 
   return {
@@ -72,7 +91,12 @@ export function fallbackSource (routers: WatchedRouters, components: Pick<Routin
     later: true,
     async * find ({ cid }, request) {
       const reports = new RouterReports()
-      const { fallback } = routers
+      const leftOut = routersLeftOut(request.mode, components.trusted ?? NONE)
+      const fallback = routers.fallback.filter(({ name = '' }) => leftOut?.(name, true) !== true)
+
+      if (fallback.length > 0 && components.turn != null) {
+        await components.turn(request)
+      }
 
       yield * merged(fallback.map(router => one(router, cid, request)), (index, err) => { reports.failed(fallback[index]?.name ?? 'fallback', err) })
       reports.throwIfAny()

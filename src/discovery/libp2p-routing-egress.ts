@@ -1,7 +1,9 @@
 import { override } from '../provider/override.ts'
 import { ownLookup } from './own-lookup.ts'
+import { mayBeAsked } from './helia-routing-egress.ts'
 import { providing, withdrawing } from './provide-egress.ts'
 import { RouterReports, routerLookup } from './router-lookup.ts'
+import { routersLeftOut } from './trusted-routers.ts'
 import type { RoutingSourceComponents, FindsProviders } from './helia-routing-egress.ts'
 import type { Provides } from './provide-egress.ts'
 import type { ProviderSource } from '../interface/provider.ts'
@@ -29,6 +31,12 @@ export function libp2pRoutingSource (getRouting: () => FindsProviders, component
       const routing = getRouting()
       const reports = new RouterReports()
       components.routers?.forEach(routers => { routers.watch() })
+      if (!mayBeAsked(request, components)) {
+        return
+      }
+      if (components.turn != null) {
+        await components.turn(request)
+      }
       yield * routerLookup({
         log,
         clock: components.clock,
@@ -36,7 +44,7 @@ export function libp2pRoutingSource (getRouting: () => FindsProviders, component
         disclosure: request.disclose({ observer: `router:${NAME}`, form: 'cid', transport: 'foreign', audience: 'unbounded' }),
         record: { source: NAME, policy: components.policy },
         isSilent: () => reports.count === 0 && components.routers?.every(({ isWhole }) => isWhole) === true,
-        find: signal => routing.findProviders(cid, { signal, ...ownLookup({ asked: reports.asked, spared: reports.spared, failed: reports.failed, withoutDHT: components.withoutDHT?.() }) })
+        find: signal => routing.findProviders(cid, { signal, ...ownLookup({ asked: reports.asked, spared: reports.spared, failed: reports.failed, refused: routersLeftOut(request.mode, components.trusted ?? new Set()), withoutDHT: components.withoutDHT?.() }) })
       })
       reports.throwIfAny()
     }

@@ -9,6 +9,7 @@ import { namedOnce } from './named-once.ts'
 import { ProviderRecords } from './records/provider-records.ts'
 import { RecordedSource } from './records/recorded-source.ts'
 import { RoutersFailedError } from './router-lookup.ts'
+import { onlyTrusted } from './trusted-routers.ts'
 import type { NodeDiscovery } from './node-discovery.ts'
 import type { WatchedRouters } from './watched-routers.ts'
 import type { Clock, Random } from '../interface/clock.ts'
@@ -74,6 +75,7 @@ export class NodeLookups {
   readonly #log: Logger
   readonly #records: ProviderRecords
   readonly #recorded: RecordedSource
+  readonly #answered: ProviderSource
   readonly #kept: KeptTables
   readonly #dht: ProviderSource
   /** For retrievals */
@@ -90,6 +92,7 @@ export class NodeLookups {
     this.#log = logger.forComponent('portolan:discovery:lookups')
     this.#records = new ProviderRecords(clock)
     this.#recorded = new RecordedSource({ source: limited(routers, clock), records: this.#records, clock, logger })
+    this.#answered = partly(this.#recorded, limited(routers, clock))
     this.#kept = new KeptTables(components, [{ table: this.#records, prefix: PREFIX, name: `discovery:${routers.name}` }])
     this.#dht = {
       name: 'dht',
@@ -97,7 +100,7 @@ export class NodeLookups {
       settled: (provider, outcome) => { this.discovery?.source.settled?.(provider, outcome) },
       find: (want, request) => this.discovery?.source.find(want, request) ?? nobody()
     }
-    this.#routers = addressed(this.#recorded)
+    this.#routers = addressed(this.#answered)
     this.#lastResort = fallback == null ? undefined : addressed(fallback.source)
   }
 
@@ -109,7 +112,7 @@ export class NodeLookups {
   }
 
   get #own (): readonly ProviderSource[] {
-    return this.discovery == null ? [this.#recorded] : [this.#recorded, this.#dht]
+    return this.discovery == null ? [this.#answered] : [this.#answered, this.#dht]
   }
 
   get #fallback (): readonly ProviderSource[] {
@@ -202,7 +205,7 @@ export class NodeLookups {
       for await (const provider of merged(streams, (index, error) => {
         this.#log.error('%s failed for %c - %e', first[index]?.name ?? 'a router of last resort', cid, error)
         // of the original function, which would have thrown it too
-        if (first[index] === this.#recorded) {
+        if (first[index] === this.#answered) {
           errors.push(error)
         }
       })) {
@@ -253,6 +256,16 @@ function lastTurn (count: number, hold: () => Promise<void>): {
 }
 
 async function * nobody (): AsyncGenerator<Provider, void, undefined> {}
+
+/** What a few of the routers say is no answer of all: it is neither remembered for the other modes nor taken from what others said */
+function partly (recorded: RecordedSource, few: ProviderSource): ProviderSource {
+  return {
+    name: recorded.name,
+    later: recorded.later,
+    settled: (provider, outcome) => { recorded.settled(provider, outcome) },
+    find: (want, request) => onlyTrusted(request.mode) ? few.find(want, request) : recorded.find(want, request)
+  }
+}
 
 /** What has not ended after a while has failed, whomever it named before */
 function limited (source: ProviderSource, clock: Clock): ProviderSource {

@@ -6,6 +6,8 @@ export interface OwnLookup {
   readonly withoutDHT?: boolean
   /** Routers of last resort are asked beside it, when it is their turn */
   readonly withoutFallback?: boolean
+  /** Whether the mode leaves this router out */
+  refused? (router: string, isFallback: boolean): boolean
   /** One of the routers is about to be asked */
   asked? (router: string): void
   /** The one that was about to be asked is not */

@@ -102,6 +102,9 @@ export class WatchedRouters {
           if (own.withoutFallback === true && isFallback(router)) {
             return
           }
+          if (!isPassing && own.refused?.(name, isFallback(router)) === true) {
+            return
+          }
           if (!isPassing) {
             own.asked?.(name)
           }

@@ -36,6 +36,8 @@ export interface WaryWalkerComponents {
   readonly log: Logger
   readonly client: Pick<KadClient, 'getProviders'>
   readonly walker: Pick<Walker, 'findProviders' | 'findClosest'>
+  /** Shared by walkers of one network. @default its own */
+  readonly size?: NetworkSize
 }
 
 export type FindProvidersOptions = WalkOptions & { readonly request: Discloses }
@@ -47,11 +49,12 @@ export type FindProvidersOptions = WalkOptions & { readonly request: Discloses }
  */
 export class WaryWalker {
   readonly #components: WaryWalkerComponents
-  readonly #size = new NetworkSize()
+  readonly #size: NetworkSize
   #dense = 0
 
   constructor (components: WaryWalkerComponents) {
     this.#components = components
+    this.#size = components.size ?? new NetworkSize()
   }
 
   stats (): RegionStats {
@@ -123,7 +126,11 @@ export class WaryWalker {
         return
       }
       try {
-        const { closest } = await walker.findClosest(preimage, { signal: options.signal })
+        const { closest } = await walker.findClosest(preimage, {
+          signal: options.signal,
+          // a key beside that of the block: whoever is asked learns where it is
+          request: { disclose: init => options.request.disclose({ ...init, form: 'prefix' }) }
+        })
         closest.filter(({ id }) => !asked.has(id)).forEach(peer => { found.set(peer.id, peer) })
       } catch (err) {
         options.signal.throwIfAborted()

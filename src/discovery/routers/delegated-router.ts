@@ -12,6 +12,7 @@ import { delegatedCounts } from './delegated-counts.ts'
 import { RouterRequests } from './delegated-requests.ts'
 import { SharedStream } from './delegated-shared.ts'
 import { checkedFilter, lookupURL, routerName, routerURL } from './delegated-url.ts'
+import type { LookupTurn } from '../lookup-batches.ts'
 import type { RecordFilter } from './delegated-records.ts'
 import type { Question } from './delegated-requests.ts'
 import type { Clock, Random } from '../../interface/clock.ts'
@@ -65,6 +66,8 @@ export interface DelegatedRouterComponents {
   readonly logger: ComponentLogger
   /** @default the machine's dice */
   readonly random?: Random
+  /** Lookups that leave together with others wait for them. @default none does */
+  readonly turn?: LookupTurn
   /** Tells which addresses of providers share no failure domain. @default nothing is allow-listed */
   readonly policy?: AddressPolicy
 }
@@ -116,6 +119,7 @@ class HttpRouter implements DelegatedRouter {
   readonly #init: Checked
   readonly #clock: Clock
   readonly #log: Logger
+  readonly #turn?: LookupTurn
   readonly #counts = delegatedCounts()
   readonly #answers: KeptAnswers
   readonly #requests: RouterRequests
@@ -126,6 +130,7 @@ class HttpRouter implements DelegatedRouter {
     this.name = init.name
     this.#init = init
     this.#clock = components.clock
+    this.#turn = components.turn
     this.#log = components.logger.forComponent('portolan:discovery:delegated')
     this.#answers = new KeptAnswers(components.clock)
     this.#requests = new RouterRequests({ ...init, host: init.url.host }, { random: systemRandom, policy: addressPolicy(), ...components, counts: this.#counts })
@@ -227,6 +232,7 @@ class HttpRouter implements DelegatedRouter {
     }
 
     try {
+      await this.#turn?.(request)
       for await (const provider of this.#listen(question, request)) {
         if (news(provider)) {
           yield provider
