@@ -8,6 +8,7 @@ import { compareReports } from './compare.ts'
 import { agentFingerprint, protocolFingerprint } from './fingerprints.ts'
 import { classMeasures } from './measures.ts'
 import { privacyReport } from './report.ts'
+import { rhythms } from './rhythm.ts'
 import { overallScore } from './score.ts'
 import { sessionLinkability } from './session-linkability.ts'
 import { thirdPartyExposure } from './third-parties.ts'
@@ -155,6 +156,7 @@ export class PrivacyAnalyzer {
 
 const DETECTORS: readonly Detector[] = [
   smallAnonymitySets,
+  rhythms,
   sessionLinkability,
   protocolFingerprint,
   agentFingerprint,

@@ -1,0 +1,65 @@
+import { rhythmOf } from './intervals.ts'
+import { MIN_EVENTS } from './flows.ts'
+import { risk, tooLittle } from './finding.ts'
+import type { Finding } from './finding.ts'
+import type { Flow } from './flows.ts'
+import type { Rhythm } from './intervals.ts'
+import type { Risk } from '../../interface/privacy.ts'
+
+/** That one flow of all that were looked at is called periodic by chance */
+const CHANCE = 0.002
+
+/**
+ * A jitter of 30 % of the period around a clock gives a variation of 0.42 where it is normal and 0.25 where it is even;
+ * intervals of any length up to twice the mean give 0.58, and nobody would call that a period
+ */
+const MOST_VARIATION = 0.5
+
+/** With few intervals the variation is known by about 1 / √(2n): what is within it may still be periodic */
+const CONFIDENCE_Z = 1.645
+
+/** More than these and nobody reads them: the count is in the evidence */
+const MAX_RISKS = 8
+
+export interface PeriodicFlow extends Rhythm {
+  readonly id: string
+}
+
+/** Flows whose intervals are more even than independent events could have them: significantly, and by enough to matter */
+export function periodicFlows (flows: readonly Flow[]): readonly PeriodicFlow[] {
+  return flows
+    .map(({ id, times }) => ({ id, ...rhythmOf(times) }))
+    .filter(({ n, variation, regular }) => regular * flows.length < CHANCE && variation * (1 - CONFIDENCE_Z / Math.sqrt(2 * (n - 1))) < MOST_VARIATION)
+}
+
+/** Traffic in a rhythm: it can be told apart from everything else, and says that somebody's timer runs, and since when */
+export function periodicTraffic (flows: readonly Flow[], periodic: readonly PeriodicFlow[], most: number): Finding {
+  if (flows.length === 0) {
+    return tooLittle('periodic-traffic', most, MIN_EVENTS, 'No flow has enough events')
+  }
+
+  return {
+    risks: [...periodic]
+      .sort((a, b) => a.variation - b.variation || (a.id < b.id ? -1 : 1))
+      .slice(0, MAX_RISKS)
+      .map(({ id, n, mean, median, variation, regular }): Risk => risk({
+        id: `periodic-traffic:${id}`,
+        kind: 'periodic-traffic',
+        title: `Traffic comes about every ${duration(median)}`,
+        // a clock is worse than a rhythm, and neither tells what is read
+        score: 0.35 + 0.25 * Math.max(0, 1 - variation / MOST_VARIATION),
+        confidence: 1 - regular * flows.length,
+        n: n + 1,
+        observerClass: 'network',
+        subjects: [id],
+        evidence: { periodMs: median, meanIntervalMs: mean, variation, p: Math.min(1, regular * flows.length), periodicFlows: periodic.length, flows: flows.length },
+        recommendation: 'Let requests come with jitter and in batches, and give timers of an application a jitter of their own length.',
+        mitigation: 'routing.mode=strict'
+      })),
+    insufficient: []
+  }
+}
+
+function duration (ms: number): string {
+  return ms >= 10_000 ? `${(ms / 1000).toFixed(0)} s` : ms >= 1_000 ? `${(ms / 1000).toFixed(1)} s` : `${ms.toFixed(0)} ms`
+}

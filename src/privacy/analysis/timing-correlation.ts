@@ -1,0 +1,179 @@
+import { seededRandom } from '../../clock/random.ts'
+import { binnedCorrelation } from './binned.ts'
+import { correlogramPeak } from './correlogram.ts'
+import { MIN_EVENTS } from './flows.ts'
+import { risk, tooLittle } from './finding.ts'
+import type { BinnedCorrelation } from './binned.ts'
+import type { BurstFlow } from './bursts.ts'
+import type { Peak } from './correlogram.ts'
+import type { Finding } from './finding.ts'
+import type { Flow } from './flows.ts'
+import type { PeriodicFlow } from './periodicity.ts'
+import type { PrivacyThresholds, Risk } from '../../interface/privacy.ts'
+
+/** That one pair of all that are compared is called correlated by chance: below 1 % of reports, the other detectors' share included */
+const CHANCE = 0.007
+
+/** Of one pair, by permutation, whatever the correction */
+const PAIR_CHANCE = 0.01
+
+/** 23 flows, each with each: what a report can take the time for, and what correction for so many tests leaves power for */
+const MAX_PAIRS = 256
+const MAX_COMPARED_FLOWS = 23
+
+/** Events of each flow within the time that both have: with fewer there is nothing to correlate */
+const MIN_COMMON_EVENTS = 10
+
+/** Fewer bins than this make no correlation */
+const MIN_BINS = 20
+
+/** More bins than this are all empty */
+const MAX_BINS = 1_000
+
+/** Pairs that are looked at closely, the most unlikely ones first */
+const MAX_CANDIDATES = 32
+const MAX_RISKS = 8
+
+/** How far the true correlation may be above the one that was seen, at 99 % (Fisher's z) */
+const BOUND_Z = 2.326
+
+interface Pair {
+  readonly a: Flow
+  readonly b: Flow
+  readonly from: number
+  readonly to: number
+  readonly peak: Peak
+}
+
+/** What else is known of the flows, which changes how they can be compared */
+export interface Rhythms {
+  readonly periodic: readonly PeriodicFlow[]
+  readonly bursts: readonly BurstFlow[]
+}
+
+/**
+ * Pairs of flows in which things happen together. A pair is found where its correlogram stands out at some lag and width
+ * beyond what chance does in any of the pairs, and where the counts in bins of about that width correlate beyond chance;
+ * it is told where its correlation may be as high as the threshold, that is unless 99 % of such pairs would show more.
+ *
+ * Of a flow in bursts the starts of bursts are compared, for what follows in a burst is no news. Two flows that are
+ * periodic agree by themselves and are not compared.
+ */
+export function timingCorrelation (flows: readonly Flow[], { periodic, bursts }: Rhythms, { TIMING_CORRELATION_THRESHOLD: threshold }: PrivacyThresholds, seed: number, most: number, focus?: string): Finding {
+  if (flows.length < 2) {
+    return tooLittle('timing-correlation', flows.length === 0 ? most : MIN_EVENTS - 1, MIN_EVENTS, 'Fewer than two flows have enough events to be compared')
+  }
+
+  const clocks = new Set(periodic.map(({ id }) => id))
+  const starts = new Map(bursts.map(({ id, starts }) => [id, starts]))
+  const pairs = pairsOf(flows, focus).filter(([a, b]) => !(clocks.has(a.id) && clocks.has(b.id)))
+  const compared = pairs.flatMap(([a, b]) => compare(withStarts(a, starts), withStarts(b, starts)))
+
+  if (compared.length === 0) {
+    return tooLittle('timing-correlation', 0, MIN_COMMON_EVENTS, 'No two flows have enough events in the time that both were there, or all are periodic')
+  }
+
+  const random = seededRandom(seed)
+  const candidates = compared
+    .filter(({ peak }) => corrected(peak.p, compared.length) < CHANCE)
+    .sort((x, y) => x.peak.p - y.peak.p || (x.a.id + x.b.id < y.a.id + y.b.id ? -1 : 1))
+    .slice(0, MAX_CANDIDATES)
+    .map(pair => ({ pair, binned: confirm(pair, random) }))
+    .filter(({ pair, binned }) => binned.p < PAIR_CHANCE && bounds(binned.r, common(pair)).high >= threshold)
+
+  return {
+    risks: candidates
+      .slice(0, MAX_RISKS)
+      .map(({ pair, binned }) => found(pair, binned, compared.length, candidates.length)),
+    insufficient: []
+  }
+}
+
+function withStarts (flow: Flow, starts: ReadonlyMap<string, Float64Array>): Flow {
+  const times = starts.get(flow.id)
+  return times == null ? flow : { ...flow, times }
+}
+
+/** The busiest with each other; of one peer, it with the others */
+function pairsOf (flows: readonly Flow[], focus: string | undefined): ReadonlyArray<readonly [Flow, Flow]> {
+  const [first] = flows
+
+  if (focus != null) {
+    return first?.id === focus ? flows.slice(1, 1 + MAX_PAIRS).map(other => [first, other] as const) : []
+  }
+
+  const busiest = flows.slice(0, MAX_COMPARED_FLOWS)
+  return busiest.flatMap((a, i) => busiest.slice(i + 1).map(b => [a, b] as const))
+}
+
+/** In the time that both were there, and a usual interval before and after */
+function compare (a: Flow, b: Flow): readonly Pair[] {
+  const first = Math.max(a.times[0] ?? 0, b.times[0] ?? 0)
+  const last = Math.min(a.times.at(-1) ?? 0, b.times.at(-1) ?? 0)
+  const margin = Math.max(1, last - first) / Math.max(MIN_COMMON_EVENTS, Math.min(a.times.length, b.times.length))
+  const from = first - margin
+  const to = last + margin
+  const within = (time: number): boolean => time >= from && time < to
+  const both = { a: { ...a, times: a.times.filter(within) }, b: { ...b, times: b.times.filter(within) } }
+
+  return last > first && both.a.times.length >= MIN_COMMON_EVENTS && both.b.times.length >= MIN_COMMON_EVENTS
+    ? [{ ...both, from, to, peak: correlogramPeak(both.a.times, both.b.times, from, to) }]
+    : []
+}
+
+/** Šidák's, for that many tests */
+function corrected (p: number, tests: number): number {
+  return p >= 1 ? 1 : -Math.expm1(tests * Math.log1p(-p))
+}
+
+function confirm ({ a, b, from, to, peak }: Pair, random: ReturnType<typeof seededRandom>): BinnedCorrelation {
+  const length = to - from
+  const bin = Math.min(length / MIN_BINS, Math.max(length / MAX_BINS, 2 * peak.width))
+  return binnedCorrelation(a.times, b.times, from, to, bin, peak.lag, random)
+}
+
+function common ({ a, b }: Pair): number {
+  return Math.min(a.times.length, b.times.length)
+}
+
+/** Where the true |r| is, for one that was seen on n events (Fisher's z) */
+function bounds (r: number, n: number): { readonly low: number, readonly high: number } {
+  const z = Math.atanh(Math.min(0.999999, Math.abs(r)))
+  const error = BOUND_Z / Math.sqrt(Math.max(1, n - 3))
+  return { low: Math.max(0, Math.tanh(z - error)), high: Math.tanh(z + error) }
+}
+
+function found (pair: Pair, { r, p, bins }: BinnedCorrelation, pairs: number, correlated: number): Risk {
+  const { a, b, peak, from, to } = pair
+  const [first, second] = [a.id, b.id].sort() as [string, string]
+  const n = common(pair)
+  const { low, high } = bounds(r, n)
+  const chance = corrected(peak.p, pairs)
+
+  return risk({
+    id: `timing-correlation:${first}:${second}`,
+    kind: 'timing-correlation',
+    title: `Two flows go ${r < 0 ? 'against' : 'with'} each other: r is ${r.toFixed(2)}`,
+    // from the middle of yellow on, red where everything that happens in one happens in the other
+    score: 0.4 + 0.45 * Math.abs(r),
+    confidence: 1 - chance,
+    n,
+    observerClass: 'network',
+    subjects: [first, second],
+    evidence: {
+      r,
+      rLow: low,
+      rHigh: high,
+      p,
+      pCorrected: chance,
+      pairs,
+      correlatedPairs: correlated,
+      bins,
+      binMs: (to - from) / bins,
+      lagMs: a.id === first ? peak.lag : -peak.lag,
+      excess: peak.excess
+    },
+    recommendation: 'Ask one provider at a time, and let requests come with jitter and in batches: whoever sees both flows knows that they are of one cause.',
+    mitigation: 'routing.mode=strict'
+  })
+}
