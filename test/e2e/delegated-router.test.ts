@@ -80,8 +80,12 @@ describe('a node that is given delegated routers', () => {
     const provider = await gateway(file.blocks)
     await using router = await routerServer([provider.url])
     await expect(node({ routers: [router.url], mode: 'strict' })).rejects.toMatchObject({ name: 'InvalidOptionError', message: expect.stringMatching(/mode "strict" asks only routers of your own/) as string })
-    await using reader = await node({ routers: [{ url: router.url, own: true }], mode: 'strict' })
-    expect(await bytesFrom(reader.contentRouting.retrieveContent(file.root))).toEqual(file.bytes)
+    await using reader = await node({ routers: [{ url: router.url, own: true }], mode: 'strict', timeout: 3_000 })
+    const err = await failure(reader.contentRouting.retrieve(file.root))
+    expect(String((err as { story?: unknown }).story)).toMatch(`http://${new URL(provider.url).host} is not named as your own`)
+    expect(provider.requests).toEqual([])
+    await using naming = await node({ routers: [{ url: router.url, own: true }], providers: [provider.url], mode: 'strict' })
+    expect(await bytesFrom(naming.contentRouting.retrieveContent(file.root))).toEqual(file.bytes)
   })
 
   it('does not take what is no router', async () => {
