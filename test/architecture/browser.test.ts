@@ -25,7 +25,8 @@ const NODE_FILES = [
   'src/exchange/http/origin-pool-egress.ts',
   'src/exchange/http/undici-egress.ts',
   'src/exchange/lease/dns-egress.ts',
-  'src/exchange/lease/guarded-transports-egress.ts'
+  'src/exchange/lease/guarded-transports-egress.ts',
+  'src/privacy/report/report-file.ts'
 ]
 
 const rooms = parseArchitectureTable(readRepositoryFile('docs/architecture.md'))

@@ -1,0 +1,98 @@
+import { open, realpath, rename, rm, stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { quote } from '../../interface/quote.ts'
+import type { FileHandle } from 'node:fs/promises'
+
+/** A report cannot be written there; nothing of it was left behind, and what was there before is as it was */
+export class ReportFileError extends Error {
+  static override name = 'ReportFileError'
+  override name = 'ReportFileError'
+}
+
+/** What it says of this user's peers is this user's to read */
+const PRIVATE = 0o600
+
+/**
+ * Writes a report for this user alone (mode 0600), whole or not at all: beside its place, and moved there at the end. What is no
+ * regular file (a device, a pipe) is written to directly.
+ *
+ * @example
+ * ```ts
+ * await writeReport('privacy.html', reportFormats().render('html', analyzer.analyze()))
+ * ```
+ */
+export async function writeReport (path: string, text: string, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
+  const bytes = new TextEncoder().encode(text)
+
+  try {
+    signal?.throwIfAborted()
+    const target = await resolved(path)
+    if (target.special) {
+      await writeTo(await open(target.path, 'w'), bytes, signal)
+      return
+    }
+    await replace(target.path, bytes, signal)
+  } catch (err) {
+    signal?.throwIfAborted()
+    throw toReportFileError(err, path)
+  }
+}
+
+async function replace (path: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+  const beside = join(dirname(path), `.${basename(path).slice(0, 200)}.${crypto.randomUUID()}.part`)
+  const file = await open(beside, 'wx', PRIVATE)
+
+  try {
+    await writeTo(file, bytes, signal, true)
+    signal?.throwIfAborted()
+    await rename(beside, path)
+  } catch (err) {
+    await rm(beside, { force: true })
+    throw err
+  }
+}
+
+async function writeTo (file: FileHandle, bytes: Uint8Array, signal?: AbortSignal, sync = false): Promise<void> {
+  try {
+    await file.writeFile(bytes, { signal })
+    if (sync) {
+      await file.sync()
+    }
+  } finally {
+    await file.close()
+  }
+}
+
+/** A link is followed: what it leads to is replaced, and not the link */
+async function resolved (path: string): Promise<{ path: string, special: boolean }> {
+  try {
+    const info = await stat(path)
+    if (info.isDirectory()) {
+      throw new ReportFileError(`${quote(path)} is a directory: name a file in it`)
+    }
+    return { path: await realpath(path), special: !info.isFile() }
+  } catch (err) {
+    if ((err as NodeJS.ErrnoException).code === 'ENOENT') {
+      return { path, special: false }
+    }
+    throw err
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'its directory does not exist',
+  ENOTDIR: 'what should be its directory is a file',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  EROFS: 'the file system is read-only',
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the quota is used up',
+  ENAMETOOLONG: 'the name is too long',
+  ELOOP: 'its links lead in a circle',
+  ERR_INVALID_ARG_VALUE: 'this is no name of a file'
+}
+
+function toReportFileError (err: unknown, path: string): ReportFileError {
+  const { code = '', message } = err as NodeJS.ErrnoException
+  return err instanceof ReportFileError ? err : new ReportFileError(`the report cannot be written to ${quote(path)}: ${REASONS[code] ?? message}`, { cause: err })
+}

@@ -1,0 +1,206 @@
+import { systemClock } from '../../clock/system-clock.ts'
+import { InvalidOptionError } from '../../interface/errors.ts'
+import { AccessTokens } from './access-tokens.ts'
+import { POLICY } from './html-style.ts'
+import { plainJson } from './plain-text.ts'
+import { RateLimit } from './rate-limit.ts'
+import { RecentReport } from './recent-report.ts'
+import { reportFormats } from './report-formats.ts'
+import type { ReportRole, ReportToken, TokenHolder } from './access-tokens.ts'
+import type { ReportSource } from './recent-report.ts'
+import type { RenderOptions, ReportFormat } from './report-format.ts'
+import type { ReportFormats } from './report-formats.ts'
+import type { Clock } from '../../interface/clock.ts'
+import type { ComponentLogger, Logger } from '../../interface/logger.ts'
+
+/** Somebody asked for a report without a token that is known, or for more than the token is good for */
+export class AccessDeniedError extends Error {
+  static override name = 'AccessDeniedError'
+  override name = 'AccessDeniedError'
+  readonly reason: 'token' | 'role'
+
+  constructor (reason: 'token' | 'role', message: string) {
+    super(message)
+    this.reason = reason
+  }
+}
+
+/** Too many requests; `retryAfter` says, in ms, when there may be another one */
+export class RateLimitedError extends Error {
+  static override name = 'RateLimitedError'
+  override name = 'RateLimitedError'
+  readonly retryAfter: number
+
+  constructor (retryAfter: number, message: string) {
+    super(message)
+    this.retryAfter = retryAfter
+  }
+}
+
+export interface ReportServiceInit {
+  /** Who may ask. @default nobody */
+  readonly tokens?: readonly ReportToken[]
+  /** Formats of your own, beside those that are here. @default none */
+  readonly formats?: readonly ReportFormat[]
+  /** Of each token. @default 30 */
+  readonly requestsPerMinute?: number
+  /** Requests with a wrong token, of each client; beyond it that client waits, with the right one too. @default 10 */
+  readonly failuresPerMinute?: number
+  /** Shown with every report, read when one is made: a title, the history of a monitor, a timeline. @default nothing */
+  readonly context?: () => Pick<RenderOptions, 'title' | 'history' | 'timeline' | 'proof'>
+}
+
+export interface ReportServiceComponents {
+  readonly analyzer: ReportSource
+  /** @default the machine's */
+  readonly clock?: Pick<Clock, 'now'>
+  /** @default nothing is logged */
+  readonly logger?: ComponentLogger
+}
+
+export interface ReportRequest {
+  readonly token?: string
+  /** Who has shown who they are to whatever carries this, and needs no token */
+  readonly role?: ReportRole
+  /** Whom failures are counted for: an address. @default all without one are one */
+  readonly client?: string
+  /** By name; wins over `accept` */
+  readonly format?: string
+  /** An HTTP `Accept` header */
+  readonly accept?: string
+  /** For admins only. @default false */
+  readonly raw?: boolean
+  readonly verbose?: boolean
+  /** Columns of the console's format */
+  readonly width?: number
+}
+
+export interface ReportResponse {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+/** One every other second: a dashboard asks less, and an analysis may take a whole one */
+const DEFAULT_REQUESTS_PER_MINUTE = 30
+/** Somebody who mistypes needs three; at ten a minute 96 bits are out of reach */
+const DEFAULT_FAILURES_PER_MINUTE = 10
+/** Clients that mistyped lately; who has more addresses than that still cannot guess */
+const MAX_CLIENTS = 1_024
+/** Longest key of one: an address has 45 characters */
+const MAX_CLIENT = 64
+/** Milliseconds for which several who ask at once get one and the same analysis */
+const REUSE = 1_000
+/** Beyond it a limit is none */
+const MAX_PER_MINUTE = 100_000
+
+const STATUSES: Readonly<Record<string, number>> = { UnknownFormatError: 406, InvalidOptionError: 400, RateLimitedError: 429 }
+
+/**
+ * Gives reports to those who may have them: viewers redacted ones, admins raw ones where they ask for them. It knows no
+ * transport: `handle` takes a request as plain data, and gives what to answer.
+ *
+ * @example
+ * ```ts
+ * const service = new PrivacyReportService({ analyzer }, { tokens: [{ role: 'viewer', token: process.env.VIEWER_TOKEN ?? '' }] })
+ * const { status, headers, body } = service.handle({ token, client: address, accept: 'text/html' })
+ * ```
+ */
+export class PrivacyReportService {
+  readonly #recent: RecentReport
+  readonly #tokens: AccessTokens
+  readonly #formats: ReportFormats
+  readonly #requests: RateLimit
+  readonly #failures: RateLimit
+  readonly #context: () => RenderOptions
+  readonly #log?: Logger
+
+  constructor ({ analyzer, clock = systemClock, logger }: ReportServiceComponents, init: ReportServiceInit = {}) {
+    if (typeof analyzer?.analyze !== 'function') {
+      throw new InvalidOptionError('a report service needs an analyzer: something with a function analyze')
+    }
+    const { tokens = [], formats = [], requestsPerMinute = DEFAULT_REQUESTS_PER_MINUTE, failuresPerMinute = DEFAULT_FAILURES_PER_MINUTE, context = () => ({}) } = init
+    this.#tokens = new AccessTokens(tokens)
+    this.#formats = reportFormats(formats)
+    this.#requests = new RateLimit(clock, { perMinute: checkedRate('requestsPerMinute', requestsPerMinute), maxKeys: tokens.length + 2 })
+    this.#failures = new RateLimit(clock, { perMinute: checkedRate('failuresPerMinute', failuresPerMinute), maxKeys: MAX_CLIENTS })
+    this.#recent = new RecentReport(analyzer, clock, REUSE)
+    this.#context = context
+    this.#log = logger?.forComponent('portolan:privacy:reports')
+  }
+
+  /** The report as a text; throws an AccessDeniedError, a RateLimitedError or an UnknownFormatError */
+  report (request: ReportRequest): { readonly text: string, readonly format: ReportFormat } {
+    const { raw = false, verbose, width, accept } = request
+    const holder = this.#admit(request)
+
+    if (raw && holder.role !== 'admin') {
+      throw new AccessDeniedError('role', 'Raw reports are for admins: this token is good for redacted ones.')
+    }
+    const format = request.format == null ? this.#formats.accepted(accept) : this.#formats.get(request.format)
+    const text = this.#formats.render(format.name, this.#recent.get().toJSON(), { ...this.#context(), raw, verbose, width })
+    return { text, format }
+  }
+
+  /** The same as an answer over HTTP; errors are JSON with their name */
+  handle (request: ReportRequest): ReportResponse {
+    try {
+      const { text, format } = this.report(request)
+      const html: Record<string, string> = format.mediaType === 'text/html' ? { 'content-security-policy': `${POLICY}; frame-ancestors 'none'` } : {}
+      return { status: 200, headers: { ...COMMON, ...html, 'content-type': `${format.mediaType}${format.mediaType.startsWith('text/') ? '; charset=utf-8' : ''}` }, body: text }
+    } catch (err) {
+      return this.#refusal(err, request)
+    }
+  }
+
+  #admit ({ token, role, client = '' }: ReportRequest): TokenHolder {
+    const key = client.slice(0, MAX_CLIENT)
+    const waiting = role == null ? this.#failures.wait(key) : 0
+
+    if (waiting > 0) {
+      throw new RateLimitedError(waiting, 'Too many requests with a wrong token.')
+    }
+    const holder = role == null ? this.#tokens.holder(token) : { role, index: -1 }
+    if (holder == null) {
+      this.#failures.take(key)
+      this.#log?.('a request was refused: its token is %s', token == null ? 'missing' : 'wrong')
+      throw new AccessDeniedError('token', 'The token for reports is missing or wrong: send it as "Authorization: Bearer TOKEN".')
+    }
+    const wait = this.#requests.wait(String(holder.index))
+    if (wait > 0) {
+      throw new RateLimitedError(wait, 'Too many requests with this token.')
+    }
+    this.#requests.take(String(holder.index))
+    return holder
+  }
+
+  #refusal (err: unknown, { format }: ReportRequest): ReportResponse {
+    const { name, message } = err as Error
+    const known = err instanceof AccessDeniedError ? (err.reason === 'role' ? 403 : 401) : STATUSES[name]
+
+    if (known == null) {
+      // the message may hold what was observed, and belongs in no log and no answer
+      this.#log?.error('a report could not be made: %s', name)
+    }
+    const status = known === 406 && format != null ? 400 : known ?? 500
+    return {
+      status,
+      headers: {
+        ...COMMON,
+        'content-type': 'application/json',
+        ...(status === 401 ? { 'www-authenticate': 'Bearer realm="portolan privacy"' } : {}),
+        ...(err instanceof RateLimitedError ? { 'retry-after': String(Math.ceil(err.retryAfter / 1_000)) } : {})
+      },
+      body: `${plainJson({ error: known == null ? { name: 'ReportFailedError', message: 'The report could not be made.' } : { name, message } })}\n`
+    }
+  }
+}
+
+const COMMON = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer', vary: 'accept, authorization' } as const
+
+function checkedRate (name: string, value: number): number {
+  if (!Number.isInteger(value) || value < 1 || value > MAX_PER_MINUTE) {
+    throw new InvalidOptionError(`${name} must be a whole number from 1 to ${MAX_PER_MINUTE}, got ${String(value)}`)
+  }
+  return value
+}

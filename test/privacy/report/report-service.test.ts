@@ -1,0 +1,173 @@
+import { createHash } from 'node:crypto'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { privacyReport } from '../../../src/privacy/analysis/report.ts'
+import { RateLimit } from '../../../src/privacy/report/rate-limit.ts'
+import { PrivacyReportService } from '../../../src/privacy/report/report-service.ts'
+import { VirtualClock } from '../../../src/testing/virtual-clock.ts'
+import { PEERS, sample } from './sample.ts'
+import type { Logger } from '../../../src/interface/logger.ts'
+import type { ReportServiceInit } from '../../../src/privacy/report/report-service.ts'
+
+const VIEWER = 'viewer-token-0123456789'
+const ADMIN = 'admin-token-0123456789'
+
+function setup (init: Partial<ReportServiceInit> = {}, analyze = () => privacyReport(sample())) {
+  const clock = new VirtualClock()
+  const logged: string[] = []
+  const log = (...parts: unknown[]): void => { logged.push(parts.map(String).join(' ')) }
+  const logger = { forComponent: () => Object.assign(log, { error: log, trace: log }) as unknown as Logger }
+  let analyses = 0
+  const service = new PrivacyReportService({
+    analyzer: {
+      analyze: () => {
+        analyses++
+        return analyze()
+      }
+    },
+    clock,
+    logger
+  }, { tokens: [{ role: 'viewer', token: VIEWER }, { role: 'admin', sha256: createHash('sha256').update(ADMIN).digest('hex') }], ...init })
+  const pass = async (ms: number): Promise<void> => { await clock.run(clock.sleep(ms)) }
+  return { service, clock, logged, pass, analyses: () => analyses }
+}
+
+const errorOf = ({ body }: { body: string }): string => (JSON.parse(body) as { error: { name: string } }).error.name
+
+describe('PrivacyReportService', () => {
+  it('gives a viewer what is redacted, and an admin what is raw where they ask for it', () => {
+    const { service } = setup()
+    expect(service.handle({ token: VIEWER }).body).not.toContain(PEERS[0])
+    expect(service.handle({ token: ADMIN }).body).not.toContain(PEERS[0])
+    expect(service.handle({ token: ADMIN, raw: true }).body).toContain(PEERS[0])
+    expect(service.handle({ role: 'admin', raw: true }).body).toContain(PEERS[0])
+
+    const refused = service.handle({ token: VIEWER, raw: true })
+    expect([refused.status, errorOf(refused), refused.body.includes(PEERS[0] as string)]).toEqual([403, 'AccessDeniedError', false])
+    expect(service.handle({ role: 'viewer', raw: true }).status).toBe(403)
+  })
+
+  it.each([undefined, '', 'wrong-token-0123456789', VIEWER.slice(1), `${VIEWER}x`, VIEWER.toUpperCase(), 'x'.repeat(1_000_000), createHash('sha256').update(ADMIN).digest('hex')])('refuses the token %.30s', token => {
+    const { service, analyses } = setup()
+    const answer = service.handle({ token })
+    expect([answer.status, errorOf(answer), answer.headers['www-authenticate'], analyses()]).toEqual([401, 'AccessDeniedError', 'Bearer realm="portolan privacy"', 0])
+  })
+
+  it('lets nobody in where there are no tokens', () => {
+    const { service } = setup({ tokens: [] })
+    expect([service.handle({}).status, service.handle({ token: '' }).status]).toEqual([401, 401])
+  })
+
+  it.each([
+    [{ format: 'html' }, 'text/html; charset=utf-8', /^<!doctype html>/],
+    [{ format: 'console' }, 'text/plain; charset=utf-8', /^Privacy report/],
+    [{ format: 'slack' }, 'application/json', /"attachments"/],
+    [{ accept: 'text/html' }, 'text/html; charset=utf-8', /^<!doctype html>/],
+    [{ accept: 'text/html', format: 'json' }, 'application/json', /"redacted": true/],
+    [{}, 'application/json', /"redacted": true/]
+  ])('answers %o in its format', (request, type, body) => {
+    const answer = setup().service.handle({ token: VIEWER, ...request })
+    expect([answer.status, answer.headers['content-type'], answer.headers['cache-control'], answer.headers['x-content-type-options']]).toEqual([200, type, 'no-store', 'nosniff'])
+    expect(answer.body).toMatch(body)
+    expect('content-security-policy' in answer.headers).toBe(type.startsWith('text/html'))
+  })
+
+  it('names formats that there are not, and widths that are none', () => {
+    const { service } = setup()
+    expect(service.handle({ token: VIEWER, format: 'pdf' })).toMatchObject({ status: 400, body: expect.stringMatching(/UnknownFormatError[^]*console, json, html, slack/) as unknown })
+    expect(service.handle({ token: VIEWER, accept: 'image/png' })).toMatchObject({ status: 406 })
+    expect(errorOf(service.handle({ token: VIEWER, format: 'console', width: Number.NaN }))).toBe('InvalidOptionError')
+    expect(() => service.report({ token: VIEWER, format: 'pdf' })).toThrow(expect.objectContaining({ name: 'UnknownFormatError' }))
+  })
+
+  it('limits each token, and tells when to come again', async () => {
+    const { service, pass } = setup({ requestsPerMinute: 3 })
+    expect(Array.from({ length: 4 }, () => service.handle({ token: VIEWER }).status)).toEqual([200, 200, 200, 429])
+    expect(service.handle({ token: ADMIN }).status).toBe(200)
+    expect(service.handle({ token: VIEWER }).headers['retry-after']).toBe('20')
+    await pass(20_000)
+    expect([service.handle({ token: VIEWER }).status, service.handle({ token: VIEWER }).status]).toEqual([200, 429])
+  })
+
+  it('limits wrong tokens of one client, and no other', async () => {
+    const { service, pass } = setup({ failuresPerMinute: 2 })
+    const wrong = (client: string): number => service.handle({ client, token: 'wrong-token-0123456789' }).status
+    expect([wrong('a'), wrong('a'), wrong('a'), wrong('b')]).toEqual([401, 401, 429, 401])
+    // who has to wait waits with every token: there is no telling a right guess from a wrong one
+    expect([service.handle({ client: 'a', token: VIEWER }).status, service.handle({ client: 'b', token: VIEWER }).status, service.handle({ client: 'a', role: 'admin' }).status]).toEqual([429, 200, 200])
+    await pass(30_000)
+    expect(service.handle({ client: 'a', token: VIEWER }).status).toBe(200)
+  })
+
+  it('remembers a bounded number of clients, however many there are', () => {
+    const limit = new RateLimit(new VirtualClock(), { perMinute: 2, maxKeys: 100 })
+    for (let i = 0; i < 10_000; i++) {
+      limit.take(`client-${i}`)
+    }
+    expect(limit.size).toBe(100)
+  })
+
+  it('never gives more than the rate and one minute at once', async () => {
+    await fc.assert(fc.asyncProperty(fc.integer({ min: 1, max: 20 }), fc.array(fc.integer({ min: 0, max: 40_000 }), { maxLength: 60 }), async (perMinute, pauses) => {
+      const clock = new VirtualClock()
+      const limit = new RateLimit(clock, { perMinute, maxKeys: 10 })
+      const taken: number[] = []
+      for (const pause of pauses) {
+        await clock.run(clock.sleep(pause))
+        if (limit.wait('a') === 0) {
+          limit.take('a')
+          taken.push(clock.now())
+        }
+      }
+      const inMinute = taken.map(at => taken.filter(other => other >= at && other < at + 60_000).length)
+      expect(Math.max(0, ...inMinute)).toBeLessThanOrEqual(2 * perMinute)
+      expect(taken.length).toBeLessThanOrEqual(perMinute + perMinute * clock.now() / 60_000 + 1)
+    }), { numRuns: 50 })
+  })
+
+  it('analyses once for those who ask at once', async () => {
+    const { service, pass, analyses } = setup()
+    service.handle({ token: VIEWER })
+    service.handle({ token: ADMIN, format: 'html' })
+    expect(analyses()).toBe(1)
+    await pass(1_000)
+    service.handle({ token: VIEWER })
+    expect(analyses()).toBe(2)
+  })
+
+  it('says no more of a failure than that there was one, and logs no raw data and no token', () => {
+    const { service, logged } = setup({}, () => { throw new TypeError(`cannot read ${PEERS[0]}`) })
+    const answer = service.handle({ token: ADMIN, raw: true })
+    expect([answer.status, errorOf(answer)]).toEqual([500, 'ReportFailedError'])
+    service.handle({ token: 'wrong-token-0123456789' })
+    service.handle({ token: VIEWER, raw: true })
+    expect(logged).toHaveLength(2)
+    expect(`${answer.body}${logged.join()}`).not.toMatch(new RegExp([PEERS[0], VIEWER, ADMIN, 'wrong-token'].join('|')))
+  })
+
+  it('shows what goes with the reports, as it is when they are made', () => {
+    let checks = 1
+    const { service } = setup({ context: () => ({ title: `check ${checks}`, history: [{ timestamp: 1, riskScore: 0.5 }] }) })
+    expect(service.handle({ token: VIEWER }).body).toMatch(/"title": "check 1"/)
+    checks = 2
+    expect(service.handle({ token: VIEWER }).body).toMatch(/"title": "check 2"[^]*"riskScore": 0.5/)
+  })
+
+  it.each([
+    [{ tokens: [{ role: 'viewer' as const, token: 'short' }] }, /token 1 must have 16 to 512/],
+    [{ tokens: [{ role: 'viewer' as const, token: 'with a space 0123456' }] }, /token 1 must have/],
+    [{ tokens: [{ role: 'root' as 'admin', token: VIEWER }] }, /role of token 1/],
+    [{ tokens: [{ role: 'viewer' as const, sha256: 'abc' }] }, /sha256 of token 1/],
+    [{ tokens: [{ role: 'viewer' as const, token: VIEWER }, { role: 'admin' as const, token: VIEWER }] }, /token 2 is there twice/],
+    [{ tokens: Array.from({ length: 257 }, (_, i) => ({ role: 'viewer' as const, token: `${VIEWER}${i}` })) }, /at most 256/],
+    [{ requestsPerMinute: 0 }, /requestsPerMinute must be a whole number from 1/],
+    [{ failuresPerMinute: Number.NaN }, /failuresPerMinute must be/]
+  ])('refuses options that make no sense: %#', (init, message) => {
+    expect(() => setup(init)).toThrow(expect.objectContaining({ name: 'InvalidOptionError', message: expect.stringMatching(message) as unknown }))
+    try {
+      setup(init)
+    } catch (err) {
+      expect(String(err)).not.toMatch(/short|0123456/)
+    }
+  })
+})
