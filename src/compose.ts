@@ -26,11 +26,12 @@ import { TransferCounts } from './exchange/transfer-counts.ts'
 import { createFilesystem } from './helia/filesystem.ts'
 import { heliaSeams } from './helia/seams.ts'
 import { withContentRouting } from './helia/with-content-routing.ts'
-import { nullLedger } from './privacy/null-ledger.ts'
 import { httpOrigin, toProvider } from './provider/provider.ts'
 import { reputationBook } from './reputation/book.ts'
 import { ReputationKeeper } from './reputation/keeper.ts'
 import { heliaLookups, libp2pLookups } from './composed-lookups.ts'
+import { nodeLedger } from './composed-ledger.ts'
+import { noNames } from './name-resolution.ts'
 import { NodeAddresses } from './node-addresses.ts'
 import { OwningManager } from './owning-manager.ts'
 import { contentReader } from './unixfs/content-reader.ts'
@@ -46,9 +47,7 @@ import type { ConnectedLibp2p } from './discovery/connected-libp2p.ts'
 import type { EnhancedDHTDiscovery } from './discovery/enhanced-dht-discovery.ts'
 import type { Provides } from './discovery/provide-egress.ts'
 import type { RecordFilter } from './discovery/routers/delegated-records.ts'
-import type { Resolve } from './exchange/http/dial-egress.ts'
 import type { BitswapFault } from './exchange/bitswap/network.ts'
-import type { ResolveText } from './exchange/lease/dns-egress.ts'
 import type { ExchangeLibp2p } from './exchange/peer-exchange.ts'
 import type { TransportFactory } from './exchange/http/restartable-transport.ts'
 import type { GetFilesystem } from './helia/filesystem.ts'
@@ -57,12 +56,15 @@ import type { LocalStore } from './interface/cache.ts'
 import type { Clock, Random } from './interface/clock.ts'
 import type { Disclosure, Ledger, Observer } from './interface/disclosure.ts'
 import type { BlockFetcher } from './interface/fetcher.ts'
+import type { ReadableLedger } from './interface/ledger.ts'
 import type { ComponentLogger } from './interface/logger.ts'
 import type { Metrics } from './interface/metrics.ts'
 import type { Provider, ProviderHint, ProviderSource } from './interface/provider.ts'
 import type { Purpose, Request } from './interface/request.ts'
 import type { AddressPolicy } from './provider/address.ts'
+import type { NameResolution } from './name-resolution.ts'
 import type { AddressedLibp2p } from './node-addresses.ts'
+import type { LedgerParts } from './composed-ledger.ts'
 import type { ComposedLookups, LookupsContext } from './composed-lookups.ts'
 import type { RoutableLibp2p } from './routable-libp2p.ts'
 import type { ContentRoutingComponents, ContentRoutingManager } from './routing/manager.ts'
@@ -73,14 +75,6 @@ import type { CID } from 'multiformats/cid'
 export type { ContentRoutingOptions, RouterOption } from './config/content-routing-options.ts'
 export type { TransportFactory } from './exchange/http/restartable-transport.ts'
 export type { Filesystem, FilesystemInit, FilesystemNode, GetFilesystem } from './helia/filesystem.ts'
-
-/** Who looks up the names in addresses of peers */
-export interface NameResolution {
-  readonly resolve: Resolve
-  readonly resolveText: ResolveText
-  /** The node's transports connect to what was resolved and checked, whatever the name leads to next. @default false */
-  readonly pinned?: boolean
-}
 
 export interface SourceContext {
   readonly clock: Clock
@@ -116,7 +110,7 @@ export interface CompositionParts {
   readonly metrics?: Metrics
   readonly clock?: Clock
   readonly random?: Random
-  readonly ledger?: Ledger
+  readonly ledger?: LedgerParts['ledger']
   /** Lookups that leave together, where the mode says so: shared with the node's discovery. @default those of the options */
   readonly batches?: LookupBatches
   /** Shared with whoever else hashes. @default one made from the options */
@@ -124,7 +118,7 @@ export interface CompositionParts {
 }
 
 export interface Composition {
-  readonly routing: ContentRoutingManager
+  readonly routing: OwningManager
   /** Read live by `routing`: add fetchers to it */
   readonly fetchers: BlockFetcher[]
   /** Absent where there are no peers, or somebody else's bitswap is used */
@@ -143,18 +137,15 @@ export interface Composition {
 /** What a peer does on purpose, and not because it is slow */
 const HOSTILE: ReadonlySet<BitswapFault> = new Set<BitswapFault>(['malformed', 'unsolicited', 'flood', 'excess'])
 
-const noNames: NameResolution = {
-  resolve: async name => { throw new Error(`${name} cannot be looked up here`) },
-  resolveText: async () => []
-}
-
 /**
  * Puts content routing together from what a platform or a node brings along.
  * Runs in browsers too: what is Node's own comes in through `parts`.
  */
 export function composeContentRouting (parts: CompositionParts, init: ContentRoutingOptions = {}): Composition {
-  const { clock = systemClock, random = systemRandom, ledger = nullLedger, datastore, logger } = parts
+  const { clock = systemClock, random = systemRandom, datastore, logger } = parts
   const { routing, policy, operators, siblings, routers, relays, bitswap, askConnected } = contentRoutingOptions(init)
+  const recorded = nodeLedger({ ...parts, clock, random }, init.ledger, siblings)
+  const { ledger } = recorded
   const verifier = parts.verifier ?? blockVerifier({ maxBlockSize: init.maxBlockSize, allowSha1: init.allowSha1 })
   const { turn } = parts.batches ?? new LookupBatches({ clock, random }, switchesOf(routing.mode ?? 'open', routing.privacy))
   const transport = restartableTransport(() => parts.transport({ policy, clock }))
@@ -220,7 +211,7 @@ export function composeContentRouting (parts: CompositionParts, init: ContentRou
   const sources = [...operators.length > 0 ? [namedProvidersSource(operators)] : [], ...delegated]
   const more = parts.sources?.({ clock, policy, connected }) ?? []
 
-  const manager = new OwningManager({ transport, transfers, exchange, lookups, addresses, routers: delegated, libp2p: typeof parts.peers === 'object' ? parts.peers : undefined }, {
+  const manager = new OwningManager({ ledger: recorded, transport, transfers, exchange, lookups, addresses, routers: delegated, libp2p: typeof parts.peers === 'object' ? parts.peers : undefined }, {
     logger,
     clock,
     random,
@@ -300,6 +291,7 @@ export function heliaMixin (transport: TransportFactory, { discovery, ...platfor
       parseHint,
       exchange,
       lookups,
+      unaccounted: reason => routing.ledger?.pause(reason) ?? (() => {}),
       unasked: init.bitswap === 'off' ? ['bitswap'] : [],
       adopt: (broker, name) => transfers.count(adoptedBrokerFetcher(broker, {
         logger,
@@ -333,7 +325,7 @@ export interface Libp2pCompositionParts extends Pick<CompositionParts, 'store' |
  * Content routing on a libp2p node without Helia: start it after the node, stop
  * it before.
  */
-export function libp2pComposer (transport: TransportFactory, platform: Pick<CompositionParts, 'names'> = {}): (libp2p: RoutableLibp2p, init?: ContentRoutingOptions, parts?: Libp2pCompositionParts) => ContentRoutingManager {
+export function libp2pComposer (transport: TransportFactory, platform: Pick<CompositionParts, 'names'> = {}): (libp2p: RoutableLibp2p, init?: ContentRoutingOptions, parts?: Libp2pCompositionParts) => ContentRoutingManager & { readonly ledger?: ReadableLedger } {
   return (libp2p, init = {}, parts = {}) => composeContentRouting({
     ...platform,
     ...parts,

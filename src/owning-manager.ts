@@ -2,13 +2,16 @@ import { CID } from 'multiformats/cid'
 import { blockKey } from './block/key.ts'
 import { ContentRoutingManager } from './routing/manager.ts'
 import type { RestartableTransport } from './exchange/http/restartable-transport.ts'
+import type { NodeLedger } from './composed-ledger.ts'
 import type { NodeAddresses } from './node-addresses.ts'
 import type { ComposedLookups } from './composed-lookups.ts'
 import type { ExchangeLibp2p, PeerExchange } from './exchange/peer-exchange.ts'
 import type { TransferCounts } from './exchange/transfer-counts.ts'
+import type { ReadableLedger } from './interface/ledger.ts'
 import type { ContentRoutingStats, ExchangeStats, RouterStats } from './interface/stats.ts'
 
 export interface Owned {
+  readonly ledger: NodeLedger
   readonly transport: RestartableTransport
   readonly transfers: TransferCounts
   readonly exchange?: PeerExchange
@@ -31,8 +34,14 @@ export class OwningManager extends ContentRoutingManager {
     this.#owned = owned
   }
 
+  /** Who learnt what; absent where nobody writes it down, or somebody else's ledger only can */
+  get ledger (): ReadableLedger | undefined {
+    return this.#owned.ledger.readable
+  }
+
   override async start (): Promise<void> {
-    const { transport, exchange, lookups, addresses, libp2p } = this.#owned
+    const { ledger, transport, exchange, lookups, addresses, libp2p } = this.#owned
+    await ledger.own?.start()
     transport.open()
     await addresses?.start()
     await lookups?.start()
@@ -44,7 +53,7 @@ export class OwningManager extends ContentRoutingManager {
   }
 
   override async stop (): Promise<void> {
-    const { transport, exchange, lookups, addresses, libp2p } = this.#owned
+    const { ledger, transport, exchange, lookups, addresses, libp2p } = this.#owned
 
     try {
       await super.stop()
@@ -55,6 +64,7 @@ export class OwningManager extends ContentRoutingManager {
         await exchange?.stop()
       }
       await transport.close()
+      await ledger.own?.stop()
     }
   }
 
@@ -73,6 +83,7 @@ export class OwningManager extends ContentRoutingManager {
     const { addresses, lookups, routers } = this.#owned
     return {
       ...super.stats(),
+      ...this.ledger == null ? {} : { privacy: this.ledger.stats() },
       exchange: this.exchangeStats(),
       routers: routers.map(router => router.stats()),
       ...addresses == null ? {} : { addresses: addresses.stats() },

@@ -4,7 +4,7 @@ import { generateKeyPair } from '@libp2p/crypto/keys'
 import { createHeliaLight } from 'helia'
 import { blockVerifier } from './block/verify.ts'
 import { cacheMetrics } from './cache/cache-metrics.ts'
-import { nativeSha256 } from './cache/native-sha256.ts'
+import { endsInSha256, nativeSha256 } from './cache/native-sha256.ts'
 import { cacheParams } from './cache/params.ts'
 import { systemRandom } from './clock/random.ts'
 import { systemClock } from './clock/system-clock.ts'
@@ -22,18 +22,20 @@ import { systemResolveText } from './exchange/lease/dns-egress.ts'
 import { InvalidOptionError } from './interface/errors.ts'
 import { switchesOf } from './interface/privacy-preset.ts'
 import { toListenProblem } from './listen-problem.ts'
-import { nullLedger } from './privacy/null-ledger.ts'
+import { composedLedger } from './config/ledger-option.ts'
 import { unroutedRequests } from './unrouted-requests.ts'
 import type { BlockVerifier } from './block/verify.ts'
 import type { SharedTierFactory } from './cache/shared/shared-tier.ts'
 import type { AnnounceOption } from './config/announce-option.ts'
 import type { ContentRoutingOptions } from './config/content-routing-options.ts'
+import type { ComposedLedger } from './config/ledger-option.ts'
 import type { Libp2pInit } from './config/libp2p-options.ts'
 import type { NodeStore } from './config/store.ts'
 import type { EnhancedDHTDiscovery } from './discovery/enhanced-dht-discovery.ts'
 import type { RecordFilter } from './discovery/routers/delegated-records.ts'
 import type { HeliaContentRouting } from './helia/helia-routing.ts'
 import type { BlockCache, LocalStore } from './interface/cache.ts'
+import type { DisclosureLedger } from './privacy/ledger/disclosure-ledger.ts'
 import type { Helia } from '@helia/interface'
 import type { HeliaWithLibp2p } from '@helia/libp2p'
 import type { ComponentLogger, Libp2p, Metrics, ServiceMap } from '@libp2p/interface'
@@ -99,11 +101,13 @@ class Node implements Portolan {
   readonly verifier: BlockVerifier
   readonly contacts: readonly string[]
   readonly #storage: NodeStore
+  /** Absent where it is somebody else's, or none */
+  readonly #ledger?: DisclosureLedger
   readonly #libp2p: ReturnType<typeof libp2pOptions>
   #turn: Promise<void> = Promise.resolve()
 
   constructor (init: PortolanInit) {
-    const { store = 'memory', maxBytes, memoryBytes, shares, sharedCache, start, announce, listen, bootstrap, dhtProtocol, dhtServer, maxConnections, logger, metrics, mode = 'balanced', ...routing } = init
+    const { store = 'memory', maxBytes, memoryBytes, shares, sharedCache, start, announce, listen, bootstrap, dhtProtocol, dhtServer, maxConnections, logger, metrics, ledger: option, mode = 'balanced', ...routing } = init
 
     if (typeof store !== 'string' || store === '') {
       throw new InvalidOptionError(`store must be a directory or "memory", got ${JSON.stringify(store)}`)
@@ -115,16 +119,22 @@ class Node implements Portolan {
     const { operators, siblings, routers, policy: addresses } = contentRoutingOptions({ ...routing, mode })
     const switches = switchesOf(mode, routing.privacy)
     const batches = new LookupBatches({ clock: systemClock, random: systemRandom }, switches)
-    const request = unroutedRequests({ clock: systemClock, ledger: nullLedger }, mode, 'announce')
+    const { ledger, own }: ComposedLedger = composedLedger(option, {
+      logger: logger ?? { forComponent: name => this.helia.logger.forComponent(name) },
+      datastore: () => this.#storage.directory == null ? undefined : this.#storage.datastore
+    })
+    this.#ledger = own
+    const request = unroutedRequests({ clock: systemClock, ledger }, mode, 'announce')
     this.#libp2p = libp2pOptions({ listen, bootstrap, dhtProtocol, dhtServer, maxConnections }, {
       policy: addresses,
+      ledger,
       mode,
       switches,
       batches,
       announce: { ...announceInit({ ...init, store }, () => this.helia), request: cid => request(cid, 'announce'), has: async (cid, options) => this.store.has(cid, options) }
     })
     cacheParams({ maxBytes, memoryBytes, shares })
-    this.verifier = blockVerifier({ maxBlockSize: init.maxBlockSize, allowSha1: init.allowSha1, sha256: nativeSha256 })
+    this.verifier = blockVerifier({ maxBlockSize: init.maxBlockSize, allowSha1: init.allowSha1, sha256: nativeSha256, endsInSha256 })
     this.#storage = store === 'memory'
       ? memoryStore()
       : directoryStore(resolve(store), {
@@ -134,14 +144,14 @@ class Node implements Portolan {
         logger,
         verifier: this.verifier,
         shared: sharedCache,
-        request: unroutedRequests({ clock: systemClock, ledger: nullLedger }, mode, 'cache')
+        request: unroutedRequests({ clock: systemClock, ledger }, mode, 'cache')
       })
     this.contacts = [...[...operators, ...siblings].map(({ id, addresses }) => addresses[0] ?? id), ...routers.map(({ url }) => url), ...bootstrap ?? [], ...sharedCache?.location == null ? [] : [sharedCache.location]]
 
     const { blockstore, datastore } = this.#storage
     const mixin = heliaMixin(({ policy, clock }) => undiciTransport({ policy, clock }), {
       verifier: this.verifier,
-      ledger: nullLedger,
+      ledger,
       names: { resolve: systemResolve, resolveText: systemResolveText, pinned: true },
       usable: init.bitswap === 'off' ? OVER_HTTP : OVER_TCP_OR_HTTP,
       discovery: () => this.discovery,
@@ -190,6 +200,7 @@ class Node implements Portolan {
       }
       await this.#storage.open()
       try {
+        await this.#ledger?.start()
         const { directory } = this.#storage
         this.#libp2p.privateKey ??= directory == null ? await generateKeyPair('Ed25519') : await loadIdentity(directory)
         await this.helia.start()
@@ -223,6 +234,7 @@ class Node implements Portolan {
     try {
       await this.helia.stop()
     } finally {
+      await this.#ledger?.stop()
       await this.#storage.close()
     }
   }

@@ -14,6 +14,7 @@ import type { ServePolicy } from '../exchange/bitswap/server/policy.ts'
 import type { ConnectionLeasesInit } from '../exchange/lease/leases.ts'
 import type { Provider, ProviderHint } from '../interface/provider.ts'
 import type { AddressPolicy } from '../provider/address.ts'
+import type { LedgerOption } from './ledger-option.ts'
 import type { ContentRoutingInit } from '../routing/params.ts'
 
 /** A router that is asked over the Delegated Routing V1 HTTP API */
@@ -84,13 +85,20 @@ export interface ContentRoutingOptions extends ContentRoutingInit {
   siblings?: readonly ProviderHint[]
   /** How connections to peers are held */
   leases?: ConnectionLeasesInit
+  /**
+   * Who learnt what is written down: `false` for nothing at all, or the options of
+   * the ledger, or one of your own. Numbers and pseudonyms are kept in the node's datastore.
+   *
+   * @default true
+   */
+  ledger?: LedgerOption
   /** Largest block accepted, in bytes. @default 2_097_152 */
   maxBlockSize?: number
   /** Accept sha1, for which collisions can be made. @default false */
   allowSha1?: boolean
 }
 
-const OWN = ['enabled', 'providers', 'routers', 'allowAddresses', 'trustedBrokers', 'trustedRouters', 'relays', 'bitswap', 'serve', 'askConnected', 'siblings', 'leases', 'maxBlockSize', 'allowSha1'] as const
+const OWN = ['enabled', 'providers', 'routers', 'allowAddresses', 'trustedBrokers', 'trustedRouters', 'relays', 'bitswap', 'serve', 'askConnected', 'siblings', 'leases', 'ledger', 'maxBlockSize', 'allowSha1'] as const
 const ROUTING = Object.keys(routingParams())
 
 // each is a candidate for every block: more is a list of gateways somebody found, not of those one knows

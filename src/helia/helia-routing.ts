@@ -1,6 +1,7 @@
 import type { Lifecycle, RunnableContentRouting } from './lifecycle.ts'
 import type { AnnounceOptions } from '../interface/announce.ts'
 import type { Story } from '../interface/errors.ts'
+import type { ReadableLedger } from '../interface/ledger.ts'
 import type { ContentRouting, RetrievalSession, RetrieveContentOptions, RetrieveOptions, SessionOptions } from '../interface/routing.ts'
 import type { ContentRoutingStats } from '../interface/stats.ts'
 import type { CID } from 'multiformats/cid'
@@ -9,6 +10,8 @@ import type { CID } from 'multiformats/cid'
 export interface HeliaContentRouting extends ContentRouting {
   /** Whether the node's reads go through content routing while it runs */
   readonly enabled: boolean
+  /** Who learnt what; absent where nobody writes it down, or somebody else's ledger only can */
+  readonly ledger?: ReadableLedger
   /** Takes over the node's reads again, open sessions included. Works at any time. */
   enable (): void
   /** Gives the node back as it was, open sessions included; reads in flight finish on the way they are on. Works at any time. */
@@ -36,6 +39,10 @@ export class HeliaRouting implements HeliaContentRouting {
 
   get enabled (): boolean {
     return this.#enabled
+  }
+
+  get ledger (): ReadableLedger | undefined {
+    return this.#components.routing.ledger
   }
 
   enable (): void {

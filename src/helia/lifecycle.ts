@@ -1,9 +1,11 @@
 import { NotRunningError } from '../interface/errors.ts'
+import type { ReadableLedger } from '../interface/ledger.ts'
 import type { ContentRouting } from '../interface/routing.ts'
 
 export interface RunnableContentRouting extends ContentRouting {
   start (): Promise<void>
   stop (): Promise<void>
+  readonly ledger?: ReadableLedger
   /** The block is local now: forget that it could not be found */
   available? (cid: Parameters<ContentRouting['retrieve']>[0]): void
 }

@@ -37,6 +37,8 @@ export interface ContentRoutingParts {
   parseHint: HintParser
   /** Takes the place of the bitswap that the node has, while content routing has the node */
   readonly exchange?: NodeExchange
+  /** Requests go past content routing, for this reason, until what it returns is called. @default nobody is told */
+  unaccounted? (reason: string): () => void
   /** Names of brokers that are left to themselves. @default none */
   readonly unasked?: readonly string[]
   /** Takes the place of the node's routers for those who look up through it. @default they stay as they are */
@@ -67,6 +69,8 @@ export function withContentRouting<H extends Helia> (helia: H, init: WithContent
     tellPuts(seams, seams.cache)
   }
   const { exchange, unasked = [] } = parts
+  const unaccounted = (reason: string): () => void => parts.unaccounted?.(reason) ?? (() => {})
+  let accounted: () => void = () => {}
   let up = false
   const lifecycle = new Lifecycle(parts.routing)
   const adopted = new AdoptedBrokers(parts.fetchers, parts.adopt)
@@ -94,7 +98,14 @@ export function withContentRouting<H extends Helia> (helia: H, init: WithContent
     running,
     announce,
     parseHint: parts.parseHint,
-    bypass: async (cid, options) => parts.race(cid, bitswap?.past(takeover.adopted) ?? takeover.adopted, options)
+    bypass: async (cid, options) => {
+      const accounted = unaccounted('a read asked to go past content routing')
+      try {
+        return await parts.race(cid, bitswap?.past(takeover.adopted) ?? takeover.adopted, options)
+      } finally {
+        accounted()
+      }
+    }
   })
   const takeover: BrokerTakeover = new BrokerTakeover(helia, seams, {
     broker,
@@ -121,8 +132,7 @@ export function withContentRouting<H extends Helia> (helia: H, init: WithContent
       if (on && up) {
         begin()
       } else {
-        takeover.release()
-        bitswap?.release()
+        release(up ? 'content routing is disabled' : undefined)
       }
     },
     adopt: () => {
@@ -136,19 +146,30 @@ export function withContentRouting<H extends Helia> (helia: H, init: WithContent
   function begin (): void {
     up = true
     lifecycle.start().catch((err: unknown) => {
-      takeover.release()
-      bitswap?.release()
+      release('content routing could not start')
       log.error('content routing could not start, the node goes on without it - %e', err)
     })
     if (contentRouting.enabled) {
+      accounted()
       takeover.take()
       bitswap?.take(takeover.adopted)
+    } else {
+      release('content routing is disabled')
     }
+  }
+
+  /** The node has its own brokers; while it runs, what they tell to whom is told to nobody here */
+  function release (why?: string): void {
+    accounted()
+    accounted = why == null ? () => {} : unaccounted(why)
+    takeover.release()
+    bitswap?.release()
   }
 
   /** Before anything of the node stops: its own brokers are in place when it stops them, so that they start again */
   async function end (): Promise<void> {
     up = false
+    accounted()
     takeover.release()
     try {
       await lifecycle.stop()

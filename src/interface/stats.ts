@@ -1,4 +1,5 @@
 import type { RouterFailureKind } from './errors.ts'
+import type { LedgerStats } from './ledger.ts'
 import type { Outcome } from './outcome.ts'
 import type { ProviderId, Transport } from './provider.ts'
 
@@ -193,6 +194,8 @@ export interface LookupsStats {
 }
 
 export interface ContentRoutingStats extends RoutingSnapshot {
+  /** How much was told to whom; absent where no ledger says it */
+  readonly privacy?: LedgerStats
   /** Absent for a manager that was not composed with one */
   readonly exchange?: ExchangeStats
   /** Those that are asked over HTTP; absent for a manager that was not composed with any */

@@ -28,8 +28,9 @@ export interface LedgerComponents {
   readonly clock?: Clock
   /** @default the machine's */
   readonly random?: Random
-  /** Where what is kept outlives the process, between `start` and `stop`. Needs a logger. @default nowhere */
-  readonly datastore?: Datastore
+  /** Where what is kept outlives the process, between `start` and `stop`: read when it starts. @default nowhere */
+  readonly datastore?: Datastore | (() => Datastore | undefined)
+  /** @default nothing is said */
   readonly logger?: ComponentLogger
 }
 
@@ -54,13 +55,14 @@ const MAX_OPEN = 32_768
  * ```
  */
 export class DisclosureLedger implements ReadableLedger {
+  readonly #components: LedgerComponents
   readonly #clock: Clock
   readonly #params: LedgerParams
   readonly #classes = new ObserverClasses()
   readonly #counters = new ExposureCounters()
   readonly #ring: ExposureRing
   readonly #pauses: Pauses
-  readonly #journal?: LedgerJournal
+  #journal?: LedgerJournal
   /** Not settled yet, oldest first, with the cell where they are counted */
   readonly #open = new Map<DisclosureEntry, number>()
   /** What stands for those that were too long to keep */
@@ -69,22 +71,15 @@ export class DisclosureLedger implements ReadableLedger {
   #earlier = 0
   #overflowed = 0
 
-  constructor ({ clock = systemClock, random = systemRandom, datastore, logger }: LedgerComponents = {}, init: LedgerInit = {}) {
+  constructor (components: LedgerComponents = {}, init: LedgerInit = {}) {
+    const { clock = systemClock } = components
+    this.#components = components
     this.#clock = clock
     this.#params = ledgerParams(init)
     this.#since = clock.wall()
     this.#ring = new ExposureRing(this.#params.maxEntries, this.#params.maxAge)
     this.#pauses = new Pauses(() => clock.wall())
     this.#params.parties.forEach(([observer, observerClass]) => { this.#classes.know([observer], observerClass) })
-
-    if (datastore != null && logger != null) {
-      this.#journal = new LedgerJournal({ clock, random, datastore, logger }, {
-        ...this.#params,
-        exposure: entry => this.#exposure(entry),
-        counts: () => ({ since: this.#since, rows: this.#counters.rows() }),
-        restored: (counts, exposures) => { this.#restore(counts, exposures) }
-      })
-    }
   }
 
   /** What the configuration says of parties: call it before anything is disclosed to them */
@@ -94,6 +89,7 @@ export class DisclosureLedger implements ReadableLedger {
 
   /** Reads what earlier runs left, and keeps what comes. Idempotent, never rejects. */
   async start (): Promise<void> {
+    this.#journal ??= this.#newJournal()
     await this.#journal?.start()
   }
 
@@ -193,6 +189,26 @@ export class DisclosureLedger implements ReadableLedger {
     this.#ring.clear()
   }
 
+  #newJournal (): LedgerJournal | undefined {
+    const { random = systemRandom, datastore: given, logger = silent } = this.#components
+    const datastore = typeof given === 'function' ? given() : given
+
+    if (datastore == null) {
+      return undefined
+    }
+    const journal = new LedgerJournal({ clock: this.#clock, random, datastore, logger }, {
+      ...this.#params,
+      exposure: entry => this.#exposure(entry),
+      counts: () => ({ since: this.#since, rows: this.#counters.rows() }),
+      restored: (counts, exposures) => { this.#restore(counts, exposures) }
+    })
+    // what came before it was started
+    for (const entry of this.#ring) {
+      journal.changed(entry)
+    }
+    return journal
+  }
+
   #isNamed (observer: string): boolean {
     return this.#params.allow == null || this.#params.allow.has(observer)
   }
@@ -266,6 +282,8 @@ export class DisclosureLedger implements ReadableLedger {
     }
   }
 }
+
+const silent: ComponentLogger = { forComponent: () => Object.assign(() => {}, { error: () => {}, trace: () => {} }) }
 
 function asEntry ({ observer, subject, ...rest }: Exposure): DisclosureEntry {
   return { ...rest, observer: observer as Observer, key: subject }
