@@ -20,6 +20,7 @@ import { absentBitswap } from './exchange/absent-bitswap.ts'
 import { exchangeMetrics } from './exchange/exchange-metrics.ts'
 import { httpBlockFetcher } from './exchange/http/http-fetcher.ts'
 import { restartableTransport } from './exchange/http/restartable-transport.ts'
+import { HolePunching } from './exchange/lease/hole-punching.ts'
 import { PeerExchange } from './exchange/peer-exchange.ts'
 import { SiblingFetcher } from './exchange/sibling/sibling-fetcher.ts'
 import { TransferCounts } from './exchange/transfer-counts.ts'
@@ -39,7 +40,7 @@ import { stat } from './unixfs/entry.ts'
 import { listDirectory } from './unixfs/list-directory.ts'
 import { locate } from './unixfs/path.ts'
 import { unroutedRequests } from './unrouted-requests.ts'
-import { PRIVACY_PRESETS, switchesOf } from './interface/privacy-preset.ts'
+import { PRIVACY_PRESETS, modeStats, switchesOf } from './interface/privacy-preset.ts'
 import type { BlockVerifier } from './block/verify.ts'
 import type { AdoptedBrokerInit } from './exchange/broker/broker-egress.ts'
 import type { ContentRoutingOptions } from './config/content-routing-options.ts'
@@ -211,7 +212,9 @@ export function composeContentRouting (parts: CompositionParts, init: ContentRou
   const sources = [...operators.length > 0 ? [namedProvidersSource(operators)] : [], ...delegated]
   const more = parts.sources?.({ clock, policy, connected }) ?? []
 
-  const manager = new OwningManager({ ledger: recorded, transport, transfers, exchange, lookups, addresses, routers: delegated, libp2p: typeof parts.peers === 'object' ? parts.peers : undefined }, {
+  const { mode = 'open' } = routing
+  const punching = parts.node == null || PRIVACY_PRESETS[mode].holePunching ? undefined : new HolePunching(parts.node, logger)
+  const manager = new OwningManager({ mode: modeStats(mode, routing.privacy), punching, ledger: recorded, transport, transfers, exchange, lookups, addresses, routers: delegated, libp2p: typeof parts.peers === 'object' ? parts.peers : undefined }, {
     logger,
     clock,
     random,

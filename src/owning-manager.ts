@@ -8,6 +8,8 @@ import type { ComposedLookups } from './composed-lookups.ts'
 import type { ExchangeLibp2p, PeerExchange } from './exchange/peer-exchange.ts'
 import type { TransferCounts } from './exchange/transfer-counts.ts'
 import type { ReadableLedger } from './interface/ledger.ts'
+import type { HolePunching } from './exchange/lease/hole-punching.ts'
+import type { ModeStats } from './interface/privacy-preset.ts'
 import type { ContentRoutingStats, ExchangeStats, RouterStats } from './interface/stats.ts'
 
 export interface Owned {
@@ -21,6 +23,10 @@ export interface Owned {
   readonly lookups?: Pick<ComposedLookups, 'start' | 'stop' | 'forget' | 'stats'>
   /** Where providers are; absent where there is no libp2p node */
   readonly addresses?: Pick<NodeAddresses, 'start' | 'stop' | 'stats'>
+  /** What the mode is, and where it is otherwise */
+  readonly mode: ModeStats
+  /** Rests while content routing runs; absent where the mode lets it be */
+  readonly punching?: HolePunching
   /** Present where nobody else starts `exchange` */
   readonly libp2p?: ExchangeLibp2p
 }
@@ -40,9 +46,10 @@ export class OwningManager extends ContentRoutingManager {
   }
 
   override async start (): Promise<void> {
-    const { ledger, transport, exchange, lookups, addresses, libp2p } = this.#owned
+    const { ledger, transport, exchange, lookups, addresses, libp2p, punching } = this.#owned
     await ledger.own?.start()
     transport.open()
+    await punching?.pause()
     await addresses?.start()
     await lookups?.start()
     await super.start()
@@ -53,7 +60,7 @@ export class OwningManager extends ContentRoutingManager {
   }
 
   override async stop (): Promise<void> {
-    const { ledger, transport, exchange, lookups, addresses, libp2p } = this.#owned
+    const { ledger, transport, exchange, lookups, addresses, libp2p, punching } = this.#owned
 
     try {
       await super.stop()
@@ -63,6 +70,7 @@ export class OwningManager extends ContentRoutingManager {
       if (libp2p != null) {
         await exchange?.stop()
       }
+      await punching?.resume()
       await transport.close()
       await ledger.own?.stop()
     }
@@ -80,9 +88,10 @@ export class OwningManager extends ContentRoutingManager {
   }
 
   override stats (): ContentRoutingStats {
-    const { addresses, lookups, routers } = this.#owned
+    const { addresses, lookups, routers, mode } = this.#owned
     return {
       ...super.stats(),
+      mode,
       ...this.ledger == null ? {} : { privacy: this.ledger.stats() },
       exchange: this.exchangeStats(),
       routers: routers.map(router => router.stats()),

@@ -118,3 +118,15 @@ export function switchesOf (own: PrivacyMode, overrides: PrivacyOverrides = {}):
 
   return mode => mode === own ? switches : PRIVACY_PRESETS[mode]
 }
+
+/** The mode of a node, and what it has otherwise */
+export interface ModeStats {
+  readonly name: PrivacyMode
+  /** Switches that differ from the mode */
+  readonly overrides: PrivacyOverrides
+}
+
+export function modeStats (name: PrivacyMode, overrides: PrivacyOverrides = {}): ModeStats {
+  const preset = PRIVACY_PRESETS[name]
+  return { name, overrides: Object.fromEntries(Object.entries(overrides).filter(([key, value]) => value !== undefined && value !== preset[key as keyof PrivacyOverrides])) }
+}

@@ -1,6 +1,7 @@
 import type { RouterFailureKind } from './errors.ts'
 import type { LedgerStats } from './ledger.ts'
 import type { Outcome } from './outcome.ts'
+import type { ModeStats } from './privacy-preset.ts'
 import type { ProviderId, Transport } from './provider.ts'
 
 /** One provider as it is known, for people and programs */
@@ -194,6 +195,8 @@ export interface LookupsStats {
 }
 
 export interface ContentRoutingStats extends RoutingSnapshot {
+  /** The privacy mode of the node, and where it differs from it; absent for a manager that was not composed with one */
+  readonly mode?: ModeStats
   /** How much was told to whom; absent where no ledger says it */
   readonly privacy?: LedgerStats
   /** Absent for a manager that was not composed with one */
