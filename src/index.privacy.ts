@@ -21,11 +21,32 @@ export { AccessDeniedError, PrivacyReportService, RateLimitedError } from './pri
 export { timelineOf } from './privacy/report/report-timeline.ts'
 export { slackFormat } from './privacy/report/slack-format.ts'
 export { nullLedger } from './privacy/null-ledger.ts'
+export {
+  ArtifactError, MembershipGroupError, NotAMemberError, NullifierStoreError, ProofRefusedError, ProverError, REFUSAL_REASONS
+} from './privacy/proofs/errors.ts'
+export { memberIdentity, randomSeed } from './privacy/proofs/member-identity.ts'
+export { createMembership } from './privacy/proofs/membership.ts'
+export { formatMembershipGroup, MembershipGroup } from './privacy/proofs/membership-group.ts'
+export { readMembershipGroup } from './privacy/proofs/membership-group-file.ts'
+export { MembershipProver } from './privacy/proofs/membership-prover.ts'
+export { MembershipVerifier } from './privacy/proofs/membership-verifier.ts'
+export { NullifierBook } from './privacy/proofs/nullifier-book.ts'
+export { createNonce, reportDigest } from './privacy/proofs/report-digest.ts'
+export { verifyReportDocument } from './privacy/proofs/report-document.ts'
 export type { ExposureSource, MetadataCollectorInit } from './privacy/collector/collector-params.ts'
 export type { WatchedLibp2p } from './privacy/collector/metadata-collector.ts'
 export type { ObservedPeers, PeerName } from './privacy/collector/peer-table.ts'
 export type { PrivacyAnalyzerInit } from './privacy/analysis/analyzer.ts'
 export type { ComparedNode, PrivacyComparison } from './privacy/analysis/compare.ts'
+export type { Packages } from './privacy/proofs/artifacts.ts'
+export type { RefusalReason } from './privacy/proofs/errors.ts'
+export type { MemberIdentity } from './privacy/proofs/member-identity.ts'
+export type { Membership, MembershipInit } from './privacy/proofs/membership.ts'
+export type { MembershipGroupInit } from './privacy/proofs/membership-group.ts'
+export type { ClaimInit, MembershipProverComponents, MembershipProverInit } from './privacy/proofs/membership-prover.ts'
+export type { ExpectedClaim, MembershipVerifierComponents, MembershipVerifierInit } from './privacy/proofs/membership-verifier.ts'
+export type { NullifierBookComponents, NullifierBookInit, NullifierClaim, Nullifiers } from './privacy/proofs/nullifier-book.ts'
+export type { Depth } from './privacy/proofs/statement.ts'
 export type { ReportRole, ReportToken } from './privacy/report/access-tokens.ts'
 export type { ReportDocument } from './privacy/report/json-format.ts'
 export type { ReportSource } from './privacy/report/recent-report.ts'
@@ -43,6 +64,8 @@ export type {
   ConnectionObservation,
   Exposure,
   Insufficient,
+  MembershipClaim,
+  MembershipProof,
   Observations,
   ObservationSource,
   ObserverClass,

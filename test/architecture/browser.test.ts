@@ -14,6 +14,7 @@ const NODE_FILES = [
   'src/config/libp2p-options.ts',
   'src/config/load.ts',
   'src/config/meaning.ts',
+  'src/config/membership-seed.ts',
   'src/config/open-database.ts',
   'src/config/private-file.ts',
   'src/config/shared-cache.ts',
@@ -26,6 +27,11 @@ const NODE_FILES = [
   'src/exchange/http/undici-egress.ts',
   'src/exchange/lease/dns-egress.ts',
   'src/exchange/lease/guarded-transports-egress.ts',
+  'src/privacy/proofs/artifacts.ts',
+  'src/privacy/proofs/bounded-file.ts',
+  'src/privacy/proofs/membership-group-file.ts',
+  'src/privacy/proofs/membership-prover.ts',
+  'src/privacy/proofs/prover-process.ts',
   'src/privacy/report/report-file.ts'
 ]
 
