@@ -41,7 +41,7 @@ export interface TrafficEvent {
   readonly kind: 'open' | 'close' | 'stream' | 'sent' | 'received'
   /** Where it is known; of `sent` and `received` */
   readonly bytes?: number
-  /** Of `stream` */
+  /** Of `stream`, and of `sent` and `received` where it is known */
   readonly protocol?: string
 }
 

@@ -139,7 +139,7 @@ export class MetadataCollector implements ObservationSource {
 
     for (const stream of streams.keys()) {
       // it came in, and may be read when the connection has gone
-      this.#carried(connection, 'received', unread(stream))
+      this.#carried(connection, 'received', unread(stream), stream.protocol)
     }
 
     this.#untap(connection)
@@ -172,12 +172,13 @@ export class MetadataCollector implements ObservationSource {
       return
     }
 
-    this.#seen.stream(connection, stream.protocol)
+    const protocol = bounded(stream.protocol, MAX_PROTOCOL)
+    this.#seen.stream(connection, protocol)
 
     if (this.#watch.exact) {
       streams.set(stream, tapStream(stream, {
-        sent: bytes => { this.#carried(connection, 'sent', bytes) },
-        received: bytes => { this.#carried(connection, 'received', bytes) },
+        sent: bytes => { this.#carried(connection, 'sent', bytes, protocol) },
+        received: bytes => { this.#carried(connection, 'received', bytes, protocol) },
         ended: () => {
           streams.get(stream)?.()
           streams.delete(stream)
@@ -186,9 +187,9 @@ export class MetadataCollector implements ObservationSource {
     }
   }
 
-  #carried (connection: Connection, kind: 'sent' | 'received', bytes: number): void {
+  #carried (connection: Connection, kind: 'sent' | 'received', bytes: number, protocol: string): void {
     if (bytes > 0) {
-      this.#seen.carried(connection, kind, bytes)
+      this.#seen.carried(connection, kind, bytes, protocol)
     }
   }
 

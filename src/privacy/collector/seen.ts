@@ -1,4 +1,3 @@
-import { MAX_PROTOCOL, bounded } from './bounded-text.ts'
 import { CollectorCounts } from './collector-counts.ts'
 import { ConnectionRecord } from './connection-record.ts'
 import { ConnectionTable } from './connection-table.ts'
@@ -50,9 +49,9 @@ export class Seen {
     }
   }
 
-  stream (connection: Connection, name: string): void {
+  /** @param protocol - short, as all names here */
+  stream (connection: Connection, protocol: string): void {
     const record = this.#connections.get(connection) ?? this.found(connection)
-    const protocol = bounded(name, MAX_PROTOCOL)
     const at = this.#time.now()
 
     record.spoke(protocol)
@@ -62,7 +61,7 @@ export class Seen {
     this.#events.push(at, record.peer.id, 'stream', NaN, protocol)
   }
 
-  carried (connection: Connection, kind: 'sent' | 'received', bytes: number): void {
+  carried (connection: Connection, kind: 'sent' | 'received', bytes: number, protocol: string): void {
     const record = this.#connections.get(connection) ?? this.found(connection)
     const at = this.#time.now()
 
@@ -74,7 +73,7 @@ export class Seen {
       this.#counts.bytesReceived += bytes
     }
     record.peer.lastSeen = at
-    this.#events.push(at, record.peer.id, kind, bytes, '')
+    this.#events.push(at, record.peer.id, kind, bytes, protocol)
   }
 
   identified ({ peerId, agentVersion, protocols }: Pick<IdentifyResult, 'peerId' | 'agentVersion' | 'protocols'>): void {
