@@ -1,11 +1,11 @@
 import * as Digest from 'multiformats/hashes/digest'
 import { equals } from 'uint8arrays/equals'
-import { toString } from 'uint8arrays/to-string'
 import { BlockTooLargeError, HashMismatchError, InvalidOptionError, UnacceptableHashError } from '../interface/errors.ts'
 import { quote } from '../interface/quote.ts'
 import { acceptedAlgorithms } from './accepted-algorithms.ts'
-import { BLAKE3_CODE, BLAKE3_DIGEST, IDENTITY_CODE, SHA1_CODE } from './hashes.ts'
+import { BLAKE3_CODE, BLAKE3_DIGEST, IDENTITY_CODE, SHA1_CODE, SHA256_CODE } from './hashes.ts'
 import { multihashKey } from './key.ts'
+import { compare, mismatch, unhashed } from './mismatch.ts'
 import type { Algorithm } from './hashes.ts'
 import type { BlockKey } from '../interface/provider.ts'
 import type { CID } from 'multiformats/cid'
@@ -23,6 +23,9 @@ export const MIN_DIGEST_LENGTH = 20
 /** Bytes that an identity CID may carry: Helia's and boxo's limit */
 export const MAX_IDENTITY_LENGTH = 128
 
+/** Its code and length, a byte each, and the digest */
+const SHA256_MULTIHASH_BYTES = 34
+
 export interface BlockVerifierInit {
   /** Largest block accepted, in bytes. @default 2_097_152 */
   maxBlockSize?: number
@@ -35,6 +38,8 @@ export interface BlockVerifierInit {
    * it says is remembered for other verifiers too, which what `hashers` say is not.
    */
   sha256?: (bytes: Uint8Array) => Uint8Array
+  /** The same function, as the question whether a multihash ends in the digest of these bytes: for small blocks, of which there are many */
+  endsInSha256?: (multihash: Uint8Array, bytes: Uint8Array) => boolean
 }
 
 export interface VerifyOptions {
@@ -64,6 +69,11 @@ export interface BlockVerifier {
    * function is: await the result only when it is a promise, or always.
    */
   verify (cid: CID, bytes: Uint8Array, options?: VerifyOptions): Promise<void> | void
+  /**
+   * Whether the bytes, of which nothing is remembered, are those of a multihash: as `verify` with `anew`, for the many
+   * small blocks that somebody puts. False too when only `verify` can say that.
+   */
+  isRight (multihash: Uint8Array, bytes: Uint8Array): boolean
   /**
    * The caller knows that these bytes are the block's, by a check of its own that is as good as this one was at some
    * other time: a checksum that was taken when they were hashed. They are not hashed again. Throws an
@@ -117,6 +127,7 @@ class Verifier implements BlockVerifier {
   readonly maxBlockSize: number
   readonly #algorithms: Map<number, Algorithm>
   readonly #memo: WeakMap<Uint8Array, Remembered>
+  readonly #endsInSha256: BlockVerifierInit['endsInSha256']
   #hashed = 0
 
   constructor (init: BlockVerifierInit) {
@@ -124,6 +135,7 @@ class Verifier implements BlockVerifier {
     this.#algorithms = acceptedAlgorithms(init)
     // what somebody else's hash function says is nobody else's truth
     this.#memo = init.hashers == null ? verified : new WeakMap()
+    this.#endsInSha256 = init.hashers?.some(({ code }) => code === SHA256_CODE) === true ? undefined : init.endsInSha256
   }
 
   get hashed (): number {
@@ -182,15 +194,27 @@ class Verifier implements BlockVerifier {
 
     const digest = this.#hash(algorithm, bytes, cid.multihash.digest.byteLength)
 
-    const accept = (digest: Uint8Array): void => {
-      compare(cid, algorithm, bytes, digest)
-      if (!anew) {
-        // only what was verified is remembered: a buffer with wrong bytes may well be filled again by its owner
-        this.#memo.set(bytes, { code: algorithm.code, digest, length: bytes.byteLength })
-      }
+    if (digest instanceof Uint8Array) {
+      this.#accept(cid, algorithm, bytes, digest, anew)
+    } else {
+      return digest.then((later) => { this.#accept(cid, algorithm, bytes, later, anew) })
     }
+  }
 
-    return digest instanceof Uint8Array ? accept(digest) : digest.then(accept)
+  isRight (multihash: Uint8Array, bytes: Uint8Array): boolean {
+    if (this.#endsInSha256 == null || bytes.byteLength > this.maxBlockSize || multihash.byteLength !== SHA256_MULTIHASH_BYTES || multihash[0] !== SHA256_CODE || multihash[1] !== SHA256_MULTIHASH_BYTES - 2) {
+      return false
+    }
+    this.#hashed++
+    return this.#endsInSha256(multihash, bytes)
+  }
+
+  #accept (cid: CID, algorithm: Algorithm, bytes: Uint8Array, digest: Uint8Array, anew: boolean): void {
+    compare(cid, algorithm, bytes, digest)
+    if (!anew) {
+      // only what was verified is remembered: a buffer with wrong bytes may well be filled again by its owner
+      this.#memo.set(bytes, { code: algorithm.code, digest, length: bytes.byteLength })
+    }
   }
 
   vouch (cid: CID, bytes: Uint8Array): void {
@@ -304,35 +328,6 @@ function toDigest (algorithm: Algorithm, digest: Uint8Array, length: number | un
 
 function map<T> (value: Uint8Array | Promise<Uint8Array>, fn: (digest: Uint8Array) => T): T | Promise<T> {
   return value instanceof Uint8Array ? fn(value) : value.then(fn)
-}
-
-function compare (cid: CID, algorithm: Algorithm, bytes: Uint8Array, digest: Uint8Array): void {
-  const expected = cid.multihash.digest
-
-  if (digest.byteLength < expected.byteLength) {
-    throw new UnacceptableHashError(`The CID ${quote(cid)} has ${expected.byteLength} bytes of ${algorithm.name} digest, which has only ${digest.byteLength}`)
-  }
-
-  const got = digest.byteLength === expected.byteLength ? digest : digest.subarray(0, expected.byteLength)
-
-  if (!equals(got, expected)) {
-    throw mismatch(cid, bytes, `its ${algorithm.name} is ${hex(got)}, it should be ${hex(expected)}`)
-  }
-}
-
-function mismatch (cid: CID, bytes: Uint8Array, detail: string): HashMismatchError {
-  const what = bytes.byteLength === 0 ? 'No bytes came (0, an empty block)' : `The ${bytes.byteLength} bytes are the wrong ones`
-
-  return new HashMismatchError(`${what} for ${quote(cid)}: ${detail}`)
-}
-
-/** Our own failure (WebCrypto outside a secure context, a broken hasher): the bytes may well be right */
-function unhashed (algorithm: Algorithm, cause: unknown): UnacceptableHashError {
-  return new UnacceptableHashError(`The hash function ${algorithm.name} failed, so nothing can be said about the bytes`, { cause })
-}
-
-function hex (digest: Uint8Array): string {
-  return toString(digest, 'base16')
 }
 
 function blockSize (value: number): number {

@@ -1,3 +1,4 @@
+import { CID } from 'multiformats/cid'
 import { raceSignal } from '../clock/race-signal.ts'
 import { Turns } from '../clock/turns.ts'
 import { CacheClosedError, NotFoundError } from '../interface/errors.ts'
@@ -5,32 +6,23 @@ import { promiseRead } from './cache-parts.ts'
 import { cacheHealth, cacheStats } from './cache-stats.ts'
 import { collect, lazily } from './collect.ts'
 import { DiskReads } from './disk-reads.ts'
+import { each } from './each.ts'
 import { FetchedMarks } from './fetched-marks.ts'
 import { cacheKey } from './key.ts'
 import { Maintenance } from './maintenance.ts'
 import { OneChunk } from './one-chunk.ts'
 import { readShared, shareHit } from './shared/share.ts'
 import { Writes } from './writes.ts'
-import type { CacheParts } from './cache-parts.ts'
+import type { BlockCacheInit, CacheParts } from './cache-parts.ts'
+import type { Many } from './each.ts'
 import type { CacheKey } from './key.ts'
-import type { SharedTier } from './shared/shared-tier.ts'
-import type { AdmitOptions, BlockCache, CacheEntry, CacheHealth, CacheKind, CacheProgressEvents, CacheStats, CacheVerifyProgress } from '../interface/cache.ts'
+import type { AdmitOptions, BlockCache, CacheEntry, CacheHealth, CacheProgressEvents, CacheStats, CacheVerifyProgress } from '../interface/cache.ts'
 import type { AbortOptions } from '@libp2p/interface'
 import type { InputPair, Pair } from 'interface-blockstore'
-import type { CID } from 'multiformats/cid'
 import type { ProgressOptions } from 'progress-events'
 
 type Bytes = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>
 type Chunks = Generator<Uint8Array> | AsyncGenerator<Uint8Array>
-
-export interface BlockCacheInit {
-  /** What a `put` is when nothing says that the bytes were fetched */
-  readonly puts: CacheKind
-  readonly maxBytes: number
-  readonly shared?: SharedTier
-  /** After all that is under way is over */
-  close (): Promise<void>
-}
 
 /** The tiers as one blockstore */
 export class TieredCache implements BlockCache {
@@ -60,7 +52,7 @@ export class TieredCache implements BlockCache {
     const held = memory.peek(key)
 
     if (held != null && held.slot !== -1) {
-      this.#promise(held.slot)
+      promiseRead(this.#parts, held.slot)
       return true
     }
     const bytes = held?.bytes ?? transit.get(key)
@@ -72,7 +64,7 @@ export class TieredCache implements BlockCache {
     const slot = disk.find(cid.multihash.bytes)
 
     if (slot !== -1 && this.#reads.trusts(key, slot)) {
-      this.#promise(slot)
+      promiseRead(this.#parts, slot)
       return true
     }
     if (this.#parts.verifier.identity(cid) != null) {
@@ -106,19 +98,29 @@ export class TieredCache implements BlockCache {
   }
 
   async put (cid: CID, bytes: Bytes, options?: AbortOptions): Promise<CID> {
-    this.#begin(options)
+    this.#assertOpen(options)
+    const signal = options?.signal
+    const gathered = this.#init.puts === 'authored' && bytes instanceof Uint8Array && cid instanceof CID && !this.#fetched.has(bytes) ? this.#writes.gather(cid, bytes, { signal }) : undefined
+
+    if (gathered != null) {
+      await (signal == null || typeof gathered === 'boolean' ? gathered : raceSignal(gathered, signal))
+      return cid
+    }
     const key = cacheKey(cid)
     const fetched = bytes instanceof Uint8Array && this.#fetched.take(bytes)
-    const whole = bytes instanceof Uint8Array ? bytes : await collect(cid, bytes, this.#parts.verifier.maxBlockSize, options?.signal)
+    let whole = bytes
 
-    // pieces may have taken long to come
-    this.#begin(options)
+    if (!(whole instanceof Uint8Array)) {
+      whole = await collect(cid, whole, this.#parts.verifier.maxBlockSize, signal)
+      // pieces may have taken long to come
+      this.#assertOpen(options)
+    }
     const kind = fetched ? 'fetched' : this.#init.puts
     // what is fetched stays in memory, and the user's array is the user's, to fill again
-    const kept = this.#writes.put({ cid, key, bytes: kind === 'fetched' && !fetched ? new Uint8Array(whole) : whole }, kind, { follows: fetched, signal: options?.signal })
+    const kept = this.#writes.put({ cid, key, bytes: kind === 'fetched' && !fetched ? new Uint8Array(whole) : whole }, kind, { follows: fetched, signal })
 
     if (typeof kept !== 'boolean') {
-      await raceSignal(kept, options?.signal)
+      await raceSignal(kept, signal)
     }
     return cid
   }
@@ -160,30 +162,23 @@ export class TieredCache implements BlockCache {
     await raceSignal(this.#writes.delete(cid, cacheKey(cid)), options?.signal)
   }
 
-  async * putMany (source: Iterable<InputPair> | AsyncIterable<InputPair>, options?: AbortOptions): AsyncGenerator<CID> {
-    for await (const { cid, bytes } of source) {
-      await this.put(cid, bytes, options)
-      yield cid
-    }
+  putMany (source: Many<InputPair>, options?: AbortOptions): AsyncGenerator<CID> {
+    return each(source, async ({ cid, bytes }) => this.put(cid, bytes, options))
   }
 
-  async * getMany (source: Iterable<CID> | AsyncIterable<CID>, options?: AbortOptions): AsyncGenerator<Pair> {
-    for await (const cid of source) {
-      yield { cid, bytes: this.get(cid, options) }
-    }
+  getMany (source: Many<CID>, options?: AbortOptions): AsyncGenerator<Pair> {
+    return each(source, cid => ({ cid, bytes: this.get(cid, options) }))
   }
 
-  async * deleteMany (source: Iterable<CID> | AsyncIterable<CID>, options?: AbortOptions): AsyncGenerator<CID> {
-    for await (const cid of source) {
+  deleteMany (source: Many<CID>, options?: AbortOptions): AsyncGenerator<CID> {
+    return each(source, async cid => {
       await this.delete(cid, options)
-      yield cid
-    }
+      return cid
+    })
   }
 
-  async * getAll (options?: AbortOptions): AsyncGenerator<Pair> {
-    for await (const { cid } of this.ls(options)) {
-      yield { cid, bytes: lazily(() => this.get(cid, options)) }
-    }
+  getAll (options?: AbortOptions): AsyncGenerator<Pair> {
+    return each(this.ls(options), ({ cid }) => ({ cid, bytes: lazily(() => this.get(cid, options)) }))
   }
 
   async * ls (options?: AbortOptions): AsyncGenerator<CacheEntry> {
@@ -238,6 +233,7 @@ export class TieredCache implements BlockCache {
 
   async #close (): Promise<void> {
     const { health, memory, transit } = this.#parts
+    this.#writes.flush()
     health.close()
     await this.#writes.close()
     await this.#init.shared?.close()
@@ -246,7 +242,13 @@ export class TieredCache implements BlockCache {
     await this.#init.close()
   }
 
+  /** Before whatever looks at what is here */
   #begin (options?: AbortOptions): void {
+    this.#assertOpen(options)
+    this.#writes.flush()
+  }
+
+  #assertOpen (options?: AbortOptions): void {
     if (this.#closing != null) {
       throw new CacheClosedError('the cache was closed')
     }
@@ -289,7 +291,7 @@ export class TieredCache implements BlockCache {
     const slot = disk.find(cid.multihash.bytes)
 
     if (slot !== -1) {
-      this.#promise(slot)
+      promiseRead(this.#parts, slot)
       const bytes = await this.#reads.read(cid, key, slot)
 
       if (bytes != null) {
@@ -332,7 +334,7 @@ export class TieredCache implements BlockCache {
     if (slot !== -1 && (this.#reads.trusts(key, slot) || await this.#reads.read(cid, key, slot) != null)) {
       const now = disk.find(cid.multihash.bytes)
       if (now !== -1) {
-        this.#promise(now)
+        promiseRead(this.#parts, now)
         return true
       }
     }
@@ -342,9 +344,5 @@ export class TieredCache implements BlockCache {
       transit.hold(key, bytes)
     }
     return bytes != null
-  }
-
-  #promise (slot: number): void {
-    promiseRead(this.#parts, slot)
   }
 }

@@ -6,8 +6,10 @@ import type { Room } from './room.ts'
 import type { Shares } from './shares.ts'
 import type { Transit } from './transit.ts'
 import type { DiskTier } from './disk/disk-tier.ts'
+import type { SharedTier } from './shared/shared-tier.ts'
 import type { AdaptivePolicy } from './policy/adaptive-policy.ts'
 import type { BlockVerifier } from '../block/verify.ts'
+import type { CacheKind } from '../interface/cache.ts'
 import type { Clock, Random } from '../interface/clock.ts'
 import type { Logger } from '../interface/logger.ts'
 
@@ -41,4 +43,14 @@ export interface CacheParts {
   readonly log: Logger
   /** The block with this hash is not at the slot any more, nobody decides about it */
   gone (slot: number, hash: number): void
+}
+
+/** What a cache is besides */
+export interface BlockCacheInit {
+  /** What a `put` is when nothing says that the bytes were fetched */
+  readonly puts: CacheKind
+  readonly maxBytes: number
+  readonly shared?: SharedTier
+  /** After all that is under way is over */
+  close (): Promise<void>
 }

@@ -24,12 +24,21 @@ export class FetchedMarks {
     this.#marks.set(bytes, { times: this.#times(bytes) + 1, until: this.#clock.now() + MARK_TIME })
   }
 
+  /** Whether a mark may be there */
+  has (bytes: Uint8Array): boolean {
+    return this.#marks.has(bytes)
+  }
+
   /** Whether the array was marked; a mark is good for one put */
   take (bytes: Uint8Array): boolean {
-    const times = this.#times(bytes)
     const mark = this.#marks.get(bytes)
 
-    if (mark != null && times > 1) {
+    if (mark == null) {
+      return false
+    }
+    const times = this.#times(bytes)
+
+    if (times > 1) {
       this.#marks.set(bytes, { times: times - 1, until: mark.until })
     } else {
       this.#marks.delete(bytes)

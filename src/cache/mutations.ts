@@ -4,6 +4,11 @@ import type { CacheKey } from './key.ts'
 export class Mutations {
   readonly #last = new Map<CacheKey, Promise<unknown>>()
 
+  /** Whether nothing is being done with any block */
+  get isIdle (): boolean {
+    return this.#last.size === 0
+  }
+
   /** Whether something is being done with the block, so that what comes next has to wait */
   isBusy (key: CacheKey): boolean {
     return this.#last.has(key)

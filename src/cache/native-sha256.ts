@@ -9,6 +9,20 @@ const LENGTH = 32
  */
 export const nativeSha256 = typeof crypto.hash === 'function' ? inOneCall : undefined
 
+/** Whether a multihash ends in the digest of these bytes: as `nativeSha256`, without an array for it */
+export const endsInSha256 = typeof crypto.hash === 'function' ? isAtEnd : undefined
+
+function isAtEnd (multihash: Uint8Array, bytes: Uint8Array): boolean {
+  const text = crypto.hash('sha256', bytes, 'binary')
+  const at = multihash.byteLength - LENGTH
+  let differences = 0
+
+  for (let i = 0; i < LENGTH; i++) {
+    differences |= text.charCodeAt(i) ^ (multihash[at + i] as number)
+  }
+  return differences === 0
+}
+
 function inOneCall (bytes: Uint8Array): Uint8Array {
   const text = crypto.hash('sha256', bytes, 'binary')
   const digest = new Uint8Array(LENGTH)

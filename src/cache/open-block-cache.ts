@@ -9,7 +9,7 @@ import { composeCache } from './compose-cache.ts'
 import { describe } from './disk-health.ts'
 import { errorCode } from './disk/files.ts'
 import { diskTier } from './disk/segment-tier.ts'
-import { nativeSha256 } from './native-sha256.ts'
+import { endsInSha256, nativeSha256 } from './native-sha256.ts'
 import { cacheParams } from './params.ts'
 import type { CacheParamsInit } from './params.ts'
 import type { DiskTier, OpenReport } from './disk/disk-tier.ts'
@@ -47,7 +47,7 @@ const INNER: readonly string[] = ['request', 'files'] satisfies Array<keyof Bloc
 /** What `openBlockCache` of the package does, for whoever says how a shared level's questions are disclosed */
 export async function openBlockCache (options: BlockCacheOptions): Promise<BlockCache> {
   checkOptionNames(options)
-  const { path, clock = systemClock, random = systemRandom, logger = silent, verifier = blockVerifier({ sha256: nativeSha256 }) } = options
+  const { path, clock = systemClock, random = systemRandom, logger = silent, verifier = blockVerifier({ sha256: nativeSha256, endsInSha256 }) } = options
 
   if (typeof path !== 'string' || path === '') {
     throw new InvalidOptionError(`path must be a directory, got ${quote(path)}`)

@@ -205,13 +205,24 @@ export class Residents {
    * @param expected - what `expect` was told
    */
   author (slot: number, expected = 0): void {
-    this.forget(slot)
+    this.#author(slot)
     this.#authoredBytes -= expected
+    this.#resize()
+  }
+
+  authorAll (slots: readonly number[]): void {
+    for (const slot of slots) {
+      this.#author(slot)
+    }
+    this.#resize()
+  }
+
+  #author (slot: number): void {
+    this.forget(slot)
     const cost = this.#disk.cost(slot)
     this.#authoredCost = grown(this.#authoredCost, slot + 1, 0)
     this.#authoredCost[slot] = cost
     this.#authoredBytes += cost
-    this.#resize()
   }
 
   /** Makes room for an authored block that is about to be written */

@@ -40,6 +40,10 @@ export class Transit {
     return this.#bytes
   }
 
+  get isEmpty (): boolean {
+    return this.#passing.size === 0
+  }
+
   /** Where nothing is held there is room, whatever comes: nobody is refused for ever */
   fits (size: number): boolean {
     return this.#passing.size === 0 || this.#bytes + size + ENTRY_OVERHEAD <= this.#maxBytes

@@ -3,6 +3,8 @@ import { AuthoredWrites } from './authored-writes.ts'
 import { describe } from './disk-health.ts'
 import { DiskWrites, copyOf } from './disk-writes.ts'
 import { FetchedWrites } from './fetched-writes.ts'
+import { GatheredPuts } from './gathered-puts.ts'
+import { cacheKey } from './key.ts'
 import { Mutations } from './mutations.ts'
 import { within } from './within.ts'
 import type { CacheParts } from './cache-parts.ts'
@@ -16,6 +18,8 @@ import type { CID } from 'multiformats/cid'
 
 /** For what is under way, in ms: then it is the disk's own, which waits as long for it again */
 const CLOSE_TIMEOUT = 10_000
+
+const ANEW = { anew: true }
 
 interface NewWriting {
   readonly kind: CacheKind
@@ -42,6 +46,7 @@ export class Writes {
   readonly #disk: DiskWrites
   readonly #fetched: FetchedWrites
   readonly #authored: AuthoredWrites
+  readonly #gathered: GatheredPuts
   #backlog = 0
 
   constructor (parts: CacheParts, reads: DiskReads) {
@@ -51,6 +56,12 @@ export class Writes {
     const present = async (cid: CID, key: CacheKey): Promise<number> => this.#present(cid, key)
     this.#fetched = new FetchedWrites(parts, this.#disk, present)
     this.#authored = new AuthoredWrites(parts, this.#disk, present)
+    this.#gathered = new GatheredPuts(parts, (block, options) => this.#put(block, 'authored', options))
+  }
+
+  /** To be called before anybody looks at what is here: what was put in this turn goes to the system now */
+  flush (): void {
+    this.#gathered.flush()
   }
 
   /** A block that is being written, for whoever reads it meanwhile: its bytes, or when they can be read */
@@ -80,8 +91,19 @@ export class Writes {
       return this.#putLarge(block, options)
     }
     // a user's array is the user's: it may have been filled again since it was hashed
-    const verifying = this.#parts.verifier.verify(block.cid, block.bytes, { anew: kind === 'authored' })
+    const verifying = this.#parts.verifier.verify(block.cid, block.bytes, kind === 'authored' ? ANEW : undefined)
+
     return verifying == null ? this.#put(block, kind, options) : this.#putLater(block, kind, options, verifying)
+  }
+
+  /**
+   * As `put` of what a user puts, for small blocks that nothing else is being done with: together with others of this turn.
+   *
+   * @returns undefined when it has to be `put`, which says what is wrong, if anything is
+   */
+  gather (cid: CID, bytes: Uint8Array, options: WriteOptions): boolean | Promise<boolean> | undefined {
+    const isBusy = !this.#mutations.isIdle && this.#mutations.isBusy(cacheKey(cid))
+    return isBusy || (this.#writing.size > 0 && this.#writing.has(cacheKey(cid))) ? undefined : this.#gathered.put(cid, bytes, options)
   }
 
   /** Where hashing takes turns the array may be filled again before it is written */
@@ -96,6 +118,7 @@ export class Writes {
     const { wait = true, signal } = options
     const { verifier, counts } = this.#parts
     const { cid, key } = block
+    this.flush()
 
     if (verifier.identity(cid) != null) {
       // the CID is the block
@@ -119,6 +142,7 @@ export class Writes {
   /** It is looked at when its turn has come, and may be on its way to the disk by then */
   #putLarge (block: Block, { signal }: WriteOptions): Promise<boolean> {
     const writing: NewWriting = { kind: 'authored', block, wait: true, isRight: false, released: false }
+    this.flush()
 
     return this.#follow(writing, this.#mutations.run(block.key, async () => {
       await this.#authored.turn()
@@ -205,6 +229,7 @@ export class Writes {
 
   async #delete (cid: CID, key: CacheKey, remove: (slot: number) => Promise<void>): Promise<boolean> {
     const { disk, memory, transit, counts } = this.#parts
+    this.flush()
     this.#forget(key)
 
     return this.#disk.inTime(this.#mutations.run(key, async () => {

@@ -2,56 +2,17 @@ import { writeFully } from './files.ts'
 import { PromptWrites } from './prompt-writes.ts'
 import type { Clock } from '../../interface/clock.ts'
 import type { CacheFile } from './files.ts'
+import type { Append, Begun, Entry, Head, Placed } from './log-entries.ts'
 import type { Segment } from './segment.ts'
 
 /** One call of the system: larger ones are no faster, and hold a thread of the pool for longer */
 const MAX_BATCH_BYTES = 4_194_304
 /** Of Linux and most others: IOV_MAX is 1 024 */
 const MAX_BATCH_BUFFERS = 1_000
-
-/** What is to be written as one piece */
-interface Append {
-  readonly type: 'append'
-  readonly buffers: readonly Uint8Array[]
-  readonly bytes: number
-  readonly placed: Placed
-  readonly resolve: () => void
-  readonly reject: (err: unknown) => void
-}
-
-interface Turn {
-  readonly type: 'turn'
-  readonly run: () => void
-}
-
-/** Something may have been left behind the end of a segment */
-interface Cut {
-  readonly type: 'cut'
-  readonly segment: Segment
-  readonly file: CacheFile
-  readonly bytes: number
-}
-
-/** All of it but its head, which is written last: without one there is no record */
-interface Begun {
-  readonly type: 'begun'
-  readonly segment: Segment
-  readonly file: CacheFile
-  readonly bytes: number
-  /** With what went wrong, if anything did */
-  readonly written: Promise<unknown>
-  /** Undefined when it is no record after all */
-  readonly decided: Promise<Head | undefined>
-  readonly over: () => void
-}
-
-interface Head {
-  readonly bytes: Uint8Array
-  readonly placed: Placed
-  readonly reject: (err: unknown) => void
-}
-
-type Entry = Append | Turn | Cut | Begun
+/** In one call on the thread that asks: of 32 records of 1 KiB each takes 0.45 us, of 8 0.85, alone 1.8 */
+export const MAX_GATHERED = 32
+/** As long as one of them may be, and as long as another can wait for it: 20 us */
+export const MAX_GATHERED_BYTES = 65_536
 
 /** A record that is being written while it is not known whether it is to be one. In the turn in which it was begun one of the two is called */
 interface BegunRecord {
@@ -61,8 +22,8 @@ interface BegunRecord {
   drop (): Promise<void>
 }
 
-/** Called as soon as the operating system has it, in the order of the log */
-export type Placed = (segment: Segment, offset: number) => void
+/** Called with the place of the first, when the operating system has all that was gathered; with nothing, when it has none of it */
+export type Gathered = (segment?: Segment, offset?: number) => void
 
 export interface LogComponents {
   /** The segment to go on with, or a new one when `bytes` do not fit any more */
@@ -84,6 +45,12 @@ export class AppendLog {
   readonly #components: LogComponents
   readonly #clock: Clock
   readonly #prompt: PromptWrites
+  /** What is gathered, one after the other: the system has copied it when `flush` returns */
+  gathering = Buffer.alloc(0)
+  /** Called by `flush`. What it does with `gathering` is over when it returns */
+  onGathered: Gathered = () => {}
+  #gathered: number[] = []
+  #gatheredBytes = 0
   #queue: Entry[] = []
   #running?: Promise<void>
 
@@ -104,6 +71,7 @@ export class AppendLog {
    * @returns whether it was done; when it was not, `append` is the way, and finds out about faults
    */
   appendNow (record: Uint8Array, placed: Placed): boolean {
+    this.flush()
     const bytes = record.byteLength
     const target = this.isPrompt(bytes) ? this.#components.activeNow(bytes) : undefined
 
@@ -115,11 +83,63 @@ export class AppendLog {
 
     segment.synced = false
     if (this.#prompt.run(bytes, () => file.writeNow?.(record, offset) ?? 0) < bytes) {
-      this.#enqueue({ type: 'cut', segment, file, bytes })
+      this.#enqueue({ type: 'cut', segment, file, lengths: [bytes] })
       return false
     }
     place(segment, bytes, placed)
     return true
+  }
+
+  /**
+   * As `appendNow`, by one call for all that come in this turn. Whatever else is to be written flushes them first, so that
+   * nothing comes between.
+   *
+   * @returns where in `gathering` the caller writes the record before it returns; -1 when there is no room in it, or when `append` is the way
+   */
+  gather (bytes: number): number {
+    const at = this.#gatheredBytes
+
+    if (this.#running != null || at + bytes > MAX_GATHERED_BYTES || this.#gathered.length === MAX_GATHERED || !this.#prompt.allows(bytes, at) || this.#components.activeNow(at + bytes)?.file.writeNow == null) {
+      return -1
+    }
+    if (this.gathering.byteLength === 0) {
+      this.gathering = Buffer.allocUnsafeSlow(MAX_GATHERED_BYTES)
+    }
+    if (at === 0) {
+      // a microtask of Node's own carries a context, which takes longer than the write
+      void Promise.resolve().then(() => { this.flush() })
+    }
+    this.#gathered.push(bytes)
+    this.#gatheredBytes += bytes
+    return at
+  }
+
+  /** Writes what was gathered, if anything was: whoever gathered it is told before this returns */
+  flush (): void {
+    const bytes = this.#gatheredBytes
+
+    if (bytes === 0) {
+      return
+    }
+    const lengths = this.#gathered
+    const target = this.#components.activeNow(bytes)
+    this.#gathered = []
+    this.#gatheredBytes = 0
+
+    if (target == null) {
+      this.onGathered()
+      return
+    }
+    const { segment, file } = target
+    const offset = segment.size
+
+    segment.synced = false
+    if (this.#prompt.run(bytes, () => file.writeNow?.(this.gathering.subarray(0, bytes), offset) ?? 0) < bytes) {
+      this.#enqueue({ type: 'cut', segment, file, lengths })
+      this.onGathered()
+      return
+    }
+    place(segment, bytes, this.onGathered)
   }
 
   /** Resolves when the operating system has it. A failure leaves no trace of it, and the log as it was */
@@ -138,6 +158,7 @@ export class AppendLog {
    * @returns undefined when it was not begun, and `append` is the way
    */
   begin (buffers: readonly Uint8Array[]): BegunRecord | undefined {
+    this.flush()
     const bytes = total(buffers)
     const target = this.#running == null ? this.#components.activeOpen(bytes) : undefined
 
@@ -183,12 +204,14 @@ export class AppendLog {
 
   /** Resolves when nothing is under way */
   async idle (): Promise<void> {
+    this.flush()
     while (this.#running != null) {
       await this.#running
     }
   }
 
   #enqueue (entry: Entry): void {
+    this.flush()
     this.#queue.push(entry)
     this.#running ??= this.#run()
   }
@@ -204,7 +227,7 @@ export class AppendLog {
         continue
       }
       if (first.type === 'cut') {
-        await this.#cutTail(first.segment, first.file, [first.bytes])
+        await this.#cutTail(first.segment, first.file, first.lengths)
         this.#queue.shift()
         continue
       }

@@ -1,34 +1,14 @@
 import { KEY_BYTES, writeKey } from './block-key.ts'
+import { CHUNK_BITS, CHUNK_MASK, CHUNK_SLOTS, Chunk, MIN_TABLE } from './index-chunk.ts'
 import { KeyHash } from './key-hash.ts'
 import type { CacheKind } from '../../interface/cache.ts'
 
-/** Slots that are made at once: 0.4 MB */
-const CHUNK_BITS = 13
-const CHUNK_SLOTS = 1 << CHUNK_BITS
-const CHUNK_MASK = CHUNK_SLOTS - 1
-
-const MIN_TABLE = 1_024
 /** Of the table; linear probing looks at two or three slots on the mean then */
 const MAX_LOAD = 0.7
 
 const USED = 1
 const AUTHORED = 2
 const CHECKED = 4
-
-/**
- * 50 bytes a slot and 8 in the table, in typed arrays: a million objects would be four times as much, and all of them the
- * garbage collector's business. The hash of a key is computed when it is asked for: that takes a tenth of a microsecond.
- */
-class Chunk {
-  readonly keys = new Uint8Array(CHUNK_SLOTS * KEY_BYTES)
-  readonly segments = new Uint32Array(CHUNK_SLOTS)
-  readonly offsets = new Uint32Array(CHUNK_SLOTS)
-  readonly lengths = new Uint32Array(CHUNK_SLOTS)
-  readonly flags = new Uint8Array(CHUNK_SLOTS)
-  readonly multihashBytes = new Uint8Array(CHUNK_SLOTS)
-  /** Made for the first promise about one of these: 8 bytes a slot that most of a large store never needs */
-  promised?: Float64Array
-}
 
 /** Where the record of a block is, and what it is like */
 export interface IndexEntry {
@@ -83,6 +63,11 @@ export class BlockIndex {
     return this.#search(this.#load(multihash), multihash.byteLength)
   }
 
+  /** As `find`, of the multihash that `hashOf` was asked about last, and of which it has said `hash` */
+  findHashed (hash: number, multihash: Uint8Array): number {
+    return this.#search(hash, multihash.byteLength)
+  }
+
   /** As `find`, of a key as it is kept: what a sidecar has */
   findKey (key: Uint8Array, multihashBytes: number): number {
     return this.#search(this.#loadKey(key), multihashBytes)
@@ -91,6 +76,19 @@ export class BlockIndex {
   /** The key must not be there yet */
   insert (multihash: Uint8Array, entry: IndexEntry): number {
     return this.#add(this.#load(multihash), multihash.byteLength, entry)
+  }
+
+  /** As `insert` of a short multihash, of which `hashOf` has said `hash` */
+  insertHashed (hash: number, multihash: Uint8Array, segment: number, offset: number, length: number, kind: CacheKind): number {
+    const slot = this.#place(hash, multihash.byteLength, segment, offset, length, kind)
+    const { keys } = this.#chunk(slot)
+    const at = (slot & CHUNK_MASK) * KEY_BYTES
+
+    keys.set(multihash, at)
+    for (let i = at + multihash.byteLength; i < at + KEY_BYTES; i++) {
+      keys[i] = 0
+    }
+    return slot
   }
 
   insertKey (key: Uint8Array, multihashBytes: number, entry: IndexEntry): number {
@@ -274,20 +272,26 @@ export class BlockIndex {
     return this.multihashBytes(slot) === multihashBytes
   }
 
-  #add (hash: number, multihashBytes: number, entry: IndexEntry): number {
+  #add (hash: number, multihashBytes: number, { segment, offset, length, kind }: IndexEntry): number {
+    const slot = this.#place(hash, multihashBytes, segment, offset, length, kind)
+    this.#chunk(slot).keys.set(this.#probe, (slot & CHUNK_MASK) * KEY_BYTES)
+    return slot
+  }
+
+  /** All but the key */
+  #place (hash: number, multihashBytes: number, segment: number, offset: number, length: number, kind: CacheKind): number {
     this.reserve(this.#size + 1)
     const slot = this.#take()
     const chunk = this.#chunk(slot)
     const i = slot & CHUNK_MASK
 
-    chunk.keys.set(this.#probe, i * KEY_BYTES)
-    chunk.segments[i] = entry.segment
-    chunk.offsets[i] = entry.offset
-    chunk.lengths[i] = entry.length
+    chunk.segments[i] = segment
+    chunk.offsets[i] = offset
+    chunk.lengths[i] = length
     if (chunk.promised != null) {
       chunk.promised[i] = 0
     }
-    chunk.flags[i] = USED | (entry.kind === 'authored' ? AUTHORED : 0)
+    chunk.flags[i] = USED | (kind === 'authored' ? AUTHORED : 0)
     chunk.multihashBytes[i] = multihashBytes
     this.#link(slot, hash)
     this.#size++

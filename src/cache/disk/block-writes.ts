@@ -1,21 +1,37 @@
-import { MAX_MULTIHASH_BYTES, blockHead, blockRecord, headlessRecord, recordBytes, writeBlockRecord } from './record.ts'
+import { MAX_MULTIHASH_BYTES, blockHead, blockRecord, headerBytes, headlessRecord, recordBytes, writeBlockRecord } from './record.ts'
+import { KEY_BYTES } from './block-key.ts'
 import type { CacheKind } from '../../interface/cache.ts'
-import type { Placed } from './append-log.ts'
-import type { BegunWrite, DiskTier } from './disk-tier.ts'
+import type { BegunWrite, DiskTier, GatheredWrites } from './disk-tier.ts'
+import type { Placed } from './log-entries.ts'
 import type { Notes } from './notes.ts'
 import type { OpenedStore } from './opened-store.ts'
 import type { RecordPlace } from './record.ts'
+import type { Segment } from './segment.ts'
+
+interface GatheredBlock {
+  readonly multihash: Uint8Array
+  /** As the index computes it */
+  readonly hash: number
+  /** Where its record begins among the others */
+  readonly at: number
+  readonly length: number
+  readonly kind: CacheKind
+}
 
 /** The ways in which a block comes into the log, and from there into the index */
-export class BlockWrites implements Pick<DiskTier, 'write' | 'begin' | 'writeNow'> {
+export class BlockWrites implements Pick<DiskTier, 'write' | 'begin' | 'writeNow' | 'gather' | 'flush'> {
   readonly #store: OpenedStore
   readonly #notes: Notes
   /** What `writeNow` hands over: the system has copied it when that returns */
   #record = Buffer.alloc(0)
+  #gathered: GatheredBlock[] = []
+  readonly #onGathered: (writes: GatheredWrites) => void
 
-  constructor (store: OpenedStore, notes: Notes) {
+  constructor (store: OpenedStore, notes: Notes, onGathered: (writes: GatheredWrites) => void) {
     this.#store = store
     this.#notes = notes
+    this.#onGathered = onGathered
+    store.log.onGathered = (segment, offset) => { this.#landed(segment, offset) }
   }
 
   async write (multihash: Uint8Array, bytes: Uint8Array, kind: CacheKind): Promise<number> {
@@ -57,7 +73,8 @@ export class BlockWrites implements Pick<DiskTier, 'write' | 'begin' | 'writeNow
       // most are as long as the one before; a view of what there is costs less than a buffer
       this.#record = this.#record.buffer.byteLength < length ? Buffer.allocUnsafeSlow(length) : Buffer.from(this.#record.buffer, 0, length)
     }
-    log.appendNow(writeBlockRecord(this.#record, nonce, multihash, bytes, kind), (segment, offset) => {
+    writeBlockRecord(this.#record, 0, nonce, multihash, bytes, kind)
+    log.appendNow(this.#record, (segment, offset) => {
       written = blocks.add(multihash, segment, offset, bytes.byteLength, kind)
       index.setChecked(written)
     })
@@ -65,6 +82,51 @@ export class BlockWrites implements Pick<DiskTier, 'write' | 'begin' | 'writeNow
       segments.syncSoon()
     }
     return written
+  }
+
+  gather (multihash: Uint8Array, bytes: Uint8Array, kind: CacheKind): boolean {
+    const { log, index, nonce, reserve } = this.#store
+
+    if (reserve.size === 0 || multihash.byteLength === 0 || multihash.byteLength > KEY_BYTES) {
+      return false
+    }
+    const hash = index.hashOf(multihash)
+    if (index.findHashed(hash, multihash) !== -1 || this.#gathered.some(each => each.hash === hash)) {
+      return false
+    }
+    const length = bytes.byteLength
+    const at = log.gather(recordBytes(multihash.byteLength, length))
+
+    if (at === -1) {
+      return false
+    }
+    writeBlockRecord(log.gathering, at, nonce, multihash, bytes, kind)
+    this.#gathered.push({ multihash, hash, at, length, kind })
+    return true
+  }
+
+  flush (): void {
+    this.#store.log.flush()
+  }
+
+  #landed (segment?: Segment, offset = 0): void {
+    const { log, blocks, index, segments } = this.#store
+    const gathered = this.#gathered
+    this.#gathered = []
+
+    if (segment == null) {
+      this.#onGathered({ left: gathered.map(({ multihash, at, length }) => payloadOf(log.gathering, at, multihash, length)) })
+      return
+    }
+    const slots = gathered.map(({ hash, multihash, at, length, kind }) => {
+      const slot = blocks.addHashed(hash, multihash, segment, offset + at, length, kind)
+      index.setChecked(slot)
+      return slot
+    })
+    if (gathered.some(({ kind }) => kind === 'authored')) {
+      segments.syncSoon()
+    }
+    this.#onGathered({ slots })
   }
 
   async #write (multihash: Uint8Array, length: number, kind: CacheKind, write: (placed: Placed) => Promise<void>): Promise<number> {
@@ -92,6 +154,12 @@ export class BlockWrites implements Pick<DiskTier, 'write' | 'begin' | 'writeNow
     }
     return written
   }
+}
+
+/** A copy of the bytes of a block, from its record */
+function payloadOf (records: Buffer, at: number, multihash: Uint8Array, length: number): Uint8Array {
+  const begin = at + headerBytes(multihash.byteLength)
+  return new Uint8Array(records.subarray(begin, begin + length))
 }
 
 function isKept (multihash: Uint8Array): boolean {

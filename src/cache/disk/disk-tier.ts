@@ -30,6 +30,13 @@ export interface BegunWrite {
   drop (): Promise<void>
 }
 
+/** What became of all that was gathered, in that order */
+export type GatheredWrites =
+  /** The operating system has them */
+  | { readonly slots: readonly number[], readonly left?: undefined }
+  /** They were not written, and `write` has to do it: copies of their bytes, the caller's own */
+  | { readonly slots?: undefined, readonly left: readonly Uint8Array[] }
+
 /**
  * Blocks on disk. Decides nothing: keeps what it is given until it is told to drop
  * it, and says truly what it has. A block is known by its *slot*, from `write` or
@@ -79,6 +86,18 @@ export interface DiskTier {
    * @returns the slot; -1 when it was not done, and `write` has to do it
    */
   writeNow (multihash: Uint8Array, bytes: Uint8Array, kind: CacheKind): number
+  /**
+   * As `writeNow`, by one call of the system for all that come in the same turn: `onGathered` says of all of them together
+   * what became of them, when this turn is over, when anything else is written, or with `flush`. The bytes are copied
+   * before this returns.
+   *
+   * @returns whether it was: not when there is no room beside the others, or one of them is the same block; `flush` and
+   * try again, or `write` has to do it
+   */
+  gather (multihash: Uint8Array, bytes: Uint8Array, kind: CacheKind): boolean
+  /** Writes what was gathered, before it returns */
+  flush (): void
+  onGathered: (writes: GatheredWrites) => void
   /**
    * Begins to write a large block that is not there, before anybody knows whether it is right, as long as nothing else
    * is under way: it is no block before `finish`, whatever happens.

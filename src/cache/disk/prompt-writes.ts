@@ -33,8 +33,9 @@ export class PromptWrites {
     this.#clock = clock
   }
 
-  allows (bytes: number): boolean {
-    return bytes <= MAX_RECORD_BYTES && this.#left > 0 && bytes <= this.#leftBytes
+  /** @param beside - bytes that go in the same call */
+  allows (bytes: number, beside = 0): boolean {
+    return bytes <= MAX_RECORD_BYTES && this.#left > 0 && bytes + beside <= this.#leftBytes
   }
 
   /** Runs a write on this thread. @returns what it returns, or 0 when it failed: a thread finds out why */

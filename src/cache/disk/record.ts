@@ -93,8 +93,12 @@ function checkOf (type: CheckType, nonce: Uint8Array, bytes: Uint8Array): number
 
 const GMAC_VECTOR = new Uint8Array(12)
 
+function checkTypeOf (length: number): CheckType {
+  return length < GMAC_FROM ? 'crc32' : 'gmac'
+}
+
 function payloadCheck (nonce: Uint8Array, bytes: Uint8Array): Pick<RecordHeader, 'checkType' | 'payloadBytes' | 'payloadCheck'> {
-  const checkType = bytes.byteLength < GMAC_FROM ? 'crc32' : 'gmac'
+  const checkType = checkTypeOf(bytes.byteLength)
   return { checkType, payloadBytes: bytes.byteLength, payloadCheck: checkOf(checkType, nonce, bytes) }
 }
 
@@ -114,22 +118,27 @@ export function recordMark (nonce: Uint8Array): Uint8Array {
 export type HeaderInit = Omit<RecordHeader, 'headerBytes' | 'recordBytes'>
 
 /** Into the beginning of `target`, padding included */
-export function writeHeader (target: Buffer, nonce: Uint8Array, init: HeaderInit): void {
-  const { multihash } = init
+export function writeHeader (target: Buffer, nonce: Uint8Array, { type, kind, multihash, checkType, payloadBytes, payloadCheck }: HeaderInit): void {
+  writeHeaderAt(target, 0, nonce, type, kind, multihash, checkType, payloadBytes, payloadCheck)
+}
 
-  target.writeUInt32LE(MAGIC, 0)
-  target.set(nonce, 4)
-  target[12] = TYPES.indexOf(init.type) + 1
-  target[13] = init.kind === 'authored' ? 1 : 0
-  target[14] = multihash.byteLength
-  target[15] = CHECK_TYPES.indexOf(init.checkType)
-  target.writeUInt32LE(init.payloadBytes, 16)
-  target.writeUInt32LE(init.payloadCheck, 20)
+/** Small blocks come by the hundred thousand: no object for each */
+function writeHeaderAt (target: Buffer, at: number, nonce: Uint8Array, type: RecordType, kind: CacheKind, multihash: Uint8Array, checkType: CheckType, payloadBytes: number, payloadCheck: number): void {
+  const length = multihash.byteLength
+
+  target.writeUInt32LE(MAGIC, at)
+  target.set(nonce, at + 4)
+  target[at + 12] = TYPES.indexOf(type) + 1
+  target[at + 13] = kind === 'authored' ? 1 : 0
+  target[at + 14] = length
+  target[at + 15] = CHECK_TYPES.indexOf(checkType)
+  target.writeUInt32LE(payloadBytes, at + 16)
+  target.writeUInt32LE(payloadCheck, at + 20)
   // beside what it is checked with, for a moment: one call
-  target.set(multihash, CHECKED_BYTES)
-  target.writeUInt32LE(crc32(target.subarray(0, CHECKED_BYTES + multihash.byteLength)), CHECKED_BYTES)
-  target.set(multihash, FIXED_BYTES)
-  pad(target, FIXED_BYTES + multihash.byteLength, headerBytes(multihash.byteLength))
+  target.set(multihash, at + CHECKED_BYTES)
+  target.writeUInt32LE(crc32(target.subarray(at, at + CHECKED_BYTES + length)), at + CHECKED_BYTES)
+  target.set(multihash, at + FIXED_BYTES)
+  pad(target, at + FIXED_BYTES + length, at + headerBytes(length))
 }
 
 /** A few bytes, for which `fill` takes longer */
@@ -180,7 +189,9 @@ export function blockRecord (nonce: Uint8Array, multihash: Uint8Array, bytes: Ui
   const head = headerBytes(multihash.byteLength)
 
   if (bytes.byteLength < COPY_BELOW) {
-    return [writeBlockRecord(Buffer.allocUnsafe(head + align(bytes.byteLength)), nonce, multihash, bytes, kind)]
+    const record = Buffer.allocUnsafe(head + align(bytes.byteLength))
+    writeBlockRecord(record, 0, nonce, multihash, bytes, kind)
+    return [record]
   }
   return behind(blockHead(nonce, multihash, bytes, kind), bytes)
 }
@@ -203,14 +214,15 @@ function behind (head: Uint8Array, bytes: Uint8Array): Uint8Array[] {
   return padding === 0 ? [head, bytes] : [head, bytes, PADDING.subarray(0, padding)]
 }
 
-/** A record of a block in one piece, in `target`, which has its length */
-export function writeBlockRecord (target: Buffer, nonce: Uint8Array, multihash: Uint8Array, bytes: Uint8Array, kind: CacheKind): Buffer {
-  const head = headerBytes(multihash.byteLength)
+/** A record of a block in one piece, at `at` */
+export function writeBlockRecord (target: Buffer, at: number, nonce: Uint8Array, multihash: Uint8Array, bytes: Uint8Array, kind: CacheKind): void {
+  const length = bytes.byteLength
+  const payload = at + headerBytes(multihash.byteLength)
+  const checkType = checkTypeOf(length)
 
-  writeHeader(target, nonce, { type: 'block', kind, multihash, ...payloadCheck(nonce, bytes) })
-  target.set(bytes, head)
-  pad(target, head + bytes.byteLength, target.byteLength)
-  return target
+  writeHeaderAt(target, at, nonce, 'block', kind, multihash, checkType, length, checkOf(checkType, nonce, bytes))
+  target.set(bytes, payload)
+  pad(target, payload + length, payload + align(length))
 }
 
 const COPY_BELOW = 8_192

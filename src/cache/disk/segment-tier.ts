@@ -16,7 +16,7 @@ import type { CacheKind } from '../../interface/cache.ts'
 import type { Clock } from '../../interface/clock.ts'
 import type { Logger } from '../../interface/logger.ts'
 import type { BlockIndex } from './block-index.ts'
-import type { BegunWrite, DiskTier, DiskUsage, OpenReport } from './disk-tier.ts'
+import type { BegunWrite, DiskTier, DiskUsage, GatheredWrites, OpenReport } from './disk-tier.ts'
 import type { CacheFiles } from './files.ts'
 import type { OpenStoreInit, StoreOpening } from './open-store.ts'
 import type { OpenedStore } from './opened-store.ts'
@@ -60,6 +60,7 @@ interface Opened extends StoreOpening {
 class SegmentTier implements DiskTier {
   readonly #components: DiskTierComponents
   readonly #init: OpenStoreInit
+  onGathered: (writes: GatheredWrites) => void = () => {}
   #parts?: Opened
   #opening?: Promise<OpenReport>
   #closing?: Promise<void>
@@ -86,7 +87,7 @@ class SegmentTier implements DiskTier {
       const quarantine = new Quarantine(files, path, logger)
       await values.open()
       await quarantine.open()
-      this.#parts = { ...opening, writes: new BlockWrites(store, notes), space: new Space(store, notes), values, quarantine }
+      this.#parts = { ...opening, writes: new BlockWrites(store, notes, writes => { this.onGathered(writes) }), space: new Space(store, notes), values, quarantine }
     } catch (err) {
       await store.segments.close()
       await opening.unlock()
@@ -182,6 +183,14 @@ class SegmentTier implements DiskTier {
 
   writeNow (multihash: Uint8Array, bytes: Uint8Array, kind: CacheKind): number {
     return this.#open.writes.writeNow(multihash, bytes, kind)
+  }
+
+  gather (multihash: Uint8Array, bytes: Uint8Array, kind: CacheKind): boolean {
+    return this.#open.writes.gather(multihash, bytes, kind)
+  }
+
+  flush (): void {
+    this.#parts?.writes.flush()
   }
 
   async setKind (slot: number, kind: CacheKind): Promise<void> {

@@ -27,6 +27,21 @@ export class StoredBlocks {
     return slot
   }
 
+  /** As `add` of a short multihash, of which the index has said `hash` */
+  addHashed (hash: number, multihash: Uint8Array, segment: Segment, offset: number, length: number, kind: CacheKind): number {
+    const cost = recordBytes(multihash.byteLength, length)
+    this.live += cost
+    segment.live += cost
+    segment.blocks++
+    if (kind === 'authored') {
+      this.authoredBlocks++
+      this.authoredBytes += length
+    } else {
+      this.fetchedBytes += length
+    }
+    return this.index.insertHashed(hash, multihash, segment.id, offset, length, kind)
+  }
+
   addKey (key: Uint8Array, multihashBytes: number, segment: Segment, offset: number, length: number, kind: CacheKind): number {
     const slot = this.index.insertKey(key, multihashBytes, { segment: segment.id, offset, length, kind })
     this.#count(slot, 1)

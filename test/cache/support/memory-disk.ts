@@ -152,6 +152,14 @@ export class MemoryDisk implements DiskTier {
     return this.#insert(key, multihash, bytes, kind)
   }
 
+  gather (): boolean {
+    return false
+  }
+
+  flush (): void {}
+
+  onGathered (): void {}
+
   #insert (key: string, multihash: Uint8Array, bytes: Uint8Array, kind: CacheKind): number {
     const free = this.rows.indexOf(undefined)
     const slot = free === -1 ? this.rows.length : free
