@@ -20,8 +20,11 @@ import { systemResolve } from './exchange/http/dial-egress.ts'
 import { undiciTransport } from './exchange/http/undici-egress.ts'
 import { systemResolveText } from './exchange/lease/dns-egress.ts'
 import { InvalidOptionError } from './interface/errors.ts'
+import { isReadableLedger } from './interface/ledger.ts'
 import { switchesOf } from './interface/privacy-preset.ts'
 import { toListenProblem } from './listen-problem.ts'
+import { NodePrivacy } from './node-privacy.ts'
+import { collectorMetrics } from './privacy/collector/collector-metrics.ts'
 import { composedLedger } from './config/ledger-option.ts'
 import { unroutedRequests } from './unrouted-requests.ts'
 import type { BlockVerifier } from './block/verify.ts'
@@ -71,6 +74,8 @@ export interface Portolan extends AsyncDisposable {
   /** There once the node has started */
   readonly libp2p: Libp2p
   readonly contentRouting: HeliaContentRouting
+  /** Who learnt what, who is connected, and what follows from both */
+  readonly privacy: Pick<NodePrivacy, 'ledger' | 'collector' | 'analyze'>
   /** Lookups in the DHT, and what they found: while the node runs, where peers to join one through (`bootstrap`) were named or it is a server of one (`dhtServer`) */
   readonly discovery?: EnhancedDHTDiscovery
   /** The raw store under Helia */
@@ -97,6 +102,7 @@ const OVER_TCP_OR_HTTP: RecordFilter = {
 const OVER_HTTP: RecordFilter = { addresses: ['http', 'https'], protocols: ['transport-ipfs-gateway-http', 'unknown'] }
 
 class Node implements Portolan {
+  readonly privacy: NodePrivacy
   readonly helia: Portolan['helia']
   readonly verifier: BlockVerifier
   readonly contacts: readonly string[]
@@ -124,6 +130,10 @@ class Node implements Portolan {
       datastore: () => this.#storage.directory == null ? undefined : this.#storage.datastore
     })
     this.#ledger = own
+    this.privacy = new NodePrivacy({
+      ledger: isReadableLedger(ledger) ? ledger : undefined,
+      named: [...[...operators, ...siblings].map(({ id }) => id), ...routers.map(({ url }) => `router:${new URL(url).host}`)]
+    })
     const request = unroutedRequests({ clock: systemClock, ledger }, mode, 'announce')
     this.#libp2p = libp2pOptions({ listen, bootstrap, dhtProtocol, dhtServer, maxConnections }, {
       policy: addresses,
@@ -158,7 +168,7 @@ class Node implements Portolan {
       batches
     })
     const light = createHeliaLight({ blockstore, datastore, logger, metrics, hashers: this.verifier.hashers() })
-    this.helia = mixin(withLibp2pLight(light, this.#libp2p), { ...routing, mode })
+    this.helia = mixin(withLibp2pLight(light, Object.assign(this.#libp2p, { metrics: collectorMetrics() })), { ...routing, mode })
     this.cache?.attachPins(async cid => this.helia.pins.isPinned(cid))
 
     if (metrics != null && this.cache != null) {
@@ -204,6 +214,7 @@ class Node implements Portolan {
         const { directory } = this.#storage
         this.#libp2p.privateKey ??= directory == null ? await generateKeyPair('Ed25519') : await loadIdentity(directory)
         await this.helia.start()
+        this.privacy.watch(this.libp2p)
       } catch (err) {
         await this.#close()
         throw toListenProblem(err, this.#libp2p.addresses.listen)

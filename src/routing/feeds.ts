@@ -7,7 +7,7 @@ import { StreamProviders } from './stream-providers.ts'
 import type { FeedEnd } from './dag-feed.ts'
 import type { RoutingEnvironment } from './environment.ts'
 import type { StreamCircle } from './stream-providers.ts'
-import type { Ledger, PrivacyMode } from '../interface/disclosure.ts'
+import type { DisclosureEntry, Ledger, PrivacyMode } from '../interface/disclosure.ts'
 import type { Block } from '../interface/fetcher.ts'
 import type { BlockKey, Provider, ProviderId } from '../interface/provider.ts'
 import type { WantedPart } from '../interface/routing.ts'
@@ -32,6 +32,8 @@ export interface Fed {
   readonly bytes: Uint8Array
   readonly provider: Provider
   readonly why: string
+  /** Who was told of the DAG for that */
+  readonly disclosed: readonly DisclosureEntry[]
 }
 
 /** A block that a stream has brought or will */
@@ -63,6 +65,7 @@ export interface AheadInit extends StreamCircle {
 
 interface Entry {
   readonly feed: DagFeed
+  readonly disclosed: readonly DisclosureEntry[]
   /** Of the reader who came last: it knows most providers */
   init: AheadInit
   /** First byte that its readers wanted: what is before the stream comes block by block */
@@ -187,7 +190,7 @@ export class DagFeeds {
   }
 
   #feeding (key: BlockKey, entry: Entry, waiting: Promise<Uint8Array | undefined>): Feeding {
-    const { feed, resumed } = entry
+    const { feed, resumed, disclosed } = entry
     const { clock, stats } = this.#env
     const { provider } = feed.chosen
     const { dag } = feed
@@ -203,7 +206,7 @@ export class DagFeeds {
         stats.streamBlocks++
         stats.streamBytes += bytes.byteLength
         stats.bytesDelivered += bytes.byteLength
-        return { bytes, provider, why: `came in a stream of ${dag.cid} from ${provider.id}, begun ${Math.round(clock.now() - feed.startedAt)} ms before` }
+        return { bytes, provider, disclosed, why: `came in a stream of ${dag.cid} from ${provider.id}, begun ${Math.round(clock.now() - feed.startedAt)} ms before` }
       }),
       eta: size => feed.eta(feed.buffer.distance(key, size)),
       others: () => this.#providers.others(feed.answerer, entry.init),
@@ -231,6 +234,7 @@ export class DagFeeds {
     }
 
     const controller = new AbortController()
+    const disclosed: DisclosureEntry[] = []
     const feed: DagFeed = new DagFeed({
       env: this.#env,
       dag: { cid: part.cid, key, scope: scopeOf(part), maxBytes, ...(part.whole === true ? {} : { from, to: part.to }) },
@@ -244,6 +248,7 @@ export class DagFeeds {
         signal: controller.signal,
         key,
         client: reader,
+        onDisclosed: disclosure => { disclosed.push(disclosure) },
         deadline: () => Infinity,
         priority: () => priority
       }),
@@ -260,7 +265,7 @@ export class DagFeeds {
         this.#ended(entry, end)
       }
     })
-    const entry: Entry = { feed, init, from: part.from, resumed }
+    const entry: Entry = { feed, disclosed, init, from: part.from, resumed }
     readers.forEach(each => { feed.readers.add(each) })
     this.#feeds.add(entry)
     stats.streamsBegun++

@@ -79,7 +79,7 @@ export class Flight {
 
   constructor (init: FlightInit) {
     this.#init = init
-    this.timeline = new Timeline(init.want.cid.toString(), init.env.clock)
+    this.timeline = new Timeline(init.want.cid.toString(), init.env.clock, init.id)
     this.#wait = new FeedWait({
       env: init.env,
       size: init.want.size,
@@ -196,7 +196,8 @@ export class Flight {
   }
 
   /** A stream has brought it */
-  #fed ({ bytes, provider, why }: Fed): void {
+  #fed ({ bytes, provider, why, disclosed }: Fed): void {
+    disclosed.forEach(entry => { this.timeline.disclose(entry) })
     this.timeline.add('stream', why, { provider: provider.id, bytes: bytes.byteLength })
     this.#tell('stream', { provider: provider.id, bytes: bytes.byteLength })
     this.#retrieval?.abort('it came in a stream')
@@ -221,6 +222,7 @@ export class Flight {
       signal: this.#controller.signal,
       key: want.key,
       client: joiners[0]?.client,
+      onDisclosed: disclosure => { this.timeline.disclose(disclosure) },
       hints: joiners.flatMap(({ hints }) => hints),
       deadline: () => this.#most('deadline'),
       priority: () => this.#most('priority')

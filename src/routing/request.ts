@@ -16,6 +16,8 @@ export interface RequestInit {
   /** Read live: the joiners' maximum */
   readonly deadline: () => number
   readonly priority: () => number
+  /** Hears of each disclosure when it is intended, for the story. @default nobody does */
+  readonly onDisclosed?: (disclosure: Disclosure) => void
   /** What becomes a line of the story. @default nothing is told */
   readonly note?: (what: string) => void
 }
@@ -56,7 +58,7 @@ export class RoutingRequest implements Request {
   }
 
   disclose (init: DisclosureInit): Disclosure {
-    return new Disclosure(this.#ledger, init, {
+    const disclosure = new Disclosure(this.#ledger, init, {
       request: this.id,
       purpose: this.purpose,
       mode: this.mode,
@@ -64,14 +66,16 @@ export class RoutingRequest implements Request {
       key: this.#init.key,
       at: this.#clock.wall()
     })
+    this.#init.onDisclosed?.(disclosure)
+    return disclosure
   }
 
   note (what: string): void {
     this.#init.note?.(what)
   }
 
-  /** The same retrieval, for another purpose (a shadow measurement), under another signal or deadline, or told of in another place */
-  with (changes: { purpose?: Purpose, signal?: AbortSignal, deadline?: () => number, note?: (what: string) => void }): RoutingRequest {
+  /** The same retrieval, for another purpose (a shadow measurement), about another block (the root of its DAG), under another signal or deadline, or told of in another place */
+  with (changes: { purpose?: Purpose, key?: string, signal?: AbortSignal, deadline?: () => number, note?: (what: string) => void }): RoutingRequest {
     return new RoutingRequest({ ledger: this.#ledger, clock: this.#clock }, { ...this.#init, ...changes })
   }
 }

@@ -25,7 +25,7 @@ export class Stories {
     if (!this.#timelines.has(key)) {
       const timeline = new Timeline(cid.toString(), this.#clock)
       timeline.add('cache', `${bytes} bytes from the ${shared ? 'shared cache' : 'local store'}, verified`)
-      timeline.end('cached', shared ? 'no provider was asked' : 'nobody was asked')
+      timeline.end('cached', shared ? 'no provider was asked' : 'nobody was asked, and nobody outside learnt of it')
       this.#timelines.set(key, timeline)
     }
   }

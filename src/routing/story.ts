@@ -1,3 +1,5 @@
+import { learntBy, renderLearnt } from './learnt.ts'
+import type { LearntBy } from './learnt.ts'
 import type { AttemptSummary, Timeline, TimelineEvent } from './timeline.ts'
 import type { Story } from '../interface/errors.ts'
 
@@ -19,6 +21,12 @@ export interface RetrievalStory {
   readonly attempts: readonly AttemptSummary[]
   readonly events: readonly TimelineEvent[]
   readonly dropped: number
+  /** As the ledger calls this retrieval; absent where nobody was asked */
+  readonly request?: string
+  /** Who was told of it, or may have been: of the block, or of the DAG in whose stream it came */
+  readonly learnt: readonly LearntBy[]
+  /** Told too, and too many to name */
+  readonly learntMore: number
   readonly cost: StoryCost
 }
 
@@ -64,6 +72,9 @@ export class Explanation implements Story {
       })),
       events: timeline.events.map(event => ({ ...event, at: round(event.at) })),
       dropped: timeline.dropped,
+      ...timeline.request == null ? {} : { request: timeline.request },
+      learnt: timeline.disclosed.map(learntBy),
+      learntMore: timeline.disclosedMore,
       cost: { requests: timeline.attempts.length, bytes, wasted: bytes - useful, callers: timeline.joined }
     }
   }
@@ -119,6 +130,7 @@ export function renderStory (story: RetrievalStory): string {
     `${story.cid}: ${results[story.result]} after ${ms(story.took)}${split}`,
     ...lines.sort((a, b) => a.at - b.at).map(({ at, text }) => `${ms(at).padStart(10)}  ${text}`),
     ...(story.dropped > 0 ? [`${''.padStart(10)}  … and ${story.dropped} more lines`] : []),
+    ...renderLearnt(story.learnt, story.learntMore, clean),
     `cost: ${cost.requests} request${cost.requests === 1 ? '' : 's'}, ${size(cost.bytes)}${cost.wasted > 0 ? ` of which ${size(cost.wasted)} not needed` : ''}${cost.callers > 1 ? `, shared by ${cost.callers} callers` : ''}`
   ].join('\n')
 }

@@ -1,3 +1,4 @@
+import type { DisclosureEntry } from '../interface/disclosure.ts'
 import type { Outcome } from '../interface/outcome.ts'
 import type { ProviderId, Transport } from '../interface/provider.ts'
 
@@ -33,22 +34,31 @@ export interface AttemptSummary {
 /** A story stays readable: what exceeds this many lines is counted, not kept */
 export const MAX_EVENTS = 120
 
+/** Parties that a story names; a look-up in a DHT tells some twenty */
+export const MAX_DISCLOSED = 64
+
 /** Records one retrieval as it happens */
 export class Timeline {
   readonly cid: string
   readonly startedWall: number
+  /** As the ledger calls it; absent where nobody was asked */
+  readonly request?: string
   readonly #started: number
   readonly #now: () => number
   readonly events: TimelineEvent[] = []
   readonly attempts: AttemptSummary[] = []
   readonly found = new Map<ProviderId, string>()
+  /** Who was told of it, oldest first; their state is that of now */
+  readonly disclosed: DisclosureEntry[] = []
+  disclosedMore = 0
   dropped = 0
   joined = 1
   endedAt?: number
   result: 'running' | 'cached' | 'delivered' | 'not-found' | 'timeout' | 'failed' | 'aborted' = 'running'
 
-  constructor (cid: string, clock: { now (): number, wall (): number }) {
+  constructor (cid: string, clock: { now (): number, wall (): number }, request?: string) {
     this.cid = cid
+    this.request = request
     this.startedWall = clock.wall()
     this.#now = () => clock.now()
     this.#started = clock.now()
@@ -65,6 +75,14 @@ export class Timeline {
     }
 
     this.events.push({ at: this.elapsed, phase, what, ...detail })
+  }
+
+  disclose (entry: DisclosureEntry): void {
+    if (this.disclosed.length < MAX_DISCLOSED) {
+      this.disclosed.push(entry)
+    } else {
+      this.disclosedMore++
+    }
   }
 
   end (result: Timeline['result'], what: string): void {

@@ -99,7 +99,7 @@ describe('explain', () => {
     const text = String(error?.story)
     expect(text).toContain('ok: delivered')
     expect(UNPRINTABLE.exec(text)).toBeNull()
-    expect(text.split('\n').every((line, i) => i === 0 || /^ *[\d.]+ m?s {2}|^cost: /.test(line))).toBe(true)
+    expect(text.split('\n').every((line, i) => i === 0 || /^ *[\d.]+ m?s {2}|^(?:learnt by|cost): /.test(line))).toBe(true)
     expect(UNPRINTABLE.exec(String(error?.message))).toBeNull()
     await v.manager.stop()
   })
