@@ -1,0 +1,60 @@
+import type { Disclosure } from '../interface/disclosure.ts'
+
+export interface WebhookPost {
+  readonly url: URL
+  /** JSON */
+  readonly body: string
+  readonly signal: AbortSignal
+}
+
+export interface WebhookAnswer {
+  readonly status: number
+  /** The header, as it came */
+  readonly retryAfter?: string
+}
+
+/** Failures that come before a connection stands */
+const BEFORE_WRITING = new Set(['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EADDRNOTAVAIL', 'UND_ERR_CONNECT_TIMEOUT'])
+
+/** Sends one POST: follows no redirect, sends no credentials, and reads nothing of the answer but its head */
+export async function postWebhook ({ url, body, signal }: WebhookPost, disclosure: Disclosure): Promise<WebhookAnswer> {
+  let response: Response
+
+  try {
+    signal.throwIfAborted()
+  } catch (err) {
+    disclosure.notSent()
+    throw err
+  }
+  try {
+    response = await fetch(url, {
+      method: 'POST',
+      // there is one in five minutes: a connection that is kept would outlive the monitor
+      headers: { 'content-type': 'application/json', connection: 'close' },
+      body,
+      signal,
+      redirect: 'manual',
+      credentials: 'omit',
+      referrerPolicy: 'no-referrer',
+      cache: 'no-store'
+    })
+  } catch (err) {
+    if (BEFORE_WRITING.has(failureCode(err))) {
+      disclosure.notSent()
+    } else {
+      disclosure.unknown()
+    }
+    throw err
+  }
+  disclosure.sent()
+  // fails only where the body broke already, and then there is nothing left to cancel
+  await response.body?.cancel().then(undefined, () => undefined)
+  return { status: response.status, retryAfter: response.headers.get('retry-after') ?? undefined }
+}
+
+/** What `fetch` wraps in a TypeError */
+export function failureCode (err: unknown): string {
+  const { cause, name } = err as Error
+  const [first] = cause instanceof AggregateError ? cause.errors : [cause]
+  return (first as { code?: string } | undefined)?.code ?? name
+}
