@@ -4,6 +4,7 @@ import { mixtureOf } from './mixture.ts'
 import { risk, tooLittle } from './finding.ts'
 import type { Finding } from './finding.ts'
 import type { Flow } from './flows.ts'
+import type { PeriodicFlow } from './periodicity.ts'
 import type { Risk } from '../../interface/privacy.ts'
 
 /** Bursts make intervals vary more than this (1 is independent events): the others need not be looked at twice */
@@ -69,10 +70,12 @@ function variationOf (intervals: Float64Array): number {
 }
 
 /** Traffic in bursts: an onlooker sees when somebody opens a page, and how large it is about */
-export function burstTraffic (flows: readonly Flow[], bursts: readonly BurstFlow[], most: number): Finding {
+export function burstTraffic (flows: readonly Flow[], bursts: readonly BurstFlow[], regular: readonly PeriodicFlow[], most: number): Finding {
   if (flows.length === 0) {
     return tooLittle('burst-traffic', most, MIN_EVENTS, 'No flow has enough events')
   }
+
+  const every = new Map(regular.map(({ id, median }) => [id, median]))
 
   return {
     risks: [...bursts]
@@ -87,10 +90,14 @@ export function burstTraffic (flows: readonly Flow[], bursts: readonly BurstFlow
         n: events,
         observerClass: 'network',
         subjects: [id],
-        evidence: { bursts: starts.length, eventsPerBurst: events / starts.length, ratio, shareOfShortIntervals: short, burstFlows: bursts.length, flows: flows.length },
+        evidence: { bursts: starts.length, eventsPerBurst: events / starts.length, ratio, shareOfShortIntervals: short, burstFlows: bursts.length, flows: flows.length, ...everyMs(every.get(id)) },
         recommendation: 'Let requests come in batches at times of their own, not when they are made; a larger cache makes bursts smaller.',
         mitigation: 'routing.mode=strict'
       })),
     insufficient: []
   }
+}
+
+function everyMs (period: number | undefined): { periodOfBurstsMs?: number } {
+  return period == null ? {} : { periodOfBurstsMs: period }
 }

@@ -1,17 +1,20 @@
-/** Cells of the circle that a pair of flows is laid around: a thousandth of the time at four times the resolution */
-const CELLS = 4096
+/** Cells of the circle that a pair of flows is laid around: a power of two, and enough for what is seen to a thousandth of the time */
+const CELLS = 2048
+
+/** Parts of a cell that times are rounded to, so that a difference of two of them is rounded little: 2 ** 3 */
+const PART_BITS = 3
 
 /** Lags up to this many cells, 1 / 128 of the time, either way: longer ones are looked for as chance is, so as to know it */
-const LAGS = 32
+const LAGS = 16
 
 /** In cells: each twice the one before, up to a twentieth of the time, for a correlation over fewer bins is none */
-const WIDTHS = [1, 2, 4, 8, 16, 32, 64, 128, 204]
+const WIDTHS = [1, 2, 4, 8, 16, 32, 64, 102]
 
 /** What surrounds a peak, in widths: it has to stand out of its own neighbourhood, not out of what both flows do all day */
 const SURROUNDINGS = 16
 
 /** In cells: so many at least, for of twenty events a few cells tell nothing about what is usual */
-const MIN_SURROUNDINGS = 512
+const MIN_SURROUNDINGS = 256
 
 /** Below this many blocks of lags chance cannot be known */
 const BLOCK = 2 * LAGS + 1
@@ -31,7 +34,7 @@ export interface Peak {
 
 /**
  * Looks whether two flows have more (or fewer) events close to each other than they have when one of them is shifted
- * against the other around the circle: the cross-correlogram near lag 0, at nine widths at once, against the
+ * against the other around the circle: the cross-correlogram near lag 0, at eight widths at once, against the
  * correlogram everywhere else.
  *
  * A shift leaves each flow as it is, with its bursts and periods, so that these are part of chance here. The height of a
@@ -44,40 +47,46 @@ export function correlogramPeak (a: Float64Array, b: Float64Array, from: number,
   const cell = (to - from) / CELLS
   const sums = circularSums(a, b, from, to)
   const best = new Float64Array(CELLS)
+  const heights = new Float64Array(CELLS)
   let peak = { height: -1, at: 0, width: 1, excess: 0 }
 
   for (const width of WIDTHS) {
     const step = Math.max(1, width >> 1)
-    const heights: number[] = []
     const around = Math.min(CELLS, Math.max(MIN_SURROUNDINGS, SURROUNDINGS * width))
     const inner = around === CELLS ? 0 : 2 * width
+    const share = width / (around - inner)
+    const first = -Math.floor(LAGS / step) * step
+    const positions = Math.floor((CELLS - 1) / step) + 1
     let total = 0
     let outside = 0
-    const first = -Math.floor(LAGS / step) * step
 
-    for (let s = first; s < CELLS + first; s += step) {
-      const count = within(sums, s, width)
-      const expected = (within(sums, s, around) - (inner === 0 ? 0 : within(sums, s, inner))) * width / (around - inner)
-      const height = deviance(count, expected)
-      heights.push(height)
+    for (let i = 0; i < positions; i++) {
+      const s = first + i * step
+      const expected = (within(sums, s, around) - (inner === 0 ? 0 : within(sums, s, inner))) * share
+      const height = deviance(within(sums, s, width), expected)
+      heights[i] = height
 
-      if (Math.abs(s) > LAGS + width) {
+      if (s > LAGS + width || s < -LAGS - width) {
         total += height
         outside++
       }
     }
 
+    // a flow in clumps has more of everything, by chance too
     const scale = Math.max(1, total / Math.max(1, outside))
 
-    for (const [i, raw] of heights.entries()) {
+    for (let i = 0; i < positions; i++) {
       const s = first + i * step
-      const height = raw / scale
-      const index = (s + CELLS) % CELLS
+      const height = heights[i]! / scale
+      const index = s & (CELLS - 1)
 
-      best[index] = Math.max(best[index] ?? 0, height)
+      if (height > best[index]!) {
+        best[index] = height
+      }
 
-      if (Math.abs(s) <= LAGS && height > peak.height) {
-        peak = { height, at: s, width, excess: within(sums, s, width) - (within(sums, s, around) - (inner === 0 ? 0 : within(sums, s, inner))) * width / (around - inner) }
+      if (s >= -LAGS && s <= LAGS && height > peak.height) {
+        const expected = (within(sums, s, around) - (inner === 0 ? 0 : within(sums, s, inner))) * share
+        peak = { height, at: s, width, excess: within(sums, s, width) - expected }
       }
     }
   }
@@ -86,18 +95,23 @@ export function correlogramPeak (a: Float64Array, b: Float64Array, from: number,
 }
 
 /** Prefix sums, three times around, of how many pairs are how far apart */
-function circularSums (a: Float64Array, b: Float64Array, from: number, to: number): Float64Array {
-  const perCell = CELLS / (to - from)
+function circularSums (a: Float64Array, b: Float64Array, from: number, to: number): Int32Array {
+  const parts = CELLS << PART_BITS
+  const perPart = parts / (to - from)
+  // whole numbers, for there are tens of thousands of differences
+  const places = (times: Float64Array): Int32Array => Int32Array.from(times, time => Math.floor((time - from) * perPart))
   const counts = new Int32Array(CELLS)
+  const ys = places(b)
+  // half a cell on, so that what is at the same moment lies within the cell around 0
+  const half = 1 << (PART_BITS - 1)
 
-  for (const x of a) {
-    for (const y of b) {
-      // half a cell on, so that what is at the same moment lies within the cell around 0
-      counts[Math.floor((y - x) * perCell + 0.5) & (CELLS - 1)]!++
+  for (const x of places(a)) {
+    for (let i = 0; i < ys.length; i++) {
+      counts[((ys[i]! - x + half) & (parts - 1)) >> PART_BITS]!++
     }
   }
 
-  const sums = new Float64Array(3 * CELLS + 1)
+  const sums = new Int32Array(3 * CELLS + 1)
 
   for (let i = 0; i < 3 * CELLS; i++) {
     sums[i + 1] = sums[i]! + counts[i & (CELLS - 1)]!
@@ -106,7 +120,7 @@ function circularSums (a: Float64Array, b: Float64Array, from: number, to: numbe
 }
 
 /** Pairs in a window of `width` cells around `s` */
-function within (sums: Float64Array, s: number, width: number): number {
+function within (sums: Int32Array, s: number, width: number): number {
   const start = s + CELLS - (width >> 1)
   return sums[start + width]! - sums[start]!
 }

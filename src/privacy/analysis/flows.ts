@@ -71,20 +71,25 @@ export function flowsOf (view: View): { readonly flows: readonly Flow[], readonl
   }
 }
 
+/** To remember which kinds there were already */
+const KIND_BITS: Readonly<Record<TrafficEvent['kind'], number>> = { open: 1, close: 2, stream: 4, sent: 8, received: 16 }
+
 /** Events of different kinds that follow each other at once are one; of the same kind each is its own */
 function exchanges (events: readonly TrafficEvent[]): number[] {
   const first = events[0]?.at ?? 0
   const gap = Math.min(MAX_EXCHANGE_MS, EXCHANGE_SHARE * ((events.at(-1)?.at ?? first) - first) / events.length)
   const times: number[] = []
-  const kinds = new Set<TrafficEvent['kind']>()
+  let kinds = 0
   let last = -Infinity
 
   for (const { at, kind } of events) {
-    if (at - last > gap || kinds.has(kind)) {
+    const bit = KIND_BITS[kind] ?? 0
+
+    if (at - last > gap || (kinds & bit) !== 0) {
       times.push(at)
-      kinds.clear()
+      kinds = 0
     }
-    kinds.add(kind)
+    kinds |= bit
     last = at
   }
 

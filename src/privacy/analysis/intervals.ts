@@ -1,3 +1,5 @@
+import { lognormal, normal, pareto, weibull } from './likelihoods.ts'
+
 /** What the distances between the events of a flow say of its rhythm */
 export interface Rhythm {
   /** Intervals */
@@ -8,10 +10,17 @@ export interface Rhythm {
   readonly variation: number
   /** Chance that independent events are as regular as this (Moran, 1951) */
   readonly regular: number
+  /** Log likelihood by which a distribution around a middle explains the intervals better than one with a sharp lower end and a tail */
+  readonly middle: number
+  /** Share of intervals above one and a half medians that are near a multiple of it: 1 where there are none */
+  readonly multiples: number
 }
 
 /** Intervals of no length would make everything else look even: shares of the mean below this are taken for it */
 const SHORTEST = 1e-4
+
+/** An interval in which a tick is missing is twice as long, give or take this share */
+const NEAR_MULTIPLE = 0.2
 
 /** Distances between neighbours, in units of their mean and none of length 0 */
 export function intervalsOf (times: Float64Array): { readonly intervals: Float64Array, readonly mean: number } {
@@ -35,7 +44,7 @@ export function rhythmOf (times: Float64Array): Rhythm {
   const n = intervals.length
 
   if (n < 2) {
-    return { n, mean, median: mean, variation: 0, regular: 1 }
+    return { n, mean, median: mean, variation: 0, regular: 1, middle: 0, multiples: 1 }
   }
 
   let sum = 0
@@ -52,9 +61,17 @@ export function rhythmOf (times: Float64Array): Rhythm {
   const variation = Math.sqrt(Math.max(0, squares / n - average * average) * n / (n - 1)) / average
   // twice the log likelihood ratio of gamma against exponential, with Bartlett's correction: χ² with n - 1 degrees
   const moran = 2 * n * (Math.log(average) - logs / n) / (1 + (n + 1) / (6 * n))
-  const median = Float64Array.from(intervals).sort()[n >> 1]! * mean
+  const sorted = Float64Array.from(intervals).sort()
+  const median = sorted[n >> 1]!
+  const logarithms = intervals.map(Math.log)
+  const middle = Math.max(normal(intervals), lognormal(logarithms), weibull(logarithms)) - pareto(sorted, logarithms)
 
-  return { n, mean, median, variation, regular: lowerTail(moran, n - 1) }
+  return { n, mean, median: median * mean, variation, regular: lowerTail(moran, n - 1), middle, multiples: multiplesOf(sorted, median) }
+}
+
+function multiplesOf (sorted: Float64Array, median: number): number {
+  const long = sorted.filter(x => x > 1.5 * median)
+  return long.length === 0 ? 1 : long.filter(x => Math.abs(x / median - Math.round(x / median)) <= NEAR_MULTIPLE).length / long.length
 }
 
 /** Of a χ² distribution (Wilson and Hilferty, 1931): within a few percent of the logarithm where it is used */

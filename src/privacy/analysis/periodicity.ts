@@ -16,7 +16,10 @@ const CHANCE = 0.002
 const MOST_VARIATION = 0.5
 
 /** With few intervals the variation is known by about 1 / √(2n): what is within it may still be periodic */
-const CONFIDENCE_Z = 1.645
+const MARGIN_Z = 0.7
+
+/** A fifth of the ticks may be missing; where the mean is further above the median, a tail decides and not a period */
+const MOST_SKEW = 1.3
 
 /** More than these and nobody reads them: the count is in the evidence */
 const MAX_RISKS = 8
@@ -29,7 +32,11 @@ export interface PeriodicFlow extends Rhythm {
 export function periodicFlows (flows: readonly Flow[]): readonly PeriodicFlow[] {
   return flows
     .map(({ id, times }) => ({ id, ...rhythmOf(times) }))
-    .filter(({ n, variation, regular }) => regular * flows.length < CHANCE && variation * (1 - CONFIDENCE_Z / Math.sqrt(2 * (n - 1))) < MOST_VARIATION)
+    .filter(({ n, mean, median, variation, regular, middle, multiples }) =>
+      regular * flows.length < CHANCE &&
+      variation * (1 - MARGIN_Z / Math.sqrt(2 * (n - 1))) < MOST_VARIATION &&
+      mean < MOST_SKEW * median &&
+      (middle > 0 || multiples === 1))
 }
 
 /** Traffic in a rhythm: it can be told apart from everything else, and says that somebody's timer runs, and since when */

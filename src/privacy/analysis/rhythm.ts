@@ -10,22 +10,19 @@ import type { PrivacyThresholds } from '../../interface/privacy.ts'
 /** Below this many bursts there is no rhythm of them to speak of */
 const MIN_STARTS = 10
 
-/** Everything that is said of when things happen: rhythms, bursts, and what goes together. Bursts that come in a rhythm are both. */
+/** Everything that is said of when things happen: rhythms, bursts (which may come in a rhythm, too), and what goes together */
 export function rhythms (view: View, thresholds: PrivacyThresholds, seed: number): Finding {
   const { flows, most } = flowsOf(view)
   const { focus } = view
+  const periodic = periodicFlows(flows)
   const bursts = burstFlows(flows)
-  const starts = new Map(bursts.map(({ id, starts }) => [id, starts]))
-  const beats: readonly Flow[] = flows.flatMap(flow => {
-    const times = starts.get(flow.id) ?? flow.times
-    return times.length < MIN_STARTS ? [] : [{ id: flow.id, times }]
-  })
-  const periodic = periodicFlows(beats)
+  const beats: readonly Flow[] = bursts.flatMap(({ id, starts }) => starts.length < MIN_STARTS ? [] : [{ id, times: starts }])
+  const regular = periodicFlows(beats)
   const mine = <T extends { readonly id: string }> (list: readonly T[]): readonly T[] => focus == null ? list : list.filter(({ id }) => id === focus)
   const findings = [
-    timingCorrelation(flows, { periodic, bursts }, thresholds, seed, most, focus),
+    timingCorrelation(flows, { periodic: [...periodic, ...regular], bursts }, thresholds, seed, most, focus),
     periodicTraffic(mine(flows), mine(periodic), most),
-    burstTraffic(mine(flows), mine(bursts), most)
+    burstTraffic(mine(flows), mine(bursts), regular, most)
   ]
 
   return { risks: findings.flatMap(({ risks }) => risks), insufficient: findings.flatMap(({ insufficient }) => insufficient) }

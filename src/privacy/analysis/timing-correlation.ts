@@ -24,6 +24,9 @@ const MAX_COMPARED_FLOWS = 23
 /** Events of each flow within the time that both have: with fewer there is nothing to correlate */
 const MIN_COMMON_EVENTS = 10
 
+/** The newest of each in that time: the time for a pair grows with the product */
+const MAX_COMMON_EVENTS = 256
+
 /** Fewer bins than this make no correlation */
 const MIN_BINS = 20
 
@@ -108,8 +111,8 @@ function pairsOf (flows: readonly Flow[], focus: string | undefined): ReadonlyAr
 
 /** In the time that both were there, and a usual interval before and after */
 function compare (a: Flow, b: Flow): readonly Pair[] {
-  const first = Math.max(a.times[0] ?? 0, b.times[0] ?? 0)
   const last = Math.min(a.times.at(-1) ?? 0, b.times.at(-1) ?? 0)
+  const first = Math.max(newestBefore(a.times, last), newestBefore(b.times, last))
   const margin = Math.max(1, last - first) / Math.max(MIN_COMMON_EVENTS, Math.min(a.times.length, b.times.length))
   const from = first - margin
   const to = last + margin
@@ -119,6 +122,16 @@ function compare (a: Flow, b: Flow): readonly Pair[] {
   return last > first && both.a.times.length >= MIN_COMMON_EVENTS && both.b.times.length >= MIN_COMMON_EVENTS
     ? [{ ...both, from, to, peak: correlogramPeak(both.a.times, both.b.times, from, to) }]
     : []
+}
+
+/** Where the newest events up to a moment begin, as many as are compared */
+function newestBefore (times: Float64Array, last: number): number {
+  let end = times.length
+
+  while (end > 1 && times[end - 1]! > last) {
+    end--
+  }
+  return times[Math.max(0, end - MAX_COMMON_EVENTS)] ?? 0
 }
 
 /** Šidák's, for that many tests */

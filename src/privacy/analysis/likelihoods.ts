@@ -1,0 +1,48 @@
+/**
+ * Log likelihoods of the best of a family of distributions, for intervals in units of their mean
+ */
+
+/** Of what is as often too early as too late */
+export function normal (x: Float64Array): number {
+  const middle = x.reduce((sum, y) => sum + y, 0) / x.length
+  const variance = Math.max(1e-6, x.reduce((sum, y) => sum + (y - middle) ** 2, 0) / x.length)
+  return -x.length * (Math.log(2 * Math.PI * variance) + 1) / 2
+}
+
+export function lognormal (logs: Float64Array): number {
+  const middle = logs.reduce((sum, l) => sum + l, 0) / logs.length
+  const variance = Math.max(1e-6, logs.reduce((sum, l) => sum + (l - middle) ** 2, 0) / logs.length)
+  return -logs.length * (middle + (Math.log(2 * Math.PI * variance) + 1) / 2)
+}
+
+export function weibull (logs: Float64Array): number {
+  const n = logs.length
+  const sum = logs.reduce((sum, l) => sum + l, 0)
+  let best = -Infinity
+
+  for (let k = 0.25; k < 3; k *= 1.15) {
+    const scale = logs.reduce((total, l) => total + Math.exp(k * l), 0) / n
+    best = Math.max(best, n * (Math.log(k) - Math.log(scale) - 1) + (k - 1) * sum)
+  }
+  return best
+}
+
+export function lomax (x: Float64Array): number {
+  let best = -Infinity
+
+  for (let c = 0.01; c < 100; c *= 1.7) {
+    const t = x.reduce((sum, y) => sum + Math.log1p(y / c), 0)
+    const shape = x.length / t
+    best = Math.max(best, x.length * Math.log(shape / c) - (shape + 1) * t)
+  }
+  return best
+}
+
+export function pareto (sorted: Float64Array, logs: Float64Array): number {
+  const n = logs.length
+  const least = Math.log(sorted[0] ?? 1)
+  const sum = logs.reduce((total, l) => total + l, 0)
+  const shape = (n - 1) / Math.max(sum - n * least, 1e-6)
+  // one for its lower end, which is read off the data
+  return n * (Math.log(shape) + shape * least) - (shape + 1) * sum - 1
+}
