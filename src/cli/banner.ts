@@ -9,7 +9,7 @@ export interface BannerInit {
   readonly gateway: string
   readonly control: string
   readonly config: ReadConfig
-  readonly node: Pick<Portolan, 'cache' | 'contacts' | 'libp2p'>
+  readonly node: Pick<Portolan, 'cache' | 'contacts' | 'contentRouting' | 'libp2p'>
 }
 
 /** Names shown before "and N more" */
@@ -30,7 +30,7 @@ export function banner ({ version, gateway, control, config, node }: BannerInit,
     ...values['libp2p.bootstrap'].length === 0 && !values['libp2p.dhtServer'] ? [] : [['dht', `${values['libp2p.dhtServer'] ? 'server' : 'client'} of ${values['libp2p.dhtProtocol']}`] as const],
     ['serves', serves(values['exchange.serve'], values['exchange.bitswap'], listening.length > 0)],
     ...values['exchange.announce'] === 'none' ? [] : [['announces', ANNOUNCED[values['exchange.announce']] ?? values['exchange.announce']] as const],
-    ['mode', values['routing.mode']],
+    ['mode', mode(node)],
     ['contacts', node.contacts.length === 0 ? 'nobody: name providers with --provider URL' : list(node.contacts)]
   ]
   const open = [values['gateway.host'], values['control.host']].filter(host => !isLoopbackAddress(host))
@@ -45,6 +45,13 @@ export function banner ({ version, gateway, control, config, node }: BannerInit,
     '  Ctrl-C stops it.',
     ''
   ].join('\n')
+}
+
+/** The mode, and where the node differs from it */
+function mode ({ contentRouting }: BannerInit['node']): string {
+  const { name = 'open', overrides = {} } = contentRouting.stats().mode ?? {}
+  const otherwise = Object.entries(overrides).map(([key, value]) => `${key} ${String(value)}`)
+  return otherwise.length === 0 ? name : `${name}, but ${otherwise.join(', ')}`
 }
 
 const SERVED: Readonly<Record<string, string>> = {

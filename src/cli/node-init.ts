@@ -1,5 +1,6 @@
 import { componentLogger } from './logger.ts'
 import { servePolicy } from '../config/meaning.ts'
+import { privacyOverrides } from '../config/privacy-options.ts'
 import { sharedCache } from '../config/shared-cache.ts'
 import type { LogLevel } from './logger.ts'
 import type { ReadConfig } from '../config/file.ts'
@@ -16,6 +17,7 @@ export function nodeInit (config: ReadConfig, environment: Readonly<Record<strin
     shares: values['cache.clientShare'] === 100 ? undefined : { maxShare: values['cache.clientShare'] / 100 },
     sharedCache: sharedCache(config),
     mode: values['routing.mode'] as PortolanInit['mode'],
+    privacy: privacyOverrides(values),
     providers: values['routing.providers'],
     routers: [...values['routing.routers'], ...values['routing.ownRouters'].map(url => ({ url, own: true }))],
     allowAddresses: values['routing.allowAddresses'],

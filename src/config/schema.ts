@@ -1,6 +1,7 @@
 import { InvalidOptionError } from '../interface/errors.ts'
 import { exchangeOptions } from './exchange-options.ts'
 import { libp2pSchema } from './libp2p-schema.ts'
+import { privacyOptions } from './privacy-options.ts'
 import { routerOptions } from './router-options.ts'
 import { sharedCacheOptions } from './shared-cache-options.ts'
 
@@ -245,7 +246,7 @@ export const schema = defineSchema({
     default: 'balanced',
     choices: ['open', 'balanced', 'strict'],
     reason: 'a want goes to the provider chosen for it and to nobody else',
-    description: 'Whom a read may tell what is read. `open`: every provider that may have it, and requests that only measure one. `balanced`: the provider chosen for it, and a second one where that is slow. `strict`: one provider at a time.',
+    description: 'Whom a read may tell what is read. `open`: every provider that may have it, and requests that only measure one. `balanced`: the provider chosen for it, and a second one where that is slow. `strict`: one provider at a time, own routers and HTTP hosts only, and lookups under an identity of their own. docs/privacy-model.md has the table.',
     env: 'PORTOLAN_MODE',
     flag: 'mode',
     placeholder: 'MODE'
@@ -261,6 +262,7 @@ export const schema = defineSchema({
     maxItems: 64,
     maxLength: 1024
   },
+  ...privacyOptions,
   ...routerOptions,
   'routing.allowAddresses': {
     type: 'list',

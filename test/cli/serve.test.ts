@@ -139,6 +139,23 @@ describe('portolan serve', () => {
     await node.finished
   })
 
+  it('takes the mode and its switches by flags, the environment and the file, and says where they differ', async () => {
+    const store = scope.directory()
+    const file = join(store, 'portolan.json')
+    writeFileSync(file, JSON.stringify({ privacy: { agent: 'full' } }))
+    const node = start(['serve', '--config', file, '--store', join(store, 'data'), '--port', '0', '--control-port', '0', '--mode', 'strict', '--hedges', 'on', '--lookup-delay', '50ms'], { PORTOLAN_LOOKUP_IDENTITY: 'node' })
+    scope.add(() => { node.child.kill('SIGKILL') })
+    await node.until(/Ctrl-C stops it/)
+    expect(node.stderr()).toMatch(/mode +strict, but hedges true, lookupIdentity node, lookupDelay 50, agent full\n/)
+    node.child.kill('SIGTERM')
+    await node.finished
+
+    const wrong = await run(['serve', '--store', store, '--lookup-delay', '1h'])
+    expect([wrong.code, wrong.stderr]).toEqual([2, 'portolan: privacy.lookupDelay (from --lookup-delay): must be mode, or milliseconds from 0 to 30000, or like 500ms, 2s, not "1h"\n'])
+    const against = await run(['serve', '--store', store, '--mode', 'strict', '--router', 'https://router.example'])
+    expect([against.code, against.stderr]).toEqual([2, expect.stringContaining('mode "strict" asks only routers of your own')])
+  })
+
   it.each([
     [['--serve', 'everyone'], /serves +everyone over bitswap, but only those that it dials itself: it listens nowhere \(--listen MULTIADDR\)/],
     [['--serve', 'allow-list', '--allow-peer', '12D3KooWAvLJdWDqXdojUvY5mm9xFcCL77wBGtTdmzqiGbF8ZwvS', '--listen', '/ip4/127.0.0.1/tcp/0'], /serves +the peers of exchange.allowPeers\n/],
