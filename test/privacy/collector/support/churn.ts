@@ -134,10 +134,19 @@ export async function churn (middle: TestLibp2p, { peers: count, duration, seed,
       }
     }),
     (async () => {
-      for (let at = performance.now(); going(); at += period) {
+      const stream = await (connections.get(metronome) as Connection).newStream(ECHO)
+      let back = 0
+      const reading = (async () => { for await (const { byteLength } of stream) { back += byteLength } })()
+      truth.exchanges++
+      for (let at = performance.now(), sent = 0; going(); at += period) {
         await sleep(Math.max(0, at + period - performance.now()))
-        await talk(connections.get(metronome) as Connection)
+        stream.send(new Uint8Array(SIZE))
+        sent += SIZE
+        await until('it has come back', () => back === sent)
+        truth.bytes += SIZE
       }
+      await stream.close()
+      await reading
     })(),
     (async () => {
       await sleep(duration / 3)
