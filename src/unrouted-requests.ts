@@ -8,8 +8,8 @@ import type { CID } from 'multiformats/cid'
 /** What belongs to no retrieval is ended by nobody's leaving */
 const NEVER = new AbortController().signal
 
-/** For what goes past retrieval: reads that ask not to be routed, announcements, answers to others, a shared cache */
-export function unroutedRequests (components: { clock: Clock, ledger: Ledger }, mode: PrivacyMode = 'open', name = 'unrouted'): (cid: CID, purpose: Purpose) => Request {
+/** For what goes past retrieval: reads that ask not to be routed, announcements, answers to others, a shared cache; without a CID it is about no block */
+export function unroutedRequests (components: { clock: Clock, ledger: Ledger }, mode: PrivacyMode = 'open', name = 'unrouted'): (cid: CID | undefined, purpose: Purpose) => Request {
   let count = 0
 
   return (cid, purpose) => new RoutingRequest(components, {
@@ -17,14 +17,14 @@ export function unroutedRequests (components: { clock: Clock, ledger: Ledger }, 
     purpose,
     mode,
     signal: NEVER,
-    key: blockKey(cid),
+    key: cid == null ? undefined : blockKey(cid),
     deadline: () => Infinity,
     priority: () => 0
   })
 }
 
-/** For the names that lead into a network: they say nothing about any block, but that we are about to join is learnt by whoever answers for them */
-export function joinDisclosures (components: { clock: Clock, ledger: Ledger }, mode: PrivacyMode = 'balanced'): (name: string) => Disclosure {
+/** For what brings a node into a network: it says nothing about any block, but that we are about to join, or are there, is learnt */
+export function joinRequests (components: { clock: Clock, ledger: Ledger }, mode: PrivacyMode = 'balanced'): () => Request {
   let count = 0
 
   return () => new RoutingRequest(components, {
@@ -34,5 +34,11 @@ export function joinDisclosures (components: { clock: Clock, ledger: Ledger }, m
     signal: NEVER,
     deadline: () => Infinity,
     priority: () => 0
-  }).disclose({ observer: 'party:dns', form: 'none', transport: 'dns', audience: 'one' })
+  })
+}
+
+/** For the names that lead into a network */
+export function joinDisclosures (components: { clock: Clock, ledger: Ledger }, mode?: PrivacyMode): () => Disclosure {
+  const request = joinRequests(components, mode)
+  return () => request().disclose({ observer: 'party:dns', form: 'hostname', transport: 'dns', audience: 'one' })
 }

@@ -48,7 +48,7 @@ export class TaskTurns {
 }
 
 /** Not by the clock: its timers keep no process alive, and a walk is somebody's work */
-async function nextTask (): Promise<void> {
+export async function nextTask (): Promise<void> {
   await new Promise<void>(resolve => { soon(resolve) })
 }
 

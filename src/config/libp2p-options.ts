@@ -20,7 +20,7 @@ import { addressPolicy, isPrivateHost } from '../provider/address.ts'
 import { addressEndpoint } from '../provider/endpoint.ts'
 import { parseHost } from '../provider/host.ts'
 import { formatIP, inRange, parseRange } from '../provider/ip.ts'
-import { joinDisclosures } from '../unrouted-requests.ts'
+import { joinDisclosures, joinRequests } from '../unrouted-requests.ts'
 import { dhtPeerStore, dhtServices, takesPart } from './dht-options.ts'
 import { lookupNode } from './lookup-node.ts'
 import { tellingLess, toldAddresses } from './told-addresses.ts'
@@ -151,11 +151,12 @@ export function libp2pOptions (init: Libp2pInit = {}, { policy = addressPolicy()
 
   const components = { policy: policy.with(namedAddresses(listen, peers, isPrivate)), clock, resolve, resolveText }
   const guard = new AddressGuard(components)
+  const joining = joinRequests({ clock, ledger })
   const { agent, privateAddresses } = switches(mode)
   const told = toldAddresses({ private: privateAddresses || (isPrivate && takesPart(init)) })
   const services = { identify: (parts: Parameters<ReturnType<typeof identify>>[0]) => identify()(tellingLess(parts, told)), ping: ping() }
   const connecting = {
-    transports: guardedTransports(guard, components, { ca }),
+    transports: guardedTransports(guard, { ...components, disclose: init => joining().disclose(init) }, { ca }),
     connectionGater: addressGater(guard),
     // TLS before Noise: the same guarantees, in native code
     connectionEncrypters: [tls(), noise()],

@@ -106,6 +106,14 @@ export class Disclosure implements DisclosureEntry {
     this.#settle('unknown')
   }
 
+  /**
+   * Another message of the same request: to whoever has to be asked or dialled
+   * first (a resolver of names), or to the same party once more.
+   */
+  also (init: DisclosureInit = this): Disclosure {
+    return new Disclosure(this.#ledger, init, this)
+  }
+
   /** A CANCEL for this want left the process */
   cancel (): void {
     if (this.cancelled) {

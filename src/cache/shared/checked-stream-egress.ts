@@ -5,6 +5,7 @@ import { raceSignal } from '../../clock/race-signal.ts'
 import { RedisError, printable } from './redis-error.ts'
 import { ReplyGate } from './reply-gate.ts'
 import type { RedisServer } from './redis-options.ts'
+import type { Disclosure } from '../../interface/disclosure.ts'
 import type { Socket } from 'node:net'
 
 /** Bytes that the replies to a login have at most: each a line, and of those errors are the longest */
@@ -15,9 +16,12 @@ const MAX_LOGIN = 8192
  * The login happens here and not in the client behind it, which keeps the arguments of
  * commands in its errors, its traces and its debug output, passwords included.
  */
-export async function checkedStream (server: RedisServer, signal: AbortSignal): Promise<CheckedStream> {
-  const password = await raceSignal(server.password(), signal)
-  const socket = open(server)
+export async function checkedStream (server: RedisServer, signal: AbortSignal, disclosure: Disclosure): Promise<CheckedStream> {
+  const password = await raceSignal(server.password(), signal).catch((err: unknown) => {
+    disclosure.notSent()
+    throw err
+  })
+  const socket = open(server, disclosure)
   try {
     await connected(socket, server.tls ? 'secureConnect' : 'connect', signal)
     await login(socket, server, password, signal)
@@ -28,10 +32,24 @@ export async function checkedStream (server: RedisServer, signal: AbortSignal): 
   return new CheckedStream(socket, password)
 }
 
-function open ({ host, port, tls, ca }: RedisServer): Socket {
+/** That somebody connects is learnt there, and its name by whoever answers for names */
+function open ({ host, port, tls, ca }: RedisServer, disclosure: Disclosure): Socket {
+  const named = isIP(host) === 0 ? disclosure.also({ observer: 'party:dns', form: 'hostname', transport: 'dns', audience: 'one' }) : undefined
   const socket = tls
     ? tlsConnect({ host, port, ca: ca == null ? undefined : [ca].flat(), servername: isIP(host) === 0 ? host : undefined })
     : tcpConnect({ host, port })
+  socket.once('lookup', (err: Error | null) => {
+    if (err == null) {
+      named?.sent()
+    } else {
+      disclosure.notSent()
+    }
+  })
+  socket.once('connect', () => { disclosure.sent() })
+  socket.once('close', () => {
+    named?.unknown()
+    disclosure.unknown()
+  })
   // an error between two who listen for it must not end the process: the socket is closed then, which both see
   return socket.on('error', () => {})
 }

@@ -48,8 +48,9 @@ export class RedisConnection {
   #unwatch: (() => void) | undefined
   #replies = 0
 
-  static async open (init: RedisConnectionInit, signal: AbortSignal): Promise<RedisConnection> {
-    const stream = await checkedStream(init.server, signal)
+  /** @param disclosure - of the connection alone: each command about a block has its own */
+  static async open (init: RedisConnectionInit, signal: AbortSignal, disclosure: Disclosure): Promise<RedisConnection> {
+    const stream = await checkedStream(init.server, signal, disclosure)
     const connection = new RedisConnection(init, stream)
     try {
       await connection.#redis.connect()

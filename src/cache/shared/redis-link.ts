@@ -9,6 +9,7 @@ import type { RedisLibrary } from './redis-connection-egress.ts'
 import type { RedisOptions } from './redis-options.ts'
 import type { CacheHealth } from '../../interface/cache.ts'
 import type { Clock, Random } from '../../interface/clock.ts'
+import type { Disclosure } from '../../interface/disclosure.ts'
 import type { Logger } from '../../interface/logger.ts'
 
 /** In ms. How long nothing is written after it did not take a block, or after its policy was last looked at */
@@ -22,6 +23,8 @@ export interface RedisLinkInit {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
+  /** That this node connects; undefined: it is not to be */
+  disclose (): Disclosure | undefined
   /** It is left alone from now on: nobody should wait for what was asked */
   onOpen (): void
 }
@@ -167,6 +170,10 @@ export class RedisLink {
   async #connect (): Promise<RedisConnection> {
     const { library, options, clock } = this.#init
     const closing = this.#closing.signal
+    const disclosure = this.#init.disclose()
+    if (disclosure == null) {
+      throw new RedisError('unreachable', 'nothing may be disclosed to it')
+    }
     using deadline = clock.timeout(options.connectTimeout)
     const onEnd = (connection: RedisConnection, reason: RedisError): void => {
       if (this.#connection === connection && !closing.aborted) {
@@ -176,7 +183,7 @@ export class RedisLink {
     }
 
     try {
-      const connection = await RedisConnection.open({ library, server: options.server, clock, onEnd }, AbortSignal.any([deadline.signal, closing]))
+      const connection = await RedisConnection.open({ library, server: options.server, clock, onEnd }, AbortSignal.any([deadline.signal, closing]), disclosure)
       if (closing.aborted) {
         await connection.close()
         closing.throwIfAborted()

@@ -83,6 +83,7 @@ class RedisTier implements SharedTier {
       clock,
       random,
       log: logger.forComponent('portolan:cache:shared'),
+      disclose: () => components.request(undefined, 'join')?.disclose({ observer: this.#observer, form: 'none', transport: 'dial', audience: 'one' }),
       onOpen: () => { this.#letGo() }
     })
   }

@@ -29,8 +29,8 @@ export interface SharedTier {
   close (): Promise<void>
 }
 
-/** Makes what disclosures are made of: the composition's `unrouted`. Without a request nothing is asked. */
-export type RequestFor = (cid: CID, purpose: Purpose) => Request | undefined
+/** Makes what disclosures are made of: the composition's `unrouted`. Without a CID it is about no block; without a request nothing is asked, and nobody connected to. */
+export type RequestFor = (cid: CID | undefined, purpose: Purpose) => Request | undefined
 
 export interface SharedTierComponents {
   readonly request: RequestFor

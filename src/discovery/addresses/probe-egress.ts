@@ -1,6 +1,7 @@
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import { raceSignal } from '../../clock/race-signal.ts'
+import { DialDisclosure } from '../../interface/dial-disclosure.ts'
 import type { Disclosure } from '../../interface/disclosure.ts'
 import type { Connection, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -8,7 +9,12 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 /** The connections of a node: of libp2p itself, or of its connection manager */
 export type ProbeConnections =
   & { getConnections (peer?: PeerId): Connection[] }
-  & ({ dial (addresses: Multiaddr[], options: { signal: AbortSignal }): Promise<Connection> } | { openConnection (addresses: Multiaddr[], options: { signal: AbortSignal }): Promise<Connection> })
+  & ({ dial (addresses: Multiaddr[], options: DialOptions): Promise<Connection> } | { openConnection (addresses: Multiaddr[], options: DialOptions): Promise<Connection> })
+
+interface DialOptions {
+  readonly signal: AbortSignal
+  readonly onProgress: DialDisclosure['onProgress']
+}
 
 /**
  * - `reached`: the peer answered there, and proved who it is
@@ -35,11 +41,14 @@ const CLOSE_SIGNAL_REASON = 'The probe is over'
  * @param inUse - whether somebody is about to use a connection to the peer
  */
 export async function probe (connections: ProbeConnections, peer: string, addresses: readonly string[], disclosure: Disclosure, { signal, inUse = () => false }: { signal: AbortSignal, inUse?: (peer: string) => boolean }): Promise<ProbeOutcome> {
+  const dialled = new DialDisclosure(disclosure)
+
   try {
     const id = peerIdFromString(peer)
     const before = new Set(connections.getConnections(id).map(connection => connection.id))
     const targets = addresses.map(address => multiaddr(`${address}/p2p/${peer}`))
-    const dialling = 'dial' in connections ? connections.dial(targets, { signal }) : connections.openConnection(targets, { signal })
+    const { onProgress } = dialled
+    const dialling = 'dial' in connections ? connections.dial(targets, { signal, onProgress }) : connections.openConnection(targets, { signal, onProgress })
     const letGo = (connection: Connection): void => {
       if (!before.has(connection.id) && !inUse(peer) && connection.streams.every(({ protocol }) => isIncidental(protocol))) {
         connection.close().catch(() => { connection.abort(new Error(CLOSE_SIGNAL_REASON)) })
@@ -48,7 +57,7 @@ export async function probe (connections: ProbeConnections, peer: string, addres
 
     try {
       const connection = await raceSignal(dialling, signal)
-      disclosure.sent()
+      dialled.reached()
       letGo(connection)
       return 'reached'
     } catch (error) {
@@ -59,13 +68,9 @@ export async function probe (connections: ProbeConnections, peer: string, addres
   } catch (error) {
     const name = (error as Error | undefined)?.name ?? ''
 
-    if (DECLINED.has(name) || UNDIALABLE.has(name)) {
-      disclosure.notSent()
-      return UNDIALABLE.has(name) ? 'undialable' : 'declined'
-    }
-    // a handshake may have begun
-    disclosure.unknown()
-    return 'failed'
+    const tried = !DECLINED.has(name) && !UNDIALABLE.has(name)
+    dialled.failed(tried)
+    return tried ? 'failed' : UNDIALABLE.has(name) ? 'undialable' : 'declined'
   }
 }
 

@@ -17,7 +17,7 @@ export interface ProberComponents {
   /** A peer is about to be dialled: purpose `probe`, and no CID */
   disclose (peer: string): Disclosure
   /** What of an address may be dialled as it stands, names resolved and checked. Rejects only with the signal's reason. */
-  check (address: string, peer: string, options: { signal: AbortSignal }): Promise<readonly string[]>
+  check (address: string, peer: string, options: { signal: AbortSignal, discloseName (): Disclosure }): Promise<readonly string[]>
   /** Whether somebody is about to use a connection to the peer */
   inUse? (peer: string): boolean
 }
@@ -106,14 +106,16 @@ export class Prober {
     const { peer, address } = due
     using timeout = clock.timeout(PROBE_TIMEOUT)
     const either = AbortSignal.any([signal, timeout.signal])
+    const disclosure = disclose(peer)
+    const discloseName = (): Disclosure => disclosure.also({ observer: 'party:dns', form: 'hostname', transport: 'dns', audience: 'one' })
 
     try {
-      const checked = await raceSignal(check(address, peer, { signal: either }), either)
+      const checked = await raceSignal(check(address, peer, { signal: either, discloseName }), either)
 
       // a name that leads nowhere just now may be in order tomorrow
       if (checked.length > 0) {
         this.#counts.probes++
-        const outcome = await probe(connections, peer, checked, disclose(peer), { signal: either, inUse })
+        const outcome = await probe(connections, peer, checked, disclosure, { signal: either, inUse })
 
         if (!signal.aborted) {
           this.#settle(outcome, due, startedAt, connections.getConnections().length > 0)
@@ -122,6 +124,8 @@ export class Prober {
     } catch (err) {
       log.trace('%s was not tried at %s - %e', peer, address, err)
     } finally {
+      // a name that led nowhere
+      disclosure.notSent()
       book.probed(due, clock.now())
     }
   }

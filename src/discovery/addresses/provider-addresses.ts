@@ -17,7 +17,7 @@ import type { ProbeConnections } from './probe-egress.ts'
 import type { Discloses } from '../kad/walker.ts'
 import type { KeptTableInit } from '../kept-tables.ts'
 import type { Clock, Random } from '../../interface/clock.ts'
-import type { PrivacyMode } from '../../interface/disclosure.ts'
+import type { Disclosure, PrivacyMode } from '../../interface/disclosure.ts'
 import type { ComponentLogger, Logger } from '../../interface/logger.ts'
 import type { Provider, Route } from '../../interface/provider.ts'
 import type { Request } from '../../interface/request.ts'
@@ -44,7 +44,7 @@ export interface ProviderAddressesComponents {
   /** Whether this node has a transport for an address. @default it may have */
   dialable? (address: string): boolean
   /** What of an address may be dialled, with names resolved and checked. @default addresses with an IP address in them */
-  check? (address: string, peer: string, options: { signal: AbortSignal }): Promise<readonly string[]>
+  check? (address: string, peer: string, options: { signal: AbortSignal, discloseName (): Disclosure }): Promise<readonly string[]>
   /** Whether somebody is about to use a connection to the peer */
   inUse? (peer: string): boolean
   /** Who is asked for the addresses of a peer that has none. @default nobody */

@@ -3,6 +3,7 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { anySignal } from 'any-signal'
 import { concat } from 'uint8arrays/concat'
 import { raceSignal } from '../../clock/race-signal.ts'
+import { DialDisclosure } from '../../interface/dial-disclosure.ts'
 import { KadRequestError, MAX_RECORDS, told } from './kad-client.ts'
 import { decodeAnswer, encodeProvider, encodeRequest } from './kad-message.ts'
 import { KadStream } from './kad-stream-egress.ts'
@@ -29,7 +30,7 @@ const CLOSE_TIMEOUT = 1_000
 /** The part of libp2p's connection manager that is used here */
 export interface KadConnections {
   getConnections (peer?: PeerId): Connection[]
-  openConnection (peer: PeerId | Multiaddr[], options: { signal: AbortSignal }): Promise<Connection>
+  openConnection (peer: PeerId | Multiaddr[], options: { signal: AbortSignal, onProgress?: DialDisclosure['onProgress'] }): Promise<Connection>
 }
 
 export interface KadClientComponents {
@@ -134,6 +135,7 @@ export class Libp2pKadClient implements KadClient {
   async #exchange (peer: KadPeer, bytes: Uint8Array, disclosures: readonly Disclosure[], { signal: outer, onReached }: KadRequestOptions): Promise<Uint8Array> {
     const signal = anySignal([outer, this.#stopped.signal])
     let written = false
+    let pending = disclosures
 
     try {
       signal.throwIfAborted()
@@ -154,13 +156,15 @@ export class Libp2pKadClient implements KadClient {
         }
       }
 
-      const fresh = await this.#open(peer, signal, onReached)
+      const fresh = await this.#open(peer, disclosures[0], signal, onReached)
+      // what may have been read on the stream that rested is said once more
+      pending = written ? disclosures.map(disclosure => disclosure.also()) : disclosures
       written = true
-      return await this.#ask(fresh, bytes, disclosures, signal)
+      return await this.#ask(fresh, bytes, pending, signal)
     } finally {
       signal.clear()
 
-      for (const disclosure of disclosures) {
+      for (const disclosure of new Set([...disclosures, ...pending])) {
         if (written) {
           disclosure.unknown()
         } else {
@@ -177,8 +181,8 @@ export class Libp2pKadClient implements KadClient {
     return answer
   }
 
-  async #open (peer: KadPeer, signal: AbortSignal, onReached?: (reach: Reach) => void): Promise<KadStream> {
-    const connection = await this.#connect(peer, signal, onReached)
+  async #open (peer: KadPeer, disclosure: Disclosure | undefined, signal: AbortSignal, onReached?: (reach: Reach) => void): Promise<KadStream> {
+    const connection = await this.#connect(peer, disclosure, signal, onReached)
     const opening = connection.newStream(this.#protocol, { signal })
 
     try {
@@ -190,7 +194,7 @@ export class Libp2pKadClient implements KadClient {
     }
   }
 
-  async #connect ({ id, addresses }: KadPeer, signal: AbortSignal, onReached?: (reach: Reach) => void): Promise<Connection> {
+  async #connect ({ id, addresses }: KadPeer, disclosure: Disclosure | undefined, signal: AbortSignal, onReached?: (reach: Reach) => void): Promise<Connection> {
     const { clock, connectionManager } = this.#components
     const startedAt = clock.now()
 
@@ -208,7 +212,10 @@ export class Libp2pKadClient implements KadClient {
         throw new KadRequestError('unreachable', `${id} cannot be reached: no address is known`)
       }
 
-      const connection = await raceSignal(connectionManager.openConnection(addresses.map(address => multiaddr(`${address}/p2p/${id}`)), { signal }), signal)
+      const dialled = disclosure == null ? undefined : DialDisclosure.for(disclosure)
+      const opening = connectionManager.openConnection(addresses.map(address => multiaddr(`${address}/p2p/${id}`)), { signal, onProgress: dialled?.onProgress })
+      opening.then(() => { dialled?.reached() }, (error: Error | undefined) => { dialled?.failed(!DECLINED.has(error?.name ?? '')) })
+      const connection = await raceSignal(opening, signal)
       onReached?.({ rounds: 2, dialled: clock.now() - startedAt, from: connection.remoteAddr.toString() })
       return connection
     } catch (error) {

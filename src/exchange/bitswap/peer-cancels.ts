@@ -46,7 +46,7 @@ export class PeerCancels {
   /** It was answered. Who was asked twice may read the second line only now, and would answer again. */
   repeat (wanted: WantedBlock): void {
     if (wanted.lines > 1) {
-      this.#due.set(wanted.key, { ...cancellation(wanted, true), told: [] })
+      this.#due.set(wanted.key, cancellation(wanted, true))
     }
   }
 
@@ -109,7 +109,7 @@ export class PeerCancels {
     }
 
     for (const [key, { cancellation }] of this.#written) {
-      this.#due.set(key, { ...cancellation, told: [], lost: true, again: true })
+      this.#due.set(key, { ...cancellation, lost: true, again: true })
     }
 
     this.#written.clear()

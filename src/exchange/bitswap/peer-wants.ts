@@ -1,7 +1,7 @@
 import { LateBlocks, kindOf } from './late-blocks.ts'
 import { PeerCancels } from './peer-cancels.ts'
 import { Tally } from './tally.ts'
-import { fits, tell, wantedBlock, withdrawn } from './wanted-block.ts'
+import { fits, heard, tell, wantedBlock, withdrawn } from './wanted-block.ts'
 import { UnfinishedBlocks } from './unfinished-blocks.ts'
 import { WirePriorities } from './wire-priority.ts'
 import type { BlockPrefix, OutgoingMessage } from './message.ts'
@@ -77,7 +77,7 @@ export class PeerWants {
 
     if (known != null) {
       known.waiters.add(waiter)
-      if (known.flushedAt != null) {
+      if (known.flushedAt != null && !this.#queue.has(key)) {
         tell(known, waiter)
       }
       return known
@@ -89,8 +89,7 @@ export class PeerWants {
 
     if (cancelled == null || cancelled.lost || cancelled.type !== wanted.type) {
       this.#queue.set(key, wanted)
-    } else {
-      // the peer has not been told that we lost interest: it need not be told that we found it again
+    } else { // the peer has not been told that we lost interest: it need not be told that we found it again
       this.#flushed(wanted)
       tell(wanted, waiter)
     }
@@ -115,7 +114,7 @@ export class PeerWants {
     wanted.type = 'block'
     wanted.waiters.clear()
     this.#queue.set(key, wanted)
-    askers.forEach(({ disclosure }) => { disclosure.notSent() })
+    withdrawn(wanted, askers)
     return askers
   }
 
@@ -129,8 +128,7 @@ export class PeerWants {
   /** The last to leave withdraws the want, on the wire if it is there */
   leave (wanted: WantedBlock, waiter: Waiter): void {
     wanted.waiters.delete(waiter)
-    // where it was written this changes nothing
-    waiter.disclosure.notSent()
+    withdrawn(wanted, [waiter])
 
     if (wanted.waiters.size === 0 && this.#wanted.get(wanted.key) === wanted) {
       this.drop(wanted)
@@ -154,10 +152,10 @@ export class PeerWants {
       for (const waiter of wanted.waiters) {
         priority = Math.max(priority, waiter.priority)
 
-        if (wanted.flushedAt == null) {
-          wanted.told.push(waiter.disclosure)
-          disclosures.push(waiter.disclosure)
-        }
+        // written before, and perhaps read: told of once more
+        const disclosure = wanted.told.includes(waiter.disclosure) ? waiter.disclosure.also() : waiter.disclosure
+        wanted.told.push(disclosure)
+        disclosures.push(disclosure)
       }
 
       this.#flushed(wanted)
@@ -199,9 +197,10 @@ export class PeerWants {
     this.#remove(wanted)
     this.#cancels.repeat(wanted)
 
-    if (wanted.flushedAt == null) {
-      withdrawn(wanted)
-    } else {
+    withdrawn(wanted)
+
+    if (wanted.flushedAt != null) {
+      heard(wanted)
       this.#late.add(key, wanted.kind, false)
       this.#trim(wanted.kind)
     }
@@ -224,6 +223,7 @@ export class PeerWants {
     }
 
     this.#answered++
+    heard(wanted)
     this.drop(wanted)
     return wanted
   }
@@ -238,7 +238,9 @@ export class PeerWants {
     }
 
     this.#answered++
+    heard(wanted)
     this.#remove(wanted)
+    withdrawn(wanted)
     this.#cancels.repeat(wanted)
     this.#trim(wanted.kind)
     return wanted
@@ -262,9 +264,9 @@ export class PeerWants {
 
     this.#cancels.add(wanted, unsaid)
 
-    if (wanted.flushedAt == null) {
-      withdrawn(wanted)
-    } else {
+    withdrawn(wanted)
+
+    if (wanted.flushedAt != null) {
       this.#late.add(wanted.key, wanted.kind, true)
       this.#trim(wanted.kind)
     }

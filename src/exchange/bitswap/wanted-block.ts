@@ -69,9 +69,16 @@ export function tell (wanted: WantedBlock, { disclosure }: Waiter): void {
   disclosure.sent()
 }
 
-/** Changes nothing about those that were written */
-export function withdrawn ({ waiters }: WantedBlock): void {
-  for (const { disclosure } of waiters) {
-    disclosure.notSent()
+/** The peer has answered: whatever was written about it has arrived */
+export function heard ({ told }: WantedBlock): void {
+  told.forEach(disclosure => { disclosure.sent() })
+}
+
+/** Those that were handed to be written are settled by whoever writes: they may be on their way just now */
+export function withdrawn ({ waiters, told }: WantedBlock, leaving: Iterable<Waiter> = waiters): void {
+  for (const { disclosure } of leaving) {
+    if (!told.includes(disclosure)) {
+      disclosure.notSent()
+    }
   }
 }

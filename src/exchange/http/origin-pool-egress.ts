@@ -1,6 +1,8 @@
 import { Client } from 'undici'
+import { TransportError } from '../../interface/http-transport.ts'
 import type { Dial } from './dial-egress.ts'
 import type { Carrier, Ending, Exchange } from './undici-exchange-egress.ts'
+import type { Disclosure } from '../../interface/disclosure.ts'
 import type { Socket } from 'node:net'
 
 export interface OriginPoolInit {
@@ -162,13 +164,22 @@ class Lane implements Carrier {
   readonly #client: Client
   #socket?: Socket
   exchange?: Exchange
+  /** Of the exchange that came last: a connection is made for it */
+  #disclosure?: Disclosure
   connected = false
   /** Answers that the current connection has carried */
   served = 0
 
   constructor (origin: string, init: OriginPoolInit, onDisconnect: () => void) {
     this.#client = new Client(origin, {
-      connect: (options, callback) => { this.#socket = init.dial(options, callback) },
+      connect: (options, callback) => {
+        if (this.#disclosure === undefined) {
+          callback(new TransportError('connect', 'nobody asked for a connection'), null)
+          return
+        }
+        const { observer } = this.#disclosure
+        this.#socket = init.dial(options, callback, this.#disclosure.also({ observer, form: 'none', transport: 'dial', audience: 'one' }))
+      },
       pipelining: 1,
       keepAliveTimeout: init.idleTimeout,
       // a server may shorten the time that a connection is kept, never lengthen it
@@ -204,6 +215,7 @@ class Lane implements Carrier {
 
   run (exchange: Exchange): void {
     this.exchange = exchange
+    this.#disclosure = exchange.disclosure
     exchange.carry(this)
     this.#client.dispatch({ ...exchange.options }, exchange)
   }

@@ -1,6 +1,7 @@
 import { systemClock } from '../../clock/system-clock.ts'
 import { InvalidOptionError, NotRunningError } from '../../interface/errors.ts'
 import { addressPolicy } from '../../provider/address.ts'
+import { lookedUp } from '../lease/disclosed-names.ts'
 import { dialer, systemResolve } from './dial-egress.ts'
 import { OriginPool } from './origin-pool-egress.ts'
 import { portOf } from './port.ts'
@@ -186,7 +187,8 @@ class PooledTransport implements UndiciTransport {
       this.#forget(...leaver, new NotRunningError('The HTTP transport closed this origin'))
     }
 
-    const dial = dialer(url, this.#settings)
+    const { resolve } = this.#settings
+    const dial = dialer(url, { ...this.#settings, lookUp: async (hostname, dialled) => lookedUp(hostname, resolve, dialled) })
     const pool = new OriginPool(url.origin, { dial, connections: connectionsPerOrigin, idleTimeout, maxHeaderSize }, () => {
       this.#onQuiet(url.origin, pool)
     })

@@ -54,7 +54,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   /** Told once, when the exchange no longer needs whoever holds it (a queue, then a connection) */
   onEnd: (ending: Ending) => void = () => {}
   readonly #init: HttpRequest
-  readonly #disclosure: Disclosure
+  readonly disclosure: Disclosure
   readonly #clock: Clock
   readonly #resolve: (response: HttpResponse) => void
   readonly #reject: (error: unknown) => void
@@ -84,7 +84,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#resolve = resolve
     this.#reject = reject
     this.#init = init
-    this.#disclosure = disclosure
+    this.disclosure = disclosure
     this.#clock = clock
     init.signal.addEventListener('abort', this.#onAbort, { once: true })
   }
@@ -126,7 +126,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseStarted (): void {
     this.#stage = 'answering'
-    this.#disclosure.sent()
+    this.disclosure.sent()
   }
 
   onResponseStart (controller: Dispatcher.DispatchController, status: number, headers: Headers): void {
@@ -226,12 +226,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
   /** Once an answer began this changes nothing: the disclosure was settled as sent */
   #settle (): void {
     if (this.#stage === 'connecting') {
-      this.#disclosure.notSent()
+      this.disclosure.notSent()
     } else if (this.#givenUp && this.#carrier?.unwritten === 0) {
       // we lost interest, nothing broke: the bytes are on their way
-      this.#disclosure.sent()
+      this.disclosure.sent()
     } else {
-      this.#disclosure.unknown()
+      this.disclosure.unknown()
     }
   }
 

@@ -4,7 +4,9 @@ import { quote } from '../../interface/quote.ts'
 import { FIRST_UNRESERVED_PORT } from '../../provider/address.ts'
 import { parseHost } from '../../provider/host.ts'
 import { dialText, readDialAddress } from './dial-address.ts'
+import { answered } from './disclosed-names.ts'
 import type { Clock } from '../../interface/clock.ts'
+import type { Disclosure } from '../../interface/disclosure.ts'
 import type { AddressPolicy } from '../../provider/address.ts'
 import type { DialAddress } from './dial-address.ts'
 import type { ResolveText } from './dns-egress.ts'
@@ -30,6 +32,12 @@ export interface AddressGuardComponents {
   clock: Clock
   resolve: Resolve
   resolveText: ResolveText
+}
+
+export interface GuardOptions {
+  readonly signal: AbortSignal
+  /** Whoever answers for names learns of each that is looked up: one of these each */
+  discloseName (): Disclosure
 }
 
 /** An address that was checked and can be dialled as it stands */
@@ -80,8 +88,10 @@ export class AddressGuard {
   }
 
   /** The IP addresses of a name that may be connected to; throws the first refusal when there is none */
-  async resolve (name: string, port: number, lookup: DialAddress['lookup'], signal: AbortSignal): Promise<ResolvedAddress[]> {
-    const answer = await raceSignal(this.#components.resolve(name), signal)
+  async resolve (name: string, port: number, lookup: DialAddress['lookup'], { signal, discloseName }: GuardOptions): Promise<ResolvedAddress[]> {
+    signal.throwIfAborted()
+    const disclosure = discloseName()
+    const answer = await raceSignal(answered(disclosure, this.#components.resolve(name, disclosure)), signal)
     const kept: ResolvedAddress[] = []
     let refusal: Error | undefined
 
@@ -107,14 +117,14 @@ export class AddressGuard {
   }
 
   /** What of these addresses of `peer` may and can be dialled. Rejects only with the signal's reason. */
-  async checked (texts: readonly string[], peer: string, options: { signal: AbortSignal }): Promise<CheckedAddresses> {
+  async checked (texts: readonly string[], peer: string, options: GuardOptions): Promise<CheckedAddresses> {
     const found = new Found(peer)
     const names = texts.map(text => this.#read(text, found)).filter(name => name != null)
 
     if (names.length > 0) {
       using timeout = this.#components.clock.timeout(found.empty ? this.#timeout : NAMES_BESIDE)
       const signal = AbortSignal.any([options.signal, timeout.signal])
-      await Promise.all(names.map(async name => this.#follow(name, found, 0, signal)))
+      await Promise.all(names.map(async name => this.#follow(name, found, 0, { discloseName: options.discloseName, signal })))
     }
 
     options.signal.throwIfAborted()
@@ -147,11 +157,11 @@ export class AddressGuard {
     return undefined
   }
 
-  async #follow ({ text, address }: Name, found: Found, depth: number, signal: AbortSignal): Promise<void> {
+  async #follow ({ text, address }: Name, found: Found, depth: number, options: GuardOptions): Promise<void> {
     try {
-      await this.#resolved(text, address, found, depth, signal)
+      await this.#resolved(text, address, found, depth, options)
     } catch (error) {
-      if (signal.aborted) {
+      if (options.signal.aborted) {
         found.skip(text, 'its name was not resolved in time')
       } else {
         found.fail(text, error as Error)
@@ -159,7 +169,7 @@ export class AddressGuard {
     }
   }
 
-  async #resolved (text: string, address: DialAddress, found: Found, depth: number, signal: AbortSignal): Promise<void> {
+  async #resolved (text: string, address: DialAddress, found: Found, depth: number, options: GuardOptions): Promise<void> {
     const { host, lookup } = address
 
     if (found.lookups++ >= MAX_LOOKUPS) {
@@ -168,7 +178,7 @@ export class AddressGuard {
     }
 
     if (lookup !== 'dnsaddr') {
-      for (const { address: ip } of await this.resolve(host.text, address.port ?? 0, lookup, signal)) {
+      for (const { address: ip } of await this.resolve(host.text, address.port ?? 0, lookup, options)) {
         found.add({ ...address, host: parseHost(ip) ?? host })
       }
       return
@@ -179,7 +189,10 @@ export class AddressGuard {
       return
     }
 
-    const records = await raceSignal(this.#components.resolveText(`_dnsaddr.${host.text}`, { signal }), signal)
+    const { signal } = options
+    signal.throwIfAborted()
+    const disclosure = options.discloseName()
+    const records = await raceSignal(answered(disclosure, this.#components.resolveText(`_dnsaddr.${host.text}`, { signal, disclosure })), signal)
 
     for (const record of records.slice(0, MAX_RECORDS)) {
       // a dnsaddr holds the addresses of many peers: those that name no peer could be anybody's
@@ -187,7 +200,7 @@ export class AddressGuard {
         const name = this.#read(record.slice('dnsaddr='.length), found)
 
         if (name != null) {
-          await this.#follow(name, found, depth + 1, signal)
+          await this.#follow(name, found, depth + 1, options)
         }
       }
     }

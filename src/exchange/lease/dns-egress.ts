@@ -1,11 +1,16 @@
 import { Resolver } from 'node:dns/promises'
+import { answered } from './disclosed-names.ts'
+import type { Disclosure } from '../../interface/disclosure.ts'
 
-/** Reads the TXT records of a name */
-export type ResolveText = (name: string, options: { signal: AbortSignal }) => Promise<readonly string[]>
+/** Reads the TXT records of a name. Whoever answers for names learns of it. */
+export type ResolveText = (name: string, options: { signal: AbortSignal, disclosure: Disclosure }) => Promise<readonly string[]>
 
 /** Asks these name servers, by default the machine's own. Where there is no such record, there are none. */
-export const textResolver = (servers?: readonly string[]): ResolveText => async (name, { signal }) => {
-  signal.throwIfAborted()
+export const textResolver = (servers?: readonly string[]): ResolveText => async (name, { signal, disclosure }) => {
+  if (signal.aborted) {
+    disclosure.notSent()
+    signal.throwIfAborted()
+  }
   const resolver = new Resolver()
 
   if (servers != null) {
@@ -16,7 +21,7 @@ export const textResolver = (servers?: readonly string[]): ResolveText => async 
   signal.addEventListener('abort', cancel, { once: true })
 
   try {
-    return (await resolver.resolveTxt(name)).map(parts => parts.join(''))
+    return (await answered(disclosure, resolver.resolveTxt(name))).map(parts => parts.join(''))
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOTFOUND' || code === 'ENODATA') {

@@ -6,7 +6,7 @@ import type { MultiaddrResolveOptions, MultiaddrResolver, PeerId } from '@libp2p
 
 export interface DnsaddrComponents extends AddressGuardComponents {
   /** Whoever is asked for a name learns of it: one disclosure each */
-  disclose (name: string): Disclosure
+  disclose (): Disclosure
 }
 
 /** Runs on without an end of its own: the guard has one */
@@ -18,12 +18,8 @@ const NEVER = new AbortController().signal
  * does, takes what leads to the peer that is dialled and may be connected to,
  * and returns IP addresses.
  */
-export function dnsaddrResolver ({ disclose, resolve, resolveText, ...components }: DnsaddrComponents): MultiaddrResolver {
-  const guard = new AddressGuard({
-    ...components,
-    resolve: async name => disclosed(disclose(name), resolve(name)),
-    resolveText: async (name, options) => disclosed(disclose(name), resolveText(name, options))
-  })
+export function dnsaddrResolver ({ disclose, ...components }: DnsaddrComponents): MultiaddrResolver {
+  const guard = new AddressGuard(components)
 
   return {
     canResolve: address => address.getComponents().some(({ name }) => name === 'dnsaddr'),
@@ -36,19 +32,8 @@ export function dnsaddrResolver ({ disclose, resolve, resolveText, ...components
       if (peer == null) {
         return []
       }
-      const { dialable } = await guard.checked([address.toString()], peer, { signal: options.signal ?? NEVER })
+      const { dialable } = await guard.checked([address.toString()], peer, { signal: options.signal ?? NEVER, discloseName: disclose })
       return dialable.map(({ text }) => multiaddr(`${text}/p2p/${peer}`))
     }
-  }
-}
-
-async function disclosed<T> (disclosure: Disclosure, answer: Promise<T>): Promise<T> {
-  try {
-    const value = await answer
-    disclosure.sent()
-    return value
-  } catch (error) {
-    disclosure.unknown()
-    throw error
   }
 }

@@ -1,4 +1,5 @@
 import { multiaddr } from '@multiformats/multiaddr'
+import { DialDisclosure } from '../../interface/dial-disclosure.ts'
 import { FetchError } from '../../interface/errors.ts'
 import { printable } from '../http/printable.ts'
 import type { CheckedAddress } from './address-guard.ts'
@@ -206,9 +207,12 @@ class Race {
       throw new TypeError(`A disclosure to ${this.#disclosure.observer} is no right to dial p2p:${peer}`)
     }
 
-    return this.#context.libp2p.dial(multiaddr(dial.alone || dial.address.relayed ? `${dial.address.text}/p2p/${peer}` : dial.address.text), {
+    const dialled = DialDisclosure.for(this.#disclosure)
+    const dialling = this.#context.libp2p.dial(multiaddr(dial.alone || dial.address.relayed ? `${dial.address.text}/p2p/${peer}` : dial.address.text), {
       signal: dial.controller.signal,
-      onProgress: ({ type }) => {
+      onProgress: event => {
+        const { type } = event
+        dialled.onProgress(event)
         dial.joined ||= type === 'dial-queue:already-in-dial-queue'
         dial.answered ||= type.startsWith('upgrader:')
 
@@ -218,6 +222,8 @@ class Race {
         }
       }
     })
+    dialling.then(() => { dialled.reached() }, (error: Error) => { dialled.failed(!isOwnDoing(error)) })
+    return dialling
   }
 
   #connected (dial: Dial, connection: Connection): void {

@@ -6,6 +6,7 @@ import { peerOfText } from '../../provider/identity.ts'
 import { printable } from '../http/printable.ts'
 import { WANTS_PER_PEER } from '../wants-per-peer.ts'
 import { Backoff } from './backoff.ts'
+import { nameDisclosure } from './disclosed-names.ts'
 import { DEFAULT_ADDRESS_TIMEOUT, DEFAULT_STAGGER, dialPeer } from './lease-egress.ts'
 import { LeasedPeer } from './leased-peer.ts'
 import { Protection } from './protection.ts'
@@ -236,7 +237,7 @@ class Leases implements ConnectionLeases, LeaseStats {
     const known = await this.#known(libp2p, peer, signal)
     const proven = this.#proven.of(peer.text)
     const allowed = overRelays([...new Set([...proven, ...target.addresses])], target.relays, address => address)
-    const first = await this.#checked(allowed, peer.text, signal)
+    const first = await this.#checked(allowed, peer.text, target.disclosure, signal)
     // hearsay waits for what is known to be the peer's own: eight silent addresses would take all the time that anybody has
     const dialable = [...first.dialable].sort((a, b) => Number(a.relayed) - Number(b.relayed) || Number(proven.includes(b.text)) - Number(proven.includes(a.text)))
 
@@ -245,7 +246,7 @@ class Leases implements ConnectionLeases, LeaseStats {
     } catch (error) {
       // the addresses we were told may be stale: those under which libp2p knows the peer are left. A router is not asked.
       const left = signal.aborted || (error as FetchError).outcome !== 'unreachable' ? [] : overRelays(known, target.relays, address => address)
-      const second = await this.#checked(left, peer.text, signal)
+      const second = await this.#checked(left, peer.text, target.disclosure, signal)
       const rest = second.dialable.filter(({ text }) => !dialable.some(tried => tried.text === text))
 
       if (rest.length === 0) {
@@ -296,8 +297,8 @@ class Leases implements ConnectionLeases, LeaseStats {
     }
   }
 
-  async #checked (texts: readonly string[], peer: string, signal: AbortSignal): Promise<CheckedAddresses> {
-    const { dialable, skipped } = await this.#components.guard.checked(texts.slice(0, MAX_READ), peer, { signal })
+  async #checked (texts: readonly string[], peer: string, disclosure: Disclosure, signal: AbortSignal): Promise<CheckedAddresses> {
+    const { dialable, skipped } = await this.#components.guard.checked(texts.slice(0, MAX_READ), peer, { signal, discloseName: () => nameDisclosure(disclosure) })
 
     if (this.#init.pinsNames) {
       return { dialable, skipped }

@@ -9,7 +9,7 @@ import type { Violation } from '../support/source-tree.ts'
 const WRITING_METHODS = new Set([
   'dispatch', 'request', 'stream', 'pipeline', 'upgrade', 'connect',
   'dial', 'dialProtocol', 'newStream', 'openStream', 'send',
-  'findProviders', 'findPeer', 'getClosestPeers', 'provide', 'retrieve', 'announce', 'lookup', 'resolve'
+  'findProviders', 'findPeer', 'getClosestPeers', 'provide', 'retrieve', 'announce', 'lookup', 'resolve', 'resolve4', 'resolve6', 'resolveAny', 'resolveSrv', 'resolveTxt', 'reverse'
 ])
 
 /** All that a client of Redis does is commands, but for these */

@@ -18,6 +18,7 @@ let directory: string
 let server: RespServer
 let cache: BlockCache
 let disclosed: DisclosureEntry[]
+let connected: DisclosureEntry[]
 
 const cidOf = ({ multihash }: SmallBlock): CID => CID.createV1(raw.code, Digest.decode(multihash))
 
@@ -33,10 +34,11 @@ beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'portolan-shared-'))
   server = await respServer()
   disclosed = []
+  connected = []
   cache = await openBlockCache({
     path: directory,
     shared: redisTier({ url: server.url, timeout: 10_000, connectTimeout: 10_000 }),
-    ledger: { intended: entry => { disclosed.push(entry) }, settled: () => {} }
+    ledger: { intended: entry => { (entry.form === 'none' ? connected : disclosed).push(entry) }, settled: () => {} }
   })
 })
 
@@ -53,6 +55,7 @@ describe('a cache with a shared level', () => {
     expect(await read(block)).toEqual(block.bytes)
     expect(cache.stats()).toMatchObject({ hits: { shared: 1 }, shared: { asked: 1, hits: 1 } })
     expect(disclosed.map(({ observer, purpose, state }) => [observer, purpose, state])).toEqual([[`party:${server.url}`, 'read', 'sent']])
+    expect(connected.map(({ observer, purpose, state }) => [observer, purpose, state])).toEqual([[`party:${server.url}`, 'join', 'sent']])
     await expect(read(smallBlock(2))).rejects.toMatchObject({ name: 'NotFoundError' })
   })
 

@@ -16,18 +16,21 @@ export interface TestTier {
   readonly tier: SharedTier
   /** What was said to the log */
   readonly said: string[]
-  /** Every disclosure that was made, in its present state */
+  /** Every disclosure of a block that was made, in its present state */
   readonly disclosed: DisclosureEntry[]
+  /** Of connections */
+  readonly connected: DisclosureEntry[]
 }
 
 /** A tier over the machine's clock with a ledger and a log that are kept */
 export async function testTier (init: RedisTierInit, components: Partial<SharedTierComponents> = {}): Promise<TestTier> {
   const said: string[] = []
   const disclosed: DisclosureEntry[] = []
+  const connected: DisclosureEntry[] = []
   const log = ((...args: unknown[]) => { said.push(format(...args)) }) as unknown as Logger
   log.error = log
   log.trace = log
-  const ledger = { intended: (entry: DisclosureEntry) => { disclosed.push(entry) }, settled: () => {} }
+  const ledger = { intended: (entry: DisclosureEntry) => { (entry.form === 'none' ? connected : disclosed).push(entry) }, settled: () => {} }
   const tier = await redisTier(init)({
     clock: systemClock,
     random: seededRandom(1),
@@ -38,7 +41,7 @@ export async function testTier (init: RedisTierInit, components: Partial<SharedT
     }),
     ...components
   })
-  return { tier, said, disclosed }
+  return { tier, said, disclosed, connected }
 }
 
 export interface SmallBlock {

@@ -103,7 +103,8 @@ describe('a client of the DHT', () => {
     }
 
     expect((await ask()).state).toBe('sent')
-    expect(await ask()).toMatchObject({ outcome: '0 0', state: 'sent', reach: [{ rounds: 1 }, { rounds: 2 }] })
+    // what was said on the first may have been read, and was said once more
+    expect(await ask()).toMatchObject({ outcome: '0 0', state: 'unknown', reach: [{ rounds: 1 }, { rounds: 2 }] })
     expect(opened).toHaveLength(2)
   })
 

@@ -125,7 +125,9 @@ describe('a key that is eclipsed', () => {
     expect(story.notes).toEqual([expect.stringContaining(`so near to ${cid.toString()} where`)])
     // each question is disclosed, and there is an end to them
     const asked = net.asked.slice(before)
-    expect(story.entries.map(({ observer, state }) => `${observer} ${state}`)).toEqual(asked.map(id => `p2p:${id} sent`))
+    expect(story.entries.filter(({ form }) => form === 'multihash').map(({ observer, state }) => `${observer} ${state}`)).toEqual(asked.map(id => `p2p:${id} sent`))
+    // and who is asked about keys beside it learns where it is
+    expect(new Set(story.entries.filter(({ form }) => form !== 'multihash').map(({ form, transport }) => `${form} ${transport}`))).toEqual(new Set(['prefix dht']))
     expect(asked.length).toBeLessThan(200 + 60)
     expect(new Set(asked).size).toBe(asked.length)
   })

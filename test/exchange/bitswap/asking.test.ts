@@ -1,5 +1,5 @@
 import { multiaddr } from '@multiformats/multiaddr'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { bitswapSpy } from '../../../bench/exchange/bitswap-spy.ts'
 import { attempt, failure, routeTo, sample, wantOf } from './attempt.ts'
 import { client } from './nodes.ts'
@@ -45,7 +45,7 @@ describe('a peer that is asked whether it has a block', () => {
     const asking = attempt()
     expect(await node.fetcher.ask(wantOf(small), to, asking)).toBe(false)
     await peer.until(({ cancels }) => cancels.length === 1)
-    expect(told(asking)).toMatchObject([{ state: 'sent', cancelled: true }])
+    await vi.waitFor(() => { expect(told(asking)).toMatchObject([{ state: 'sent', cancelled: true }]) })
   })
 
   it('and sends it at once is not asked for it again: the block is hashed once, and waits for whoever fetches it', async () => {
@@ -82,7 +82,7 @@ describe('a peer that is asked whether it has a block', () => {
     asking.abort()
     expect(await answer).toBeUndefined()
     await peer.until(({ cancels }) => cancels.length === 1)
-    expect(told(asking)).toMatchObject([{ state: 'sent', cancelled: true }])
+    await vi.waitFor(() => { expect(told(asking)).toMatchObject([{ state: 'sent', cancelled: true }]) })
     // whoever is cut short before the message left has told nobody
     const short = attempt()
     const withdrawn = node.fetcher.ask(wantOf(small), to, short)
@@ -113,7 +113,7 @@ describe('a peer that is asked whether it has a block', () => {
     await fetching
     await peer.until(({ cancels }) => cancels.length === 1)
     expect(peer.lines.map(({ type, cancel }) => cancel ? 'cancel' : type)).toEqual(['have', 'block', 'cancel'])
-    expect([told(first), told(second)]).toMatchObject([[{ state: 'sent', cancelled: true }], [{ state: 'sent', cancelled: true }]])
+    await vi.waitFor(() => { expect([told(first), told(second)]).toMatchObject([[{ state: 'sent', cancelled: true }], [{ state: 'sent', cancelled: true }]]) })
   })
 
   it('ends with the connection, and with the fetcher', async () => {
@@ -145,7 +145,7 @@ describe('a CANCEL', () => {
     await fetched
     // the microtasks in which it is written
     await new Promise(resolve => setImmediate(resolve))
-    expect(fetching.entries).toMatchObject([{ cancelled: true }])
+    await vi.waitFor(() => { expect(fetching.entries).toMatchObject([{ cancelled: true }]) })
     expect(peer.cancels).toEqual([])
     peer.streams[0]?.abort(new Error('reset by the test'))
     await peer.until(({ cancels }) => cancels.length === 1)

@@ -44,8 +44,11 @@ export function routeTo (url: string): Route {
 export interface Recorded extends Attempt {
   /** Phases and byte counts in the order they were reported */
   readonly events: Array<string | number>
+  /** What says something of the block */
   readonly entries: DisclosureEntry[]
-  /** State of every disclosure made, in order */
+  /** What only says that somebody is there: of connections and of names */
+  readonly others: DisclosureEntry[]
+  /** State of every disclosure of the block, in order */
   readonly states: string[]
   /** Resolves with the first disclosure: the request is then in the transport's hands */
   readonly disclosed: Promise<void>
@@ -56,6 +59,7 @@ export interface Recorded extends Attempt {
 export function attempt (): Recorded {
   const controller = new AbortController()
   const entries: DisclosureEntry[] = []
+  const others: DisclosureEntry[] = []
   const events: Array<string | number> = []
   const disclosed = Promise.withResolvers<void>()
   const request: Request = {
@@ -68,7 +72,7 @@ export function attempt (): Recorded {
     hints: [],
     disclose: init => {
       disclosed.resolve()
-      return new Disclosure({ intended: entry => { entries.push(entry) }, settled: () => {} }, init, { request: 'r1', purpose: 'read', at: 0 })
+      return new Disclosure({ intended: entry => { (entry.form === 'cid' ? entries : others).push(entry) }, settled: () => {} }, init, { request: 'r1', purpose: 'read', at: 0 })
     }
   }
 
@@ -77,6 +81,7 @@ export function attempt (): Recorded {
     signal: controller.signal,
     events,
     entries,
+    others,
     get states () {
       return entries.map(entry => entry.state)
     },

@@ -260,7 +260,7 @@ describe('connections', () => {
     const child = spawn(process.execPath, ['--input-type=module', '-e', `
       const { undiciTransport } = await import(${at('exchange/http/undici-egress.ts')})
       const { addressPolicy } = await import(${at('provider/address.ts')})
-      const disclosure = { sent () {}, notSent () {}, unknown () {} }
+      const disclosure = { sent () {}, notSent () {}, unknown () {}, also () { return disclosure } }
       const transport = undiciTransport({ policy: addressPolicy({ allow: ['127.0.0.1'] }), idleTimeout: 2_000_000 })
       const response = await transport.request({
         url: new URL('${server.url}/'), headers: {}, signal: new AbortController().signal, onConnected () {}

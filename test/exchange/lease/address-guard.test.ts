@@ -3,6 +3,7 @@ import { AddressGuard } from '../../../src/exchange/lease/address-guard.ts'
 import { addressPolicy } from '../../../src/provider/address.ts'
 import { VirtualClock } from '../../../src/testing/virtual-clock.ts'
 import { never } from './nodes.ts'
+import { disclose } from '../../support/disclosures.ts'
 
 const PEER = '12D3KooWGC6TvWhfapngX6wvJHMYvKpDMXPb3ZnCZ6dMoaMtimQ5'
 const OTHER = '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp'
@@ -31,7 +32,7 @@ function setup ({ hosts = {}, texts = {}, allow = [] }: Names = {}): { guard: Ad
       return texts[name] ?? []
     }
   })
-  const check = async (addresses: string[]): ReturnType<AddressGuard['checked']> => guard.checked(addresses, PEER, { signal: never })
+  const check = async (addresses: string[]): ReturnType<AddressGuard['checked']> => guard.checked(addresses, PEER, { signal: never, discloseName: disclose })
 
   return { guard, clock, asked, dialable: async (...addresses) => (await check(addresses)).dialable.map(({ text }) => text), why: async (...addresses) => (await check(addresses)).skipped.map(({ why }) => why) }
 }
@@ -52,7 +53,7 @@ describe('names', () => {
 
     expect(await dialable('/dns/rebound.example/tcp/4001')).toEqual([])
     expect((await why('/dns/rebound.example/tcp/4001'))[0]).toMatch(/"rebound\.example" \(resolved to 127\.0\.0\.1:4001\) is refused/)
-    expect(await guard.checked(['/dns/rebound.example/tcp/4001'], PEER, { signal: never })).toMatchObject({ skipped: [{ refusal: { name: 'AddressRefusedError' } }] })
+    expect(await guard.checked(['/dns/rebound.example/tcp/4001'], PEER, { signal: never, discloseName: disclose })).toMatchObject({ skipped: [{ refusal: { name: 'AddressRefusedError' } }] })
     expect(await dialable('/dns/both.example/tcp/4001')).toEqual(['/ip4/8.8.8.8/tcp/4001'])
   })
 
@@ -79,7 +80,7 @@ describe('names', () => {
     const clock = new VirtualClock()
     const silent = async (): Promise<never> => new Promise<never>(() => {})
     const guard = new AddressGuard({ policy: addressPolicy(), clock, resolve: silent, resolveText: silent })
-    const checked = await clock.run(guard.checked(['/dns/a.example/tcp/4001', '/dnsaddr/b.example', '/dns/c.example/tcp/4001', ...others], PEER, { signal: never }))
+    const checked = await clock.run(guard.checked(['/dns/a.example/tcp/4001', '/dnsaddr/b.example', '/dns/c.example/tcp/4001', ...others], PEER, { signal: never, discloseName: disclose }))
 
     expect(clock.now()).toBe(ms)
     expect(checked.dialable.map(({ text }) => text)).toEqual(others)
@@ -91,7 +92,7 @@ describe('names', () => {
     const clock = new VirtualClock()
     const guard = new AddressGuard({ policy: addressPolicy(), clock, resolve: async () => new Promise<never>(() => {}), resolveText: async () => [] })
     const controller = new AbortController()
-    const checking = guard.checked(['/dns/a.example/tcp/4001'], PEER, { signal: controller.signal })
+    const checking = guard.checked(['/dns/a.example/tcp/4001'], PEER, { signal: controller.signal, discloseName: disclose })
     controller.abort(new Error('left'))
 
     await expect(checking).rejects.toThrow('left')

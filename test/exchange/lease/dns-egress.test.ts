@@ -2,6 +2,7 @@ import { createSocket } from 'node:dgram'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { textResolver } from '../../../src/exchange/lease/dns-egress.ts'
 import { never } from './nodes.ts'
+import { disclose } from '../../support/disclosures.ts'
 
 /** A name server on loopback that knows these TXT records, each in the pieces it is made of; undefined says nothing at all */
 async function nameServer (answer: (name: string) => string[][] | 'unknown' | 'failed' | undefined): Promise<{ address: string, asked: Promise<string> }> {
@@ -44,28 +45,28 @@ describe('TXT records', () => {
   it('are read whole, in whatever pieces they come', async () => {
     const { address, asked } = await nameServer(() => [['dnsaddr=/ip4/8.8.8.8', '/tcp/4001'], ['other']])
 
-    expect((await textResolver([address])('_dnsaddr.boot.example', { signal: never })).toSorted()).toEqual(['dnsaddr=/ip4/8.8.8.8/tcp/4001', 'other'])
+    expect((await textResolver([address])('_dnsaddr.boot.example', { signal: never, disclosure: disclose() })).toSorted()).toEqual(['dnsaddr=/ip4/8.8.8.8/tcp/4001', 'other'])
     expect(await asked).toBe('_dnsaddr.boot.example')
   })
 
   it.each([['unknown' as const], [[] as string[][]]])('that do not exist are none (%j)', async answer => {
     const { address } = await nameServer(() => answer)
-    expect(await textResolver([address])('none.example', { signal: never })).toEqual([])
+    expect(await textResolver([address])('none.example', { signal: never, disclosure: disclose() })).toEqual([])
   })
 
   it('that a server fails to give are an error', async () => {
     const { address } = await nameServer(() => 'failed')
-    await expect(textResolver([address])('bad.example', { signal: never })).rejects.toMatchObject({ code: 'ESERVFAIL' })
+    await expect(textResolver([address])('bad.example', { signal: never, disclosure: disclose() })).rejects.toMatchObject({ code: 'ESERVFAIL' })
   })
 
   it('are not waited for by whoever leaves', async () => {
     const { address, asked } = await nameServer(() => undefined)
     const controller = new AbortController()
-    const failed = expect(textResolver([address])('silent.example', { signal: controller.signal })).rejects.toMatchObject({ code: 'ECANCELLED' })
+    const failed = expect(textResolver([address])('silent.example', { signal: controller.signal, disclosure: disclose() })).rejects.toMatchObject({ code: 'ECANCELLED' })
     await asked
     controller.abort()
 
     await failed
-    await expect(textResolver([address])('silent.example', { signal: controller.signal })).rejects.toMatchObject({ name: 'AbortError' })
+    await expect(textResolver([address])('silent.example', { signal: controller.signal, disclosure: disclose() })).rejects.toMatchObject({ name: 'AbortError' })
   })
 })

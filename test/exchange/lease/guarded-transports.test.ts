@@ -9,6 +9,7 @@ import { addressGater, guardedTransports } from '../../../src/exchange/lease/gua
 import { addressPolicy } from '../../../src/provider/address.ts'
 import { cert, key } from '../http/certificate.ts'
 import { addressesOf, disclosureTo, leasesOf, loopback, never, noNames, node } from './nodes.ts'
+import { disclose } from '../../support/disclosures.ts'
 import type { AddressGuardComponents } from '../../../src/exchange/lease/address-guard.ts'
 import type { Libp2p } from '@libp2p/interface'
 import type { AddressInfo } from 'node:net'
@@ -34,7 +35,7 @@ async function guarded (init: Partial<AddressGuardComponents> & { hosts?: Record
   const guard = new AddressGuard(components)
   const libp2p = await node({
     addresses: { listen: [] },
-    transports: guardedTransports(guard, components, { ca: cert }),
+    transports: guardedTransports(guard, { ...components, disclose }, { ca: cert }),
     ...(init.gater === true ? { connectionGater: addressGater(guard) } : {})
   })
   return { libp2p, asked }

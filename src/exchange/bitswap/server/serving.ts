@@ -16,7 +16,7 @@ import type { CID } from 'multiformats/cid'
 export interface TransmitOptions {
   /** Aborts when the peer stalled or left, or the server stops: end the stream, and with its reason */
   readonly signal: AbortSignal
-  /** One for each answer in the message. Settled by the server; whoever knows that nothing left may say so first. */
+  /** One for each answer in the message: `sent` or `unknown` is said by whoever writes; the server settles what is left when that fails */
   readonly disclosures: readonly Disclosure[]
   /** Bytes left to write when it counts as taken: none for who has not shown that it reads, since nobody counts them. @default whatever is usual */
   readonly leaving?: number
@@ -246,7 +246,6 @@ export class Serving {
       const progress = (): void => { this.schedule.progressed(peer, clock.now()) }
       written = true
       await raceSignal(transmit(peer.id, message, { signal, disclosures, progress, leaving: peer.proven ? undefined : 0 }), signal)
-      disclosures.forEach(disclosure => { disclosure.sent() })
       return true
     } catch (err) {
       disclosures.forEach(disclosure => { written ? disclosure.unknown() : disclosure.notSent() })

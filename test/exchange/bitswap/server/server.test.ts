@@ -34,7 +34,7 @@ class Network {
     this.clock = clock
   }
 
-  readonly transmit = async (peer: string, message: OutgoingMessage, { signal, progress }: TransmitOptions): Promise<void> => {
+  readonly transmit = async (peer: string, message: OutgoingMessage, { signal, progress, disclosures }: TransmitOptions): Promise<void> => {
     const bytes = (message.blocks ?? []).reduce((sum, block) => sum + block.bytes.byteLength, 0)
     const pace = this.pace.get(peer) ?? Infinity
     const broken = this.breaks.shift()
@@ -58,6 +58,7 @@ class Network {
       }
 
       this.messages.push({ peer, message, at: this.clock.now() })
+      disclosures.forEach(disclosure => { disclosure.sent() })
     } catch (err) {
       if (signal.aborted) {
         this.aborted.push({ peer, reason: signal.reason })

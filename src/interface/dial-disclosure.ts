@@ -1,0 +1,59 @@
+import type { Disclosure, Observer } from './disclosure.ts'
+
+/** Type of the progress event by which our transports ask on whose behalf they dial */
+export const DIALLING = 'portolan:dialling'
+
+/** Its detail: whoever waits for the dial puts in what it is disclosed with */
+export interface Dialling {
+  disclosure?: Disclosure
+}
+
+/**
+ * That somebody connects, who may have been about to say more: disclosed apart,
+ * since connections are made for requests that are withdrawn before they are
+ * written. Of two who wait for one dial the one that began it has made it.
+ */
+export class DialDisclosure {
+  readonly disclosure: Disclosure
+  #own = false
+  #others = false
+
+  /** @param disclosure - of nothing but the dial */
+  constructor (disclosure: Disclosure) {
+    this.disclosure = disclosure
+  }
+
+  /** @param request - what the connection is wanted for */
+  static for (request: Disclosure, observer: Observer = request.observer): DialDisclosure {
+    return new DialDisclosure(request.also({ observer, form: 'none', transport: 'dial', audience: 'one' }))
+  }
+
+  /** For the progress of a dial of libp2p */
+  readonly onProgress = ({ type, detail }: { readonly type: string, readonly detail?: unknown }): void => {
+    if (type === DIALLING) {
+      const dialling = detail as Dialling
+      this.#own ||= dialling.disclosure == null
+      dialling.disclosure ??= this.disclosure
+    } else if (type === 'dial-queue:already-in-dial-queue' || type === 'dial-queue:already-connected') {
+      this.#others = true
+    }
+  }
+
+  reached (): void {
+    if (this.#own || !this.#others) {
+      this.disclosure.sent()
+    } else {
+      this.disclosure.notSent()
+    }
+  }
+
+  /** @param tried - `false`: our own node did not try */
+  failed (tried: boolean): void {
+    if (tried && (this.#own || !this.#others)) {
+      // a handshake may have begun
+      this.disclosure.unknown()
+    } else {
+      this.disclosure.notSent()
+    }
+  }
+}
