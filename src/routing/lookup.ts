@@ -204,7 +204,7 @@ async function consume (source: ProviderSource, init: LookupInit, deadline: numb
 
   try {
     const pace = new Pace(clock)
-    iterator = source.find(init.want, request.with({ signal: over.signal, deadline: () => deadline, note: what => { init.timeline.add('discovery', `${source.name}: ${what}`) } }))[Symbol.asyncIterator]()
+    iterator = source.find(init.want, request.with({ key: init.want.key, signal: over.signal, deadline: () => deadline, note: what => { init.timeline.add('discovery', `${source.name}: ${what}`) } }))[Symbol.asyncIterator]()
 
     while (true) {
       const next = await raceSignal(Promise.resolve(iterator.next()), over.signal)
