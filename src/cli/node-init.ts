@@ -1,4 +1,5 @@
 import { componentLogger } from './logger.ts'
+import { ledgerFrom } from '../config/ledger-schema.ts'
 import { servePolicy } from '../config/meaning.ts'
 import { privacyOverrides } from '../config/privacy-options.ts'
 import { sharedCache } from '../config/shared-cache.ts'
@@ -30,6 +31,7 @@ export function nodeInit (config: ReadConfig, environment: Readonly<Record<strin
     askConnected: values['exchange.askConnected'],
     siblings: values['exchange.siblings'],
     leases: { maxPeers: values['exchange.maxPeers'], idleTimeout: values['exchange.idleTimeout'] },
+    ledger: ledgerFrom(values),
     listen: values['libp2p.listen'],
     bootstrap: values['libp2p.bootstrap'],
     dhtProtocol: values['libp2p.dhtProtocol'],

@@ -1,5 +1,7 @@
 import { ENTRIES_NAMED, firstNames } from '../gateway/control.ts'
 import { cacheSizeAsBefore } from './cache-size.ts'
+import { exposureReport } from '../privacy/ledger/exposure-report.ts'
+import { UsageError } from './exit-code.ts'
 import { DirectoryError } from './reader.ts'
 import { startNode } from './start-node.ts'
 import { unixfsFiles } from './unixfs-files.ts'
@@ -7,6 +9,7 @@ import type { CommandContext } from './command.ts'
 import type { Explained, OpenFile, ReadOptions, Reader, Target } from './reader.ts'
 import type { RetrievalFailedError, Story } from '../interface/errors.ts'
 import type { RetrievalSession } from '../interface/routing.ts'
+import type { StoryOfRead } from '../privacy/ledger/exposure-report.ts'
 import type { BlockLoader } from '../interface/unixfs.ts'
 import type { Portolan } from '../portolan.ts'
 
@@ -36,7 +39,11 @@ export class OwnReader implements Reader {
     return { size: node.size, bytes: unixfsFiles.read(node.cid, load, { signal }) }
   }
 
-  async explain (target: Target, options: ReadOptions): Promise<Explained> {
+  async explain (target: Target, options: ReadOptions & { privacy?: boolean }): Promise<Explained> {
+    const { ledger } = this.#node.privacy
+    if (options.privacy === true && ledger == null) {
+      throw new UsageError('nobody writes down who learns what: ledger.enabled is off')
+    }
     const load = this.#loader(target, options)
     let cid = target.root
     let failure: Error | undefined
@@ -53,7 +60,12 @@ export class OwnReader implements Reader {
     if (story == null) {
       throw failure ?? new Error(`there is nothing to tell about ${cid}`)
     }
-    return { text: String(story), story, error: failure?.message }
+    return {
+      text: String(story),
+      story,
+      ...options.privacy === true && ledger != null ? { privacy: exposureReport(cid, ledger, story.toJSON() as StoryOfRead) } : {},
+      error: failure?.message
+    }
   }
 
   async close (): Promise<void> {

@@ -1,4 +1,5 @@
 import { shellWord } from './terminal-text.ts'
+import type { ExposureReport } from '../privacy/ledger/exposure-report.ts'
 import type { CID } from 'multiformats/cid'
 
 /** A file about to be read */
@@ -12,6 +13,8 @@ export interface Explained {
   readonly text: string
   /** For programs */
   readonly story: unknown
+  /** Who learnt of it, where that was asked for */
+  readonly privacy?: ExposureReport
   /** Why the block could not be had, if it could not */
   readonly error?: string
 }
@@ -25,7 +28,7 @@ export interface ReadOptions {
 /** Reads content for a command: through the node that runs, or by itself */
 export interface Reader {
   open (target: Target, options: ReadOptions): Promise<OpenFile>
-  explain (target: Target, options: ReadOptions): Promise<Explained>
+  explain (target: Target, options: ReadOptions & { privacy?: boolean }): Promise<Explained>
   close (): Promise<void>
 }
 

@@ -33,16 +33,16 @@ export class RemoteReader implements Reader {
     return { size: length == null ? undefined : Number(length), bytes: this.#body(response, target, signal) }
   }
 
-  async explain (target: Target, { signal }: ReadOptions): Promise<Explained> {
-    const response = await this.#ask('/api/explain', target, signal)
-    const { text, story, error } = await response.json() as { text: string, story: unknown, error?: { message: string } }
-    return { text, story, error: error?.message }
+  async explain (target: Target, { signal, privacy: asksWho = false }: ReadOptions & { privacy?: boolean }): Promise<Explained> {
+    const response = await this.#ask('/api/explain', target, signal, asksWho ? { privacy: '1' } : {})
+    const { text, story, privacy, error } = await response.json() as Omit<Explained, 'error'> & { error?: { message: string } }
+    return { text, story, privacy, error: error?.message }
   }
 
   async close (): Promise<void> {}
 
-  async #ask (path: string, target: Target, signal: AbortSignal): Promise<Response> {
-    const response = await askNode(this.#node, path, { cid: targetText(target) }, ownNodeDisclosure(signal), { signal })
+  async #ask (path: string, target: Target, signal: AbortSignal, query: Record<string, string> = {}): Promise<Response> {
+    const response = await askNode(this.#node, path, { cid: targetText(target), ...query }, ownNodeDisclosure(signal), { signal })
     if (response == null) {
       throw new NodeGoneError(this.#node)
     }

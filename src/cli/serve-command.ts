@@ -16,7 +16,7 @@ welcome at /. Nobody is contacted who is not named here or in the configuration.
   ],
   options: [
     'gateway.port', 'gateway.host', 'store.path', 'cache.size', 'cache.memory', 'cache.clientShare', 'sharedCache.url', 'routing.providers', 'routing.routers', 'routing.ownRouters', 'routing.allowAddresses', 'routing.mode', 'privacy.hedges', 'privacy.lookupIdentity', 'privacy.lookupDelay', 'privacy.agent', 'privacy.privateAddresses', 'routing.timeout',
-    'block.maxSize', 'block.allowSha1', 'exchange.serve', 'exchange.allowPeers', 'exchange.announce', 'exchange.siblings', 'exchange.askConnected', 'libp2p.listen', 'libp2p.bootstrap', 'libp2p.dhtProtocol', 'libp2p.dhtServer', 'control.port', 'control.host', 'log.level'
+    'block.maxSize', 'block.allowSha1', 'exchange.serve', 'exchange.allowPeers', 'exchange.announce', 'exchange.siblings', 'exchange.askConnected', 'libp2p.listen', 'libp2p.bootstrap', 'libp2p.dhtProtocol', 'libp2p.dhtServer', 'ledger.enabled', 'ledger.raw', 'ledger.allow', 'control.port', 'control.host', 'log.level'
   ],
 
   async run (context) {

@@ -17,9 +17,11 @@ import { watchStore } from './store-watch.ts'
 import { painter } from './style.ts'
 import { unixfsFiles } from './unixfs-files.ts'
 import { version } from './version.ts'
+import { exposureReport } from '../privacy/ledger/exposure-report.ts'
 import type { CommandContext } from './command.ts'
 import type { LogLevel } from './logger.ts'
 import type { Portolan, PortolanInit } from '../portolan.ts'
+import type { StoryOfRead } from '../privacy/ledger/exposure-report.ts'
 
 /** Runs a node until the context's signal aborts */
 export async function serve (context: CommandContext): Promise<number> {
@@ -97,9 +99,11 @@ function servers ({ config, clock }: CommandContext, node: Portolan, metrics: Me
   metrics.calculate('portolan_libp2p_connections', 'Peer-to-peer connections', () => node.libp2p.getConnections().length)
   metrics.calculate('portolan_block_hashes_total', 'Hashes computed over blocks', () => node.verifier.hashed)
 
+  const { ledger } = node.privacy
   const control = new Control({
     ...common,
     cache: node.cache,
+    ...ledger == null ? {} : { privacy: (cid, story) => exposureReport(cid, ledger, story as StoryOfRead) },
     announce: { has: async cid => node.store.has(cid), stats: () => node.discovery?.stats().announcements },
     ready: () => node.status === 'started' && gateway.address != null,
     stats: () => ({ routing: node.contentRouting.stats(), gateway: { url: gateway.address?.url, active: gateway.active }, cache: node.cache == null ? undefined : { ...node.cache.stats(), health: node.cache.health() }, discovery: node.discovery?.stats(), contacts: node.contacts, peer: node.libp2p.peerId.toString() })

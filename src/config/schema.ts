@@ -1,5 +1,6 @@
 import { InvalidOptionError } from '../interface/errors.ts'
 import { exchangeOptions } from './exchange-options.ts'
+import { ledgerSchema } from './ledger-schema.ts'
 import { libp2pSchema } from './libp2p-schema.ts'
 import { privacyOptions } from './privacy-options.ts'
 import { routerOptions } from './router-options.ts'
@@ -308,6 +309,7 @@ export const schema = defineSchema({
   ...exchangeOptions,
   ...sharedCacheOptions,
   ...libp2pSchema,
+  ...ledgerSchema,
   'log.level': {
     type: 'choice',
     default: 'info',

@@ -22,6 +22,8 @@ export interface ControlComponents extends Omit<GatewayComponents, 'store' | 'me
   cache?: CacheTools
   /** What `/api/announce` is about. @default the node announces nothing */
   announce?: Pick<AnnounceTools, 'has' | 'stats'>
+  /** Who learnt of a block, given the story of its last read: `/api/explain?privacy=1`. @default nobody writes it down */
+  privacy?: (cid: CID, story: unknown) => object
   /** What `/api/stats` answers */
   stats: () => object
   /** Whether the node can serve: `/ready` */
@@ -207,8 +209,12 @@ export class Control {
   }
 
   async #explain (exchange: Exchange): Promise<void> {
-    const { contentRouting, files } = this.#components
+    const { contentRouting, files, privacy } = this.#components
+    const asksWho = exchange.query.get('privacy') === '1'
 
+    if (asksWho && privacy == null) {
+      throw new HttpError(404, 'Nobody writes down who learns what: the node runs without a ledger (ledger.enabled).')
+    }
     await this.#visit(exchange, async ({ root, names, load }) => {
       let cid = root
       let error: Error | undefined
@@ -231,7 +237,8 @@ export class Control {
         // an error that nobody foresaw says as little here as on the gateway
         ...(error == null ? {} : { error: { name: error.name, message: toHttpError(error).message.split('\n')[0] } }),
         text: String(story),
-        story
+        story,
+        ...asksWho ? { privacy: privacy?.(cid, story?.toJSON()) } : {}
       })
     })
   }
