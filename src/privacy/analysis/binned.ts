@@ -1,7 +1,8 @@
 import type { Random } from '../../interface/clock.ts'
 
-/** Bins may begin anywhere: r is the mean over bins that begin at two places, so that one edge does not decide */
-const OFFSETS = [0, 0.5] as const
+/** Where bins may begin anywhere, r is the mean over bins that begin at two places, so that one edge does not decide; in shares of a bin */
+export const ANYWHERE: readonly number[] = [0, 0.5]
+export const AT_START: readonly number[] = [0]
 
 /** Few enough to be quick, enough for a p of 0.005 */
 const PERMUTATIONS = 199
@@ -18,15 +19,15 @@ export interface BinnedCorrelation {
  * Pearson's r of the counts of two flows in bins, one of them moved back by its lag, and how often chance does the same:
  * chance is the same two flows, one of them shifted around the circle by at least two bins, each as bursty as it is.
  */
-export function binnedCorrelation (a: Float64Array, b: Float64Array, from: number, to: number, bin: number, lag: number, random: Random): BinnedCorrelation {
+export function binnedCorrelation (a: Float64Array, b: Float64Array, from: number, to: number, bin: number, lag: number, random: Random, offsets: readonly number[] = ANYWHERE): BinnedCorrelation {
   const length = to - from
   const bins = Math.max(1, Math.round(length / bin))
   const counts = [new Int32Array(bins), new Int32Array(bins)] as const
-  const correlation = (shift: number): number => OFFSETS.reduce<number>((sum, offset) => {
+  const correlation = (shift: number): number => offsets.reduce((sum, offset) => {
     count(a, from, length, offset * length / bins, counts[0])
     count(b, from, length, offset * length / bins + shift, counts[1])
     return sum + pearson(counts[0], counts[1])
-  }, 0) / OFFSETS.length
+  }, 0) / offsets.length
 
   const r = correlation(-lag)
   const margin = Math.min(0.25, 2 / bins)

@@ -20,7 +20,7 @@ export function rhythms (view: View, thresholds: PrivacyThresholds, seed: number
   const regular = periodicFlows(beats)
   const mine = <T extends { readonly id: string }> (list: readonly T[]): readonly T[] => focus == null ? list : list.filter(({ id }) => id === focus)
   const findings = [
-    timingCorrelation(flows, { periodic: [...periodic, ...regular], bursts }, thresholds, seed, most, focus),
+    timingCorrelation(flows, { periodic: [...periodic, ...regular], bursts }, thresholds, { seed, origin: view.from, most, ...focus == null ? {} : { focus } }),
     periodicTraffic(mine(flows), mine(periodic), most),
     burstTraffic(mine(flows), mine(bursts), regular, most)
   ]

@@ -1,18 +1,18 @@
 import { seededRandom } from '../../clock/random.ts'
-import { binnedCorrelation } from './binned.ts'
+import { ANYWHERE, AT_START, binnedCorrelation } from './binned.ts'
 import { correlogramPeak } from './correlogram.ts'
+import { countedTogether } from './counted.ts'
 import { MIN_EVENTS } from './flows.ts'
 import { risk, tooLittle } from './finding.ts'
 import type { BinnedCorrelation } from './binned.ts'
 import type { BurstFlow } from './bursts.ts'
-import type { Peak } from './correlogram.ts'
 import type { Finding } from './finding.ts'
 import type { Flow } from './flows.ts'
 import type { PeriodicFlow } from './periodicity.ts'
 import type { PrivacyThresholds, Risk } from '../../interface/privacy.ts'
 
 /** That one pair of all that are compared is called correlated by chance: below 1 % of reports, the other detectors' share included */
-const CHANCE = 0.007
+const CHANCE = 0.006
 
 /** Of one pair, by permutation, whatever the correction */
 const PAIR_CHANCE = 0.01
@@ -45,8 +45,15 @@ interface Pair {
   readonly b: Flow
   readonly from: number
   readonly to: number
-  readonly peak: Peak
+  /** Of both tests, not corrected for the number of pairs */
+  readonly p: number
+  readonly bin: number
+  readonly lag: number
+  readonly test: 'moments' | 'counts'
 }
+
+/** How the chance of a false alarm is shared between what agrees in its moments, which is the rule, and what only does in its counts */
+const MOMENTS_SHARE = 0.7
 
 /** What else is known of the flows, which changes how they can be compared */
 export interface Rhythms {
@@ -54,15 +61,27 @@ export interface Rhythms {
   readonly bursts: readonly BurstFlow[]
 }
 
+export interface Comparison {
+  /** Of the permutations */
+  readonly seed: number
+  /** When the observation began: where bins begin */
+  readonly origin: number
+  /** Events of the busiest flow, for the words that there are too few */
+  readonly most: number
+  /** The one flow that is compared with the others */
+  readonly focus?: string
+}
+
 /**
- * Pairs of flows in which things happen together. A pair is found where its correlogram stands out at some lag and width
- * beyond what chance does in any of the pairs, and where the counts in bins of about that width correlate beyond chance;
- * it is told where its correlation may be as high as the threshold, that is unless 99 % of such pairs would show more.
+ * Pairs of flows in which things happen together. A pair is found where its correlogram stands out at some lag and width,
+ * or its counts go together in bins of a round length, beyond what chance does in any of the pairs, and where the counts
+ * in bins of about that width correlate beyond chance by permutation, too; it is told where its correlation may be as high
+ * as the threshold, that is unless 99 % of such pairs would show more.
  *
  * Of a flow in bursts the starts of bursts are compared, for what follows in a burst is no news. Two flows that are
  * periodic agree by themselves and are not compared.
  */
-export function timingCorrelation (flows: readonly Flow[], { periodic, bursts }: Rhythms, { TIMING_CORRELATION_THRESHOLD: threshold }: PrivacyThresholds, seed: number, most: number, focus?: string): Finding {
+export function timingCorrelation (flows: readonly Flow[], { periodic, bursts }: Rhythms, { TIMING_CORRELATION_THRESHOLD: threshold }: PrivacyThresholds, { seed, origin, most, focus }: Comparison): Finding {
   if (flows.length < 2) {
     return tooLittle('timing-correlation', flows.length === 0 ? most : MIN_EVENTS - 1, MIN_EVENTS, 'Fewer than two flows have enough events to be compared')
   }
@@ -70,7 +89,7 @@ export function timingCorrelation (flows: readonly Flow[], { periodic, bursts }:
   const clocks = new Set(periodic.map(({ id }) => id))
   const starts = new Map(bursts.map(({ id, starts }) => [id, starts]))
   const pairs = pairsOf(flows, focus).filter(([a, b]) => !(clocks.has(a.id) && clocks.has(b.id)))
-  const compared = pairs.flatMap(([a, b]) => compare(withStarts(a, starts), withStarts(b, starts)))
+  const compared = pairs.flatMap(([a, b]) => compare(withStarts(a, starts), withStarts(b, starts), origin))
 
   if (compared.length === 0) {
     return tooLittle('timing-correlation', 0, MIN_COMMON_EVENTS, 'No two flows have enough events in the time that both were there, or all are periodic')
@@ -78,8 +97,8 @@ export function timingCorrelation (flows: readonly Flow[], { periodic, bursts }:
 
   const random = seededRandom(seed)
   const candidates = compared
-    .filter(({ peak }) => corrected(peak.p, compared.length) < CHANCE)
-    .sort((x, y) => x.peak.p - y.peak.p || (x.a.id + x.b.id < y.a.id + y.b.id ? -1 : 1))
+    .filter(({ p }) => corrected(p, compared.length) < CHANCE)
+    .sort((x, y) => x.p - y.p || (x.a.id + x.b.id < y.a.id + y.b.id ? -1 : 1))
     .slice(0, MAX_CANDIDATES)
     .map(pair => ({ pair, binned: confirm(pair, random) }))
     .filter(({ pair, binned }) => binned.p < PAIR_CHANCE && bounds(binned.r, common(pair)).high >= threshold)
@@ -110,7 +129,7 @@ function pairsOf (flows: readonly Flow[], focus: string | undefined): ReadonlyAr
 }
 
 /** In the time that both were there, and a usual interval before and after */
-function compare (a: Flow, b: Flow): readonly Pair[] {
+function compare (a: Flow, b: Flow, origin: number): readonly Pair[] {
   const last = Math.min(a.times.at(-1) ?? 0, b.times.at(-1) ?? 0)
   const first = Math.max(newestBefore(a.times, last), newestBefore(b.times, last))
   const margin = Math.max(1, last - first) / Math.max(MIN_COMMON_EVENTS, Math.min(a.times.length, b.times.length))
@@ -119,9 +138,20 @@ function compare (a: Flow, b: Flow): readonly Pair[] {
   const within = (time: number): boolean => time >= from && time < to
   const both = { a: { ...a, times: a.times.filter(within) }, b: { ...b, times: b.times.filter(within) } }
 
-  return last > first && both.a.times.length >= MIN_COMMON_EVENTS && both.b.times.length >= MIN_COMMON_EVENTS
-    ? [{ ...both, from, to, peak: correlogramPeak(both.a.times, both.b.times, from, to) }]
-    : []
+  if (last <= first || both.a.times.length < MIN_COMMON_EVENTS || both.b.times.length < MIN_COMMON_EVENTS) {
+    return []
+  }
+
+  const peak = correlogramPeak(both.a.times, both.b.times, from, to)
+  const p = Math.min(1, peak.p / MOMENTS_SHARE)
+  const length = to - from
+  const bin = Math.min(length / MIN_BINS, Math.max(length / MAX_BINS, 2 * peak.width))
+  const counted = countedTogether(both.a.times, both.b.times, from, to, origin)
+  const byCounts = counted == null ? 1 : Math.min(1, counted.p / (1 - MOMENTS_SHARE))
+
+  return counted != null && byCounts < p
+    ? [{ ...both, ...counted, p: byCounts, lag: 0, test: 'counts' }]
+    : [{ ...both, from, to, p, bin, lag: peak.lag, test: 'moments' }]
 }
 
 /** Where the newest events up to a moment begin, as many as are compared */
@@ -139,10 +169,8 @@ function corrected (p: number, tests: number): number {
   return p >= 1 ? 1 : -Math.expm1(tests * Math.log1p(-p))
 }
 
-function confirm ({ a, b, from, to, peak }: Pair, random: ReturnType<typeof seededRandom>): BinnedCorrelation {
-  const length = to - from
-  const bin = Math.min(length / MIN_BINS, Math.max(length / MAX_BINS, 2 * peak.width))
-  return binnedCorrelation(a.times, b.times, from, to, bin, peak.lag, random)
+function confirm ({ a, b, from, to, bin, lag, test }: Pair, random: ReturnType<typeof seededRandom>): BinnedCorrelation {
+  return binnedCorrelation(a.times, b.times, from, to, bin, lag, random, test === 'counts' ? AT_START : ANYWHERE)
 }
 
 function common ({ a, b }: Pair): number {
@@ -157,11 +185,11 @@ function bounds (r: number, n: number): { readonly low: number, readonly high: n
 }
 
 function found (pair: Pair, { r, p, bins }: BinnedCorrelation, pairs: number, correlated: number): Risk {
-  const { a, b, peak, from, to } = pair
+  const { a, b, from, to, lag, test } = pair
   const [first, second] = [a.id, b.id].sort() as [string, string]
   const n = common(pair)
   const { low, high } = bounds(r, n)
-  const chance = corrected(peak.p, pairs)
+  const chance = corrected(pair.p, pairs)
 
   return risk({
     id: `timing-correlation:${first}:${second}`,
@@ -183,8 +211,8 @@ function found (pair: Pair, { r, p, bins }: BinnedCorrelation, pairs: number, co
       correlatedPairs: correlated,
       bins,
       binMs: (to - from) / bins,
-      lagMs: a.id === first ? peak.lag : -peak.lag,
-      excess: peak.excess
+      lagMs: a.id === first ? lag : -lag,
+      test
     },
     recommendation: 'Ask one provider at a time, and let requests come with jitter and in batches: whoever sees both flows knows that they are of one cause.',
     mitigation: 'routing.mode=strict'

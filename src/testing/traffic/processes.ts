@@ -82,6 +82,9 @@ export function periodicTimes (random: Random, n: number, model: PeriodicModel, 
     : renewal(n, () => Math.max(0, 1 + off()) * MEAN_INTERVAL)
 }
 
+/** How long pages are read: lognormal, the standard deviation in the logarithm */
+const READING = 0.7
+
 /** `ratio`: how many times longer it takes between bursts than within, on average; `size`: events of a burst, on average */
 export function burstTimes (random: Random, n: number, model: BurstModel, size: number, ratio: number): number[] {
   // so long that the flow has the rate of all the others
@@ -91,7 +94,7 @@ export function burstTimes (random: Random, n: number, model: BurstModel, size: 
   let at = 0
 
   while (times.length < n) {
-    at += model === 'pages' ? pause * (0.5 + random.next()) : exponential(random, pause)
+    at += model === 'pages' ? pause * Math.exp(READING * normal(random) - READING * READING / 2) : exponential(random, pause)
     const events = model === 'pages'
       ? Math.max(3, Math.round(size * (0.75 + 0.5 * random.next())))
       // two at least: one event is no burst
