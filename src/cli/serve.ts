@@ -12,6 +12,7 @@ import { readControl, removeControl, writeControl } from './control-file.ts'
 import { watchDHT } from './dht-watch.ts'
 import { EXIT_OK } from './exit-code.ts'
 import { operatorLog } from './logger.ts'
+import { nodeReports } from './node-reports.ts'
 import { startNode } from './start-node.ts'
 import { watchStore } from './store-watch.ts'
 import { painter } from './style.ts'
@@ -20,6 +21,7 @@ import { version } from './version.ts'
 import { exposureReport } from '../privacy/ledger/exposure-report.ts'
 import type { CommandContext } from './command.ts'
 import type { LogLevel } from './logger.ts'
+import type { NodeReports } from './node-reports.ts'
 import type { Portolan, PortolanInit } from '../portolan.ts'
 import type { StoryOfRead } from '../privacy/ledger/exposure-report.ts'
 
@@ -38,10 +40,12 @@ export async function serve (context: CommandContext): Promise<number> {
   const stopDHTWatch = watchDHT({ protocol: config.values['libp2p.dhtProtocol'], named: config.values['libp2p.bootstrap'], clock, joining: () => node.discovery?.stats().joining, warn: text => { log.warn(text) }, info: text => { log.info(text) } })
 
   try {
-    const { gateway, control } = servers(context, node, metrics)
+    const reports = await nodeReports(context, node, { metrics, log })
+    const { gateway, control } = servers(context, node, { metrics, reports })
     try {
       const { url } = await gateway.start()
       const address = await control.start()
+      reports.monitor.start()
       if (node.cache != null) {
         await recordCacheSize(config.store, node.cache.stats().maxBytes)
       }
@@ -53,7 +57,7 @@ export async function serve (context: CommandContext): Promise<number> {
     } catch (err) {
       throw toStoreError(err, config.store)
     } finally {
-      await Promise.all([gateway.stop(), control.stop(), removeControl(config.store)])
+      await Promise.all([gateway.stop(), control.stop(), reports.monitor.stop(), removeControl(config.store)])
     }
   } finally {
     stopWatch()
@@ -79,7 +83,7 @@ async function startOnly (context: CommandContext, init: PortolanInit): Promise<
   }
 }
 
-function servers ({ config, clock }: CommandContext, node: Portolan, metrics: MetricRegistry): { gateway: Gateway, control: Control } {
+function servers ({ config, clock }: CommandContext, node: Portolan, { metrics, reports }: { metrics: MetricRegistry, reports: NodeReports }): { gateway: Gateway, control: Control } {
   const { values } = config
   const { logger } = node.helia
   const common = { contentRouting: node.contentRouting, files: unixfsFiles, parseCID: (text: string) => parseCID(text), clock, logger, metrics }
@@ -105,6 +109,7 @@ function servers ({ config, clock }: CommandContext, node: Portolan, metrics: Me
     cache: node.cache,
     ...ledger == null ? {} : { privacy: (cid, story) => exposureReport(cid, ledger, story as StoryOfRead) },
     announce: { has: async cid => node.store.has(cid), stats: () => node.discovery?.stats().announcements },
+    privacyReports: reports.service,
     ready: () => node.status === 'started' && gateway.address != null,
     stats: () => ({ routing: node.contentRouting.stats(), gateway: { url: gateway.address?.url, active: gateway.active }, cache: node.cache == null ? undefined : { ...node.cache.stats(), health: node.cache.health() }, discovery: node.discovery?.stats(), contacts: node.contacts, peer: node.libp2p.peerId.toString() })
   }, { host: values['control.host'], port: values['control.port'], allowedHosts: values['control.allowedHosts'] })

@@ -13,6 +13,7 @@ import { checkAnnouncing } from './announce-option.ts'
 import { dhtProtocol } from './dht-options.ts'
 import { libp2pOptions } from './libp2p-options.ts'
 import { lookupDelay } from './privacy-options.ts'
+import { checkMonitor, checkTokens } from './report-options.ts'
 import { schema } from './schema.ts'
 import { checkSharedCache } from './shared-cache.ts'
 import type { ServePolicy } from '../exchange/bitswap/server/policy.ts'
@@ -37,6 +38,8 @@ const CHECKS: { readonly [K in ConfigKey]?: (values: Config['values'], source: s
   'exchange.askConnected': values => { whomToAsk(values) },
   'exchange.siblings': values => values['exchange.siblings'].map(reachable),
   'sharedCache.url': checkSharedCache,
+  'privacy.webhook': values => { checkMonitor(values) },
+  'privacy.tokens': values => { checkTokens(values) },
   'libp2p.listen': values => libp2pOptions({ listen: values['libp2p.listen'] }),
   'libp2p.bootstrap': values => libp2pOptions({ bootstrap: values['libp2p.bootstrap'] }),
   'libp2p.dhtProtocol': values => dhtProtocol(values['libp2p.dhtProtocol']),

@@ -3,6 +3,7 @@ import { exchangeOptions } from './exchange-options.ts'
 import { ledgerSchema } from './ledger-schema.ts'
 import { libp2pSchema } from './libp2p-schema.ts'
 import { privacyOptions } from './privacy-options.ts'
+import { reportSchema } from './report-schema.ts'
 import { routerOptions } from './router-options.ts'
 import { sharedCacheOptions } from './shared-cache-options.ts'
 
@@ -306,6 +307,7 @@ export const schema = defineSchema({
     env: 'PORTOLAN_ALLOW_SHA1',
     flag: 'allow-sha1'
   },
+  ...reportSchema,
   ...exchangeOptions,
   ...sharedCacheOptions,
   ...libp2pSchema,

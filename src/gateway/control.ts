@@ -4,6 +4,7 @@ import { bearerToken, isNonce, newToken, sameToken, tokenProof } from './control
 import { isOwnHost, ownNames } from './host-check.ts'
 import { HttpError, toHttpError } from './http-error.ts'
 import { parseIpfsPath } from './ipfs-path.ts'
+import { PRIVACY_REPORT_PATH, answerPrivacyReport } from './privacy-control.ts'
 import { registerProcessMetrics } from './process-metrics.ts'
 import { sendBody, sendJson, sendText } from './respond.ts'
 import { HttpServer } from './server.ts'
@@ -11,6 +12,7 @@ import type { FileNode, GatewayComponents } from './components.ts'
 import type { AnnounceTools } from './announce-control.ts'
 import type { CacheTools } from './cache-control.ts'
 import type { MetricRegistry } from './metric-registry.ts'
+import type { PrivacyReports } from './privacy-control.ts'
 import type { Exchange } from './server.ts'
 import type { RetrievalFailedError, Story } from '../interface/errors.ts'
 import type { BlockLoader, DirectoryEntry } from '../interface/unixfs.ts'
@@ -24,6 +26,8 @@ export interface ControlComponents extends Omit<GatewayComponents, 'store' | 'me
   announce?: Pick<AnnounceTools, 'has' | 'stats'>
   /** Who learnt of a block, given the story of its last read: `/api/explain?privacy=1`. @default nobody writes it down */
   privacy?: (cid: CID, story: unknown) => object
+  /** What `/api/privacy/report` gives, to those who have tokens of its own too. @default there are no reports */
+  privacyReports?: PrivacyReports
   /** What `/api/stats` answers */
   stats: () => object
   /** Whether the node can serve: `/ready` */
@@ -58,7 +62,7 @@ const DEFAULT_STALL_TIMEOUT = 3_600_000
 
 /**
  * The endpoint for whoever runs the node: metrics, statistics, reads and their
- * stories. Every path but `/live`, `/ready` and `/api/hello` demands the token.
+ * stories. Every path but `/live`, `/ready` and `/api/hello` demands the token; for privacy reports there may be others.
  */
 export class Control {
   readonly #components: ControlComponents
@@ -120,7 +124,13 @@ export class Control {
       this.#hello(exchange)
       return
     }
-    if (!sameToken(bearerToken(request.headers.authorization) ?? '', this.token)) {
+    const token = bearerToken(request.headers.authorization)
+    const operator = sameToken(token ?? '', this.token)
+    if (path === PRIVACY_REPORT_PATH && this.#components.privacyReports != null) {
+      answerPrivacyReport(exchange, this.#components.privacyReports, { token, operator })
+      return
+    }
+    if (!operator) {
       throw new HttpError(401, 'The token of this node is missing or wrong: send the contents of the file control.token in its store directory as "Authorization: Bearer TOKEN".', { headers: { 'www-authenticate': 'Bearer realm="portolan"' } })
     }
     exchange.trust()
@@ -152,7 +162,7 @@ export class Control {
         await this.#explain(exchange)
         return
       default:
-        throw new HttpError(404, 'There is nothing here. There are /metrics, /api/stats, /api/get?cid=CID, /api/explain?cid=CID, /api/cache/stats and /api/cache/ls, with POST /api/cache/verify, gc and clear, /api/announce, with POST /api/announce?cids=CID,CID and /api/announce/cancel, /api/hello?nonce=NONCE, /live and /ready.')
+        throw new HttpError(404, 'There is nothing here. There are /metrics, /api/stats, /api/get?cid=CID, /api/explain?cid=CID, /api/cache/stats and /api/cache/ls, with POST /api/cache/verify, gc and clear, /api/announce, with POST /api/announce?cids=CID,CID and /api/announce/cancel, /api/privacy/report?format=NAME, /api/hello?nonce=NONCE, /live and /ready.')
     }
   }
 

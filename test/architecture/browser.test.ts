@@ -17,6 +17,7 @@ const NODE_FILES = [
   'src/config/membership-seed.ts',
   'src/config/open-database.ts',
   'src/config/private-file.ts',
+  'src/config/report-options.ts',
   'src/config/shared-cache.ts',
   'src/config/store-problem.ts',
   'src/config/store.ts',

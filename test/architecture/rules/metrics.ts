@@ -2,7 +2,7 @@ import ts from 'typescript'
 import { lineOf, visit } from '../support/source-tree.ts'
 import type { Violation } from '../support/source-tree.ts'
 
-const NAME = /^(portolan|process|nodejs)(_[a-z0-9]+)+$/
+const NAME = /^(portolan|privacy|process|nodejs)(_[a-z0-9]+)+$/
 const REGISTRATION = /^register(Counter|Metric|Histogram|Summary)(Group)?$/
 
 export interface Registered {
