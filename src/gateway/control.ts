@@ -162,7 +162,7 @@ export class Control {
         await this.#explain(exchange)
         return
       default:
-        throw new HttpError(404, 'There is nothing here. There are /metrics, /api/stats, /api/get?cid=CID, /api/explain?cid=CID, /api/cache/stats and /api/cache/ls, with POST /api/cache/verify, gc and clear, /api/announce, with POST /api/announce?cids=CID,CID and /api/announce/cancel, /api/privacy/report?format=NAME, /api/hello?nonce=NONCE, /live and /ready.')
+        throw new HttpError(404, 'There is nothing here. There are /metrics, /api/stats, /api/get?cid=CID, /api/explain?cid=CID (with &privacy=1: who learnt of it), /api/cache/stats and /api/cache/ls, with POST /api/cache/verify, gc and clear, /api/announce, with POST /api/announce?cids=CID,CID and /api/announce/cancel, /api/privacy/report?format=NAME, /api/hello?nonce=NONCE, /live and /ready.')
     }
   }
 
