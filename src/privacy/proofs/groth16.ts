@@ -36,9 +36,14 @@ export function toPoints (numbers: readonly bigint[]): Groth16Proof {
     c: one({ x: cx, y: cy })
   }
 
-  proof.a.assertValidity()
-  proof.b.assertValidity()
-  proof.c.assertValidity()
+  for (const point of [proof.a, proof.b, proof.c]) {
+    point.assertValidity()
+
+    // it is valid, and no honest prover comes to it
+    if (point.is0()) {
+      throw new RangeError('a point of a proof is zero')
+    }
+  }
   return proof
 }
 
@@ -51,8 +56,12 @@ export function verifyGroth16 (depth: Depth, signals: readonly bigint[], { a, b,
     return false
   }
 
-  // all of this is public, so that time may tell of it
+  // all of this is public, so that time may tell of it; a sum of zero has no pairing, and proves nothing
   const sum = factors.reduce((sum, point, i) => sum.add(point.multiplyUnsafe(signals[i] ?? 0n)), constant)
+  if (sum.is0()) {
+    return false
+  }
+
   const { Fp12 } = bn254.fields
   const product = bn254.pairingBatch([
     { g1: a.negate(), g2: b },

@@ -45,7 +45,7 @@ export class MembershipVerifier {
   readonly #group: MembershipGroup
   readonly #clock: Clock
   readonly #grace: number
-  #nullifiers: Nullifiers | undefined
+  readonly #nullifiers: Nullifiers | Promise<Nullifiers>
 
   constructor ({ group, nullifiers, clock = systemClock }: MembershipVerifierComponents, { graceMs = DEFAULT_EPOCH_GRACE_MS }: MembershipVerifierInit = {}) {
     // with more than half an epoch on both sides, epochs would say nothing
@@ -55,7 +55,7 @@ export class MembershipVerifier {
     this.#group = group
     this.#clock = clock
     this.#grace = graceMs
-    this.#nullifiers = nullifiers
+    this.#nullifiers = nullifiers ?? NullifierBook.open({ clock })
   }
 
   /**
@@ -67,7 +67,7 @@ export class MembershipVerifier {
     const message = messageOf(report, nonce)
     const parsed = parseProof(proof)
     const size = this.#check(parsed, message)
-    const nullifiers = this.#nullifiers ??= await NullifierBook.open({ clock: this.#clock })
+    const nullifiers = await this.#nullifiers
 
     if (nullifiers.has(parsed.scope, parsed.nullifier)) {
       throw replayed(parsed)

@@ -16,11 +16,14 @@ const MAX_SIGNATURE = 2048
 /** As for the signature, with the key's own envelope */
 const MAX_PUBLIC_KEY = 2048
 
-/** Peer ids of Ed25519 have 52 characters, others fewer */
+/** Peer ids of Ed25519 have 52 characters, others fewer; libp2p reads none of ECDSA keys */
 const MAX_PEER = 64
 
 /** The one form in which times are written, so that what was signed can be written again */
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
+
+/** 9999-12-31 */
+const LAST_TIME = 253_402_300_799_999
 
 /** One peer's word that a commitment is its own: nothing of it is secret */
 export interface Membership {
@@ -142,7 +145,11 @@ async function keyOf (peer: string, publicKey: string | undefined): Promise<Publ
   return key
 }
 
+/** Years of four digits, so that there is one way to write it */
 export function formatTime (ms: number): string {
+  if (!(ms >= 0 && ms <= LAST_TIME)) {
+    throw new InvalidOptionError(`a time is in ms since 1970, and before the year 10000, got ${quote(ms, 40)}`)
+  }
   return new Date(ms).toISOString()
 }
 
@@ -152,5 +159,5 @@ export function parseTime (value: unknown): number | undefined {
     return undefined
   }
   const ms = Date.parse(value)
-  return Number.isNaN(ms) || formatTime(ms) !== value ? undefined : ms
+  return ms >= 0 && formatTime(ms) === value ? ms : undefined
 }
