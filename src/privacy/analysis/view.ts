@@ -57,8 +57,15 @@ function byTime<T extends { readonly at: number }> (list: readonly T[]): readonl
   return list
 }
 
+/** What a Date can say, in ms either way: beyond it sums overflow */
+const MAX_TIME = 8_640_000_000_000_000
+
+function isTime (at: number): boolean {
+  return at >= -MAX_TIME && at <= MAX_TIME
+}
+
 function timed<T extends { readonly at: number }> (list: readonly T[]): readonly T[] {
-  return byTime(list.every(({ at }) => Number.isFinite(at)) ? list : list.filter(({ at }) => Number.isFinite(at)))
+  return byTime(list.every(({ at }) => isTime(at)) ? list : list.filter(({ at }) => isTime(at)))
 }
 
 function peerView (peer: PeerObservation): PeerObservation {
@@ -101,8 +108,8 @@ export function viewOf (observations: Observations, focus?: string): View {
   const { from, to, self, exposures, unaccounted } = observations
   const events = timed(newest(observations.events, MAX_EVENTS)).map(eventView)
   const left = (exposures ?? []).filter(({ state }) => state === 'sent' || state === 'unknown')
-  const start = Number.isFinite(from) ? from : events[0]?.at ?? 0
-  const end = Number.isFinite(to) ? to : events.at(-1)?.at ?? start
+  const start = isTime(from) ? from : events[0]?.at ?? 0
+  const end = isTime(to) ? to : events.at(-1)?.at ?? start
 
   return {
     from: Math.min(start, end),
@@ -113,7 +120,7 @@ export function viewOf (observations: Observations, focus?: string): View {
     events,
     exposures: timed(newest(left, MAX_EXPOSURES)).map(exposureView),
     accounted: exposures != null,
-    unaccounted: newest(unaccounted ?? [], MAX_SPANS),
+    unaccounted: newest(unaccounted ?? [], MAX_SPANS).filter(span => isTime(span.from) && isTime(span.to ?? 0)),
     ...focus == null ? {} : { focus: bounded(focus) }
   }
 }
