@@ -4,6 +4,7 @@ import { processReadBudget } from './block/read-budget.ts'
 import { blockVerifier } from './block/verify.ts'
 import { systemRandom } from './clock/random.ts'
 import { systemClock } from './clock/system-clock.ts'
+import { checkOfOurNode } from './config/privacy-options.ts'
 import { contentRoutingOptions } from './config/content-routing-options.ts'
 import { servesNobody } from './discovery/announce/announce-error.ts'
 import { askedPeersSource } from './discovery/asked-peers.ts'
@@ -112,7 +113,7 @@ export interface CompositionParts {
   readonly clock?: Clock
   readonly random?: Random
   readonly ledger?: LedgerParts['ledger']
-  /** Lookups that leave together, where the mode says so: shared with the node's discovery. @default those of the options */
+  /** Lookups that leave together, where the mode says so: shared with the node's discovery, by whoever composes all of the node. @default those of the options */
   readonly batches?: LookupBatches
   /** Shared with whoever else hashes. @default one made from the options */
   readonly verifier?: BlockVerifier
@@ -148,6 +149,7 @@ export function composeContentRouting (parts: CompositionParts, init: ContentRou
   const recorded = nodeLedger({ ...parts, clock, random }, init.ledger, siblings)
   const { ledger } = recorded
   const verifier = parts.verifier ?? blockVerifier({ maxBlockSize: init.maxBlockSize, allowSha1: init.allowSha1 })
+  checkOfOurNode(parts.batches == null ? routing.privacy : undefined)
   const { turn } = parts.batches ?? new LookupBatches({ clock, random }, switchesOf(routing.mode ?? 'open', routing.privacy))
   const transport = restartableTransport(() => parts.transport({ policy, clock }))
   const reputation = reputationBook({ clock, random })

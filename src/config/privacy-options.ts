@@ -59,6 +59,22 @@ export const privacyOptions = {
   }
 } as const satisfies Schema
 
+/** What belongs to the libp2p node, and how whoever composed it sets it */
+const OF_THE_NODE: ReadonlyArray<readonly [name: keyof PrivacyOverrides, how: string]> = [
+  ['agent', 'nodeInfo.userAgent of libp2p'],
+  ['privateAddresses', 'addresses.announceFilter of libp2p'],
+  ['lookupIdentity', 'lookupNode and switches of enhancedDHTDiscovery']
+]
+
+/** On a node of the user's own these would have no effect, and a setting without one is worse than none */
+export function checkOfOurNode (overrides: PrivacyOverrides = {}): void {
+  const [name, how] = OF_THE_NODE.find(([name]) => overrides[name] !== undefined) ?? []
+
+  if (name != null) {
+    throw new InvalidOptionError(`privacy.${name} is about the libp2p node, which you put together yourself: set it there (${how})`)
+  }
+}
+
 const UNITS: Readonly<Record<string, number>> = { '': 1, ms: 1, s: 1_000 }
 const MAX_DELAY = 30_000
 

@@ -36,6 +36,7 @@ import type { KadConnections } from './kad/kad-client-egress.ts'
 import type { Discloses } from './kad/walker.ts'
 import type { AnnounceOptions, AnnounceResult, AnnouncesMany } from '../interface/announce.ts'
 import type { Clock, Random } from '../interface/clock.ts'
+import type { Ledger } from '../interface/disclosure.ts'
 import type { ComponentLogger } from '../interface/logger.ts'
 import type { Metrics } from '../interface/metrics.ts'
 import type { SwitchesOf } from '../interface/privacy-preset.ts'
@@ -59,6 +60,8 @@ export interface EnhancedDHTDiscoveryInit {
   readonly announce?: DiscoveryAnnounceInit
   /** Which of its addresses the node announces. @default all that others can come to */
   readonly told?: (addresses: Multiaddr[]) => Multiaddr[]
+  /** Where it is written down who is told of blocks that no content routing on the node asked for. @default nowhere */
+  readonly ledger?: Ledger
   /** Lookups that leave together with others wait for them. @default none does but in mode `strict` */
   readonly batches?: LookupBatches
   /** What a mode means here. @default its preset */
@@ -142,7 +145,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
 
   constructor (components: EnhancedDHTDiscoveryComponents, init: EnhancedDHTDiscoveryInit = {}) {
     const { logger, datastore, metrics, events, peerId, peerStore, connectionManager, addressManager } = components
-    const { clock = systemClock, random = systemRandom, policy = addressPolicy(), protocol, bootstrap, announce, switches = presetOf, lookupNode, told = all => all } = init
+    const { clock = systemClock, random = systemRandom, policy = addressPolicy(), protocol, bootstrap, announce, switches = presetOf, lookupNode, told = all => all, ledger } = init
     const { turn } = init.batches ?? new LookupBatches({ clock, random }, switches)
     const self = peerId.toString()
     const usable = usableOver(policy)
@@ -170,6 +173,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
     this.#refresh = new BucketRefresh({ clock, random, logger, self, table: this.#table, timing: this.#timing, walker: { findClosest: async (preimage, options) => this.#walker.findClosest(preimage, options, refresher) } })
     this.#answers = new DHTAnswers({
       clock,
+      ledger,
       log: logger.forComponent('portolan:discovery:kad-dht'),
       services: () => components.services?.() ?? [],
       peerStore,
@@ -192,17 +196,11 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
         walk: (cid, options) => this.#figures.watch(options, seen => this.#separate.walkerFor(options.request).findProviders(cid, seen))
       })
     })
-    this.addresses = new ProviderAddresses({
-      clock,
-      random,
-      logger,
-      policy,
-      node: () => ({ events, connections: connectionManager, peerStore }),
-      lookup: this.#separate.findPeer
-    })
+    this.addresses = new ProviderAddresses({ clock, random, logger, policy, ledger, lookup: this.#separate.peerLookup, node: () => ({ events, connections: connectionManager, peerStore }) })
     this.source = addressedSource(this.#recorded, () => this.addresses)
     this.#announcements = new Announcements({
       clock,
+      ledger,
       random,
       log: logger.forComponent('portolan:discovery:announce'),
       client,

@@ -29,7 +29,7 @@ export class SeparateLookups {
   readonly #own: Pick<WaryWalker, 'findProviders'>
   readonly #apart: Pick<WaryWalker, 'findProviders'>
   /** Where a peer is */
-  readonly findPeer: PeerLookup
+  readonly peerLookup: PeerLookup
 
   constructor ({ switches, turn, walking, regions, walker, ...components }: SeparateLookupsComponents, init: KadClientInit) {
     const client = new LookupIdentity(components, init)
@@ -39,7 +39,7 @@ export class SeparateLookups {
     this.#identity = client
     this.#own = walker
     this.#apart = new WaryWalker({ ...regions, client, walker: new Walker(apart) })
-    this.findPeer = async (peer, request, options) => {
+    this.peerLookup = async (peer, request, options) => {
       await turn({ mode: request.mode, deadline: request.deadline, signal: options.signal })
       return (this.#isApart(request) ? separate : own)(peer, request, options)
     }

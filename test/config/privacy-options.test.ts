@@ -1,8 +1,19 @@
+import { createHeliaLight } from 'helia'
 import { describe, expect, it } from 'vitest'
-import { lookupDelay, privacyOptions, privacyOverrides } from '../../src/config/privacy-options.ts'
+import { checkOfOurNode, lookupDelay, privacyOptions, privacyOverrides } from '../../src/config/privacy-options.ts'
+import { withContentRouting } from '../../src/index.ts'
 import { checkOverrides } from '../../src/routing/privacy-overrides.ts'
 
 const defaults = Object.fromEntries(Object.entries(privacyOptions).map(([key, option]) => [key, option.default])) as Parameters<typeof privacyOverrides>[0]
+
+describe('switches that are about the libp2p node', () => {
+  it('are refused where the node is the user\'s own', () => {
+    expect(() => { checkOfOurNode({ hedges: true, lookupDelay: 5, agent: undefined }) }).not.toThrow()
+    for (const privacy of [{ agent: 'full' }, { privateAddresses: true }, { lookupIdentity: 'node' }] as const) {
+      expect(() => { withContentRouting(createHeliaLight(), { privacy }) }).toThrow(expect.objectContaining({ name: 'InvalidOptionError', message: expect.stringContaining('is about the libp2p node, which you put together yourself') as string }) as Error)
+    }
+  })
+})
 
 describe('switches of the mode in the configuration', () => {
   it('are those of the mode unless somebody says otherwise', () => {
