@@ -33,6 +33,7 @@ import { reputationBook } from './reputation/book.ts'
 import { ReputationKeeper } from './reputation/keeper.ts'
 import { heliaLookups, libp2pLookups } from './composed-lookups.ts'
 import { nodeLedger } from './composed-ledger.ts'
+import { lendLedger } from './lent-ledger.ts'
 import { noNames } from './name-resolution.ts'
 import { NodeAddresses } from './node-addresses.ts'
 import { OwningManager } from './owning-manager.ts'
@@ -283,7 +284,8 @@ export function heliaMixin (transport: TransportFactory, { discovery, ...platfor
       lookups: context => (lookups = heliaLookups(helia, context, discovery)),
       sources: ({ connected }) => connected(() => (helia as { libp2p?: ConnectedLibp2p }).libp2p)
     }, init)
-    const { routing, fetchers, parseHint, exchange, fleet, transfers } = composition
+    const { routing, fetchers, parseHint, exchange, fleet, transfers, ledger } = composition
+    lendLedger(cache, ledger)
     const http = fetchers[0]
 
     const disclose = (cid: CID, purpose: Purpose, observer: Observer): Disclosure => {

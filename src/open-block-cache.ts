@@ -1,13 +1,13 @@
 import { checkOptionNames, openBlockCache as open } from './cache/open-block-cache.ts'
 import { systemClock } from './clock/system-clock.ts'
-import { nullLedger } from './privacy/null-ledger.ts'
+import { LentLedger } from './lent-ledger.ts'
 import { unroutedRequests } from './unrouted-requests.ts'
 import type { BlockCacheOptions } from './cache/open-block-cache.ts'
 import type { BlockCache } from './interface/cache.ts'
 import type { Ledger } from './interface/disclosure.ts'
 
 export interface OpenBlockCacheOptions extends Omit<BlockCacheOptions, 'request' | 'files'> {
-  /** Where it is written down what a shared level was told. @default nowhere */
+  /** Where it is written down what a shared level was told. @default by the Helia node that the cache is given to, where it has content routing */
   ledger?: Ledger
 }
 
@@ -31,6 +31,9 @@ export interface OpenBlockCacheOptions extends Omit<BlockCacheOptions, 'request'
  */
 export async function openBlockCache (init: OpenBlockCacheOptions): Promise<BlockCache> {
   checkOptionNames(init, ['ledger'])
-  const { ledger = nullLedger, ...options } = init
-  return open({ ...options, request: unroutedRequests({ clock: options.clock ?? systemClock, ledger }, 'open', 'cache') })
+  const lent = new LentLedger()
+  const { ledger = lent, ...options } = init
+  const cache = await open({ ...options, request: unroutedRequests({ clock: options.clock ?? systemClock, ledger }, 'open', 'cache') })
+  lent.belongs(cache)
+  return cache
 }

@@ -164,7 +164,7 @@ export function libp2pOptions (init: Libp2pInit = {}, { policy = addressPolicy()
     streamMuxers: [yamux({ maxInboundStreams: MAX_STREAMS, streamOptions: { maxStreamWindowSize: MAX_STREAM_WINDOW } })],
     connectionManager: { resolvers: { dnsaddr: dnsaddrResolver({ ...components, disclose: joinDisclosures({ clock, ledger }) }) }, maxConnections, inboundConnectionThreshold: INBOUND_PER_HOST, maxIncomingPendingConnections: INBOUND_PENDING }
   }
-  const dht = dhtServices({ ...init, listen, bootstrap: peers }, { policy: components.policy, clock, announce, told, switches, batches, lookupNode: lookupNode(connecting) }, isPrivate)
+  const dht = dhtServices({ ...init, listen, bootstrap: peers }, { policy: components.policy, clock, ledger, announce, told, switches, batches, lookupNode: lookupNode(connecting) }, isPrivate)
   const peerStore = dhtPeerStore(init)
 
   return {

@@ -3,9 +3,10 @@ import { toPeerRecord } from '../provider/to-record.ts'
 import { BoundRequest } from './bound-request.ts'
 import { KadRouters } from './kad-routers.ts'
 import { namedOnce } from './named-once.ts'
-import { unrecordedRequests } from './unrecorded-requests.ts'
+import { ownRequests } from './own-requests.ts'
 import type { KadRoutersComponents } from './kad-routers.ts'
 import type { Clock } from '../interface/clock.ts'
+import type { Ledger } from '../interface/disclosure.ts'
 import type { ProviderSource } from '../interface/provider.ts'
 import type { Request } from '../interface/request.ts'
 import type { PeerRecord } from '../provider/to-record.ts'
@@ -15,12 +16,12 @@ import type { CID } from 'multiformats/cid'
 export class DHTAnswers {
   readonly routers: KadRouters
   readonly #source: () => ProviderSource
-  readonly #default: () => Request
+  readonly #default: (cid: CID) => Request
   #request: (cid: CID) => Request
 
-  constructor (components: Omit<KadRoutersComponents, 'answer'> & { readonly clock: Clock, source (): ProviderSource }, protocol: string) {
+  constructor (components: Omit<KadRoutersComponents, 'answer'> & { readonly clock: Clock, readonly ledger?: Ledger, source (): ProviderSource }, protocol: string) {
     this.#source = components.source
-    this.#default = unrecordedRequests(components.clock, 'read')
+    this.#default = ownRequests(components, 'read')
     this.#request = this.#default
     this.routers = new KadRouters({ ...components, answer: (cid, options) => this.#answer(cid, options) }, protocol)
   }

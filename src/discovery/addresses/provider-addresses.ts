@@ -8,7 +8,7 @@ import { parseHost } from '../../provider/host.ts'
 import { peerOfProvider } from '../../provider/identity.ts'
 import { isNamed } from '../../provider/named-source.ts'
 import { MAX_ADDRESSES } from '../../provider/provider.ts'
-import { unrecordedRequests } from '../unrecorded-requests.ts'
+import { ownRequests } from '../own-requests.ts'
 import { ADDRESSES_PREFIX, AddressBook } from './address-book.ts'
 import { Prober } from './prober.ts'
 import { PRIVACY_PRESETS } from '../../interface/privacy-preset.ts'
@@ -17,7 +17,7 @@ import type { ProbeConnections } from './probe-egress.ts'
 import type { Discloses } from '../kad/walker.ts'
 import type { KeptTableInit } from '../kept-tables.ts'
 import type { Clock, Random } from '../../interface/clock.ts'
-import type { Disclosure, PrivacyMode } from '../../interface/disclosure.ts'
+import type { Disclosure, Ledger, PrivacyMode } from '../../interface/disclosure.ts'
 import type { ComponentLogger, Logger } from '../../interface/logger.ts'
 import type { Provider, Route } from '../../interface/provider.ts'
 import type { Request } from '../../interface/request.ts'
@@ -39,7 +39,9 @@ export interface ProviderAddressesComponents {
   readonly policy: AddressPolicy
   /** May throw or return undefined while there is none */
   node (): AddressedNode | undefined
-  /** For the disclosure of probes. @default they are recorded nowhere */
+  /** Where it is written down whom a probe tells. @default nowhere */
+  readonly ledger?: Ledger
+  /** For the disclosure of probes. @default one of its own */
   readonly request?: Discloses
   /** Whether this node has a transport for an address. @default it may have */
   dialable? (address: string): boolean
@@ -84,7 +86,7 @@ export class ProviderAddresses {
   #running: AbortController | undefined
 
   constructor (components: ProviderAddressesComponents) {
-    const { clock, random, request = unrecordedRequests(clock, 'probe')(), check = async address => this.#isLiteral(address) ? [address] : [], inUse } = components
+    const { clock, random, request = ownRequests(components, 'probe')(), check = async address => this.#isLiteral(address) ? [address] : [], inUse } = components
     this.#components = components
     this.#log = components.logger.forComponent('portolan:discovery:addresses')
     this.#prober = new Prober({

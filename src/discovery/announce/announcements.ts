@@ -1,7 +1,7 @@
 import { CID } from 'multiformats/cid'
 import { addressEndpoint, withoutPeer } from '../../provider/endpoint.ts'
 import { MAX_ADDRESSES } from '../../provider/provider.ts'
-import { unrecordedRequests } from '../unrecorded-requests.ts'
+import { ownRequests } from '../own-requests.ts'
 import { AnnounceSchedule } from './announce-schedule.ts'
 import { ANNOUNCED_PREFIX, AnnouncedTable, CHOSEN_PREFIX } from './announced-table.ts'
 import { ChosenBlocks } from './chosen-blocks.ts'
@@ -11,6 +11,7 @@ import type { ChosenStats } from './chosen-blocks.ts'
 import type { AnnounceStats, SweepAnnouncerComponents } from './sweep-announcer.ts'
 import type { Discloses } from '../kad/walker.ts'
 import type { AnnounceOptions, AnnounceResult, AnnounceWatcher } from '../../interface/announce.ts'
+import type { Ledger } from '../../interface/disclosure.ts'
 import type { KeptTable } from '../../keeper/entry-keeper.ts'
 import type { AddressPolicy } from '../../provider/address.ts'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -35,6 +36,8 @@ export interface DiscoveryAnnounceInit {
 }
 
 export interface AnnouncementsComponents extends Omit<SweepAnnouncerComponents, 'addresses' | 'serves'> {
+  /** Where it is written down who is told, unless `request` does it. @default nowhere */
+  readonly ledger?: Ledger
   readonly policy: AddressPolicy
   /** Those that the node believes it has */
   addresses (): Multiaddr[]
@@ -50,7 +53,7 @@ export class Announcements {
   readonly #schedule: AnnounceSchedule
   readonly #request: (cid: CID) => Discloses
 
-  constructor (components: AnnouncementsComponents, { serves = () => true, request = unrecordedRequests(components.clock, 'announce'), has, source, watch }: DiscoveryAnnounceInit = {}) {
+  constructor (components: AnnouncementsComponents, { serves = () => true, request = ownRequests(components, 'announce'), has, source, watch }: DiscoveryAnnounceInit = {}) {
     const { clock, random, log, self, policy } = components
     const announcer = new SweepAnnouncer({ ...components, serves, addresses: () => reachableAt(components.addresses(), self, policy) })
     this.#announcer = announcer

@@ -120,11 +120,14 @@ export class DisclosureLedger implements ReadableLedger {
 
   settled (entry: DisclosureEntry): void {
     const cell = this.#open.get(entry)
+    const kept = this.#updated(entry)
 
     if (cell == null) {
-      if (entry.cancelled) {
-        this.#counters.cancelled(this.#counters.cellOf(entry, this.#classes.of(entry.observer, entry.transport)))
+      if (!entry.cancelled) {
+        // it was given up
+        return
       }
+      this.#counters.cancelled(this.#counters.cellOf(entry, this.#classes.of(entry.observer, entry.transport)))
     } else if (entry.state === 'intended') {
       // a CANCEL that was faster than the news of the write
       this.#counters.cancelled(cell)
@@ -132,7 +135,7 @@ export class DisclosureLedger implements ReadableLedger {
       this.#open.delete(entry)
       this.#counters.settled(cell, entry.state)
     }
-    this.#journal?.changed(this.#isNamed(entry.observer) ? this.#updated(entry) : undefined)
+    this.#journal?.changed(this.#isNamed(entry.observer) ? kept : undefined)
   }
 
   pause (reason: string): () => void {
