@@ -193,7 +193,7 @@ function checkedUrl (text: string, allow: readonly string[]): URL {
   const named = allow.some(entry => [url.hostname, url.host, url.origin].includes(entry)) || policy.exempt(url.hostname)
 
   if (url.protocol === 'http:' && !local && !named) {
-    throw new InvalidOptionError(`webhook at ${url.host} must begin with https://: alerts go without TLS to this machine only, or to hosts named in webhook.allow`)
+    throw new InvalidOptionError(`webhook at ${url.host} must begin with https://: alerts go without TLS to this machine only, or to hosts that are allowed by name`)
   }
   // an address of this machine was named by whoever wrote it here
   policy.with(local ? [url.origin] : []).check(url.hostname, port)

@@ -70,23 +70,30 @@ ${levels.join('')}
 ${times(from, to)}`)
 }
 
-/** Exposures above the line, connections that were opened below it, each to its own scale */
-export function timelineChart ({ from, to, bins }: ReportTimeline): string {
+/** What is above the line: exposures where there were any, else messages; connections that were opened are below it */
+export function timelineKind ({ bins }: ReportTimeline): 'exposures' | 'events' {
+  return bins.some(({ exposures }) => exposures > 0) ? 'exposures' : 'events'
+}
+
+/** Each series to its own scale */
+export function timelineChart (timeline: ReportTimeline): string {
+  const { from, to, bins } = timeline
+  const kind = timelineKind(timeline)
   const middle = 92
   const step = (RIGHT - LEFT) / Math.max(1, bins.length)
-  const most = (what: 'exposures' | 'opened'): number => Math.max(1, ...bins.map(bin => bin[what]))
-  const [exposures, opened] = [most('exposures'), most('opened')]
+  const most = (what: 'exposures' | 'events' | 'opened'): number => Math.max(1, ...bins.map(bin => bin[what]))
+  const [above, opened] = [most(kind), most('opened')]
   const drawn = bins.map((bin, i) => {
     const at = (LEFT + i * step + step * 0.1).toFixed(1)
     const width = (step * 0.8).toFixed(1)
-    const up = 76 * share(bin.exposures / exposures)
+    const up = 76 * share(bin[kind] / above)
     const down = 50 * share(bin.opened / opened)
     return `${up > 0 ? `<rect class="f-coral" x="${at}" y="${(middle - up).toFixed(1)}" width="${width}" height="${up.toFixed(1)}"/>` : ''}${down > 0 ? `<rect class="f-sea" x="${at}" y="${middle}" width="${width}" height="${down.toFixed(1)}"/>` : ''}`
   })
 
-  return svg(720, 184, `Over time: exposures, at most ${figure(exposures)} at once, and connections opened, at most ${figure(opened)} at once`, `
+  return svg(720, 184, `Over time: ${kind}, at most ${figure(above)} at once, and connections opened, at most ${figure(opened)} at once`, `
 <line class="axis" x1="${LEFT}" x2="${RIGHT}" y1="${middle}" y2="${middle}"/>
-<text class="soft end" x="${LEFT - 8}" y="26">${figure(exposures)}</text><text class="soft end" x="${LEFT - 8}" y="146">${figure(opened)}</text><text class="soft end" x="${LEFT - 8}" y="${middle + 4}">0</text>
+<text class="soft end" x="${LEFT - 8}" y="26">${figure(above)}</text><text class="soft end" x="${LEFT - 8}" y="146">${figure(opened)}</text><text class="soft end" x="${LEFT - 8}" y="${middle + 4}">0</text>
 ${drawn.join('')}
 ${times(from, to)}`)
 }

@@ -1,4 +1,4 @@
-import { exposureChart, historyChart, scoreChart, severityChart, timelineChart } from './html-charts.ts'
+import { exposureChart, historyChart, scoreChart, severityChart, timelineChart, timelineKind } from './html-charts.ts'
 import { POLICY, STYLE, escapeHtml as e } from './html-style.ts'
 import { redactingFormat } from './report-format.ts'
 import { CAVEAT, bytesWords, figure, judgedOf, keyWords, kindWords, moment, proofWords, score, sortedRisks, sourceWords, streamWords, windowWords } from './report-words.ts'
@@ -63,7 +63,7 @@ ${ground(report)}
 
 function overTime ({ history = [], timeline }: RenderOptions): string {
   const charts = [
-    ...(timeline == null ? [] : [`<figure class="wide"><figcaption>Timeline: exposures (above the line) and connections opened (below it)</figcaption>${timelineChart(timeline)}</figure>`]),
+    ...(timeline == null ? [] : [`<figure class="wide"><figcaption>Timeline: ${timelineKind(timeline) === 'exposures' ? 'exposures' : 'messages and connections'} (above the line) and connections opened (below it)</figcaption>${timelineChart(timeline)}</figure>`]),
     ...(history.length === 0 ? [] : [`<figure class="wide"><figcaption>Timeline: risk score of ${history.length === 1 ? 'one check' : `${history.length} checks`}</figcaption>${historyChart(history)}</figure>`])
   ]
   return charts.length > 0 ? charts.join('\n') : '<figure class="wide"><figcaption>Timeline</figcaption><p>No times came with this report.</p></figure>'

@@ -7,7 +7,7 @@ const WORDS: ReadonlySet<string> = new Set<string>([
   'cid', 'multihash', 'prefix', 'hostname', 'one', 'many', 'unbounded', 'intended', 'sent', 'not-sent', 'unknown', 'received',
   'read', 'prefetch', 'announce', 'probe', 'shadow', 'serve', 'join', 'stream', 'close', 'p2p', 'http', 'https', 'router', 'party', 'broker',
   'bitswap', 'delegated', 'webhook', 'tcp', 'ws', 'wss', 'tls', 'quic', 'quic-v1', 'webrtc', 'webrtc-direct', 'webtransport', 'circuit', 'p2p-circuit', 'memory', 'unix', 'udp', 'redis', 'rediss', 'connections', 'peers', 'self', 'agent', 'protocols',
-  'pearson', 'spearman', 'bytes', 'counts', 'intervals', 'opens', 'streams', 'true', 'false', 'yes', 'no', 'of', 'and', 'ms', 's', '%'
+  'pearson', 'spearman', 'bytes', 'counts', 'moments', 'intervals', 'opens', 'streams', 'true', 'false', 'yes', 'no', 'of', 'and', 'ms', 's', '%'
 ])
 
 /** Protocols that whole networks speak, so that they point at nobody */

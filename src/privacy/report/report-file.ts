@@ -38,8 +38,26 @@ export async function writeReport (path: string, text: string, { signal }: { sig
   }
 }
 
+/** Throws a `ReportFileError` where `writeReport` would: before somebody waits for a report that cannot be kept. Leaves nothing behind. */
+export async function checkReportFile (path: string): Promise<void> {
+  try {
+    const target = await resolved(path)
+    if (!target.special) {
+      const beside = besideOf(target.path)
+      await (await open(beside, 'wx', PRIVATE)).close()
+      await rm(beside)
+    }
+  } catch (err) {
+    throw toReportFileError(err, path)
+  }
+}
+
+function besideOf (path: string): string {
+  return join(dirname(path), `.${basename(path).slice(0, 200)}.${crypto.randomUUID()}.part`)
+}
+
 async function replace (path: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
-  const beside = join(dirname(path), `.${basename(path).slice(0, 200)}.${crypto.randomUUID()}.part`)
+  const beside = besideOf(path)
   const file = await open(beside, 'wx', PRIVATE)
 
   try {

@@ -24,10 +24,12 @@ export function judgedOf ({ insufficient }: PrivacyReportData): { judged: number
   return { judged: RISK_KINDS.filter(kind => !open.has(kind)).length, all: RISK_KINDS.length }
 }
 
-/** What the score means in a word: never that all is well */
+/** What the score means in a few words: never that all is well */
 export function verdictOf (report: PrivacyReportData): string {
-  if (judgedOf(report).judged === 0 && report.risks.length === 0) {
-    return 'not judged: too little was seen'
+  const { judged, all } = judgedOf(report)
+
+  if (report.risks.length === 0) {
+    return judged === 0 ? 'not judged: too little was seen' : judged < all ? 'nothing found in what was judged' : 'nothing found by these tests'
   }
   return { red: 'high risk', yellow: 'elevated risk', green: 'low score' }[levelOf(report.overallRiskScore)]
 }

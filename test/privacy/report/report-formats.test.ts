@@ -179,9 +179,14 @@ describe('html', () => {
   })
 
   it('has its charts in it', () => {
-    for (const label of ['Risk score 0.78 of 1', 'Findings by severity: critical 1, high 1, medium 1, low 1', 'Exposures by class of observers: dht 1', 'Risk score over time, 2 checks, last 0.90', 'Over time: exposures, at most 1 at once']) {
+    for (const label of ['Risk score 0.78 of 1', 'Findings by severity: critical 1, high 1, medium 1, low 1', 'Exposures by class of observers: dht 1', 'Risk score over time, 2 checks, last 0.90', 'Over time: events, at most 1 at once']) {
       expect(html()).toContain(`aria-label="${label}`)
     }
+  })
+
+  it('draws exposures over time where there were any', () => {
+    const timeline = { from: 0, to: 10, bins: [{ opened: 1, events: 9, exposures: 4 }] }
+    expect(html(sample(), { timeline })).toContain('aria-label="Over time: exposures, at most 4 at once, and connections opened, at most 1 at once"')
   })
 
   it('keeps its tags whatever is in it', () => {
