@@ -2,12 +2,15 @@ import type { ReadConfig } from '../config/file.ts'
 import type { ConfigKey } from '../config/schema.ts'
 import type { Clock } from '../interface/clock.ts'
 
+/** Values by name: a list where the flag may be given several times */
+export type OwnFlags = Readonly<Record<string, string | boolean | readonly string[] | undefined>>
+
 /** What a command gets to work with */
 export interface CommandContext {
   readonly config: ReadConfig
   readonly positionals: readonly string[]
   /** Flags that are the command's own and no configuration */
-  readonly flags: Readonly<Record<string, string | boolean | undefined>>
+  readonly flags: OwnFlags
   /** Data, and nothing else */
   readonly stdout: NodeJS.WriteStream
   /** Everything for people: progress, notes, errors */
@@ -21,6 +24,8 @@ export interface CommandContext {
 export interface OwnFlag {
   readonly type: 'string' | 'boolean'
   readonly short?: string
+  /** May be given several times */
+  readonly multiple?: boolean
   readonly placeholder?: string
   readonly description: string
 }

@@ -49,7 +49,7 @@ const FROM_SOURCES = import.meta.url.endsWith('.ts')
   : ''
 
 function ownRow ([name, flag]: [string, OwnFlag]): [string, string] {
-  return [`${flag.short == null ? '' : `-${flag.short}, `}--${name}${flag.placeholder == null ? '' : ` ${flag.placeholder}`}`, flag.description]
+  return [`${flag.short == null ? '' : `-${flag.short}, `}--${name}${flag.placeholder == null ? '' : ` ${flag.placeholder}`}`, `${flag.description}${flag.multiple === true ? ' (repeatable)' : ''}`]
 }
 
 function configRow (name: string, option: OptionDefinition, shown = option.shownDefault): [string, string] {

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { schema } from '../config/schema.ts'
 import { didYouMean } from '../config/suggest.ts'
 import { UsageError } from './exit-code.ts'
-import type { Command, OwnFlag } from './command.ts'
+import type { Command, OwnFlag, OwnFlags } from './command.ts'
 import type { OptionDefinition } from '../config/schema.ts'
 
 /** Flags of every command */
@@ -17,7 +17,7 @@ export interface ParsedArguments {
   /** Values of configuration flags, by flag name */
   readonly config: Readonly<Record<string, unknown>>
   /** Values of the command's own and the common flags */
-  readonly own: Readonly<Record<string, string | boolean | undefined>>
+  readonly own: OwnFlags
 }
 
 interface Flag {
@@ -43,7 +43,7 @@ export function parseArguments (command: Command, args: readonly string[]): Pars
   const own = { ...COMMON_FLAGS, ...command.own }
   const known: Record<string, Flag> = {
     ...Object.fromEntries(Array.from(config, ([name, option]) => [name, { type: option.type === 'boolean' ? 'boolean' as const : 'string' as const, multiple: option.type === 'list' }])),
-    ...Object.fromEntries(Object.entries(own).map(([name, { type, short }]) => [name, { type, ...(short == null ? {} : { short }) }]))
+    ...Object.fromEntries(Object.entries(own).map(([name, { type, short, multiple = false }]) => [name, { type, multiple, ...(short == null ? {} : { short }) }]))
   }
   const { tokens } = parseArgs({ args: [...args], options: known, strict: false, allowPositionals: true, tokens: true })
   const positionals: string[] = []
@@ -59,7 +59,7 @@ export function parseArguments (command: Command, args: readonly string[]): Pars
   checkCount(command, positionals, values)
 
   const pick = (names: Iterable<string>): Record<string, unknown> => Object.fromEntries(Array.from(names, name => [name, values.get(name)]).filter(([, value]) => value !== undefined))
-  return { positionals, config: pick(config.keys()), own: pick(Object.keys(own)) as ParsedArguments['own'] }
+  return { positionals, config: pick(config.keys()), own: pick(Object.keys(own)) as OwnFlags }
 }
 
 function readFlag (command: Command, { known, config }: { known: Record<string, Flag>, config: ReadonlyMap<string, OptionDefinition> }, values: Map<string, string | boolean | string[]>, token: { name: string, rawName: string, value?: string, inlineValue?: boolean }): void {

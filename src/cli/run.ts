@@ -2,6 +2,7 @@ import { readConfig } from '../config/file.ts'
 import { didYouMean } from '../config/suggest.ts'
 import { systemClock } from '../clock/system-clock.ts'
 import { EXIT_FAILURE, EXIT_OK, EXIT_SIGINT, EXIT_SIGTERM, EXIT_USAGE, UsageError } from './exit-code.ts'
+import { analyzeCommand } from './analyze-command.ts'
 import { announceCommand } from './announce-command.ts'
 import { cacheCommand } from './cache-command.ts'
 import { explainCommand } from './explain-command.ts'
@@ -15,7 +16,7 @@ import { version } from './version.ts'
 import type { Command } from './command.ts'
 import type { RetrievalFailedError } from '../interface/errors.ts'
 
-export const COMMANDS: readonly Command[] = [serveCommand, getCommand, explainCommand, cacheCommand, announceCommand]
+export const COMMANDS: readonly Command[] = [serveCommand, getCommand, explainCommand, cacheCommand, announceCommand, analyzeCommand]
 
 /** Wrong before anything was tried: usage, not failure */
 const USAGE_ERRORS = new Set(['UsageError', 'InvalidOptionError', 'InvalidCIDError', 'InvalidProviderError'])

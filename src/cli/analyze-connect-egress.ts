@@ -1,0 +1,84 @@
+import { multiaddr } from '@multiformats/multiaddr'
+import { systemClock } from '../clock/system-clock.ts'
+import { Pseudonyms } from '../privacy/report/pseudonyms.ts'
+import { plainText } from '../privacy/report/plain-text.ts'
+import { nullLedger } from '../privacy/null-ledger.ts'
+import { RoutingRequest } from '../routing/request.ts'
+import type { Clock } from '../interface/clock.ts'
+import type { Disclosure } from '../interface/disclosure.ts'
+import type { Libp2p } from '@libp2p/interface'
+
+/** A handshake over the slowest of links takes three seconds */
+export const CONNECT_TIMEOUT = 10_000
+
+export interface Connected {
+  readonly connected: number
+  /** Of each address to which no connection was made: without its peer id */
+  readonly failures: ReadonlyArray<{ readonly address: string, readonly why: string }>
+}
+
+/** Connects to all of them at once; whoever has not answered in time is given up */
+export async function connectAll (libp2p: Pick<Libp2p, 'dial'>, addresses: readonly string[], { clock, signal }: { clock: Clock, signal: AbortSignal }): Promise<Connected> {
+  const outcomes = await Promise.all(addresses.map(async text => {
+    using timeout = clock.timeout(CONNECT_TIMEOUT)
+    try {
+      await connect(libp2p, text, AbortSignal.any([signal, timeout.signal]), dialDisclosure(signal))
+      return undefined
+    } catch (err) {
+      signal.throwIfAborted()
+      return { address: withoutPeer(text), why: timeout.signal.aborted ? `no answer within ${CONNECT_TIMEOUT / 1000} s` : reasonOf(err) }
+    }
+  }))
+  const failures = outcomes.filter(outcome => outcome != null)
+  return { connected: addresses.length - failures.length, failures }
+}
+
+async function connect (libp2p: Pick<Libp2p, 'dial'>, text: string, signal: AbortSignal, disclosure: Disclosure): Promise<void> {
+  try {
+    await libp2p.dial(multiaddr(text), { signal })
+    disclosure.sent()
+  } catch (err) {
+    disclosure.unknown()
+    throw err
+  }
+}
+
+/** The user named them, and nothing is asked of them */
+function dialDisclosure (signal: AbortSignal): Disclosure {
+  return new RoutingRequest({ clock: systemClock, ledger: nullLedger }, {
+    id: 'command',
+    purpose: 'probe',
+    mode: 'strict',
+    signal,
+    deadline: () => Infinity,
+    priority: () => 0
+  }).disclose({ observer: 'party:named-peer', form: 'none', transport: 'dial', audience: 'one' })
+}
+
+/** What goes to a terminal, and from there to logs, names no peer */
+export function withoutPeer (address: string): string {
+  return plainText(address.replace(/\/p2p\/[^/]+$/, ''), 120)
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nobody listens there',
+  ECONNRESET: 'the connection was closed at once',
+  EHOSTUNREACH: 'there is no way to that host',
+  ENETUNREACH: 'there is no way to that network',
+  ETIMEDOUT: 'no answer',
+  ENOTFOUND: 'there is no host of that name',
+  EAI_AGAIN: 'the name could not be looked up',
+  NoValidAddressesError: 'it cannot be dialled by TCP or WebSocket',
+  UnexpectedPeerError: 'somebody else answers there: another peer id',
+  DialError: 'it could not be reached',
+  EncryptionFailedError: 'there is no libp2p node, or one that speaks neither TLS nor Noise',
+  UnexpectedEOFError: 'there is no libp2p node: it closed the connection during the handshake'
+}
+
+/** In words; what others had a hand in is redacted */
+function reasonOf (err: unknown, depth = 0): string {
+  const { code, name, message, errors, cause } = err as NodeJS.ErrnoException & { errors?: unknown[] }
+  const within = depth < 4 ? errors?.[0] ?? cause : undefined
+
+  return REASONS[code ?? ''] ?? (within == null ? undefined : reasonOf(within, depth + 1)) ?? REASONS[name] ?? plainText(new Pseudonyms().text(String(message).split('\n', 1)[0] ?? ''), 200)
+}
