@@ -6,6 +6,7 @@ import { registerHooks } from 'node:module'
 
 const ENTRIES: Readonly<Record<string, string>> = {
   portolan: new URL('../src/index.ts', import.meta.url).href,
+  'portolan/privacy': new URL('../src/index.privacy.ts', import.meta.url).href,
   'portolan/testing': new URL('../src/testing/index.ts', import.meta.url).href
 }
 

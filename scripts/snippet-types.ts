@@ -28,7 +28,7 @@ function compilerOptions (): ts.CompilerOptions {
     noEmit: true,
     // a snippet shows what exists, not what is done with it
     noUnusedLocals: false,
-    paths: { portolan: [INDEX], 'portolan/testing': [join(ROOT, 'src/testing/index.ts')] }
+    paths: { portolan: [INDEX], 'portolan/privacy': [join(ROOT, 'src/index.privacy.ts')], 'portolan/testing': [join(ROOT, 'src/testing/index.ts')] }
   }
 }
 
