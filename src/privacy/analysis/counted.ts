@@ -42,7 +42,7 @@ export function countedTogether (a: Float64Array, b: Float64Array, from: number,
       continue
     }
 
-    const z = Math.abs(distance(countsAbove(a, first, bin, bins), countsAbove(b, first, bin, bins))) * CAUTION
+    const z = distance(countsAbove(a, first, bin, bins), countsAbove(b, first, bin, bins)) * CAUTION
     tried++
 
     if (best == null || z > best.z) {
@@ -75,7 +75,10 @@ function countsAbove (times: Float64Array, first: number, bin: number, bins: num
   })
 }
 
-/** In standard deviations of what shifts give. By one bin is no shift: where the bins begin is not known. */
+/**
+ * How far what is seen is from what shifts give, as a distance in a normal distribution: few shifts know little of their
+ * own spread (Student's t, by Wallace's approximation). By one bin is no shift: where the bins begin is not known.
+ */
 function distance (a: Float64Array, b: Float64Array): number {
   const bins = a.length
   const stride = Math.max(1, Math.floor((bins - 3) / SHIFTS))
@@ -92,7 +95,10 @@ function distance (a: Float64Array, b: Float64Array): number {
 
   const mean = sum / n
   const spread = Math.sqrt(Math.max(0, squares / n - mean * mean) * n / Math.max(1, n - 1))
-  return spread > 0 ? (together(a, b, 0) - mean) / spread : 0
+  const t = spread > 0 ? (together(a, b, 0) - mean) / spread : 0
+  const degrees = Math.max(1, n - 1)
+
+  return (8 * degrees + 1) / (8 * degrees + 3) * Math.sqrt(degrees * Math.log1p(t * t / degrees))
 }
 
 function together (a: Float64Array, b: Float64Array, shift: number): number {

@@ -11,8 +11,8 @@ import type { Flow } from './flows.ts'
 import type { PeriodicFlow } from './periodicity.ts'
 import type { PrivacyThresholds, Risk } from '../../interface/privacy.ts'
 
-/** That one pair of all that are compared is called correlated by chance: below 1 % of reports, the other detectors' share included */
-const CHANCE = 0.006
+/** That one pair of all that are compared is called correlated by chance, by name: with what else is demanded it is 0.3 % of reports (3 000 of five models) */
+const CHANCE = 0.015
 
 /** Of one pair, by permutation, whatever the correction */
 const PAIR_CHANCE = 0.01
@@ -145,7 +145,7 @@ function compare (a: Flow, b: Flow, origin: number): readonly Pair[] {
   const peak = correlogramPeak(both.a.times, both.b.times, from, to)
   const p = Math.min(1, peak.p / MOMENTS_SHARE)
   const length = to - from
-  const bin = Math.min(length / MIN_BINS, Math.max(length / MAX_BINS, 2 * peak.width))
+  const bin = Math.min(length / MIN_BINS, Math.max(length / MAX_BINS, 4 * peak.width))
   const counted = countedTogether(both.a.times, both.b.times, from, to, origin)
   const byCounts = counted == null ? 1 : Math.min(1, counted.p / (1 - MOMENTS_SHARE))
 

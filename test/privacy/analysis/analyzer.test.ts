@@ -1,7 +1,11 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { InvalidOptionError } from '../../../src/interface/errors.ts'
+import { RISK_KINDS } from '../../../src/interface/privacy.ts'
 import { PrivacyAnalyzer } from '../../../src/privacy/analysis/analyzer.ts'
+import { overallScore, severityOf } from '../../../src/privacy/analysis/score.ts'
 import { connection, exposure, peer, sourceOf, START } from './support/observations.ts'
+import type { RiskKind } from '../../../src/interface/privacy.ts'
 
 const three = ['a', 'b', 'c']
 const star = { peers: three.map(id => peer(id)), connections: three.map(id => connection(`c-${id}`, id)) }
@@ -70,5 +74,76 @@ describe('a report', () => {
     expect(report.highRisks().length).toBeGreaterThan(0)
     expect(report.toJSON()).toEqual(JSON.parse(JSON.stringify(report)))
     expect(new Set(report.risks.map(({ id }) => id)).size).toBe(report.risks.length)
+  })
+})
+
+describe('the score', () => {
+  const entry = (kind: RiskKind, score: number, confidence = 1): { kind: RiskKind, score: number, confidence: number } => ({ kind, score, confidence })
+
+  it('has bands that severities are named by', () => {
+    expect([0, 0.39, 0.4, 0.69, 0.7, 0.89, 0.9, 1].map(severityOf)).toEqual(['low', 'low', 'medium', 'medium', 'high', 'high', 'critical', 'critical'])
+  })
+
+  it('is the worst risk, and a little for the others', () => {
+    expect(overallScore([])).toBe(0)
+    expect(overallScore([entry('burst-traffic', 0.6)])).toBe(0.6)
+    expect(overallScore([entry('burst-traffic', 0.6), entry('periodic-traffic', 0.5)])).toBeCloseTo(0.6 + 0.4 * 0.25 * 0.5, 10)
+    // twenty findings of one kind weigh as the worst of them
+    expect(overallScore(Array.from({ length: 20 }, () => entry('burst-traffic', 0.5)))).toBe(0.5)
+    expect(overallScore([entry('burst-traffic', 0.6, 0.5)])).toBe(0.3)
+  })
+
+  it('is never less for a further risk, and no number of medium ones is high', () => {
+    const risk = fc.record({ kind: fc.constantFrom(...RISK_KINDS), score: fc.double({ min: 0, max: 1, noNaN: true }), confidence: fc.double({ min: 0, max: 1, noNaN: true }) })
+
+    fc.assert(fc.property(fc.array(risk), risk, (risks, further) => {
+      const before = overallScore(risks)
+      expect(overallScore([...risks, further])).toBeGreaterThanOrEqual(before - 1e-12)
+      expect(before >= 0 && before <= 1).toBe(true)
+      expect(before).toBeGreaterThanOrEqual(Math.max(0, ...risks.map(({ score, confidence }) => score * confidence)) - 1e-12)
+    }))
+    expect(overallScore(RISK_KINDS.map(kind => entry(kind, 0.59)))).toBeLessThan(0.7)
+  })
+})
+
+describe('one peer', () => {
+  it('is analysed by what it was told and what went on with it', () => {
+    const source = sourceOf({ ...star, exposures: [exposure({ observer: 'p2p:a' }), exposure({ observer: 'p2p:b', subject: 's2' }), exposure({ observer: 'p2p:b', subject: 's3' })] })
+    const report = new PrivacyAnalyzer(source).analyzePeer('b')
+    expect(report.measures).toEqual([expect.objectContaining({ observerClass: 'peer', exposures: 2, observers: 1, subjects: 2 })])
+  })
+
+  it('that was never seen is insufficient data, and none is no name', () => {
+    const report = new PrivacyAnalyzer(sourceOf(star)).analyzePeer('nobody')
+    expect(report.risks).toEqual([])
+    expect(report.insufficient.length).toBeGreaterThan(4)
+    expect(() => new PrivacyAnalyzer(sourceOf()).analyzePeer('')).toThrow(InvalidOptionError)
+  })
+})
+
+describe('several nodes', () => {
+  const reads = { ...star, exposures: [exposure({ observerClass: 'dht' })] }
+
+  it('are put side by side, worst first', () => {
+    const [quiet, busy] = [new PrivacyAnalyzer(sourceOf()), new PrivacyAnalyzer(sourceOf(reads))]
+    const comparison = quiet.compare({ quiet, busy })
+
+    expect(comparison.nodes.map(({ name }) => name)).toEqual(['busy', 'quiet'])
+    expect(comparison.spread).toBe(busy.analyze().overallRiskScore)
+    expect(comparison.mean).toBe(comparison.spread / 2)
+    expect(comparison.nodes[0]?.worst['small-anonymity-set']).toBe(0.8)
+    expect(comparison.nodes[1]?.insufficient).toContain('small-anonymity-set')
+    // of what too little was seen for nobody says that it differs
+    expect(comparison.differing).toEqual([])
+  })
+
+  it('are given by reports, by analyzers, or as one beside this node', () => {
+    const analyzer = new PrivacyAnalyzer(sourceOf(reads))
+    const report = analyzer.analyze()
+
+    expect(analyzer.compare([report, analyzer, report]).nodes).toHaveLength(3)
+    expect(analyzer.compare([report]).nodes.map(({ overallRiskScore }) => overallRiskScore)).toEqual([report.overallRiskScore, report.overallRiskScore])
+    expect(analyzer.compare([report]).common).toContain('third-party-exposure')
+    expect(() => analyzer.compare([])).toThrow(InvalidOptionError)
   })
 })
