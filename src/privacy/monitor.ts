@@ -86,11 +86,15 @@ const CHECK_TIMEOUT = 60_000
  *
  * @example
  * ```ts
- * const monitor = new PrivacyMonitor(analyzer, { checkIntervalMs: 60_000, riskThreshold: 0.5 })
- * monitor.addEventListener('alert', ({ detail }) => { console.log(detail.riskScore, detail.risks[0]?.title) })
- * monitor.start()
- * // …
- * await monitor.stop()
+ * import { PrivacyMonitor } from 'portolan/privacy'
+ * import type { PrivacyAnalyzer } from 'portolan/privacy'
+ *
+ * function watch (analyzer: PrivacyAnalyzer): PrivacyMonitor {
+ *   const monitor = new PrivacyMonitor(analyzer, { checkIntervalMs: 60_000, riskThreshold: 0.5 })
+ *   monitor.addEventListener('alert', ({ detail }) => { console.log(detail.riskScore, detail.risks[0]?.title) })
+ *   monitor.start()
+ *   return monitor // await monitor.stop()
+ * }
  * ```
  */
 export class PrivacyMonitor extends MonitorEvents {

@@ -18,7 +18,12 @@ const PRIVATE = 0o600
  *
  * @example
  * ```ts
- * await writeReport('privacy.html', reportFormats().render('html', analyzer.analyze()))
+ * import { reportFormats, writeReport } from 'portolan/privacy'
+ * import type { PrivacyReport } from 'portolan/privacy'
+ *
+ * async function save (report: PrivacyReport): Promise<void> {
+ *   await writeReport('privacy.html', reportFormats().render('html', report))
+ * }
  * ```
  */
 export async function writeReport (path: string, text: string, { signal }: { signal?: AbortSignal } = {}): Promise<void> {

@@ -50,13 +50,16 @@ export interface RenderOptions {
  *
  * @example
  * ```ts
+ * import { reportFormats } from 'portolan/privacy'
+ * import type { PrivacyReport, ReportFormat } from 'portolan/privacy'
+ *
  * const csv: ReportFormat = {
  *   name: 'csv',
  *   mediaType: 'text/csv',
  *   extension: 'csv',
  *   render: report => report.risks.map(risk => `${risk.kind},${risk.score}`).join('\n')
  * }
- * reportFormats([csv]).render('csv', report)
+ * const print = (report: PrivacyReport): void => { console.log(reportFormats([csv]).render('csv', report)) }
  * ```
  */
 export interface ReportFormat {

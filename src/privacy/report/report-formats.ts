@@ -30,7 +30,10 @@ const MAX_ACCEPTED = 32
  *
  * @example
  * ```ts
- * const text = reportFormats().render('console', analyzer.analyze(), { width: 100 })
+ * import { reportFormats } from 'portolan/privacy'
+ * import type { PrivacyReport } from 'portolan/privacy'
+ *
+ * const print = (report: PrivacyReport): void => { console.log(reportFormats().render('console', report, { width: 100 })) }
  * ```
  */
 export function reportFormats (custom: readonly ReportFormat[] = []): ReportFormats {

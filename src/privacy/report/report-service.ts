@@ -102,8 +102,14 @@ const STATUSES: Readonly<Record<string, number>> = { UnknownFormatError: 406, In
  *
  * @example
  * ```ts
- * const service = new PrivacyReportService({ analyzer }, { tokens: [{ role: 'viewer', token: process.env.VIEWER_TOKEN ?? '' }] })
- * const { status, headers, body } = service.handle({ token, client: address, accept: 'text/html' })
+ * import { PrivacyReportService } from 'portolan/privacy'
+ * import type { PrivacyAnalyzer } from 'portolan/privacy'
+ *
+ * function answer (analyzer: PrivacyAnalyzer, token: string, address: string): string {
+ *   const service = new PrivacyReportService({ analyzer }, { tokens: [{ role: 'viewer', token: process.env.VIEWER_TOKEN ?? '' }] })
+ *   const { status, headers, body } = service.handle({ token, client: address, accept: 'text/html' })
+ *   return `${status} ${JSON.stringify(headers)}\n\n${body}`
+ * }
  * ```
  */
 export class PrivacyReportService {

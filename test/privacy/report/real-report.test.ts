@@ -47,7 +47,7 @@ describe('reports of real analyses', () => {
   it('of an empty network are by the schema, and say that nothing could be judged', async () => {
     const report = new PrivacyAnalyzer(watched(await node())).analyze()
     expect(schemaFaults(privacyReportSchema, JSON.parse(formats.render('json', report)))).toEqual([])
-    expect(formats.render('console', report)).toMatch(/0.00  ░+  not judged: too little was seen/)
+    expect(formats.render('console', report)).toMatch(/0.00 {2}░+ {2}not judged: too little was seen/)
   })
 
   it('of simulated traffic say so, and keep the words of the analyzer', () => {
