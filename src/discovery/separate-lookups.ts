@@ -13,6 +13,8 @@ import type { Request } from '../interface/request.ts'
 export interface SeparateLookupsComponents extends LookupIdentityComponents {
   readonly switches: SwitchesOf
   readonly turn: LookupTurn
+  /** The node's table, which such a lookup does not refresh: the node meets nobody by it */
+  readonly table: PeerWalkComponents['table']
   /** How the node itself walks */
   readonly walking: PeerWalkComponents
   readonly regions: Omit<WaryWalkerComponents, 'client' | 'walker'>
@@ -31,9 +33,9 @@ export class SeparateLookups {
   /** Where a peer is */
   readonly peerLookup: PeerLookup
 
-  constructor ({ switches, turn, walking, regions, walker, ...components }: SeparateLookupsComponents, init: KadClientInit) {
+  constructor ({ switches, turn, table, walking, regions, walker, ...components }: SeparateLookupsComponents, init: KadClientInit) {
     const client = new LookupIdentity(components, init)
-    const apart = { ...walking, client }
+    const apart = { ...walking, client, table }
     const [own, separate] = [peerWalk(walking), peerWalk(apart)]
     this.#switches = switches
     this.#identity = client

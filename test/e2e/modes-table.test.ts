@@ -23,7 +23,7 @@ describe('who can learn what, in docs/privacy-model.md', () => {
     expect(rows.every(row => row.length === 1 + MODES.length)).toBe(true)
   })
 
-  it.each(rows.flatMap(([who = '', ...cells]) => cells.map((cell, i) => [who, MODES[i] as PrivacyMode, cell] as const)))('%s, in mode %s: %s', async (who, mode, cell) => {
+  it.concurrent.each(rows.flatMap(([who = '', ...cells]) => cells.map((cell, i) => [who, MODES[i] as PrivacyMode, cell] as const)))('%s, in mode %s: %s', async (who, mode, cell) => {
     await using open = new AsyncDisposableStack()
     expect(await ROWS[who]?.(mode, open)).toBe(cell)
   })

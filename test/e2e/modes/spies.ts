@@ -1,5 +1,6 @@
 import { createServer } from 'node:http'
 import { identify } from '@libp2p/identify'
+import { transportSymbol } from '@libp2p/interface'
 import { noise } from '@libp2p/noise'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
@@ -11,6 +12,7 @@ import { sha256 } from 'multiformats/hashes/sha2'
 import { bytesOf, encoded, fields, framed, frames, numberOf } from '../ledger/protobuf.ts'
 import type { AddressInfo } from 'node:net'
 import type { Connection, IdentifyResult, Libp2p, Stream } from '@libp2p/interface'
+import type { Libp2pOptions } from 'libp2p'
 
 export const BITSWAP = '/ipfs/bitswap/1.2.0'
 export const KAD = '/portolan-modes/kad/1.0.0'
@@ -181,4 +183,19 @@ export async function httpSpy (open: AsyncDisposableStack, { has = [], names = [
     await new Promise<void>(resolve => { server.close(() => { resolve() }) })
   })
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked, connections: () => connections }
+}
+
+/** A transport for relayed addresses, of a relay that never lets anybody through */
+export function relaying (dialled: string[]): NonNullable<Libp2pOptions['transports']>[number] {
+  return () => ({
+    [transportSymbol]: true,
+    [Symbol.toStringTag]: 'relaying',
+    dialFilter: addresses => addresses.filter(address => address.toString().includes('/p2p-circuit')),
+    listenFilter: () => [],
+    dial: async address => {
+      dialled.push(address.toString())
+      throw new Error('The relay says no')
+    },
+    createListener: () => { throw new Error('It listens nowhere') }
+  })
 }
