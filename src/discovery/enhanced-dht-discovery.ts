@@ -168,7 +168,7 @@ export class EnhancedDHTDiscovery implements Startable, AnnouncesMany {
     const walker = new Walker(walking)
     const regions = { clock, random, log: logger.forComponent('portolan:discovery:regions'), size: new NetworkSize() }
     this.#walker = new WaryWalker({ ...regions, client, walker })
-    this.#separate = new SeparateLookups({ clock, logger, create: lookupNode, switches, turn, walking: { ...walking, joined }, regions, walker: this.#walker }, { protocol, usable })
+    this.#separate = new SeparateLookups({ clock, logger, create: lookupNode, switches, turn, table: this.#table, walking: { ...walking, joined }, regions, walker: this.#walker }, { protocol, usable })
     const refresher = new Walker(walking, { k: REFRESH_WIDTH, concurrency: REFRESH_WIDTH })
     this.#refresh = new BucketRefresh({ clock, random, logger, self, table: this.#table, timing: this.#timing, walker: { findClosest: async (preimage, options) => this.#walker.findClosest(preimage, options, refresher) } })
     this.#answers = new DHTAnswers({
