@@ -88,6 +88,6 @@ function fingerprint (kind: RiskKind, what: string, peers: readonly Told[], own:
     recommendation: kind === 'agent-fingerprint'
       ? 'Tell an agent string that others tell too: without the version of Node or of an application.'
       : 'Speak the protocols that others speak too, and no protocol of one\'s own with strangers.',
-    mitigation: kind === 'agent-fingerprint' ? 'routing.mode=balanced' : 'none'
+    mitigation: kind === 'agent-fingerprint' ? 'privacy.agent=common' : 'none'
   }))
 }

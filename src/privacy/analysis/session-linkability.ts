@@ -39,7 +39,7 @@ export function sessionLinkability (view: View): Finding {
       subjects: returned.map(([peer]) => peer),
       evidence: { peers: returned.length, sessions: linked, mostSessions: most, addresses, shareOfSessions: linked / sessionsOf(sessions) },
       recommendation: 'Look providers up under an identity of its own, and take a new one where nothing depends on being known.',
-      mitigation: 'routing.mode=strict'
+      mitigation: 'privacy.lookupIdentity=separate'
     }))
   }
 
