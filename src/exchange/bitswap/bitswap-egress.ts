@@ -1,11 +1,10 @@
-import { nextTask } from '../../clock/turns.ts'
 import { FetchError } from '../../interface/errors.ts'
 import { encodeMessage } from './encode-message.ts'
 import { BITSWAP_PROTOCOLS } from './message.ts'
+import { confirmWrite } from './write-confirmation.ts'
 import type { BitswapProtocol } from './message.ts'
 import type { Lane, Outgoing, Recipient, WriteOptions } from './network.ts'
 import type { Clock } from '../../interface/clock.ts'
-import type { Disclosure } from '../../interface/disclosure.ts'
 import type { Connection, Stream } from '@libp2p/interface'
 
 /** A stream that takes nothing for this long has nobody at its other end: as long as TCP takes for its fifth retransmission */
@@ -20,8 +19,6 @@ const MAX_VERSIONS = 4_096
 const SMALL_PIECE = 16_384
 /** Bytes left to write when the next message may come: what is on the wire meanwhile hides the time it takes to make it */
 const LOW_WATER = 262_144
-/** Turns of the event loop after a write: in the first one the socket may be written to, in the second one its end is heard of */
-const CONFIRMING = 2
 const DRAINING = ['drain', 'idle', 'close'] as const
 
 export interface OutgoingStreamsInit {
@@ -152,31 +149,7 @@ export class OutgoingStreams {
       }
     }
 
-    this.#confirm(open, disclosures, cancelled).catch((error: Error) => { this.#drop(lane, error) })
-  }
-
-  /**
-   * What the muxer has taken is on its way, unless the connection is gone already and nobody has heard of it yet: that
-   * is known when the event loop has looked at its socket once more. An answer says so sooner.
-   */
-  async #confirm ({ stream, connection }: Open, disclosures: readonly Disclosure[], cancelled: readonly Disclosure[]): Promise<void> {
-    for (let turn = 0; turn < CONFIRMING; turn++) {
-      await nextTask()
-    }
-    // our own stop ends streams behind what was written
-    const broke = stream.status === 'reset' || (!this.#stopped.signal.aborted && (stream.status === 'aborted' || connection.status === 'closed'))
-
-    for (const disclosure of disclosures) {
-      if (broke) {
-        disclosure.unknown()
-      } else {
-        disclosure.sent()
-      }
-    }
-
-    for (const disclosure of broke ? [] : cancelled) {
-      disclosure.cancel()
-    }
+    confirmWrite(open, { disclosures, cancelled }).catch((error: Error) => { this.#drop(lane, error) })
   }
 
   #usable ({ open }: LaneState): Open | undefined {

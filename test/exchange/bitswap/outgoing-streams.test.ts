@@ -43,6 +43,8 @@ async function world (): Promise<Awaited<ReturnType<typeof wireless>> & { stream
   const streams: TakingStream[] = []
   const connection = {
     status: 'open',
+    addEventListener: () => {},
+    removeEventListener: () => {},
     newStream: async () => {
       const stream = new TakingStream()
       streams.push(stream)

@@ -4,7 +4,7 @@ import { identify } from '@libp2p/identify'
 import { MemoryBlockstore } from 'blockstore-core'
 import { createHeliaLight } from 'helia'
 import all from 'it-all'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { systemClock } from '../../../../src/clock/system-clock.ts'
 import { encodeMessage } from '../../../../src/exchange/bitswap/encode-message.ts'
 import { BITSWAP_PROTOCOLS } from '../../../../src/exchange/bitswap/message.ts'
@@ -71,7 +71,7 @@ describe('over real streams', () => {
     }))
 
     expect(server.stats()).toMatchObject({ blocks: 16, bytes: 16 * MiB, broken: 0, stalled: 0 })
-    expect(disclosures.count('sent')).toBeGreaterThanOrEqual(16)
+    await vi.waitFor(() => { expect(disclosures.count('sent')).toBeGreaterThanOrEqual(16) })
 
     const late = await sample(999, 1_000)
     const reading = all(helia.blockstore.get(late.cid))

@@ -1,0 +1,34 @@
+import { describe, expect, it } from 'vitest'
+import { table } from './compare.ts'
+import { drive } from './driver.ts'
+import { credulous, forgetful, inventive } from './lying-ledgers.ts'
+
+/** A short form: `npm run test:e2e` has the long one */
+const STEPS = 16
+
+describe('the ledger of a node among spies', () => {
+  it.each(['open', 'balanced', 'strict'] as const)('agrees with what they saw, in mode %s', async mode => {
+    const comparison = await drive({ seed: 7, mode, steps: STEPS })
+    console.log(`mode ${mode}\n${table(comparison)}`)
+
+    expect(comparison.faults).toEqual([])
+    expect(comparison.sum).toMatchObject({ missing: 0, extra: 0 })
+    expect(comparison.sum.matched).toBeGreaterThan(STEPS)
+  }, 60_000)
+})
+
+describe('a ledger that lies is found out', () => {
+  it('when it loses entries', async () => {
+    expect((await drive({ seed: 7, mode: 'balanced', steps: STEPS, between: forgetful })).sum.missing).toBeGreaterThan(0)
+  }, 60_000)
+
+  it('when it has some that nobody saw', async () => {
+    expect((await drive({ seed: 7, mode: 'balanced', steps: STEPS, between: inventive })).sum.extra).toBeGreaterThan(0)
+  }, 60_000)
+
+  it('when it takes for sent what was not, and for standing what was taken back', async () => {
+    const { faults, sum } = await drive({ seed: 7, mode: 'open', steps: 2 * STEPS, between: credulous })
+    expect(sum.extra).toBeGreaterThan(0)
+    expect(faults.some(fault => fault.startsWith('a CANCEL was seen, and the ledger has none'))).toBe(true)
+  }, 60_000)
+})
