@@ -66,6 +66,23 @@ describe('the packed package, installed', () => {
     expect(modules.filter(url => /node_modules\/(@helia|helia|@libp2p|libp2p|undici)\//.test(url))).toEqual([])
   })
 
+  it('exports proofs of membership, of which only making one needs more packages', async () => {
+    const { members, refused, missing } = await run(`
+      import { generateKeyPair } from '@libp2p/crypto/keys'
+      import { createMembership, formatMembershipGroup, memberIdentity, MembershipGroup, MembershipProver, MembershipVerifier, randomSeed } from 'portolan/privacy'
+
+      const validity = { validFrom: 0, validUntil: Date.UTC(2100) }
+      const members = await Promise.all(Array.from({ length: 5 }, async () => createMembership({
+        group: 'fleet', identity: await memberIdentity(randomSeed()), privateKey: await generateKeyPair('Ed25519'), ...validity
+      })))
+      const group = await MembershipGroup.parse(await formatMembershipGroup({ name: 'fleet', members, ...validity }))
+      const refused = await new MembershipVerifier({ group }).verify('{}', { report: '0'.repeat(64), nonce: 'n'.repeat(32) }).catch(err => err.reason)
+      const missing = await MembershipProver.open({}, { depth: 10 }).catch(err => err.name)
+      console.log(JSON.stringify({ members: group.size, refused, missing }))
+    `) as { members: number, refused: string, missing: string }
+    expect({ members, refused, missing }).toEqual({ members: 5, refused: 'malformed', missing: 'MissingDependencyError' })
+  })
+
   it('reads through a wrapped node', async () => {
     const read = await run(`
       import { createHeliaLight } from 'helia'

@@ -1,5 +1,5 @@
 /**
- * The process that makes one proof and ends. All code under the GPL is loaded
+ * The process that makes one proof and is ended. All code under the GPL is loaded
  * here and nowhere else, and what it leaves behind ends with it.
  */
 import process from 'node:process'
@@ -27,8 +27,9 @@ async function prove ({ depth, artifacts, input }: ProofOrder): Promise<ProofAns
   return { kind: 'proof', points: [ax, ay, bx1, bx0, by1, by0, cx, cy].map(String), signals: publicSignals }
 }
 
+/** And waits to be killed: the end of a process can be seen before what it said last */
 function answer (message: ProofAnswer): void {
-  process.send?.(message, () => { process.exit() })
+  process.send?.(message)
 }
 
 process.once('disconnect', () => { process.exit() })
