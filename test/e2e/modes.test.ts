@@ -91,6 +91,18 @@ describe('strict', () => {
     await vi.waitFor(() => { expect(server.libp2p.getConnections()).toEqual([]) }, { timeout: 10_000 })
   })
 
+  it('is what a single read may ask for, of a node in another mode', async () => {
+    const [mine, apart] = [await block('as the node'), await block('as somebody else')]
+    const holder = await peerSpy(open, { has: [mine, apart] })
+    const server = await peerSpy(open, { names: () => [holder] })
+    const node = await portolan(open, { bootstrap: [server.address], dhtProtocol: KAD })
+    const self = node.libp2p.peerId.toString()
+    expect(await reads(node, mine.cid, { timeout: 15_000 })).toBe(true)
+    expect(await reads(node, apart.cid, { timeout: 15_000, mode: 'strict' })).toBe(true)
+    expect(server.learnt(mine.cid).map(({ from }) => from === self)).toEqual([true])
+    expect(server.learnt(apart.cid).map(({ from }) => from === self)).toEqual([false])
+  })
+
   it('has another one after each start', async () => {
     const server = await peerSpy(open, { names: () => [] })
     const node = await portolan(open, { mode: 'strict', bootstrap: [server.address], dhtProtocol: KAD, privacy: { lookupDelay: 0 } })
