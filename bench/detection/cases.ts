@@ -4,7 +4,7 @@ import type { Random } from '../../src/interface/clock.ts'
 import type { BurstModel, CorrelatedModel, IndependentModel, PeriodicModel } from '../../src/testing/traffic/processes.ts'
 import type { TrafficFlow } from '../../src/testing/traffic/synthetic-traffic.ts'
 
-/** The detectors were tuned on the first of each class, and are measured on all */
+/** The detectors were tuned on the first of each class, mended for `pareto` and `ramp`, and are measured on all */
 export const INDEPENDENT: readonly IndependentModel[] = ['poisson', 'tides', 'ramp', 'lognormal', 'pareto']
 export const PERIODIC: readonly PeriodicModel[] = ['clock', 'timer', 'clock-normal', 'timer-normal']
 export const BURSTY: readonly BurstModel[] = ['pages', 'on-off']
