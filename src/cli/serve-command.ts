@@ -15,7 +15,7 @@ welcome at /. Nobody is contacted who is not named here or in the configuration.
     'portolan serve --listen /ip4/10.1.0.5/tcp/4480 --serve everyone --dht-server --dht-protocol /my-network/kad/1.0.0'
   ],
   options: [
-    'gateway.port', 'gateway.host', 'store.path', 'cache.size', 'cache.memory', 'cache.clientShare', 'sharedCache.url', 'routing.providers', 'routing.routers', 'routing.ownRouters', 'routing.allowAddresses', 'routing.mode', 'privacy.hedges', 'privacy.lookupIdentity', 'privacy.lookupDelay', 'privacy.agent', 'privacy.privateAddresses', 'routing.timeout',
+    'gateway.port', 'gateway.host', 'store.path', 'cache.size', 'cache.memory', 'cache.clientShare', 'sharedCache.url', 'routing.providers', 'routing.routers', 'routing.ownRouters', 'routing.allowAddresses', 'routing.mode', 'privacy.hedges', 'privacy.lookupIdentity', 'privacy.lookupDelay', 'privacy.agent', 'privacy.privateAddresses', 'privacy.checkInterval', 'privacy.riskThreshold', 'routing.timeout',
     'block.maxSize', 'block.allowSha1', 'exchange.serve', 'exchange.allowPeers', 'exchange.announce', 'exchange.siblings', 'exchange.askConnected', 'libp2p.listen', 'libp2p.bootstrap', 'libp2p.dhtProtocol', 'libp2p.dhtServer', 'ledger.enabled', 'ledger.raw', 'ledger.allow', 'control.port', 'control.host', 'log.level'
   ],
 
