@@ -1,4 +1,5 @@
 /** What is around the node that soaks: a gateway and a peer that hold the block that is asked for, and visitors; forked by `soak-process` */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { multiaddr } from '@multiformats/multiaddr'
 import { MemoryBlockstore } from 'blockstore-core'
@@ -14,7 +15,9 @@ import type { PrivateKey } from '@libp2p/interface'
 
 /** More than the collector keeps: they come, are forgotten, and come again */
 const VISITORS = 60
-const AT_ONCE = 3
+const AT_ONCE = 2
+/** Between two visits, in ms: what libp2p holds of a connection until its deadlines have passed should be little */
+const PAUSE = 200
 
 const tell = (message: FromWorld): void => { process.send?.(message) }
 const random = seededRandom(1)
@@ -52,6 +55,7 @@ async function receive (message: ToWorld): Promise<void> {
       visiting = Promise.all(Array.from({ length: AT_ONCE }, async (_, lane) => {
         for (let i = lane; going; i += AT_ONCE) {
           await visit(message.address, keys[i % VISITORS] as PrivateKey)
+          await sleep(PAUSE)
         }
       }))
       break

@@ -15,6 +15,9 @@ import type { Libp2pOptions } from 'libp2p'
 export const ECHO = '/portolan/test/echo/1.0.0'
 export const OTHER = '/portolan/test/other/1.0.0'
 
+/** Nothing is given up because the machine is busy, in ms */
+const PATIENT = 60_000
+
 type Services = { identify: Identify, ping: Ping }
 export type TestLibp2p = Libp2p<Services>
 
@@ -25,10 +28,17 @@ export async function node (options: Partial<Libp2pOptions<Services>> = {}): Pro
     transports: [tcp()],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
-    services: { identify: identify(), ping: ping() },
+    services: { identify: identify({ timeout: PATIENT }), ping: ping({ timeout: PATIENT }) },
     connectionMonitor: { enabled: false },
-    connectionManager: { inboundConnectionThreshold: Infinity },
-    ...options
+    ...options,
+    connectionManager: {
+      inboundConnectionThreshold: Infinity,
+      dialTimeout: PATIENT,
+      inboundUpgradeTimeout: PATIENT,
+      inboundStreamProtocolNegotiationTimeout: PATIENT,
+      outboundStreamProtocolNegotiationTimeout: PATIENT,
+      ...options.connectionManager
+    }
   })
   onTestFinished(async () => { await libp2p.stop() })
 
@@ -86,8 +96,8 @@ async function read (stream: Stream): Promise<number> {
 
 /** Resolves when something is so, looked at whenever libp2p says anything and every few milliseconds */
 export async function until (what: string, isSo: () => boolean): Promise<void> {
-  for (let i = 0; !isSo(); i++) {
-    if (i > 2_000) {
+  for (const started = performance.now(); !isSo();) {
+    if (performance.now() - started > PATIENT) {
       throw new Error(`It did not come to this: ${what}`)
     }
     await new Promise(resolve => { setTimeout(resolve, 5) })
