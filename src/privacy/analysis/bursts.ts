@@ -25,6 +25,11 @@ const OVER_SINGLE = -3.5
 const OVER_SINGLE_EACH = 0.06
 const MOST_OVER_SINGLE = 4
 
+/** The same where pauses are less than forty times as long: so far apart are two means of one long tail, too */
+const CLEAR_RATIO = 40
+const OVER_SINGLE_NEAR = -1
+const OVER_SINGLE_NEAR_EACH = 0.08
+
 /** One pause is an interruption */
 const MIN_BURSTS = 3
 
@@ -55,12 +60,16 @@ export function burstFlows (flows: readonly Flow[]): readonly BurstFlow[] {
     const starts = times.filter((_, i) => i === 0 || intervals[i - 1]! > cut)
     const bursty = ratio >= LEAST_RATIO &&
       overPoisson >= OVER_POISSON + OVER_POISSON_EACH * n + Math.log(flows.length) &&
-      overSingle >= Math.min(MOST_OVER_SINGLE, OVER_SINGLE + OVER_SINGLE_EACH * n) &&
+      overSingle >= leastOverSingle(n, ratio) &&
       starts.length >= MIN_BURSTS &&
       mean > 0
 
     return bursty ? [{ id, starts, events: times.length, ratio, gain: overPoisson, short }] : []
   })
+}
+
+function leastOverSingle (n: number, ratio: number): number {
+  return Math.min(MOST_OVER_SINGLE, ratio >= CLEAR_RATIO ? OVER_SINGLE + OVER_SINGLE_EACH * n : OVER_SINGLE_NEAR + OVER_SINGLE_NEAR_EACH * n)
 }
 
 function variationOf (intervals: Float64Array): number {
