@@ -41,4 +41,14 @@ export { AccessDeniedError, PrivacyReportService, RateLimitedError } from './pri
 export { timelineOf } from './privacy/report/report-timeline.ts'
 export { slackFormat } from './privacy/report/slack-format.ts'
 export { nullLedger } from './privacy/null-ledger.ts'
+export {
+  ArtifactError, MembershipGroupError, NotAMemberError, NullifierStoreError, ProofRefusedError, ProverError, REFUSAL_REASONS
+} from './privacy/proofs/errors.ts'
+export { memberIdentity, randomSeed } from './privacy/proofs/member-identity.ts'
+export { createMembership } from './privacy/proofs/membership.ts'
+export { formatMembershipGroup, MembershipGroup } from './privacy/proofs/membership-group.ts'
+export { MembershipVerifier } from './privacy/proofs/membership-verifier.ts'
+export { NullifierBook } from './privacy/proofs/nullifier-book.ts'
+export { createNonce, reportDigest } from './privacy/proofs/report-digest.ts'
+export { verifyReportDocument } from './privacy/proofs/report-document.ts'
 export * from './interface/errors.ts'
