@@ -20,7 +20,7 @@ export interface Rhythm {
 const SHORTEST = 1e-4
 
 /** An interval in which a tick is missing is twice as long, give or take this share */
-const NEAR_MULTIPLE = 0.2
+const NEAR_MULTIPLE = 0.25
 
 /** Distances between neighbours, in units of their mean and none of length 0 */
 export function intervalsOf (times: Float64Array): { readonly intervals: Float64Array, readonly mean: number } {
