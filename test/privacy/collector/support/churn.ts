@@ -78,11 +78,13 @@ export async function churn (middle: TestLibp2p, { peers: count, duration, seed,
   }
 
   const connections = new Map<TestLibp2p, Connection>()
-  for (let i = 0; i < nodes.length; i += 20) {
-    await Promise.all(nodes.slice(i, i + 20).map(async peer => {
+  for (let i = 0; i < others.length; i += 20) {
+    await Promise.all(others.slice(i, i + 20).map(async peer => {
       connections.set(peer, await join(peer, behind.includes(peer) ? way.address : undefined))
     }))
   }
+  // the last to come: a pause after its first words would be no rhythm
+  connections.set(metronome, await join(metronome))
 
   const end = performance.now() + duration
   const going = (): boolean => performance.now() < end
