@@ -73,7 +73,7 @@ export async function drive ({ seed, mode, steps, between }: DriveInit): Promise
   const comparison = compare({ sightings, entries: recording.entries, blocks: spies.keys, ports: spies.ports, peers: spies.ids, aliases: spies.aliases })
   const kept = real.entries().map(exposure => JSON.stringify([exposure.observer, exposure.subject, exposure.form, exposure.transport, exposure.state, exposure.cancelled])).sort()
   const given = recording.entries.map(({ entry }) => JSON.stringify([entry.observer, entry.key, entry.form, entry.transport, entry.state, entry.cancelled])).sort()
-  const differences = between != null || JSON.stringify(kept) === JSON.stringify(given) ? [] : ['the ledger does not keep what it was given']
+  const differences = between == null ? [...kept.filter(line => !given.includes(line)).map(line => `the ledger has ${line}, which it was not given`), ...given.filter(line => !kept.includes(line)).map(line => `the ledger has lost ${line}`)] : []
   return { ...comparison, faults: [...comparison.faults, ...differences] }
 }
 
@@ -127,6 +127,8 @@ function hinted ({ dice, gateways, peers, dead, named }: World): Pick<RetrieveOp
     ...named ? [`http://${byName}:${gateways[0]?.port ?? 0}`] : [],
     ...peers.map(({ address }) => address),
     ...peers.slice(0, named ? 2 : 0).map(({ address }) => address.replace('/ip4/127.0.0.1/', '/dns4/peer.spies.test/')),
+    // nobody says where: it is looked for
+    ...peers.map(({ id }) => id),
     dead,
     `/ip4/127.0.0.1/tcp/${new URL(dead).port}/p2p/${peers[2]?.id ?? ''}`
   ]

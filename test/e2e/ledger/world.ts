@@ -128,10 +128,10 @@ export async function world (seed: number): Promise<World> {
       dht: { protocol: DHT_PROTOCOL, providers: () => dice.some(peers, dice.below(3)), neighbours: () => servers }
     }))
   }
-  const records = (_subject: string, kind: 'providers' | 'peers'): object[] => kind === 'peers'
-    ? []
+  const records = (subject: string, kind: 'providers' | 'peers'): object[] => kind === 'peers'
+    ? peers.filter(({ id }) => id === subject).map(({ id, address }) => ({ Schema: 'peer', ID: id, Addrs: [address.split('/p2p/')[0]], Protocols: [] }))
     : [
-        ...dice.some(peers, dice.below(2)).map(({ id, address }) => ({ Schema: 'peer', ID: id, Addrs: [address.split('/p2p/')[0]], Protocols: ['transport-bitswap'] })),
+        ...dice.some(peers, dice.below(2)).map(({ id, address }) => ({ Schema: 'peer', ID: id, Addrs: dice.chance(0.5) ? [address.split('/p2p/')[0]] : [], Protocols: ['transport-bitswap'] })),
         ...dice.some(gateways, dice.below(2)).map(({ port }) => ({ Schema: 'peer', ID: gatewayIds.get(port), Addrs: [`/ip4/127.0.0.1/tcp/${port}/http`], Protocols: ['transport-ipfs-gateway-http'] }))
       ]
   const routers = await Promise.all(Array.from({ length: 2 }, async () => httpSpy({ sightings, blocks: held, conduct: httpConduct, records })))
