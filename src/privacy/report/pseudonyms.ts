@@ -14,10 +14,16 @@ const PEER_ID = /^(?:12D3KooW|16Uiu2HA|Qm[1-9A-HJ-NP-Za-km-z]{44}$|k51q)/
 const CID_TEXT = /^(?:baf|bag|zb2|zdj|z[1-9A-HJ-NP-Za-km-z]{40}|f01|uA)/
 const ADDRESS = new RegExp(`^(?:${MULTIADDR}|${IPV4}|${IPV6})$`)
 
-/** Shorter ones are replaced where they stand alone only: a subject `e` would tear every text apart */
+/** What stands for itself in a sentence */
+const TOKEN = /[^\s"'<>,;()[\]{}|\p{C}]+/gu
+/** What an address or a provider's id is put together with, and what a sentence ends with */
+const JOINT = /([:/=@!?]|\.$)/
+/** Shorter ones with spaces in them are replaced where they stand alone only */
 const MIN_INSIDE = 6
 /** Identifiers looked for at once: thousands in one pattern take long to compile */
 const AT_ONCE = 500
+/** With more, whoever made the report up wants sentences to take long: they are shown word by word instead */
+const MAX_ODD = 1_000
 /** Longest list that is gone through word by word */
 const MAX_WORDS = 64
 
@@ -28,20 +34,33 @@ const MAX_WORDS = 64
 export class Pseudonyms {
   readonly #names = new Map<string, string>()
   readonly #counts = new Map<string, number>()
-  #inside?: readonly RegExp[]
+  /** Those that are no tokens of a sentence: with spaces or quotes, which only somebody odd has */
+  readonly #odd = new Set<string>()
+  #patterns?: readonly RegExp[]
 
   /** The name of something that is an identifier whatever it looks like */
   of (identifier: string): string {
-    this.#inside = undefined
+    if (identifier !== '' && identifier.match(TOKEN)?.[0] !== identifier) {
+      this.#odd.add(identifier)
+      this.#patterns = undefined
+    }
     return this.#name(identifier)
   }
 
   /** A sentence of ours: identifiers in it are replaced, by what they are known as or by what they look like */
   text (text: string): string {
-    this.#inside ??= insideOf([...this.#names.keys()])
-    return this.#inside
+    if (this.#odd.size > MAX_ODD) {
+      return this.words(text)
+    }
+    this.#patterns ??= patternsOf([...this.#odd])
+    return this.#patterns
       .reduce((text, pattern) => text.replace(pattern, identifier => this.#name(identifier)), text)
+      .replace(TOKEN, token => this.#known(token) ?? token.split(JOINT).map(part => this.#known(part) ?? part).join(''))
       .replace(IDENTIFIERS, identifier => isKnownWord(identifier) ? identifier : this.#name(identifier))
+  }
+
+  #known (token: string): string | undefined {
+    return token === '' || isKnownWord(token) ? undefined : this.#names.get(token.replace(/^p2p:/, ''))
   }
 
   /** What others may have written: only words of closed sets stay as they are */
@@ -71,9 +90,8 @@ export class Pseudonyms {
 }
 
 /** Match the identifiers that came up, longest first */
-function insideOf (identifiers: readonly string[]): RegExp[] {
+function patternsOf (identifiers: readonly string[]): RegExp[] {
   const patterns = identifiers
-    .filter(text => text !== '' && !isKnownWord(text))
     .toSorted((a, b) => b.length - a.length)
     .map(text => text.length < MIN_INSIDE ? `(?<![\\w-])${escaped(text)}(?![\\w-])` : escaped(text))
   return Array.from({ length: Math.ceil(patterns.length / AT_ONCE) }, (_, i) => new RegExp(patterns.slice(i * AT_ONCE, (i + 1) * AT_ONCE).join('|'), 'g'))

@@ -104,6 +104,18 @@ describe('redaction', () => {
     expect(formats.render('json', once, { raw: true })).not.toMatch(/canary/i)
   })
 
+  it('knows those again that have spaces and quotes in their names', () => {
+    const odd = 'Bob\'s "node" (home)'
+    const report = redactReport(sample({ risks: [risk({ title: `It was ${odd}, twice`, subjects: [odd, 'short', 'e'], recommendation: 'Ask short, see where e is.' })] }))
+    expect(report.risks[0]).toMatchObject({ subjects: ['name-1', 'name-2', 'name-3'], title: 'It was name-1, twice', recommendation: 'Ask name-2, see where name-3 is.' })
+  })
+
+  it('names nobody where thousands have odd names', () => {
+    const names = Array.from({ length: 5_000 }, (_, i) => `odd name ${i}`)
+    const risks = Array.from({ length: 500 }, (_, i) => risk({ title: `Seen by ${names[i]} again`, subjects: names.slice(i * 10, i * 10 + 10) }))
+    expect(JSON.stringify(redactReport(sample({ risks })))).not.toContain('odd name')
+  })
+
   it('no peer id survives, wherever it stands', () => {
     const id = fc.string({ unit: fc.constantFrom(...'123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz'), minLength: 44, maxLength: 44 }).map(text => `12D3KooW${text}`)
     const around = fc.constantFrom('', ' ', '/', '"', '(', ',', ':', '=', '<b>', '\u0000', 'x:')
