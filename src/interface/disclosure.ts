@@ -75,6 +75,9 @@ export class Disclosure implements DisclosureEntry {
   readonly audience: DisclosureInit['audience']
   state: DisclosureState = 'intended'
   cancelled = false
+  /** Of the first ledger that asks for it: where it has this. A map of them all would leave 50 MB of garbage for each million. */
+  mark = 0
+  marker: Ledger | undefined
 
   constructor (ledger: Ledger, init: DisclosureInit, context: DisclosureContext) {
     this.#ledger = ledger

@@ -55,8 +55,6 @@ export interface LedgerStats extends ExposureCounts {
   readonly paused: boolean
   /** Spans of that kind that are forgotten */
   readonly pausesDropped: number
-  /** Nobody ever said whether they were sent, and there were too many of them to wait on */
-  readonly overflowed: number
   /** Absent where nothing is kept */
   readonly journal?: JournalStats
 }

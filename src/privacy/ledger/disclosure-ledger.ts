@@ -3,8 +3,7 @@ import { systemRandom } from '../../clock/random.ts'
 import { systemClock } from '../../clock/system-clock.ts'
 import { Disclosure } from '../../interface/disclosure.ts'
 import { fromWall } from '../../keeper/kept-time.ts'
-import { boundedEntry, isBounded } from './bounded-entry.ts'
-import { ExposureCounters } from './exposure-counters.ts'
+import { CELLS, ExposureCounters } from './exposure-counters.ts'
 import { ExposureRing } from './exposure-ring.ts'
 import { LedgerJournal } from './ledger-journal.ts'
 import { ledgerParams } from './ledger-params.ts'
@@ -34,10 +33,9 @@ export interface LedgerComponents {
   readonly logger?: ComponentLogger
 }
 
-type Kept = ReturnType<typeof boundedEntry>
-
-/** Ten times the requests that one node has under way; beyond it somebody forgets to settle */
-const MAX_OPEN = 32_768
+/** What a mark says beside the cell and the number: in which run it was made (0: it is settled), and whether a CANCEL is counted */
+const RUNS = 1_024
+const TAGS = 2 * RUNS
 
 /**
  * Keeps who learnt what: the newest disclosures with all they say, and numbers of all there ever were.
@@ -63,13 +61,15 @@ export class DisclosureLedger implements ReadableLedger {
   readonly #ring: ExposureRing
   readonly #pauses: Pauses
   #journal?: LedgerJournal
-  /** Not settled yet, oldest first, with the cell where they are counted */
-  readonly #open = new Map<DisclosureEntry, number>()
-  /** What stands for those that were too long to keep */
-  readonly #copies = new WeakMap<DisclosureEntry, Kept>()
+  /** Of those that are no `Disclosure`, or that another ledger has marked */
+  readonly #marks = new WeakMap<DisclosureEntry, number>()
+  /** Counts up with each stop: what was open then is settled */
+  #run = 1
+  /** By how much numbers have grown since they were marked, as older ones came before them */
+  #grown = 0
+  #grownBelow = 0
   #since: number
   #earlier = 0
-  #overflowed = 0
 
   constructor (components: LedgerComponents = {}, init: LedgerInit = {}) {
     const { clock = systemClock } = components
@@ -95,47 +95,42 @@ export class DisclosureLedger implements ReadableLedger {
 
   /** Nobody will say any more what came of those that are still open: they become `unknown`. Idempotent, never rejects. */
   async stop (): Promise<void> {
-    for (const entry of [...this.#open.keys()]) {
-      this.#abandon(entry)
-    }
+    this.#run = this.#run % (RUNS - 1) + 1
+    this.#counters.abandon()
+    this.#ring.abandon().forEach(number => { this.#journal?.changed(number) })
     await this.#journal?.stop()
   }
 
   intended (entry: DisclosureEntry): void {
     const cell = this.#counters.cellOf(entry, this.#classes.of(entry.observer, entry.transport))
     this.#counters.intended(cell)
-    this.#open.set(entry, cell)
-
-    if (this.#open.size > MAX_OPEN) {
-      this.#giveUp()
-    }
-    if (this.#isNamed(entry.observer)) {
-      const kept = this.#kept(entry)
-      this.#ring.add(kept, this.#clock.now())
-      this.#journal?.changed(kept)
-    } else {
-      this.#journal?.changed()
-    }
+    const number = this.#isNamed(entry.observer) ? this.#ring.add(entry, this.#clock.now()) : 0
+    this.#mark(entry, (number * CELLS + cell) * TAGS + this.#run)
+    this.#journal?.changed(number)
   }
 
   settled (entry: DisclosureEntry): void {
-    const cell = this.#open.get(entry)
-    const kept = this.#updated(entry)
+    const mark = this.#markOf(entry)
+    const tag = mark % TAGS
+    const packed = Math.floor(mark / TAGS)
+    const number = this.#numberOf(Math.floor(packed / CELLS))
+    const isOpen = tag % RUNS === this.#run
+    const settles = isOpen && entry.state !== 'intended'
 
-    if (cell == null) {
-      if (!entry.cancelled) {
-        // it was given up
-        return
-      }
-      this.#counters.cancelled(this.#counters.cellOf(entry, this.#classes.of(entry.observer, entry.transport)))
-    } else if (entry.state === 'intended') {
-      // a CANCEL that was faster than the news of the write
-      this.#counters.cancelled(cell)
-    } else {
-      this.#open.delete(entry)
-      this.#counters.settled(cell, entry.state)
+    if (mark === 0) {
+      // it was never intended here
+      return
     }
-    this.#journal?.changed(this.#isNamed(entry.observer) ? kept : undefined)
+    if (entry.cancelled && tag < RUNS) {
+      this.#counters.cancelled(packed % CELLS)
+      this.#ring.cancel(number)
+    }
+    if (settles) {
+      this.#counters.settled(packed % CELLS, entry.state)
+      this.#ring.set(number, entry)
+    }
+    this.#mark(entry, packed * TAGS + (entry.cancelled ? RUNS : 0) + (isOpen && !settles ? this.#run : 0))
+    this.#journal?.changed(number)
   }
 
   pause (reason: string): () => void {
@@ -152,8 +147,9 @@ export class DisclosureLedger implements ReadableLedger {
     const found: Exposure[] = []
     this.#ring.expire(this.#clock.now())
 
-    for (const entry of this.#ring) {
-      if ((subject == null || entry.key === subject) && (request == null || entry.request === request) && (observer == null || entry.observer === observer) && (since == null || entry.at >= since)) {
+    for (const number of this.#ring.numbers()) {
+      const entry = this.#ring.get(number)
+      if (entry != null && (subject == null || entry.key === subject) && (request == null || entry.request === request) && (observer == null || entry.observer === observer) && (since == null || entry.at >= since)) {
         const exposure = this.#exposure(entry)
         if (observerClass == null || exposure.observerClass === observerClass) {
           found.push(exposure)
@@ -182,7 +178,6 @@ export class DisclosureLedger implements ReadableLedger {
       entries: this.#ring.size,
       paused: this.#pauses.active,
       pausesDropped: this.#pauses.dropped,
-      overflowed: this.#overflowed,
       ...this.#journal == null ? {} : { journal: this.#journal.stats() }
     }
   }
@@ -201,13 +196,16 @@ export class DisclosureLedger implements ReadableLedger {
     }
     const journal = new LedgerJournal({ clock: this.#clock, random, datastore, logger }, {
       ...this.#params,
-      exposure: entry => this.#exposure(entry),
+      exposure: number => {
+        const entry = this.#ring.get(number)
+        return entry == null ? undefined : this.#exposure(entry)
+      },
       counts: () => ({ since: this.#since, rows: this.#counters.rows() }),
-      restored: (counts, exposures) => { this.#restore(counts, exposures) }
+      restored: (counts, exposures) => this.#restore(counts, exposures)
     })
     // what came before it was started
-    for (const entry of this.#ring) {
-      journal.changed(entry)
+    for (const number of this.#ring.numbers()) {
+      journal.changed(number)
     }
     return journal
   }
@@ -216,47 +214,24 @@ export class DisclosureLedger implements ReadableLedger {
     return this.#params.allow == null || this.#params.allow.has(observer)
   }
 
-  #kept (entry: DisclosureEntry): DisclosureEntry {
-    if (isBounded(entry)) {
-      return entry
-    }
-    const copy = boundedEntry(entry)
-    this.#copies.set(entry, copy)
-    return copy
-  }
-
-  #updated (entry: DisclosureEntry): DisclosureEntry {
-    const copy = isBounded(entry) ? undefined : this.#copies.get(entry)
-
-    if (copy == null) {
-      return entry
-    }
-    copy.state = entry.state
-    copy.cancelled = entry.cancelled
-    return copy
-  }
-
-  #giveUp (): void {
-    const [oldest] = this.#open.keys()
-    if (oldest != null) {
-      this.#overflowed++
-      this.#abandon(oldest)
+  #mark (entry: DisclosureEntry, mark: number): void {
+    if (entry instanceof Disclosure && (entry.marker == null || entry.marker === this)) {
+      entry.marker = this
+      entry.mark = mark
+    } else {
+      this.#marks.set(entry, mark)
     }
   }
 
-  #abandon (entry: DisclosureEntry): void {
-    if (entry instanceof Disclosure) {
-      entry.unknown()
-    }
-    const cell = this.#open.get(entry)
-    if (cell != null) {
-      // somebody else's, or one that says that it is settled already
-      this.#open.delete(entry)
-      this.#counters.settled(cell, 'unknown')
-    }
+  #markOf (entry: DisclosureEntry): number {
+    return (entry instanceof Disclosure && entry.marker === this ? entry.mark : this.#marks.get(entry)) ?? 0
   }
 
-  #restore (counts: KeptCounts | undefined, exposures: readonly Exposure[]): void {
+  #numberOf (marked: number): number {
+    return marked > 0 && marked < this.#grownBelow ? marked + this.#grown : marked
+  }
+
+  #restore (counts: KeptCounts | undefined, exposures: readonly Exposure[]): number {
     if (counts != null) {
       const before = this.#counters.snapshot().total
       counts.rows.forEach(row => { this.#counters.restore(row) })
@@ -264,7 +239,11 @@ export class DisclosureLedger implements ReadableLedger {
       this.#since = Math.min(this.#since, counts.since)
     }
     // what is newer than now is of a clock that was set back: it is kept as if it were of now
-    this.#ring.restore(exposures.map(exposure => [asEntry(exposure), fromWall(this.#clock, exposure.at, 0)]), this.#clock.now())
+    const below = this.#ring.next
+    const grown = this.#ring.restore(exposures.map(exposure => [asEntry(exposure), fromWall(this.#clock, exposure.at, 0)]), this.#clock.now())
+    this.#grown = grown
+    this.#grownBelow = below
+    return grown
   }
 
   #exposure ({ observer, request, purpose, mode, client, key, form, transport, audience, at, state, cancelled }: DisclosureEntry): Exposure {

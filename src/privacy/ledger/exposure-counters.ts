@@ -19,6 +19,9 @@ export interface CountRow extends Counted {
   readonly purpose: string
 }
 
+/** Cells there can be */
+export const CELLS = OBSERVER_CLASSES.length * FORMS.length * TRANSPORTS.length * PURPOSES.length
+
 function indices (names: readonly string[]): ReadonlyMap<string, number> {
   return new Map(names.map((name, i) => [name, i]))
 }
@@ -45,6 +48,14 @@ export class ExposureCounters {
     const counted = this.#at(cell)
     counted.intended--
     counted[state]++
+  }
+
+  /** Of what is still open nobody will say any more what came of it */
+  abandon (): void {
+    for (const counted of this.#cells.values()) {
+      counted.unknown += counted.intended
+      counted.intended = 0
+    }
   }
 
   cancelled (cell: number): void {

@@ -2,7 +2,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { fromString } from 'uint8arrays/from-string'
 import { toString } from 'uint8arrays/to-string'
 import { OBSERVER_CLASSES } from '../../interface/privacy.ts'
-import { MAX_TEXT } from './bounded-entry.ts'
+import { MAX_TEXT } from './exposure-ring.ts'
 import type { CountRow } from './exposure-counters.ts'
 import type { DisclosureInit, DisclosureState, PrivacyMode } from '../../interface/disclosure.ts'
 import type { Exposure, ObserverClass } from '../../interface/privacy.ts'
@@ -67,6 +67,15 @@ export function decodeCounts (bytes: Uint8Array): KeptCounts {
     throw new DamagedError('it has no counters')
   }
   return { since, rows: rows.map(countRow) }
+}
+
+/** One disclosure: what is written later says what came of it */
+export function identity ({ at, request, observer, subject, form, transport }: Exposure): string {
+  return JSON.stringify([at, request, observer, subject, form, transport])
+}
+
+export function newest (exposures: readonly Exposure[]): number {
+  return exposures.reduce((newest, { at }) => Math.max(newest, at), 0)
 }
 
 /** As it is kept, with a digest: a flipped bit within a text would still be JSON */

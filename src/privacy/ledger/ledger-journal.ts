@@ -2,11 +2,10 @@ import { raceSignal } from '../../clock/race-signal.ts'
 import { jittered } from '../../clock/random.ts'
 import { Turns } from '../../clock/turns.ts'
 import { COUNTS, PREFIX, chunkKey, commit, nameOf, valueOf } from './journal-keys.ts'
-import { decodeChunk, decodeCounts, encodeChunk, encodeCounts } from './journal-chunk.ts'
+import { decodeChunk, decodeCounts, encodeChunk, encodeCounts, identity, newest } from './journal-chunk.ts'
 import { Pseudonyms } from './pseudonyms.ts'
 import type { KeptCounts } from './journal-chunk.ts'
 import type { Clock, Random } from '../../interface/clock.ts'
-import type { DisclosureEntry } from '../../interface/disclosure.ts'
 import type { JournalStats } from '../../interface/ledger.ts'
 import type { ComponentLogger, Logger } from '../../interface/logger.ts'
 import type { Exposure } from '../../interface/privacy.ts'
@@ -23,11 +22,11 @@ export interface JournalInit {
   readonly raw: boolean
   readonly maxEntries: number
   readonly maxAge: number
-  /** What an entry says, as it is now */
-  exposure (entry: DisclosureEntry): Exposure
+  /** What an entry says, as it is now; undefined when it has left */
+  exposure (number: number): Exposure | undefined
   counts (): KeptCounts
-  /** What earlier runs left; called once, before the first write */
-  restored (counts: KeptCounts | undefined, exposures: readonly Exposure[]): void
+  /** What earlier runs left; called once, before the first write. @returns by how much the numbers of entries have grown */
+  restored (counts: KeptCounts | undefined, exposures: readonly Exposure[]): number
 }
 
 interface Chunk {
@@ -46,8 +45,10 @@ const TIMEOUT = 5_000
 /** About 100 KB: the last one is written again with each tick until it is full */
 const CHUNK_ENTRIES = 500
 
-/** Of one interval; more is a busy gateway, whose oldest ones would not be kept for long anyway */
-const MAX_PENDING = 10_000
+/** Of one interval, the newest: a busy gateway has more, and would not keep the oldest for long anyway */
+const MAX_RAW = 10_000
+/** Each takes two new pseudonyms, and those 20 µs: half a percent of a core at most */
+const MAX_NAMED = 2_000
 
 /** A pseudonym links what was disclosed within a day at most, in ms */
 const KEY_LIFE = 86_400_000
@@ -63,7 +64,10 @@ export class LedgerJournal {
   readonly #turns: Turns
   #pseudonyms = new Pseudonyms()
   #keyedAt: number
-  #pending = new Set<DisclosureEntry>()
+  #pending = new Set<number>()
+  /** Those before, once there were as many as are written */
+  #before = new Set<number>()
+  readonly #maxPending: number
   /** Counted since the last write, or said anything new */
   #isDirty = false
   #chunks: Chunk[] = []
@@ -84,22 +88,23 @@ export class LedgerJournal {
     this.#log = components.logger.forComponent('portolan:privacy:ledger')
     this.#turns = new Turns(components.clock)
     this.#keyedAt = components.clock.now()
+    this.#maxPending = init.raw ? MAX_RAW : MAX_NAMED
   }
 
   stats (): JournalStats {
     return { raw: this.#init.raw, chunks: this.#chunks.length, entries: this.#entries, dropped: this.#dropped, failedWrites: this.#failedWrites }
   }
 
-  /** Something is counted; `entry` is there, or says something new */
-  changed (entry?: DisclosureEntry): void {
+  /** Something is counted; the entry of that number is there, or says something new. 0: it is only counted */
+  changed (number: number): void {
     this.#isDirty = true
 
-    if (entry != null) {
-      this.#pending.add(entry)
-      if (this.#pending.size > MAX_PENDING) {
-        const [oldest] = this.#pending
-        this.#pending.delete(oldest ?? entry)
+    if (number > 0) {
+      if (this.#pending.size >= this.#maxPending) {
+        this.#before = this.#pending
+        this.#pending = new Set()
       }
+      this.#pending.add(number)
     }
   }
 
@@ -201,7 +206,9 @@ export class LedgerJournal {
     this.#chunks = chunks.sort((a, b) => (nameOf(a.key) ?? 0) - (nameOf(b.key) ?? 0))
     this.#lastName = nameOf(this.#chunks.at(-1)?.key) ?? 0
     this.#isLoaded = true
-    this.#init.restored(counts, [...found.values()].sort((a, b) => a.at - b.at))
+    const grown = this.#init.restored(counts, [...found.values()].sort((a, b) => a.at - b.at))
+    this.#pending = new Set([...this.#pending].map(number => number + grown))
+    this.#before = new Set([...this.#before].map(number => number + grown))
   }
 
   async #write (signal: AbortSignal): Promise<void> {
@@ -210,8 +217,9 @@ export class LedgerJournal {
     if (!this.#isDirty && expired.length === 0) {
       return
     }
-    const pending = this.#pending
+    const pending = [...new Set([...this.#before, ...this.#pending])].sort((a, b) => a - b).slice(-this.#maxPending)
     this.#pending = new Set()
+    this.#before = new Set()
     this.#isDirty = false
 
     try {
@@ -223,14 +231,13 @@ export class LedgerJournal {
       this.#head = last == null || retired.includes(last) ? [] : head
     } catch (err) {
       this.#isDirty = true
-      // what came meanwhile is newer, and there is no room for all
-      this.#pending = new Set([...pending, ...this.#pending].slice(-MAX_PENDING))
+      this.#before = new Set([...pending, ...this.#before])
       throw err
     }
   }
 
   /** What comes of the chunks when these are added to them: nothing is changed until it is written */
-  async #appended (pending: Iterable<DisclosureEntry>, signal: AbortSignal): Promise<{ chunks: Chunk[], head: Exposure[], writes: Array<[Key, Uint8Array]> }> {
+  async #appended (pending: Iterable<number>, signal: AbortSignal): Promise<{ chunks: Chunk[], head: Exposure[], writes: Array<[Key, Uint8Array]> }> {
     const { raw, exposure } = this.#init
     const chunks = [...this.#chunks]
     const writes: Array<[Key, Uint8Array]> = []
@@ -248,13 +255,17 @@ export class LedgerJournal {
       }
     }
 
-    for (const entry of pending) {
+    for (const number of pending) {
+      const entry = exposure(number)
+      if (entry == null) {
+        continue
+      }
       if (head.length >= CHUNK_ENTRIES) {
         close()
         head = []
         last = undefined
       }
-      head.push(this.#named(exposure(entry)))
+      head.push(this.#named(entry))
       isChanged = true
       await pause()
     }
@@ -336,13 +347,4 @@ export class LedgerJournal {
       return undefined
     }
   }
-}
-
-/** One disclosure: what is written later says what came of it */
-function identity ({ at, request, observer, subject, form, transport }: Exposure): string {
-  return JSON.stringify([at, request, observer, subject, form, transport])
-}
-
-function newest (exposures: readonly Exposure[]): number {
-  return exposures.reduce((newest, { at }) => Math.max(newest, at), 0)
 }
