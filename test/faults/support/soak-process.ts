@@ -26,7 +26,7 @@ export interface Soaked {
 }
 
 /** Bounds that a minute of traffic reaches many times over */
-const MAX = { maxPeers: 40, maxConnections: 100, maxEvents: 2_000 }
+const MAX = { maxPeers: 20, maxConnections: 15, maxEvents: 1_000 }
 const MAX_ENTRIES = 200
 /** One in so many reads is for a block that nobody has */
 const MISSED = 20
