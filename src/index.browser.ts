@@ -40,6 +40,7 @@ export { privacyReportSchema } from './privacy/report/report-schema.ts'
 export { AccessDeniedError, PrivacyReportService, RateLimitedError } from './privacy/report/report-service.ts'
 export { timelineOf } from './privacy/report/report-timeline.ts'
 export { slackFormat } from './privacy/report/slack-format.ts'
+export { DisclosureLedger } from './privacy/ledger/disclosure-ledger.ts'
 export { nullLedger } from './privacy/null-ledger.ts'
 export {
   ArtifactError, MembershipGroupError, NotAMemberError, NullifierStoreError, ProofRefusedError, ProverError, REFUSAL_REASONS

@@ -43,7 +43,7 @@ const TAGS = 2 * RUNS
  * @example
  *
  * ```ts
- * import { DisclosureLedger, MetadataCollector } from 'portolan/privacy'
+ * import { DisclosureLedger } from 'portolan/privacy'
  *
  * const ledger = new DisclosureLedger({}, { maxEntries: 1_000 })
  *
