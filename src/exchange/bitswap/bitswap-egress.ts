@@ -149,7 +149,7 @@ export class OutgoingStreams {
       }
     }
 
-    confirmWrite(open, { disclosures, cancelled }).catch((error: Error) => { this.#drop(lane, error) })
+    confirmWrite(open, { disclosures, cancelled }, this.#stopped.signal).catch((error: Error) => { this.#drop(lane, error) })
   }
 
   #usable ({ open }: LaneState): Open | undefined {

@@ -14,11 +14,13 @@ export interface Written {
 /**
  * What the muxer has taken is on its way, unless the connection is gone already and nobody has heard of it yet: that
  * is known when the event loop has looked at its socket once more. An answer says so sooner.
+ *
+ * @param stopped - aborts when our own side ends streams and connections, in order
  */
-export async function confirmWrite ({ stream, connection }: { readonly stream: Stream, readonly connection: Connection }, { disclosures, cancelled }: Written): Promise<void> {
+export async function confirmWrite ({ stream, connection }: { readonly stream: Stream, readonly connection: Connection }, { disclosures, cancelled }: Written, stopped: AbortSignal): Promise<void> {
   let broke = false
   // what we close ourselves ends behind what was written
-  const onClose = ({ error, local }: { readonly error?: Error, readonly local?: boolean }): void => { broke ||= error != null || local !== true }
+  const onClose = ({ error, local }: { readonly error?: Error, readonly local?: boolean }): void => { broke ||= error != null || (local !== true && !stopped.aborted) }
   const left = stream.writeBufferLength > 0
   connection.addEventListener('close', onClose)
 

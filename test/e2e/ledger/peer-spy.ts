@@ -49,6 +49,27 @@ const GET_PROVIDERS = 3
 const ADD_PROVIDER = 2
 const FIND_NODE = 4
 
+/** yamux opens a stream in a microtask, and throws where nobody catches it when the connection has ended by then */
+const hardenedYamux: ReturnType<typeof yamux> = () => {
+  const factory = yamux()()
+  const create = factory.createStreamMuxer.bind(factory)
+  factory.createStreamMuxer = connection => {
+    const muxer = create(connection)
+    const send = muxer.sendFrame.bind(muxer)
+    muxer.sendFrame = (...args) => {
+      try {
+        send(...args)
+      } catch (err) {
+        if ((err as Error).name !== 'StreamStateError') {
+          throw err
+        }
+      }
+    }
+    return muxer
+  }
+  return factory
+}
+
 /** A peer that speaks bitswap and the DHT by hand, and writes down whatever it is told */
 export async function peerSpy (init: PeerSpyInit): Promise<PeerSpy> {
   const { sightings, blocks, conduct = () => 'good', dht } = init
@@ -56,7 +77,7 @@ export async function peerSpy (init: PeerSpyInit): Promise<PeerSpy> {
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
     transports: [init.transport ?? tcp()],
     connectionEncrypters: [noise()],
-    streamMuxers: [yamux()],
+    streamMuxers: [hardenedYamux],
     connectionManager: { inboundConnectionThreshold: 10_000, maxConnections: 10_000, maxIncomingPendingConnections: 10_000 },
     connectionMonitor: { enabled: false },
     services: { identify: identify(), ping: ping() }
