@@ -75,9 +75,15 @@ const REASONS: Readonly<Record<string, string>> = {
   UnexpectedEOFError: 'there is no libp2p node: it closed the connection during the handshake'
 }
 
+/** How Noise and TLS say it; the handshake of Noise has no error of its own for it */
+const ANOTHER_PEER = /does not match expected|unexpected peer/i
+
 /** In words; what others had a hand in is redacted */
 function reasonOf (err: unknown, depth = 0): string {
   const { code, name, message, errors, cause } = err as NodeJS.ErrnoException & { errors?: unknown[] }
+  if (ANOTHER_PEER.test(String(message))) {
+    return REASONS.UnexpectedPeerError ?? ''
+  }
   const within = depth < 4 ? errors?.[0] ?? cause : undefined
 
   return REASONS[code ?? ''] ?? (within == null ? undefined : reasonOf(within, depth + 1)) ?? REASONS[name] ?? plainText(new Pseudonyms().text(String(message).split('\n', 1)[0] ?? ''), 200)

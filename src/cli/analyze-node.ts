@@ -13,6 +13,7 @@ import { COMMON_AGENT } from '../interface/privacy-preset.ts'
 import { quote } from '../interface/quote.ts'
 import { toListenProblem } from '../listen-problem.ts'
 import { collectorMetrics } from '../privacy/collector/collector-metrics.ts'
+import { CONNECT_TIMEOUT } from './analyze-connect-egress.ts'
 import { UsageError } from './exit-code.ts'
 import type { Clock } from '../interface/clock.ts'
 import type { ComponentLogger, Libp2p } from '@libp2p/interface'
@@ -43,6 +44,8 @@ export async function startAnalyzeNode ({ listen, clock, logger, signal }: Analy
     connectionEncrypters: [tls(), noise()],
     streamMuxers: [yamux()],
     connectionMonitor: { enabled: false },
+    // whoever dials says for how long: libp2p's own 6 s for one address would come first
+    connectionManager: { dialTimeout: 2 * CONNECT_TIMEOUT, addressDialTimeout: 2 * CONNECT_TIMEOUT },
     metrics: collectorMetrics(),
     services: { identify: identify() },
     logger

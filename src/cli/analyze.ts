@@ -1,5 +1,4 @@
 import { PrivacyAnalyzer } from '../privacy/analysis/analyzer.ts'
-import { listeningAddress } from '../privacy/collector/listening-address.ts'
 import { MetadataCollector } from '../privacy/collector/metadata-collector.ts'
 import { terminalOptions } from '../privacy/report/console-format.ts'
 import { checkReportFile, writeReport } from '../privacy/report/report-file.ts'
@@ -65,7 +64,7 @@ async function analyzePeers (context: CommandContext, options: AnalyzeOptions, p
   const stopLog = verbose ? logConnections(libp2p, context) : () => {}
 
   try {
-    stderr.write(`listening on ${listeningAddress(libp2p).toString()}\n`)
+    libp2p.getMultiaddrs().forEach(address => { stderr.write(`listening on ${address.toString()}\n`) })
     const { connected, failures } = await connectAll(libp2p, connect, { clock, signal })
     failures.forEach(({ address, why }) => { stderr.write(`could not connect to ${address}: ${why}\n`) })
     if (connect.length > 0 && connected === 0) {

@@ -28,8 +28,9 @@ function environment (extra: Record<string, string>): NodeJS.ProcessEnv {
   return { ...clean, ...extra }
 }
 
-export function start (args: readonly string[], env: Record<string, string> = {}, cwd?: string): Started {
-  const child = spawn(process.execPath, [MAIN, ...args], { env: environment(env), cwd })
+/** @param main - the command: that of the sources, or one that was built */
+export function start (args: readonly string[], env: Record<string, string> = {}, cwd?: string, main: string = MAIN): Started {
+  const child = spawn(process.execPath, [main, ...args], { env: environment(env), cwd })
   let stdout = ''
   let stderr = ''
   child.stdout.setEncoding('utf8').on('data', chunk => { stdout += chunk as string })
