@@ -34,7 +34,7 @@ export function inventive (ledger: Ledger): Ledger {
   }
 }
 
-/** Takes whatever was meant for said, and does not know what was taken back */
+/** Takes whatever was meant for said */
 export function credulous (ledger: Ledger): Ledger {
   const shown = new Map<DisclosureEntry, DisclosureEntry>()
   return {

@@ -55,8 +55,10 @@ const hardenedYamux: ReturnType<typeof yamux> = () => {
   const create = factory.createStreamMuxer.bind(factory)
   factory.createStreamMuxer = connection => {
     const muxer = create(connection)
-    const send = muxer.sendFrame.bind(muxer)
-    muxer.sendFrame = (...args) => {
+    // private in the types
+    const sending = muxer as unknown as { sendFrame (...args: unknown[]): void }
+    const send = sending.sendFrame.bind(muxer)
+    sending.sendFrame = (...args) => {
       try {
         send(...args)
       } catch (err) {
