@@ -22,6 +22,9 @@ import type { ComponentLogger, Libp2p } from '@libp2p/interface'
 export const LISTEN_TIMEOUT = 5_000
 /** Closing takes milliseconds; a peer that does not answer must not keep a user from the report */
 const STOP_TIMEOUT = 2_000
+/** As a node that serves: an office or a cluster behind one address connects at once, and is counted whole */
+const INBOUND_PER_HOST = 50
+const INBOUND_PENDING = 128
 
 export interface AnalyzeNodeInit {
   readonly listen: readonly string[]
@@ -45,7 +48,7 @@ export async function startAnalyzeNode ({ listen, clock, logger, signal }: Analy
     streamMuxers: [yamux()],
     connectionMonitor: { enabled: false },
     // whoever dials says for how long: libp2p's own 6 s for one address would come first
-    connectionManager: { dialTimeout: 2 * CONNECT_TIMEOUT, addressDialTimeout: 2 * CONNECT_TIMEOUT },
+    connectionManager: { inboundConnectionThreshold: INBOUND_PER_HOST, maxIncomingPendingConnections: INBOUND_PENDING, dialTimeout: 2 * CONNECT_TIMEOUT, addressDialTimeout: 2 * CONNECT_TIMEOUT },
     metrics: collectorMetrics(),
     services: { identify: identify() },
     logger

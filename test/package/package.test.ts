@@ -6,6 +6,10 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describeAnalyze } from '../cli/analyze-flags.ts'
+import { makeMember } from '../privacy/proofs/support/members.ts'
+import { formatMembershipGroup } from '../../src/privacy/proofs/membership-group.ts'
+import type { Membership } from '../../src/privacy/proofs/membership.ts'
 
 const exec = promisify(execFile)
 const ROOT = join(import.meta.dirname, '..', '..')
@@ -132,6 +136,24 @@ describe('the packed package, installed', () => {
       '--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2024', '--lib', 'es2024,esnext.disposable,dom,dom.iterable', '--skipLibCheck', 'use.ts'
     ], { cwd: project }).catch((err: unknown) => err as { stdout: string })
     expect(stdout).toBe('')
+  })
+})
+
+describe('its command analyze', () => {
+  const main = (): string => join(project, 'node_modules', name, 'dist', 'src', 'cli', 'main.js')
+  describeAnalyze(main)
+
+  it('says what to install for proofs, which need packages that not everybody wants', async () => {
+    const store = join(project, 'member')
+    const group = join(project, 'group.json')
+    const { stdout } = await exec(process.execPath, [main(), 'analyze', '--zk-join', 'fleet', '--store', store])
+    const entry = JSON.parse(stdout) as Membership
+    const times = { validFrom: Date.parse(entry.validFrom), validUntil: Date.parse(entry.validUntil) }
+    const members = await Promise.all([1, 2, 3, 4].map(async n => (await makeMember(n, 'fleet', times)).membership))
+    await writeFile(group, await formatMembershipGroup({ name: 'fleet', members: [entry, ...members], ...times }))
+
+    const failure = await exec(process.execPath, [main(), 'analyze', '--zk', '--zk-group', group, '--store', store, '--simulate']).catch((err: unknown) => err as { code: number, stdout: string, stderr: string })
+    expect(failure).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(/^portolan: .*npm install .*@zk-kit\/semaphore-artifacts/) as string })
   })
 })
 
