@@ -126,6 +126,20 @@ export function describeAnalyze (main?: () => string): void {
       expect((JSON.parse(stdout) as ReportDocument).statistics).toMatchObject({ uniquePeers: 1, inboundConnections: 1, outboundConnections: 0 })
     }, PATIENCE)
 
+    it('--listen-addr: a crowd that comes at once is counted whole, and who comes again is one peer', async () => {
+      const started = launch(['--duration', '60', '--format', 'json'])
+      const crowd = await Promise.all(Array.from({ length: 20 }, () => peer()))
+      await started.until(/watching for/)
+      const address = multiaddr(/listening on (\S+)/.exec(started.stderr())?.[1])
+      await Promise.all(crowd.map(async libp2p => libp2p.dial(address)))
+      await crowd[0]?.hangUp(address)
+      await crowd[0]?.dial(address)
+      started.child.kill('SIGTERM')
+      const { code, stdout } = await started.finished
+      expect(code).toBe(0)
+      expect((JSON.parse(stdout) as ReportDocument).statistics).toMatchObject({ uniquePeers: 20, totalConnections: 21, inboundConnections: 21 })
+    }, PATIENCE)
+
     it('--listen-addr: a port that is taken, and what is no address', async () => {
       const taken = createServer().listen(0, '127.0.0.1')
       scope.add(() => { taken.close() })

@@ -1,0 +1,80 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { connectAll, withoutPeer } from '../../src/cli/analyze-connect-egress.ts'
+import { LISTEN_TIMEOUT, startAnalyzeNode } from '../../src/cli/analyze-node.ts'
+import { watch } from '../../src/cli/analyze-watch.ts'
+import { Interrupted } from '../../src/cli/signals.ts'
+import { systemClock } from '../../src/clock/system-clock.ts'
+import { MetadataCollector } from '../../src/privacy/collector/metadata-collector.ts'
+import { silentLogger } from '../../src/testing/silent-logger.ts'
+import { VirtualClock } from '../../src/testing/virtual-clock.ts'
+import type { Clock } from '../../src/interface/clock.ts'
+import type { Libp2p } from '@libp2p/interface'
+
+const stderr = { isTTY: false } as NodeJS.WriteStream
+const never = new AbortController().signal
+const undo: Array<() => Promise<void>> = []
+afterEach(async () => { await Promise.all(undo.splice(0).map(async stop => stop())) })
+
+describe('portolan analyze', () => {
+  it('does not wait for more than 5 s to listen', async () => {
+    const hanging: Clock = { ...systemClock, timeout: ms => ms === LISTEN_TIMEOUT ? { signal: AbortSignal.abort(new DOMException('late', 'TimeoutError')), [Symbol.dispose]: () => {} } : systemClock.timeout(ms) }
+    expect(LISTEN_TIMEOUT).toBe(5000)
+    await expect(startAnalyzeNode({ listen: ['/ip4/127.0.0.1/tcp/0'], clock: hanging, logger: silentLogger, signal: never }))
+      .rejects.toMatchObject({ name: 'ListenError', message: 'nothing listens on "/ip4/127.0.0.1/tcp/0" after 5 s; choose another with --listen-addr MULTIADDR' })
+  })
+
+  it('gives up on a dial after 10 s, and waits for all that answer', async () => {
+    const clock = new VirtualClock()
+    const dialled: string[] = []
+    const libp2p = {
+      async dial (address: unknown, { signal }: { signal: AbortSignal }) {
+        dialled.push(String(address))
+        if (dialled.length === 1) {
+          await new Promise((_resolve, reject) => { signal.addEventListener('abort', () => { reject(signal.reason as Error) }) })
+        }
+      }
+    } as unknown as Pick<Libp2p, 'dial'>
+    const connecting = connectAll(libp2p, ['/ip4/127.0.0.1/tcp/1', '/ip4/127.0.0.1/tcp/2'], { clock, signal: never })
+    await clock.advance(9_999)
+    let done = false
+    void connecting.finally(() => { done = true })
+    await clock.advance(0)
+    expect([done, dialled]).toEqual([false, ['/ip4/127.0.0.1/tcp/1', '/ip4/127.0.0.1/tcp/2']])
+    await clock.advance(1)
+    expect(await connecting).toEqual({ connected: 1, failures: [{ address: '/ip4/127.0.0.1/tcp/1', why: 'no answer within 10 s' }] })
+  })
+
+  it('names no peer that it could not reach, whatever the error says', async () => {
+    const peer = '12D3KooWAvLJdWDqXdojUvY5mm9xFcCL77wBGtTdmzqiGbF8ZwvS'
+    const libp2p = { dial: async () => { throw new Error(`no way to ${peer} at /ip4/192.0.2.1/tcp/9\u001b[2J`) } } as unknown as Pick<Libp2p, 'dial'>
+    const { failures } = await connectAll(libp2p, [`/ip4/127.0.0.1/tcp/1/p2p/${peer}`], { clock: new VirtualClock(), signal: never })
+    expect(failures).toEqual([{ address: '/ip4/127.0.0.1/tcp/1', why: expect.stringMatching(/^no way to peer-1 at address-1/) as string }])
+    expect(JSON.stringify(failures)).not.toContain(peer)
+    expect(withoutPeer('/dns4/example.org/tcp/1')).toBe('/dns4/example.org/tcp/1')
+  })
+
+  it('watches for as long as it was told, and no longer than somebody reads it', async () => {
+    const node = await startAnalyzeNode({ listen: ['/ip4/127.0.0.1/tcp/0'], clock: systemClock, logger: silentLogger, signal: never })
+    undo.push(async () => { await node.stop() })
+    const clock = new VirtualClock()
+    const collector = new MetadataCollector(node)
+    undo.push(async () => { collector.detach() })
+    let done = false
+    const watching = watch({ clock, signal: never, stderr }, collector, 5_500).then(() => { done = true })
+
+    await clock.advance(5_499)
+    expect(done).toBe(false)
+    await clock.advance(1)
+    await watching
+
+    const interrupt = new AbortController()
+    const interrupted = watch({ clock, signal: interrupt.signal, stderr }, collector, 5_500)
+    interrupt.abort(new Interrupted('SIGINT'))
+    await interrupted
+
+    const gone = new AbortController()
+    const closed = watch({ clock, signal: gone.signal, stderr }, collector, 5_500)
+    gone.abort(new Interrupted('closed'))
+    await expect(closed).rejects.toMatchObject({ why: 'closed' })
+  })
+})
