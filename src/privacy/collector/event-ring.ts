@@ -4,6 +4,13 @@ import type { TrafficEvent } from '../../interface/privacy.ts'
 /** Events in one piece of memory: a ring that is never filled never costs more than its first pieces */
 const CHUNK = 8_192
 
+/**
+ * The newest so many events of a peer, as a part of all: no busier peer pushes them out. Whoever sends 100 000 messages
+ * in three seconds would otherwise have all the others forgotten. Of 100 000 they are 1 562, a few times what an
+ * analysis judges a peer by.
+ */
+const SHARE = 1 / 64
+
 const KINDS: ReadonlyArray<TrafficEvent['kind']> = ['open', 'close', 'stream', 'sent', 'received']
 const KIND_NUMBERS = new Map(KINDS.map((kind, number) => [kind, number]))
 
@@ -15,17 +22,27 @@ interface Chunk {
   readonly kind: Uint8Array
 }
 
-/** The latest events in 25 bytes each; the oldest is overwritten */
+/** The latest events in 25 bytes each; the oldest is overwritten, of those who have more than their share where there are any */
 export class EventRing {
   readonly capacity: number
+  readonly #maxAge: number
+  readonly #share: number
   readonly #chunks: Chunk[] = []
-  readonly #names = new NameTable()
+  readonly #peers = new NameTable()
+  readonly #protocols = new NameTable()
   #next = 0
   #size = 0
   #overwritten = 0
+  /** Peers with more than their share */
+  readonly #busy = new Set<string>()
+  /** Whether some were put behind younger ones */
+  #isMixed = false
 
-  constructor (capacity: number) {
+  /** @param maxAge - in ms: older events of a peer are its share no more */
+  constructor (capacity: number, maxAge = Infinity) {
     this.capacity = capacity
+    this.#maxAge = maxAge
+    this.#share = Math.floor(capacity * SHARE)
   }
 
   get size (): number {
@@ -38,12 +55,16 @@ export class EventRing {
 
   /** @param bytes - NaN where none are known */
   push (at: number, peer: string, kind: TrafficEvent['kind'], bytes: number, protocol: string): void {
+    if (this.#size === this.capacity) {
+      this.#spare(at)
+    }
+
     const slot = this.#next % CHUNK
     const chunk = this.#chunks[Math.floor(this.#next / CHUNK)] ?? this.#grow()
 
     if (this.#size === this.capacity) {
-      this.#names.release(chunk.peer[slot] ?? 0)
-      this.#names.release(chunk.protocol[slot] ?? 0)
+      this.#release(chunk.peer[slot] ?? 0)
+      this.#protocols.release(chunk.protocol[slot] ?? 0)
       this.#overwritten++
     } else {
       this.#size++
@@ -51,10 +72,14 @@ export class EventRing {
 
     chunk.at[slot] = at
     chunk.bytes[slot] = bytes
-    chunk.peer[slot] = this.#names.take(peer)
-    chunk.protocol[slot] = this.#names.take(protocol)
+    chunk.peer[slot] = this.#peers.take(peer)
+    chunk.protocol[slot] = this.#protocols.take(protocol)
     chunk.kind[slot] = KIND_NUMBERS.get(kind) ?? 0
     this.#next = (this.#next + 1) % this.capacity
+
+    if (this.#share > 0 && this.#peers.holders(chunk.peer[slot]) > this.#share) {
+      this.#busy.add(peer)
+    }
   }
 
   /** Oldest first, those from a moment on whose peer is wanted */
@@ -72,11 +97,11 @@ export class EventRing {
         continue
       }
 
-      const peer = this.#names.name(chunk.peer[slot] ?? 0)
+      const peer = this.#peers.name(chunk.peer[slot] ?? 0)
 
       if (wanted(peer, at)) {
         const bytes = chunk.bytes[slot] ?? NaN
-        const protocol = this.#names.name(chunk.protocol[slot] ?? 0)
+        const protocol = this.#protocols.name(chunk.protocol[slot] ?? 0)
         events.push({
           at,
           peer,
@@ -87,15 +112,43 @@ export class EventRing {
       }
     }
 
-    return events
+    return this.#isMixed ? events.sort((a, b) => a.at - b.at) : events
   }
 
   clear (): void {
     this.#chunks.length = 0
-    this.#names.clear()
+    this.#peers.clear()
+    this.#protocols.clear()
     this.#next = 0
     this.#size = 0
     this.#overwritten = 0
+    this.#busy.clear()
+    this.#isMixed = false
+  }
+
+  /**
+   * The oldest that is nobody's share is the next to go: those before it become the newest. As those who have more than
+   * theirs have a 64th of the ring at least, it is 64 steps for each event on average, and none where nobody has.
+   */
+  #spare (at: number): void {
+    while (this.#busy.size > 0) {
+      const slot = this.#next % CHUNK
+      const chunk = this.#chunks[Math.floor(this.#next / CHUNK)]
+
+      if (chunk == null || this.#peers.holders(chunk.peer[slot]) > this.#share || at - (chunk.at[slot] ?? 0) > this.#maxAge) {
+        return
+      }
+      // a full ring ends where it begins: what is first is last when it begins one further
+      this.#next = (this.#next + 1) % this.capacity
+      this.#isMixed = true
+    }
+  }
+
+  #release (peer: number): void {
+    if (this.#peers.holders(peer) === this.#share + 1) {
+      this.#busy.delete(this.#peers.name(peer))
+    }
+    this.#peers.release(peer)
   }
 
   #grow (): Chunk {

@@ -42,6 +42,11 @@ export class NameTable {
     }
   }
 
+  /** How many hold a number */
+  holders (number: number = 0): number {
+    return this.#holders[number] ?? 0
+  }
+
   name (number: number): string {
     return this.#names[number] ?? ''
   }

@@ -23,7 +23,7 @@ export class Seen {
     this.#time = new SteadyTime(params.clock)
     this.peers = new PeerTable(params.maxPeers)
     this.#connections = new ConnectionTable(params.maxConnections)
-    this.#events = new EventRing(params.maxEvents)
+    this.#events = new EventRing(params.maxEvents, params.retention)
     this.#from = this.#time.now()
   }
 

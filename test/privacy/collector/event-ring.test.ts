@@ -43,6 +43,52 @@ describe('a ring of events', () => {
     expect(events).toHaveLength(20_000)
     expect(events.every(({ at, peer, bytes }, i) => at === 30_000 + i && bytes === at && peer === `p${at % 7}`)).toBe(true)
   })
+
+  it('keeps of each peer its share, however much another one sends', () => {
+    const quiet = fc.record({ peer: fc.constantFrom('a', 'b', 'c'), at: fc.nat(100) })
+
+    fc.assert(fc.property(fc.array(quiet, { maxLength: 60 }), fc.integer({ min: 640, max: 1_500 }), fc.nat(5_000), (few, capacity, flood) => {
+      const share = Math.floor(capacity / 64)
+      const ring = new EventRing(capacity)
+      const events = few.toSorted((a, b) => a.at - b.at)
+      events.forEach(({ peer, at }, i) => { ring.push(at, peer, 'sent', i, '/x') })
+      for (let i = 0; i < flood; i++) {
+        ring.push(101 + i, 'flood', 'received', 1, '/x')
+      }
+
+      const list = ring.list(0, () => true)
+      expect(list).toHaveLength(Math.min(capacity, events.length + flood))
+      expect(list.map(({ at }) => at)).toEqual(list.map(({ at }) => at).toSorted((a, b) => a - b))
+      for (const peer of ['a', 'b', 'c']) {
+        const truth = events.flatMap((event, i) => event.peer === peer ? [i] : []).slice(-share)
+        expect(list.filter(event => event.peer === peer).map(({ bytes }) => bytes).slice(-share)).toEqual(truth)
+      }
+      expect(list.filter(({ peer }) => peer === 'flood').slice(-share).at(-1)?.at).toBe(flood === 0 ? undefined : 100 + flood)
+    }), { numRuns: 50 })
+  })
+
+  it('keeps nobody\'s share for longer than it is to be kept', () => {
+    const ring = new EventRing(640, 1_000)
+    ring.push(0, 'old', 'open', NaN, '')
+    ring.push(500, 'young', 'open', NaN, '')
+    for (let i = 0; i < 5_000; i++) {
+      ring.push(1_400, 'flood', 'received', 1, '')
+    }
+    const peers = ring.list(0, () => true).map(({ peer }) => peer)
+    expect(peers).not.toContain('old')
+    expect(peers).toContain('young')
+  })
+
+  it('is a plain ring again when those who sent so much have gone', () => {
+    const ring = new EventRing(640)
+    for (let i = 0; i < 2_000; i++) {
+      ring.push(i, 'flood', 'received', 1, '')
+    }
+    for (let i = 0; i < 6_400; i++) {
+      ring.push(2_000 + i, `p${i % 100}`, 'sent', i, '')
+    }
+    expect(ring.list(0, () => true).map(({ bytes }) => bytes).filter(bytes => bytes != null && bytes >= 5_760)).toHaveLength(640)
+  })
 })
 
 describe('a table of names', () => {
