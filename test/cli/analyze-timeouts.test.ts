@@ -1,3 +1,4 @@
+import { defaultLogger } from 'birnam'
 import { afterEach, describe, expect, it } from 'vitest'
 import { connectAll, withoutPeer } from '../../src/cli/analyze-connect-egress.ts'
 import { LISTEN_TIMEOUT, startAnalyzeNode } from '../../src/cli/analyze-node.ts'
@@ -5,7 +6,6 @@ import { watch } from '../../src/cli/analyze-watch.ts'
 import { Interrupted } from '../../src/cli/signals.ts'
 import { systemClock } from '../../src/clock/system-clock.ts'
 import { MetadataCollector } from '../../src/privacy/collector/metadata-collector.ts'
-import { silentLogger } from '../../src/testing/silent-logger.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 import type { Clock } from '../../src/interface/clock.ts'
 import type { Libp2p } from '@libp2p/interface'
@@ -19,7 +19,7 @@ describe('portolan analyze', () => {
   it('does not wait for more than 5 s to listen', async () => {
     const hanging: Clock = { ...systemClock, timeout: ms => ms === LISTEN_TIMEOUT ? { signal: AbortSignal.abort(new DOMException('late', 'TimeoutError')), [Symbol.dispose]: () => {} } : systemClock.timeout(ms) }
     expect(LISTEN_TIMEOUT).toBe(5000)
-    await expect(startAnalyzeNode({ listen: ['/ip4/127.0.0.1/tcp/0'], clock: hanging, logger: silentLogger, signal: never }))
+    await expect(startAnalyzeNode({ listen: ['/ip4/127.0.0.1/tcp/0'], clock: hanging, logger: defaultLogger(), signal: never }))
       .rejects.toMatchObject({ name: 'ListenError', message: 'nothing listens on "/ip4/127.0.0.1/tcp/0" after 5 s; choose another with --listen-addr MULTIADDR' })
   })
 
@@ -54,7 +54,7 @@ describe('portolan analyze', () => {
   })
 
   it('watches for as long as it was told, and no longer than somebody reads it', async () => {
-    const node = await startAnalyzeNode({ listen: ['/ip4/127.0.0.1/tcp/0'], clock: systemClock, logger: silentLogger, signal: never })
+    const node = await startAnalyzeNode({ listen: ['/ip4/127.0.0.1/tcp/0'], clock: systemClock, logger: defaultLogger(), signal: never })
     undo.push(async () => { await node.stop() })
     const clock = new VirtualClock()
     const collector = new MetadataCollector(node)
