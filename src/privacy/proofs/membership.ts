@@ -130,6 +130,10 @@ async function keyOf (peer: string, publicKey: string | undefined): Promise<Publ
   const { peerIdFromString } = await import('@libp2p/peer-id')
   const id = peerIdFromString(peer)
 
+  if (id.toString() !== peer) {
+    // the same key in other letters would count as another peer
+    throw new MembershipGroupError(`the peer id is written as ${quote(id.toString())}`)
+  }
   if (publicKey == null) {
     if (id.publicKey == null) {
       throw new MembershipGroupError('its id does not contain its public key, so the entry has to')

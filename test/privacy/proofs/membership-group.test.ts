@@ -1,5 +1,7 @@
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import fc from 'fast-check'
+import { base36 } from 'multiformats/bases/base36'
+import { toString } from 'uint8arrays/to-string'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { SCALARS } from '../../../src/privacy/proofs/field.ts'
 import { formatMembershipGroup, MAX_GROUP_BYTES, MembershipGroup } from '../../../src/privacy/proofs/membership-group.ts'
@@ -103,6 +105,19 @@ describe('refused is', () => {
 
     const copied = await createMembership({ group: 'fleet', identity: first?.identity as Member['identity'], privateKey: await generateKeyPair('Ed25519'), validFrom: START, validUntil: START + 30 * DAY })
     expect(await refusal({ members: [...memberships, copied] })).toMatch(/member 9 .*has the commitment of another/)
+  })
+
+  it('a peer that is there once more in other letters', async () => {
+    const [first] = members
+    const { privateKey, membership } = first as Member
+    const peer = privateKey.publicKey.toCID().toString(base36)
+    const { commitment } = await identityOf(70)
+    const { validFrom, validUntil } = membership
+    const words = ['portolan-membership', 1, 'fleet', peer, commitment.toString(), validFrom, validUntil]
+    const signature = toString(await privateKey.sign(new TextEncoder().encode(JSON.stringify(words))), 'base64pad')
+
+    expect(await refusal({ members: [...memberships, { peer, commitment: commitment.toString(), validFrom, validUntil, signature }] }))
+      .toBe(`member 9 of the group "fleet" cannot be checked for the signature of "${peer}": the peer id is written as "${membership.peer}"`)
   })
 
   it('a commitment that its peer did not sign for this group, for that long', async () => {
