@@ -57,6 +57,7 @@ const ENTRY = /^[\da-f]{64}-[\da-f]{64}$/
 
 /** Bytes of a time: more is not ours */
 const MAX_VALUE = 32
+const TIME = /^\d{1,15}$/
 
 /** Written at once */
 const BATCH = 500
@@ -188,18 +189,23 @@ export class NullifierBook implements Nullifiers {
   }
 
   #restore ({ key, value }: Pair): void {
-    const until = value.byteLength > MAX_VALUE ? Number.NaN : Number(toString(value))
+    const text = value.byteLength > MAX_VALUE ? '' : toString(value)
+    // what is cut to nothing would read as the year 1970
+    const until = TIME.test(text) ? Number(text) : undefined
+    const id = key.baseNamespace()
 
-    if (!Number.isSafeInteger(until) || until < 0) {
+    if (until == null) {
       this.#unreadable++
-    } else if (key.toString() === HORIZON.toString()) {
-      this.#horizon = Math.max(this.#horizon, until)
-    } else if (ENTRY.test(key.baseNamespace())) {
+    }
+    if (key.toString() === HORIZON.toString()) {
+      this.#horizon = Math.max(this.#horizon, until ?? 0)
+    } else if (ENTRY.test(id)) {
       if (this.#entries.size >= this.#maxEntries) {
         throw new NullifierStoreError(`more than ${this.#maxEntries} claims are kept: raise maxEntries`)
       }
-      this.#entries.set(key.baseNamespace(), until)
-    } else {
+      // a claim was made, whatever became of the time until which it counts: it counts for good
+      this.#entries.set(id, until ?? Infinity)
+    } else if (until != null) {
       this.#unreadable++
     }
   }

@@ -145,8 +145,22 @@ describe('a store', () => {
       await datastore.put(new Key(`/portolan/privacy/nullifier/v1/${name}`), new TextEncoder().encode(value))
     }
     const book = await NullifierBook.open({ datastore, clock })
-    expect(book.stats()).toEqual({ entries: 1, unreadable: 4 })
+    expect(book.stats()).toEqual({ entries: 4, unreadable: 4 })
     expect(await book.claim(claim(7))).toBe('seen')
+  })
+
+  it.each(['', 'soon', '-1', '1e3', '9'.repeat(10_000), '\u0000'])('in which the time of a claim is damaged lets nobody make it again: %j', async damage => {
+    const datastore = new MemoryDatastore()
+    const clock = new SettableClock()
+    await (await NullifierBook.open({ datastore, clock })).claim(claim(7))
+
+    for await (const { key } of datastore.query({})) {
+      await datastore.put(key, new TextEncoder().encode(damage))
+    }
+    const book = await NullifierBook.open({ datastore, clock })
+    expect(book.stats()).toEqual({ entries: 1, unreadable: 2 })
+    expect(await book.claim(claim(7))).toBe('seen')
+    expect(await book.claim(claim(8))).toBe('claimed')
   })
 
   it('with more in it than is held is an error: what was left out could be made again', async () => {
