@@ -10,6 +10,11 @@ export function plainText (text: string, max: number): string {
   return cut.replace(/[\n\t]+/g, ' ').replace(STEERING, visible)
 }
 
+/** A number of a report; a text in its place, which formats take for one that needs no escaping, is none */
+export function plainNumber (value: unknown): number {
+  return typeof value === 'number' ? value : Number.NaN
+}
+
 /** JSON of the same meaning, without a character that a terminal obeys */
 export function plainJson (value: unknown): string {
   return JSON.stringify(value, undefined, 2).replace(STEERING, character => character === '\n'

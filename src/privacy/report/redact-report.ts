@@ -1,7 +1,7 @@
 import { isKnownWord } from './known-words.ts'
-import { plainText } from './plain-text.ts'
+import { plainNumber, plainText } from './plain-text.ts'
 import { Pseudonyms } from './pseudonyms.ts'
-import type { CollectorStatistics, Insufficient, PrivacyReportData, Risk } from '../../interface/privacy.ts'
+import type { ClassMeasures, CollectorStatistics, Insufficient, PrivacyReportData, Risk } from '../../interface/privacy.ts'
 
 /** Longest text of a report that is shown: agent strings and protocol names come from others and may be a megabyte long */
 const MAX_TEXT = 400
@@ -79,18 +79,18 @@ function prepare (report: PrivacyReportData, how: 'redacted' | 'raw'): PrivacyRe
   }
   const cleaner = how === 'raw' ? SHOWING : redacting(report)
   const result: PrivacyReportData = {
-    version: report.version,
-    generatedAt: report.generatedAt,
+    version: 1,
+    generatedAt: plainNumber(report.generatedAt),
     // whoever made up something else did not watch a real node
     source: report.source === 'real' ? 'real' : 'simulated',
-    window: { from: report.window.from, to: report.window.to },
+    window: { from: plainNumber(report.window.from), to: plainNumber(report.window.to) },
     streams: report.streams === 'exact' ? 'exact' : 'sampled',
-    overallRiskScore: report.overallRiskScore,
+    overallRiskScore: plainNumber(report.overallRiskScore),
     risks: report.risks.slice(0, MAX_RISKS).map(risk => cleanRisk(risk, cleaner)),
     insufficient: report.insufficient.slice(0, MAX_RISKS).map(question => cleanQuestion(question, cleaner)),
-    measures: report.measures.slice(0, MAX_KEYS).map(measure => ({ ...measure, observerClass: cleaner.word(measure.observerClass) as typeof measure.observerClass })),
+    measures: report.measures.slice(0, MAX_KEYS).map(measure => cleanMeasure(measure, cleaner)),
     statistics: cleanStatistics(report.statistics, cleaner),
-    thresholds: { ANONYMITY_SET_THRESHOLD: report.thresholds.ANONYMITY_SET_THRESHOLD, TIMING_CORRELATION_THRESHOLD: report.thresholds.TIMING_CORRELATION_THRESHOLD }
+    thresholds: { ANONYMITY_SET_THRESHOLD: plainNumber(report.thresholds.ANONYMITY_SET_THRESHOLD), TIMING_CORRELATION_THRESHOLD: plainNumber(report.thresholds.TIMING_CORRELATION_THRESHOLD) }
   }
   prepared.set(result, { how, cleaner })
   return result
@@ -105,9 +105,9 @@ function cleanRisk (risk: Risk, cleaner: Cleaner): Risk {
     kind,
     title: cleaner.sentence(risk.title),
     severity: cleaner.word(risk.severity) as Risk['severity'],
-    score: risk.score,
-    confidence: risk.confidence,
-    n: risk.n,
+    score: plainNumber(risk.score),
+    confidence: plainNumber(risk.confidence),
+    n: plainNumber(risk.n),
     observerClass: cleaner.word(risk.observerClass) as Risk['observerClass'],
     subjects: risk.subjects.slice(0, MAX_SUBJECTS).map(subject => cleaner.identifier(subject)),
     evidence: Object.fromEntries(Object.entries(risk.evidence).slice(0, MAX_KEYS).map(([key, value]) => [cleaner.sentence(key), cleanValue(value, cleaner)])),
@@ -122,7 +122,21 @@ function cleanValue (value: number | string | boolean, cleaner: Cleaner): number
 }
 
 function cleanQuestion ({ kind, n, needed, reason }: Insufficient, cleaner: Cleaner): Insufficient {
-  return { kind: cleaner.word(kind) as Insufficient['kind'], n, needed, reason: cleaner.sentence(reason) }
+  return { kind: cleaner.word(kind) as Insufficient['kind'], n: plainNumber(n), needed: plainNumber(needed), reason: cleaner.sentence(reason) }
+}
+
+/** What it has beside these is nobody's to print */
+function cleanMeasure ({ observerClass, exposures, observers, subjects, anonymitySet, effectiveSet, degree, minEntropy }: ClassMeasures, cleaner: Cleaner): ClassMeasures {
+  return {
+    observerClass: cleaner.word(observerClass) as ClassMeasures['observerClass'],
+    exposures: plainNumber(exposures),
+    observers: plainNumber(observers),
+    subjects: plainNumber(subjects),
+    anonymitySet: plainNumber(anonymitySet),
+    effectiveSet: plainNumber(effectiveSet),
+    degree: plainNumber(degree),
+    minEntropy: plainNumber(minEntropy)
+  }
 }
 
 function cleanStatistics (statistics: CollectorStatistics, cleaner: Cleaner): CollectorStatistics {
@@ -130,25 +144,25 @@ function cleanStatistics (statistics: CollectorStatistics, cleaner: Cleaner): Co
     const clean = new Map<string, number>()
     for (const [name, count] of Object.entries(counts).slice(0, MAX_KEYS)) {
       const key = cleaner.word(name)
-      clean.set(key, (clean.get(key) ?? 0) + count)
+      clean.set(key, (clean.get(key) ?? 0) + plainNumber(count))
     }
     return Object.fromEntries(clean)
   }
   const { uniquePeers, totalConnections, openConnections, inboundConnections, outboundConnections, totalStreams, bytesSent, bytesReceived, streams, evictedPeers, evictedConnections } = statistics
 
   return {
-    uniquePeers,
-    totalConnections,
-    openConnections,
-    inboundConnections,
-    outboundConnections,
-    totalStreams,
+    uniquePeers: plainNumber(uniquePeers),
+    totalConnections: plainNumber(totalConnections),
+    openConnections: plainNumber(openConnections),
+    inboundConnections: plainNumber(inboundConnections),
+    outboundConnections: plainNumber(outboundConnections),
+    totalStreams: plainNumber(totalStreams),
     protocols: table(statistics.protocols),
     transports: table(statistics.transports),
-    ...(bytesSent == null ? {} : { bytesSent }),
-    ...(bytesReceived == null ? {} : { bytesReceived }),
+    ...(bytesSent == null ? {} : { bytesSent: plainNumber(bytesSent) }),
+    ...(bytesReceived == null ? {} : { bytesReceived: plainNumber(bytesReceived) }),
     streams: streams === 'exact' ? 'exact' : 'sampled',
-    evictedPeers,
-    evictedConnections
+    evictedPeers: plainNumber(evictedPeers),
+    evictedConnections: plainNumber(evictedConnections)
   }
 }

@@ -1,5 +1,5 @@
 import { InvalidOptionError } from '../../interface/errors.ts'
-import { plainText } from './plain-text.ts'
+import { plainNumber, plainText } from './plain-text.ts'
 import { besideReport, plainReport, redactReport } from './redact-report.ts'
 import type { ReportTimeline } from './report-timeline.ts'
 import type { MembershipClaim, PrivacyReportData } from '../../interface/privacy.ts'
@@ -84,14 +84,23 @@ const MAX_CLAIM = 400
 /** What a format is given: redacted unless `raw`, and nothing in it that a terminal obeys */
 export function prepared (report: PrivacyReportData, options: RenderOptions): [PrivacyReportData, RenderOptions] {
   const clean = options.raw === true ? plainReport(report) : redactReport(report)
-  const { title, proof, history } = options
+  const { title, proof, history, timeline } = options
 
   return [clean, {
     ...options,
     ...(title == null ? {} : { title: besideReport(clean, title) }),
     ...(proof == null ? {} : { proof: cleanProof(proof, reason => besideReport(clean, reason)) }),
-    ...(history == null ? {} : { history: history.slice(-MAX_HISTORY).map(({ timestamp, riskScore }) => ({ timestamp, riskScore })) })
+    ...(history == null ? {} : { history: history.slice(-MAX_HISTORY).map(({ timestamp, riskScore }) => ({ timestamp: plainNumber(timestamp), riskScore: plainNumber(riskScore) })) }),
+    ...(timeline == null ? {} : { timeline: cleanTimeline(timeline) })
   }]
+}
+
+function cleanTimeline ({ from, to, bins }: ReportTimeline): ReportTimeline {
+  return {
+    from: plainNumber(from),
+    to: plainNumber(to),
+    bins: bins.slice(0, MAX_HISTORY).map(({ opened, events, exposures }) => ({ opened: plainNumber(opened), events: plainNumber(events), exposures: plainNumber(exposures) }))
+  }
 }
 
 /** A claim names a group and none of its members, and its numbers are what it is checked by: nothing of it is redacted */

@@ -116,6 +116,26 @@ describe('redaction', () => {
     expect(JSON.stringify(redactReport(sample({ risks })))).not.toContain('odd name')
   })
 
+  it.each(formats.names)('%s shows no text where a number belongs, and nothing that a report has no place for', name => {
+    const text = '\u001b[2J<script>canary()</script>12D3KooWCanaryNumber11111111111111111111111111111' as unknown as number
+    const numbers = <T extends object>(value: T): T => Object.fromEntries([...Object.entries(value).map(([key, value]) => [key, typeof value === 'number' ? text : value as unknown]), ['extra', text]]) as T
+    const from = sample()
+    const report: PrivacyReportData = numbers({
+      ...from,
+      window: numbers(from.window),
+      risks: from.risks.map(numbers),
+      insufficient: from.insufficient.map(numbers),
+      measures: from.measures.map(numbers),
+      statistics: { ...numbers(from.statistics), protocols: { '/ipfs/id/1.0.0': text }, transports: { tcp: text } },
+      thresholds: numbers(from.thresholds)
+    })
+    const timeline = numbers({ from: 0, to: 1, bins: [numbers({ opened: 1, events: 2, exposures: 3 })] })
+    const shown = formats.render(name, report, { timeline, history: [numbers({ timestamp: 1, riskScore: 0.5 })], verbose: true })
+
+    expect(shown).not.toMatch(/canary|<script/i)
+    expect(shown).not.toContain('\u001b')
+  })
+
   it('no peer id survives, wherever it stands', () => {
     const id = fc.string({ unit: fc.constantFrom(...'123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz'), minLength: 44, maxLength: 44 }).map(text => `12D3KooW${text}`)
     const around = fc.constantFrom('', ' ', '/', '"', '(', ',', ':', '=', '<b>', '\u0000', 'x:')
