@@ -3,6 +3,7 @@ import { systemRandom } from '../../clock/random.ts'
 import { systemClock } from '../../clock/system-clock.ts'
 import { Disclosure } from '../../interface/disclosure.ts'
 import { fromWall } from '../../keeper/kept-time.ts'
+import { RUNS, TAGS, markOf, numberIn } from './disclosure-mark.ts'
 import { CELLS, ExposureCounters } from './exposure-counters.ts'
 import { ExposureRing } from './exposure-ring.ts'
 import { LedgerJournal } from './ledger-journal.ts'
@@ -32,10 +33,6 @@ export interface LedgerComponents {
   /** @default nothing is said */
   readonly logger?: ComponentLogger
 }
-
-/** What a mark says beside the cell and the number: in which run it was made (0: it is settled), and whether a CANCEL is counted */
-const RUNS = 1_024
-const TAGS = 2 * RUNS
 
 /**
  * Keeps who learnt what: the newest disclosures with all they say, and numbers of all there ever were.
@@ -105,7 +102,7 @@ export class DisclosureLedger implements ReadableLedger {
     const cell = this.#counters.cellOf(entry, this.#classes.of(entry.observer, entry.transport))
     this.#counters.intended(cell)
     const number = this.#isNamed(entry.observer) ? this.#ring.add(entry, this.#clock.now()) : 0
-    this.#mark(entry, (number * CELLS + cell) * TAGS + this.#run)
+    this.#mark(entry, markOf(number, cell, this.#run))
     this.#journal?.changed(number)
   }
 
@@ -113,7 +110,7 @@ export class DisclosureLedger implements ReadableLedger {
     const mark = this.#markOf(entry)
     const tag = mark % TAGS
     const packed = Math.floor(mark / TAGS)
-    const number = this.#numberOf(Math.floor(packed / CELLS))
+    const number = this.#numberOf(mark)
     const isOpen = tag % RUNS === this.#run
     const settles = isOpen && entry.state !== 'intended'
 
@@ -227,7 +224,8 @@ export class DisclosureLedger implements ReadableLedger {
     return (entry instanceof Disclosure && entry.marker === this ? entry.mark : this.#marks.get(entry)) ?? 0
   }
 
-  #numberOf (marked: number): number {
+  #numberOf (mark: number): number {
+    const marked = numberIn(mark, this.#ring.next - 1)
     return marked > 0 && marked < this.#grownBelow ? marked + this.#grown : marked
   }
 
