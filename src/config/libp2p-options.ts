@@ -3,7 +3,6 @@ import { identify } from '@libp2p/identify'
 import { noise } from '@libp2p/noise'
 import { ping } from '@libp2p/ping'
 import { tls } from '@libp2p/tls'
-import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { systemClock } from '../clock/system-clock.ts'
 import { systemResolve } from '../exchange/http/dial-egress.ts'
@@ -22,6 +21,7 @@ import { parseHost } from '../provider/host.ts'
 import { formatIP, inRange, parseRange } from '../provider/ip.ts'
 import { joinDisclosures, joinRequests } from '../unrouted-requests.ts'
 import { dhtPeerStore, dhtServices, takesPart } from './dht-options.ts'
+import { lastingYamux } from './lasting-yamux.ts'
 import { lookupNode } from './lookup-node.ts'
 import { tellingLess, toldAddresses } from './told-addresses.ts'
 import type { DiscoveryAnnounceInit } from '../discovery/announce/announcements.ts'
@@ -161,7 +161,7 @@ export function libp2pOptions (init: Libp2pInit = {}, { policy = addressPolicy()
     // TLS before Noise: the same guarantees, in native code
     connectionEncrypters: [tls(), noise()],
     // both let the handshake say which muxer comes next, which saves a round trip
-    streamMuxers: [yamux({ maxInboundStreams: MAX_STREAMS, streamOptions: { maxStreamWindowSize: MAX_STREAM_WINDOW } })],
+    streamMuxers: [lastingYamux({ maxInboundStreams: MAX_STREAMS, streamOptions: { maxStreamWindowSize: MAX_STREAM_WINDOW } })],
     connectionManager: { resolvers: { dnsaddr: dnsaddrResolver({ ...components, disclose: joinDisclosures({ clock, ledger }) }) }, maxConnections, inboundConnectionThreshold: INBOUND_PER_HOST, maxIncomingPendingConnections: INBOUND_PENDING }
   }
   const dht = dhtServices({ ...init, listen, bootstrap: peers }, { policy: components.policy, clock, ledger, announce, told, switches, batches, lookupNode: lookupNode(connecting) }, isPrivate)

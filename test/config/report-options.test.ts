@@ -5,6 +5,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { loadConfig } from '../../src/config/load.ts'
 import { checkMeaning } from '../../src/config/meaning.ts'
 import { monitorInit, reportTokens } from '../../src/config/report-options.ts'
+import type { LoadedConfig } from '../../src/config/load.ts'
+import type { schema } from '../../src/config/schema.ts'
 
 const TOKEN = 's3cret-token-0123456789'
 const HASH = 'ab'.repeat(32)
@@ -13,7 +15,7 @@ let directory: string
 beforeEach(async () => { directory = await mkdtemp(join(tmpdir(), 'portolan-reports-')) })
 afterEach(async () => { await rm(directory, { recursive: true }) })
 
-function values (environment: Record<string, string>): ReturnType<typeof loadConfig>['values'] {
+function values (environment: Record<string, string>): LoadedConfig<typeof schema>['values'] {
   const config = loadConfig({ environment })
   checkMeaning(config)
   return config.values

@@ -8,19 +8,24 @@ import { systemClock } from '../../src/clock/system-clock.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { checkMeaning } from '../../src/config/meaning.ts'
 import { sharedCache } from '../../src/config/shared-cache.ts'
+import { nullLedger } from '../../src/privacy/null-ledger.ts'
 import { silentLogger } from '../../src/testing/silent-logger.ts'
+import { joinRequests } from '../../src/unrouted-requests.ts'
 import { cert } from '../cache/shared/certificate.ts'
 import { respServer } from '../cache/shared/resp-server.ts'
 import { until } from '../cache/shared/tier.ts'
 import type { SharedTierComponents } from '../../src/cache/shared/shared-tier.ts'
 import type { RespServer } from '../cache/shared/resp-server.ts'
 
+/** As a node makes them for what is about no block */
+const joining = joinRequests({ clock: systemClock, ledger: nullLedger })
+
 const components: SharedTierComponents = {
   clock: systemClock,
   random: seededRandom(1),
   verifier: blockVerifier(),
   logger: silentLogger,
-  request: () => undefined
+  request: joining
 }
 
 let directory: string

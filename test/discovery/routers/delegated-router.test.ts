@@ -29,10 +29,14 @@ describe('a delegated router', () => {
     expect(it.requests[0]?.url).toBe(`/routing/v1/providers/${cid.toV1().toString()}`)
   })
 
-  it('learns of the CID by one disclosure, which is settled as sent', async () => {
+  it('learns of the CID by one disclosure, and of this node by another, which are settled as sent', async () => {
     await using it = await loopback(lines(record(1)))
     await all(it.router.find(want, it.request()))
-    expect(it.entries).toMatchObject([{ observer: `router:${new URL(it.url).host}`, form: 'cid', transport: 'delegated', audience: 'one', state: 'sent' }])
+    const observer = `router:${new URL(it.url).host}`
+    expect(it.entries).toMatchObject([
+      { observer, form: 'cid', transport: 'delegated', audience: 'one', state: 'sent' },
+      { observer, form: 'none', transport: 'dial', audience: 'one', state: 'sent' }
+    ])
   })
 
   it('names providers by a stream, as they come', async () => {
@@ -128,7 +132,7 @@ describe('several askers of a delegated router', () => {
     }
     expect(await late).toHaveLength(3)
     expect(it.requests).toHaveLength(1)
-    expect(it.entries).toHaveLength(1)
+    expect(it.entries.map(({ form }) => form)).toEqual(['cid', 'none'])
     expect(it.router.stats()).toMatchObject({ shared: 20, requests: 1 })
   })
 
@@ -192,7 +196,7 @@ describe('a provider without addresses', () => {
     expect(found).toContainEqual(expect.objectContaining({ id: `p2p:${peer(1)}`, addresses: [`/ip4/198.51.100.1/tcp/4001/p2p/${peer(1)}`], protocols: ['transport-bitswap'] }))
     expect(found).toHaveLength(3)
     expect(it.requests[1]?.url).toMatch(/^\/routing\/v1\/peers\/(?:b|k)[a-z2-9]+$/)
-    expect(it.entries).toMatchObject([{ form: 'cid', state: 'sent' }, { form: 'peer', state: 'sent' }])
+    expect(it.entries).toMatchObject([{ form: 'cid', state: 'sent' }, { form: 'none', state: 'sent' }, { form: 'peer', state: 'sent' }])
   })
 
   it('is looked for among few, and a failure hides none of the others', async () => {
@@ -224,7 +228,7 @@ describe('what a delegated router said', () => {
     it.clock.skip(299_000)
     expect(await all(it.router.find(want, it.request()))).toMatchObject([{ id: `p2p:${peer(1)}` }])
     expect(it.requests).toHaveLength(1)
-    expect(it.entries).toHaveLength(1)
+    expect(it.entries.map(({ form }) => form)).toEqual(['cid', 'none'])
     expect(it.router.stats()).toMatchObject({ cacheHits: 1, cached: { answers: 1 } })
   })
 

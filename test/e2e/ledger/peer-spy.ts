@@ -2,10 +2,10 @@ import { identify } from '@libp2p/identify'
 import { noise } from '@libp2p/noise'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
-import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
 import { CID } from 'multiformats/cid'
 import { sha256 } from 'multiformats/hashes/sha2'
+import { lastingYamux } from '../../../src/config/lasting-yamux.ts'
 import { keyOf } from './http-spy.ts'
 import { bytesOf, encoded, fields, framed, frames, numberOf } from './protobuf.ts'
 import type { Sightings } from './sightings.ts'
@@ -49,29 +49,6 @@ const GET_PROVIDERS = 3
 const ADD_PROVIDER = 2
 const FIND_NODE = 4
 
-/** yamux opens a stream in a microtask, and throws where nobody catches it when the connection has ended by then */
-const hardenedYamux: ReturnType<typeof yamux> = () => {
-  const factory = yamux()()
-  const create = factory.createStreamMuxer.bind(factory)
-  factory.createStreamMuxer = connection => {
-    const muxer = create(connection)
-    // private in the types
-    const sending = muxer as unknown as { sendFrame (...args: unknown[]): void }
-    const send = sending.sendFrame.bind(muxer)
-    sending.sendFrame = (...args) => {
-      try {
-        send(...args)
-      } catch (err) {
-        if ((err as Error).name !== 'StreamStateError') {
-          throw err
-        }
-      }
-    }
-    return muxer
-  }
-  return factory
-}
-
 /** A peer that speaks bitswap and the DHT by hand, and writes down whatever it is told */
 export async function peerSpy (init: PeerSpyInit): Promise<PeerSpy> {
   const { sightings, blocks, conduct = () => 'good', dht } = init
@@ -79,7 +56,7 @@ export async function peerSpy (init: PeerSpyInit): Promise<PeerSpy> {
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
     transports: [init.transport ?? tcp()],
     connectionEncrypters: [noise()],
-    streamMuxers: [hardenedYamux],
+    streamMuxers: [lastingYamux({})],
     connectionManager: { inboundConnectionThreshold: 10_000, maxConnections: 10_000, maxIncomingPendingConnections: 10_000 },
     connectionMonitor: { enabled: false },
     services: { identify: identify(), ping: ping() }
