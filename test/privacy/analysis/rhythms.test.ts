@@ -141,6 +141,17 @@ describe('bursts', () => {
     const [risk] = risks('burst-traffic', sourceOf({ events: events('a', bursts) }))
     expect(risk?.evidence).toMatchObject({ bursts: 30, eventsPerBurst: 5, periodOfBurstsMs: 60_000 })
   })
+
+  it.each([5, 10, 20])('of %i are found when a program paces them to the millisecond', size => {
+    const random = seededRandom(size)
+    let start = 0
+    const bursts = Array.from({ length: 8 }, () => {
+      start += 30_000 * (0.5 + random.next())
+      return Array.from({ length: size }, (_, i) => start + 100 * i)
+    }).flat()
+    const [risk] = risks('burst-traffic', sourceOf({ events: events('a', bursts) }))
+    expect(risk?.evidence).toMatchObject({ bursts: 8, eventsPerBurst: size })
+  })
 })
 
 describe('what a report costs', () => {
