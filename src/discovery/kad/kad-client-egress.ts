@@ -207,13 +207,16 @@ export class Libp2pKadClient implements KadClient {
         return there
       }
 
+      // over a relay, which counts bytes and ends soon, the DHT is not spoken; and a relay that an answer names would learn whom we ask
+      const direct = addresses.filter(address => !address.includes('/p2p-circuit'))
+
       // without addresses libp2p would look for some, and tell others about it
-      if (addresses.length === 0) {
-        throw new KadRequestError('unreachable', `${id} cannot be reached: no address is known`)
+      if (direct.length === 0) {
+        throw new KadRequestError('unreachable', `${id} cannot be reached: ${addresses.length === 0 ? 'no address' : 'none but by a relay'} is known`)
       }
 
       const dialled = disclosure == null ? undefined : DialDisclosure.for(disclosure)
-      const opening = connectionManager.openConnection(addresses.map(address => multiaddr(`${address}/p2p/${id}`)), { signal, onProgress: dialled?.onProgress })
+      const opening = connectionManager.openConnection(direct.map(address => multiaddr(`${address}/p2p/${id}`)), { signal, onProgress: dialled?.onProgress })
       opening.then(() => { dialled?.reached() }, (error: Error | undefined) => { dialled?.failed(!DECLINED.has(error?.name ?? '')) })
       const connection = await raceSignal(opening, signal)
       onReached?.({ rounds: 2, dialled: clock.now() - startedAt, from: connection.remoteAddr.toString() })

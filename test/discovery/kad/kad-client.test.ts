@@ -11,9 +11,11 @@ import { encodeProvider } from '../../../src/discovery/kad/kad-message.ts'
 import { bytesField, numberField, varint } from '../../../src/discovery/kad/protobuf.ts'
 import { silentLogger } from '../../../src/testing/silent-logger.ts'
 import type { KadNode } from './support/kad-net.ts'
+import type { KadConnections } from '../../../src/discovery/kad/kad-client-egress.ts'
 import type { Reach } from '../../../src/discovery/kad/kad-client.ts'
 import type { Disclosure, DisclosureEntry } from '../../../src/interface/disclosure.ts'
 import type { Stream } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
 
 const KEY = Uint8Array.from([0x12, 0x20, ...new Uint8Array(32).fill(9)])
 const OTHER = '/portolan-test/other/1.0.0'
@@ -73,6 +75,19 @@ describe('a client of the DHT', () => {
       .then(({ closer, providers }) => `${closer.length} ${providers.length}`, (error: Error & { reason?: string }) => `${error.name} ${error.reason}`)
     return { outcome, state: disclosure.state, reach }
   }
+
+  it('dials no relay that an answer names', async () => {
+    const dialled: string[] = []
+    const connectionManager = { getConnections: () => [], openConnection: async (addresses: Multiaddr[]) => { dialled.push(...addresses.map(address => address.toString())); throw new Error('Nobody is there') } } as unknown as KadConnections
+    const asking = new Libp2pKadClient({ clock: systemClock, logger: silentLogger, connectionManager, self: ours.id }, { protocol: OTHER })
+    const relayed = `/ip4/192.0.2.1/tcp/1/p2p/${madeUpPeer(seededRandom(1)).id}/p2p-circuit`
+
+    expect(await ask(asking, { ...server.asPeer(), addresses: [relayed] })).toMatchObject({ outcome: 'KadRequestError unreachable', state: 'not-sent' })
+    expect(dialled).toEqual([])
+    await ask(asking, { ...server.asPeer(), addresses: [relayed, '/ip4/192.0.2.1/tcp/2'] })
+    expect(dialled).toEqual([`/ip4/192.0.2.1/tcp/2/p2p/${server.id}`])
+    asking.stop()
+  })
 
   it('dials, then opens a stream, then asks again on it', async () => {
     await ours.libp2p.hangUp(server.libp2p.peerId)
