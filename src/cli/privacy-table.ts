@@ -50,7 +50,9 @@ function verdict ({ parties, exposures, unnamed, result }: ExposureReport): stri
   if (parties === 0 && unnamed === 0) {
     return result === 'cached' ? 'it was here already: of this read nobody outside learnt' : exposures.length === 0 ? 'nobody outside is known to have learnt of it' : 'nobody outside learnt of it, nothing was sent'
   }
-  return `${parties + unnamed} ${parties + unnamed === 1 ? 'party' : 'parties'} outside learnt of it, or may have`
+  const others = unnamed === 0 ? '' : 'others who are not recorded by name'
+  const named = parties === 0 ? '' : `${parties} ${parties === 1 ? 'party' : 'parties'} outside`
+  return `${[named, others].filter(who => who !== '').join(' and ')} learnt of it, or may have`
 }
 
 function row (exposure: ReportedExposure): string[] {
@@ -73,7 +75,7 @@ function totals ({ exposures, parties, byClass, states, cancelled, unnamed, unac
 
   return [
     `total: ${exposures.length} disclosure${exposures.length === 1 ? '' : 's'}${counts === '' ? '' : ` (${counts})`}, ${parties} part${parties === 1 ? 'y' : 'ies'}${kinds === '' ? '' : ` (${kinds})`}${exposures.length === 0 ? '' : `, ${needed} needed`}`,
-    ...unnamed === 0 ? [] : [`${unnamed} more were told that are not recorded by name (ledger.allow, or too many)`],
+    ...unnamed === 0 ? [] : [`${unnamed} more ${unnamed === 1 ? 'disclosure is' : 'disclosures are'} not recorded by name (ledger.allow, or too many)`],
     ...unaccounted.map(({ from, to, reason }) => oneLine(`accounting paused ${time(from)} to ${to == null ? 'now' : time(to)}: ${reason}; what was told meanwhile is not known`)),
     ...earlier == null ? [] : [`before this start, since ${time(earlier.since)}: ${earlier.disclosures} disclosures, known as numbers only`]
   ]

@@ -62,9 +62,8 @@ describe('portolan explain --privacy', () => {
     const { exposures, parties } = await json([file.root.toString(), '--provider', poor.url, '--provider', provider.url, '--store', scope.directory()])
     expect(exposures.find(({ observer: name }) => name === observer(provider))).toMatchObject({ need: 'delivered', state: 'sent', observerClass: 'gateway', mode: 'balanced', purpose: 'read' })
     expect(parties).toBe(new Set(exposures.map(({ observer }) => observer)).size)
-    for (const exposure of exposures.filter(({ observer: name, form }) => name === observer(poor) && form === 'cid')) {
-      expect(exposure).toMatchObject({ need: 'lost' })
-    }
+    // whether the other one was asked first is chance: `test/privacy/ledger/exposure-report.test.ts` has both
+    expect(exposures.filter(({ observer: name, form, need }) => name === observer(poor) && form === 'cid' && need !== 'lost')).toEqual([])
   })
 
   it('asks the node that runs, where a cache hit told nobody anything', async () => {

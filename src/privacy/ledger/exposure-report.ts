@@ -33,7 +33,7 @@ export interface ExposureReport {
   readonly byClass: Readonly<Partial<Record<ObserverClass, number>>>
   readonly states: Readonly<Record<DisclosureState, number>>
   readonly cancelled: number
-  /** Told in the last retrieval, and recorded as numbers only: not on the allow-list, or too many */
+  /** Disclosures of the last retrieval that are recorded as numbers only: not to somebody on the allow-list, or too many */
   readonly unnamed: number
   /** When requests went past the ledger: of these nobody knows */
   readonly unaccounted: readonly UnaccountedSpan[]
@@ -62,8 +62,9 @@ export function exposureReport (cid: CID, ledger: ReadableLedger, story: StoryOf
   const streams = [...new Set(learnt.map(({ request }) => request))].filter(request => request !== story.request).flatMap(request => ledger.entries({ request }))
   const all = [...about, ...streams.filter(({ subject }) => !about.some(exposure => exposure.subject === subject))].sort((a, b) => a.at - b.at)
   const requests = new Set(learnt.map(({ request }) => request))
-  const named = all.filter(({ request }) => requests.has(request)).length
-  const told = all.filter(({ state, form }) => state !== 'not-sent' && tellsOfBlock(form))
+  const said = ({ state }: { readonly state: string }): boolean => state !== 'not-sent'
+  const named = all.filter(exposure => said(exposure) && requests.has(exposure.request)).length
+  const told = all.filter(exposure => said(exposure) && tellsOfBlock(exposure.form))
   const parties = new Map(told.map(({ observer, observerClass }) => [observer, observerClass]))
   const { earlier, since } = ledger.stats()
 
@@ -75,7 +76,7 @@ export function exposureReport (cid: CID, ledger: ReadableLedger, story: StoryOf
     byClass: tally([...parties.values()]),
     states: { intended: 0, sent: 0, 'not-sent': 0, unknown: 0, ...tally(all.map(({ state }) => state)) },
     cancelled: all.filter(({ cancelled }) => cancelled).length,
-    unnamed: Math.max(0, learnt.length - named) + (story.learntMore ?? 0),
+    unnamed: Math.max(0, learnt.filter(said).length - named) + (story.learntMore ?? 0),
     unaccounted: ledger.unaccounted(),
     ...earlier === 0 ? {} : { earlier: { since, disclosures: earlier } }
   }
