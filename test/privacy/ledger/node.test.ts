@@ -55,6 +55,13 @@ describe('the ledger of a whole node', () => {
     expect(node.privacy.analyze()).toMatchObject({ version: 1, source: 'real' })
   })
 
+  it('knows the node\'s own fleet from strangers', async () => {
+    const { file, provider } = await network()
+    await using node = await createPortolan({ siblings: [provider.url], allowAddresses: ['127.0.0.0/8'] })
+    await node.contentRouting.retrieve(file.root)
+    expect(node.privacy.ledger?.about(file.root).filter(({ form }) => form === 'cid').map(({ observerClass }) => observerClass)).toEqual(['sibling'])
+  })
+
   it('has numbers of earlier runs, and the entries too where they are kept as they are', async () => {
     const { file, provider, directory } = await network()
     let read = 0
