@@ -29,6 +29,8 @@ class DamagedError extends Error {
 /** Four times what 500 of the longest entries take */
 const MAX_BYTES = 8_388_608
 const DIGEST_LENGTH = 32
+/** What a Date can say, in ms either way: of anything else there is no calendar day to print */
+const MAX_TIME = 8_640_000_000_000_000
 
 const FORMS = ['cid', 'multihash', 'prefix', 'hostname', 'peer', 'none']
 const AUDIENCES = ['one', 'many', 'unbounded']
@@ -158,7 +160,7 @@ function isOneOf (value: unknown, choices: readonly string[]): value is string {
 }
 
 function isTime (value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value)
+  return typeof value === 'number' && Math.abs(value) <= MAX_TIME
 }
 
 function isCount (value: unknown): value is number {

@@ -3,6 +3,7 @@ import { Key } from 'interface-datastore/key'
 import { describe, expect, it } from 'vitest'
 import { Disclosure } from '../../../src/interface/disclosure.ts'
 import { DisclosureLedger } from '../../../src/privacy/ledger/disclosure-ledger.ts'
+import { encodeChunk, encodeCounts } from '../../../src/privacy/ledger/journal-chunk.ts'
 import { seededRandom } from '../../../src/clock/random.ts'
 import { VirtualClock } from '../../../src/testing/virtual-clock.ts'
 import type { Clock } from '../../../src/interface/clock.ts'
@@ -227,6 +228,20 @@ describe('the journal of a ledger', () => {
     expect(second.stats()).toMatchObject({ total: 0, entries: 1 })
     expect(logged).toHaveLength(1)
     await clock.run(second.stop())
+  })
+
+  it.each([1e300, -1e300, 8_640_000_000_000_001])('takes no time that is none, however well it is written: %d', async at => {
+    const { clock, datastore, logged } = world()
+    await datastore.put(new Key(`${PREFIX}/counts`), encodeCounts({ since: at, rows: [] }))
+    await datastore.put(new Key(`${PREFIX}/chunks/00000000000001`), encodeChunk({
+      raw: true,
+      exposures: [{ at, request: 'r', purpose: 'read', mode: 'open', observer: 'p2p:x', observerClass: 'peer', form: 'cid', transport: 'bitswap', audience: 'one', state: 'sent', cancelled: false }]
+    }))
+    const ledger = await run({ clock, datastore, logged }, { raw: true })
+
+    expect(ledger.entries()).toEqual([])
+    expect(ledger.stats()).toMatchObject({ since: clock.wall(), journal: { dropped: 2 } })
+    await clock.run(ledger.stop())
   })
 
   it('goes on without a datastore that fails, and keeps what came meanwhile once it works again', async () => {
