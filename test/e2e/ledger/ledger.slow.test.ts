@@ -9,7 +9,8 @@ const MODES = ['open', 'balanced', 'strict'] as const
 
 /** `PORTOLAN_SEED=5` runs that one, as it was printed where something was found */
 const chosen = process.env.PORTOLAN_SEED
-const seeds = chosen == null ? [1, 1 + Math.floor(Math.random() * 1_000_000)] : [Number(chosen)]
+// an odd one and an even one: what one reaches by name and with a resolver of ours, the other does as `createPortolan` has it
+const seeds = chosen == null ? [1, 2 + 2 * Math.floor(Math.random() * 500_000)] : [Number(chosen)]
 const all: Comparison[] = []
 
 afterAll(() => {
@@ -25,5 +26,6 @@ describe.each(seeds)('the ledger of a node among spies, with seed %d', seed => {
     expect(comparison.faults).toEqual([])
     expect(comparison.sum).toMatchObject({ missing: 0, extra: 0 })
     expect(comparison.sum.matched).toBeGreaterThan(STEPS)
-  })
+    // ten seconds on a quiet machine; on a busy one whoever is silent is waited for more often
+  }, 300_000)
 })
