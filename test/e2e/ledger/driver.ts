@@ -17,6 +17,8 @@ export interface DriveInit {
   readonly mode: PrivacyMode
   /** Reads, announcements and questions of others */
   readonly steps: number
+  /** Nobody fails, leaves early or stops amid something. @default false */
+  readonly calm?: boolean
   /** Stands between the node and what is compared: for showing that a ledger that lies is found out. @default nothing */
   readonly between?: (ledger: Ledger) => Ledger
 }
@@ -28,8 +30,11 @@ const ABREAST = 4
 /** Milliseconds for a read in which somebody may be silent */
 const PATIENCE = 1_500
 
+/** The same where nobody fails: a busy machine is no reason to give up */
+const CALM_PATIENCE = 20_000
+
 /** One node among spies: so many random things done with it, then it is stopped amid a few more, and what it said is compared */
-export async function drive ({ seed, mode, steps, between }: DriveInit): Promise<Comparison> {
+export async function drive ({ seed, mode, steps, calm = false, between }: DriveInit): Promise<Comparison> {
   const spies = await world(seed)
   const { dice, sightings } = spies
   const recording = new RecordingLedger()
@@ -46,7 +51,7 @@ export async function drive ({ seed, mode, steps, between }: DriveInit): Promise
       resolveText: spies.resolveText,
       serve: 'everyone',
       allowAddresses: ['127.0.0.0/8', 'alpha.spies.test', 'beta.spies.test', 'peer.spies.test'],
-      timeouts: { unknown: 250, connect: 300, stall: 250 },
+      timeouts: calm ? { unknown: CALM_PATIENCE, connect: CALM_PATIENCE, stall: CALM_PATIENCE } : { unknown: 250, connect: 300, stall: 250 },
       rounds: { max: 2, pause: 20 },
       leases: { idleTimeout: dice.chance(0.5) ? 50 : 30_000 },
       ...dice.chance(0.7) ? { bootstrap: dice.some(spies.servers, 2).map(({ address }) => address), dhtProtocol: DHT_PROTOCOL } : {},
@@ -56,7 +61,7 @@ export async function drive ({ seed, mode, steps, between }: DriveInit): Promise
       ...dice.chance(0.7) ? { routers: spies.routers.map(({ url }) => ({ url, own: true })) } : {},
       ...mode === 'open' && dice.chance(0.5) ? { askConnected: 4 } : {}
     })
-    spies.faults = 0.35
+    spies.faults = calm ? 0 : 0.35
 
     for (let done = 0; done < steps; done += ABREAST) {
       await Promise.all(Array.from({ length: Math.min(ABREAST, steps - done) }, async () => { await step(spies, node, mode) }))
@@ -64,7 +69,7 @@ export async function drive ({ seed, mode, steps, between }: DriveInit): Promise
 
     // in the midst of what is under way
     const last = Array.from({ length: ABREAST }, async () => { await step(spies, node, mode) })
-    await new Promise(resolve => setTimeout(resolve, dice.below(40)))
+    await (calm ? Promise.all(last) : new Promise(resolve => setTimeout(resolve, dice.below(40))))
     await node.stop()
     await Promise.all(last)
     await heard(spies)
@@ -137,7 +142,10 @@ function hinted ({ dice, gateways, peers, dead, named }: World): Pick<RetrieveOp
 }
 
 /** When a reader has had enough */
-function leaving ({ dice }: World): Pick<RetrieveOptions, 'signal' | 'timeout'> {
+function leaving ({ dice, faults }: World): Pick<RetrieveOptions, 'signal' | 'timeout'> {
+  if (faults === 0) {
+    return { timeout: CALM_PATIENCE }
+  }
   return {
     timeout: dice.chance(0.2) ? 50 + dice.below(200) : PATIENCE,
     ...dice.chance(0.3) ? { signal: AbortSignal.timeout(1 + dice.below(60)) } : {}

@@ -15,6 +15,13 @@ describe('the ledger of a node among spies', () => {
     expect(comparison.sum).toMatchObject({ missing: 0, extra: 0 })
     expect(comparison.sum.matched).toBeGreaterThan(0)
   }, 60_000)
+
+  it('knows of everything whether it was sent where nothing breaks, but for connections that never came', async () => {
+    const { faults, sum, paths } = await drive({ seed: 50, mode: 'balanced', steps: STEPS, calm: true })
+    expect(faults).toEqual([])
+    expect(sum.matched).toBeGreaterThan(0)
+    expect([...paths].filter(([path, { unknown }]) => unknown > 0 && !path.startsWith('dial'))).toEqual([])
+  }, 60_000)
 })
 
 describe('a ledger that lies is found out', () => {
