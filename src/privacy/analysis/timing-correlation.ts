@@ -107,7 +107,10 @@ export function timingCorrelation (flows: readonly Flow[], { periodic, bursts }:
     risks: candidates
       .slice(0, MAX_RISKS)
       .map(({ pair, binned }) => found(pair, binned, compared.length, candidates.length)),
-    insufficient: []
+    // whoever opens many busy flows keeps others from being compared, and that is not to pass for nothing found
+    insufficient: focus == null && flows.length > MAX_COMPARED_FLOWS
+      ? [{ kind: 'timing-correlation', n: MAX_COMPARED_FLOWS, needed: flows.length, reason: `Only the ${MAX_COMPARED_FLOWS} busiest of ${flows.length} flows were compared with each other` }]
+      : []
   }
 }
 

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { seededRandom } from '../../../src/clock/random.ts'
 import { OBSERVER_CLASSES } from '../../../src/interface/privacy.ts'
 import { PrivacyAnalyzer } from '../../../src/privacy/analysis/analyzer.ts'
 import { bounded, viewOf } from '../../../src/privacy/analysis/view.ts'
@@ -133,5 +134,14 @@ describe('what is looked at', () => {
     expect(view.events).toHaveLength(200_000)
     expect(view.events[0]?.at).toBe(START + 5)
     expect(view.connections).toHaveLength(100_000)
+  })
+
+  it('is said not to be all where somebody opens more flows than are compared', () => {
+    const random = seededRandom(1)
+    const flows = (count: number): TrafficEvent[] => Array.from({ length: count * 40 }, (_, i) => ({ at: START + 1_000_000 * random.next(), peer: `p${i % count}`, kind: 'received' as const }))
+    const said = (count: number): unknown[] => analyze({ from: START, to: START + 1_000_000, events: flows(count) }).insufficient.filter(({ kind, n }) => kind === 'timing-correlation' && n === 23)
+
+    expect(said(23)).toEqual([])
+    expect(said(24)).toEqual([{ kind: 'timing-correlation', n: 23, needed: 24, reason: 'Only the 23 busiest of 24 flows were compared with each other' }])
   })
 })
