@@ -29,16 +29,25 @@ export async function echoNode (options: Libp2pOptions = {}): Promise<Libp2p> {
   return node
 }
 
-/** Asks once, and waits for the answer */
+/**
+ * Asks once, and waits for the answer, which is as long as the question. The stream is closed after it and not before: an end
+ * that comes together with the question can be there before the other side listens for it, and js-libp2p does not tell it again.
+ */
 export async function ask (connection: Connection, text = 'hello', protocol = ECHO): Promise<void> {
+  const question = new TextEncoder().encode(text)
   const stream = await connection.newStream(protocol)
-  stream.send(new TextEncoder().encode(text))
-  await stream.close()
+  stream.send(question)
+  let missing = question.byteLength
   for await (const bytes of stream) {
-    if (bytes.byteLength === 0) {
-      throw new Error('the answer is empty')
+    missing -= bytes.byteLength
+    if (missing <= 0) {
+      break
     }
   }
+  if (missing > 0) {
+    throw new Error('the answer is cut short')
+  }
+  await stream.close()
 }
 
 /** Who they are to each other is told in the background, within moments */
