@@ -207,7 +207,7 @@ describe('portolan explain', () => {
 describe('the command line', () => {
   it.each([
     [[], 2, /Usage: portolan COMMAND/, /^$/], [['--help'], 0, /Usage: portolan COMMAND/, /^$/], [['help', 'get'], 0, /Usage: portolan get CID/, /^$/],
-    [['serve', '--help'], 0, /--provider URL/, /^$/], [['serve', '--help'], 0, /--serve WHO[^-]*one of none,\s+allow-list,\s+peers,\s+everyone/, /^$/], [['--version'], 0, /^\d+\.\d+\.\d+\n$/, /^$/], [['get', '--version'], 0, /^\d+\./, /^$/],
+    [['serve', '--help'], 0, /--provider URL/, /^$/], [['serve', '--help'], 0, /--serve WHO[^-]*one\s+of\s+none,\s+allow-list,\s+peers,\s+everyone/, /^$/], [['--version'], 0, /^\d+\.\d+\.\d+\n$/, /^$/], [['get', '--version'], 0, /^\d+\./, /^$/],
     [['sevre'], 2, /^$/, /there is no command "sevre"; did you mean portolan serve\?/], [['--port', '1'], 2, /^$/, /the command comes first/],
     [['get', 'nonsense'], 2, /^$/, /nonsense/], [['get', '/ipns/docs.ipfs.tech'], 2, /^$/, /is an IPNS name/], [['explain', 'ipns://x'], 2, /^$/, /is an IPNS name/],
     [['get', `${MISSING}/../x`], 2, /^$/, /relative segment/], [['get', 'a\u001b[2J\u009b'], 2, /^$/, /^[\n\P{Cc}]*$/u],

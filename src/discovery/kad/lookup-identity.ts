@@ -148,7 +148,7 @@ export class LookupIdentity implements KadClient {
       const identity: Identity = { node, client: new Libp2pKadClient({ clock, logger, connectionManager: node.connections, self: node.self }, this.#init), since: clock.now(), users: 0 }
       this.#all.add(identity)
       this.#latest = identity
-      this.#log('lookups are made as %s', node.self)
+      this.#log('lookups are made under a new identity')
       this.#rest(identity)
       return identity
     } catch (err) {
