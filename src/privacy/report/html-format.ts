@@ -63,7 +63,7 @@ ${ground(report)}
 
 function overTime ({ history = [], timeline }: RenderOptions): string {
   const charts = [
-    ...(timeline == null ? [] : [`<figure class="wide"><figcaption>Timeline: ${timelineKind(timeline) === 'exposures' ? 'exposures' : 'messages and connections'} (above the line) and connections opened (below it)</figcaption>${timelineChart(timeline)}</figure>`]),
+    ...(timeline == null ? [] : [`<figure class="wide"><figcaption>Timeline: ${timelineKind(timeline) === 'exposures' ? 'exposures' : 'what happened on connections'} (above the line) and connections opened (below it)</figcaption>${timelineChart(timeline)}</figure>`]),
     ...(history.length === 0 ? [] : [`<figure class="wide"><figcaption>Timeline: risk score of ${history.length === 1 ? 'one check' : `${history.length} checks`}</figcaption>${historyChart(history)}</figure>`])
   ]
   return charts.length > 0 ? charts.join('\n') : '<figure class="wide"><figcaption>Timeline</figcaption><p>No times came with this report.</p></figure>'

@@ -58,7 +58,7 @@ export function kindWords (kind: string): string {
 
 /** `minEntropyBits` to `min entropy bits` */
 export function keyWords (key: string): string {
-  return key.replace(/([a-z])([A-Z])(?=[a-z])/g, (_, before: string, after: string) => `${before} ${after.toLowerCase()}`).replaceAll('_', ' ')
+  return key.replace(/([a-z])([A-Z])(?=[a-z0-9])/g, (_, before: string, after: string) => `${before} ${after.toLowerCase()}`).replace(/([a-z])(\d+)([A-Z])/g, (_, before: string, number: string, after: string) => `${before} ${number} ${after.toLowerCase()}`).replaceAll('_', ' ')
 }
 
 /** A figure in few characters: whole where it is whole, else three places that count */

@@ -184,6 +184,13 @@ describe('html', () => {
     }
   })
 
+  it('has evidence in words, numbers in them included', () => {
+    const report = sample()
+    const page = html({ ...report, risks: [{ ...risk(), evidence: { smallestSetIn5Minutes: 1, pCorrected: 0.01 } }] })
+    expect(page).toContain('smallest set in 5 minutes')
+    expect(page).toContain('p corrected')
+  })
+
   it('draws exposures over time where there were any', () => {
     const timeline = { from: 0, to: 10, bins: [{ opened: 1, events: 9, exposures: 4 }] }
     expect(html(sample(), { timeline })).toContain('aria-label="Over time: exposures, at most 4 at once, and connections opened, at most 1 at once"')
