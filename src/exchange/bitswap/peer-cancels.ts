@@ -56,7 +56,8 @@ export class PeerCancels {
     const written = this.#written.get(key)
     this.#due.delete(key)
     this.#written.delete(key)
-    return due ?? (written == null ? undefined : { ...written.cancellation, told: [], lost: true })
+    // of a CANCEL that a break has overtaken the next one takes its place: for those whom none has reached yet
+    return due ?? (written == null ? undefined : { ...written.cancellation, told: written.cancellation.told.filter(({ cancelled }) => !cancelled), lost: true })
   }
 
   /** An answer crossed it: the peer may have forgotten by itself */

@@ -10,6 +10,8 @@ export interface RespServer {
   readonly commands: string[][]
   /** What is sent for a command instead of the usual reply; undefined: the usual one */
   answer: (command: readonly string[], socket: Socket) => Answer | 'nothing'
+  /** Told of each connection, before anything came by it */
+  met: (socket: Socket) => void
   readonly values: Map<string, Buffer>
   readonly connections: number
   dropAll (): void
@@ -25,6 +27,7 @@ export async function respServer (): Promise<RespServer> {
   const listener = createServer(socket => {
     connections++
     sockets.add(socket)
+    server.met(socket)
     let rest = Buffer.alloc(0)
     socket.on('error', () => { socket.destroy() })
     socket.on('close', () => { sockets.delete(socket) })
@@ -50,6 +53,7 @@ export async function respServer (): Promise<RespServer> {
     commands,
     values,
     answer: () => undefined,
+    met: () => {},
     get connections () {
       return connections
     },

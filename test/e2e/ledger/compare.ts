@@ -35,8 +35,8 @@ export interface Told {
 
 /** Milliseconds by which a spy may hear of an end later than the node */
 const SLACK = 1_000
-/** Milliseconds between a message and the end of the stream that it came by */
-const QUICK = 100
+/** Milliseconds from a CANCEL to the end of its stream: the node waits four turns of the event loop before it says that it was written */
+const QUICK = 250
 
 const TRANSPORTS: Readonly<Record<string, Sighting['transport']>> = { https: 'http', rediss: 'redis' }
 
@@ -84,8 +84,8 @@ function ofEntry ({ observer: named, transport, form, purpose, key = '' }: Discl
 export function compare ({ sightings, entries, blocks, ports, peers, aliases }: Told): Comparison {
   const paths = new Map<string, Tally>()
   const faults: string[] = []
-  const groups = new Map<string, { path: string, seen: number, cancelsSeen: number[], sent: number, unknown: Recorded[], cancelled: number }>()
-  const groupOf = ({ path, group }: Line): { path: string, seen: number, cancelsSeen: number[], sent: number, unknown: Recorded[], cancelled: number } => {
+  const groups = new Map<string, { path: string, seen: number, cancelsSeen: Sighting[], sent: number, unknown: Recorded[], cancelled: number }>()
+  const groupOf = ({ path, group }: Line): { path: string, seen: number, cancelsSeen: Sighting[], sent: number, unknown: Recorded[], cancelled: number } => {
     let found = groups.get(group)
     if (found == null) {
       found = { path, seen: 0, cancelsSeen: [], sent: 0, unknown: [], cancelled: 0 }
@@ -97,7 +97,7 @@ export function compare ({ sightings, entries, blocks, ports, peers, aliases }: 
 
   for (const sighting of sightings.seen) {
     if (sighting.what === 'cancelled') {
-      groupOf(ofSighting({ ...sighting, what: 'asked' }, blocks)).cancelsSeen.push(sighting.at)
+      groupOf(ofSighting({ ...sighting, what: 'asked' }, blocks)).cancelsSeen.push(sighting)
     } else {
       groupOf(ofSighting(sighting, blocks)).seen++
     }
@@ -154,8 +154,8 @@ export function compare ({ sightings, entries, blocks, ports, peers, aliases }: 
     if (cancelled > 0 && cancelsSeen.length === 0) {
       faults.push(`cancelled in the ledger, and no CANCEL was seen: ${name}`)
     }
-    // the stream may have broken behind it
-    const doubtful = cancelsSeen.every(at => sightings.breaks.some(broke => name.includes(broke.observer) && Math.abs(broke.at - at) <= QUICK))
+    // its stream broke behind it: the node cannot know that it was read
+    const doubtful = cancelsSeen.every(({ at, over }) => sightings.breaks.some(broke => broke.over != null && over.includes(broke.over) && Math.abs(broke.at - at) <= QUICK))
     if (cancelsSeen.length > 0 && cancelled === 0 && !doubtful && !covered) {
       faults.push(`a CANCEL was seen, and the ledger has none: ${name}`)
     }

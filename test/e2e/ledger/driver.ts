@@ -17,6 +17,8 @@ export interface DriveInit {
   readonly mode: PrivacyMode
   /** Reads, announcements and questions of others */
   readonly steps: number
+  /** Asked after every few steps: so much has been seen that no more are needed. @default all steps are done */
+  readonly enough?: () => boolean
   /** Nobody fails, leaves early or stops amid something. @default false */
   readonly calm?: boolean
   /** Stands between the node and what is compared: for showing that a ledger that lies is found out. @default nothing */
@@ -33,11 +35,17 @@ const PATIENCE = 1_500
 /** The same where nobody fails: a busy machine is no reason to give up */
 const CALM_PATIENCE = 20_000
 
+export interface Driven extends Comparison {
+  /** Reads of blocks and files, as opposed to announcements and questions of others */
+  readonly retrievals: number
+}
+
 /** One node among spies: so many random things done with it, then it is stopped amid a few more, and what it said is compared */
-export async function drive ({ seed, mode, steps, calm = false, between }: DriveInit): Promise<Comparison> {
+export async function drive ({ seed, mode, steps, calm = false, between, enough = () => false }: DriveInit): Promise<Driven> {
   const spies = await world(seed)
   const { dice, sightings } = spies
   const recording = new RecordingLedger()
+  let retrievals = 0
   const real = new DisclosureLedger({}, { maxEntries: 100_000 })
 
   try {
@@ -63,12 +71,16 @@ export async function drive ({ seed, mode, steps, calm = false, between }: Drive
     })
     spies.faults = calm ? 0 : 0.35
 
-    for (let done = 0; done < steps; done += ABREAST) {
-      await Promise.all(Array.from({ length: Math.min(ABREAST, steps - done) }, async () => { await step(spies, node, mode) }))
+    const take = async (): Promise<void> => {
+      const made = await step(spies, node, mode)
+      retrievals += made
+    }
+    for (let done = 0; done < steps && !enough(); done += ABREAST) {
+      await Promise.all(Array.from({ length: Math.min(ABREAST, steps - done) }, take))
     }
 
     // in the midst of what is under way
-    const last = Array.from({ length: ABREAST }, async () => { await step(spies, node, mode) })
+    const last = Array.from({ length: ABREAST }, take)
     await (calm ? Promise.all(last) : new Promise(resolve => setTimeout(resolve, dice.below(40))))
     await node.stop()
     await Promise.all(last)
@@ -80,7 +92,7 @@ export async function drive ({ seed, mode, steps, calm = false, between }: Drive
   const kept = real.entries().map(exposure => JSON.stringify([exposure.observer, exposure.subject, exposure.form, exposure.transport, exposure.state, exposure.cancelled])).sort()
   const given = recording.entries.map(({ entry }) => JSON.stringify([entry.observer, entry.key, entry.form, entry.transport, entry.state, entry.cancelled])).sort()
   const differences = between == null ? [...kept.filter(line => !given.includes(line)).map(line => `the ledger has ${line}, which it was not given`), ...given.filter(line => !kept.includes(line)).map(line => `the ledger has lost ${line}`)] : []
-  return { ...comparison, faults: [...comparison.faults, ...differences] }
+  return { ...comparison, retrievals, faults: [...comparison.faults, ...differences] }
 }
 
 function both (...ledgers: readonly Ledger[]): Ledger {
@@ -97,15 +109,18 @@ async function heard ({ sightings }: World): Promise<void> {
   }
 }
 
-async function step (spies: World, node: SpiedNode, mode: PrivacyMode): Promise<void> {
+/** Returns how many retrievals that was */
+async function step (spies: World, node: SpiedNode, mode: PrivacyMode): Promise<0 | 1> {
   const { dice } = spies
   const what = dice.below(12)
   const cid = dice.pick(spies.blocks)
 
   if (what === 0) {
     await quietly(async () => node.contentRouting.announce(dice.some(spies.blocks, 1 + dice.below(3)), { signal: AbortSignal.timeout(PATIENCE) }))
+    return 0
   } else if (what <= 2) {
     await asked(spies, node, cid)
+    return 0
   } else if (what <= 4) {
     await file(spies, node)
   } else if (what === 5) {
@@ -123,6 +138,7 @@ async function step (spies: World, node: SpiedNode, mode: PrivacyMode): Promise<
   } else {
     await quietly(async () => node.contentRouting.retrieve(cid, { ...hinted(spies), ...leaving(spies), ...dice.chance(0.2) && mode === 'open' ? { mode: dice.pick(['open', 'balanced', 'strict']) } : {} }))
   }
+  return 1
 }
 
 /** Whom a reader names, if anybody */

@@ -69,7 +69,7 @@ export async function peerSpy (init: PeerSpyInit): Promise<PeerSpy> {
     }
     detail.addEventListener('close', ({ error }) => {
       if (error != null) {
-        sightings.broke(observer)
+        sightings.broke(observer, detail)
       }
     })
   })
@@ -92,7 +92,7 @@ export async function peerSpy (init: PeerSpyInit): Promise<PeerSpy> {
       for (const entry of bytesOf(fields(list), 1).map(fields)) {
         const cid = CID.decode(bytesOf(entry, 1)[0] as Uint8Array)
         const cancel = numberOf(entry, 3) === 1
-        sightings.see(observer, 'bitswap', 'cid', keyOf(cid.toString()), cancel ? 'cancelled' : 'asked')
+        sightings.see(observer, 'bitswap', 'cid', keyOf(cid.toString()), cancel ? 'cancelled' : 'asked', [stream, connection])
         if (!cancel) {
           wants.push({ cid, have: numberOf(entry, 4) === 1 })
         }
@@ -180,7 +180,7 @@ export async function peerSpy (init: PeerSpyInit): Promise<PeerSpy> {
   const watch = (stream: Stream): void => {
     stream.addEventListener('close', ({ error }) => {
       if (error != null) {
-        sightings.broke(observer)
+        sightings.broke(observer, stream)
       }
     })
   }

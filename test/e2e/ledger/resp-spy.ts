@@ -1,7 +1,6 @@
 import { respServer } from '../../cache/shared/resp-server.ts'
 import type { RespServer } from '../../cache/shared/resp-server.ts'
 import type { Sightings } from './sightings.ts'
-import type { Socket } from 'node:net'
 
 export type RespConduct = 'good' | 'silent' | 'reset' | 'error'
 
@@ -11,13 +10,9 @@ export async function respSpy ({ sightings, conduct = () => 'good', keyPrefix = 
   const host = server.url.slice('redis://'.length)
   const observer = `party:redis://${host}`
 
-  const met = new WeakSet<Socket>()
-
+  // whoever connects and leaves without a word was there all the same
+  server.met = () => { sightings.see(`tcp:${new URL(server.url).port}`, 'dial', 'none') }
   server.answer = ([command = '', key = ''], socket) => {
-    if (!met.has(socket)) {
-      met.add(socket)
-      sightings.see(`tcp:${new URL(server.url).port}`, 'dial', 'none')
-    }
     if (!['GETRANGE', 'SET', 'DEL'].includes(command)) {
       return undefined
     }

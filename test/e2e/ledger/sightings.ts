@@ -10,23 +10,26 @@ export interface Sighting {
   /** `answered`: it had asked the node, and was told */
   readonly what: 'asked' | 'answered' | 'cancelled'
   readonly at: number
+  /** The stream and the connection that it came by, where the spy can tell them apart */
+  readonly over: readonly object[]
 }
 
 /** A connection or a stream that did not come to its proper end, as the spy knows */
 export interface Break {
   readonly observer: string
   readonly at: number
+  readonly over?: object
 }
 
 export class Sightings {
   readonly seen: Sighting[] = []
   readonly breaks: Break[] = []
 
-  see (observer: string, transport: Sighting['transport'], form: Sighting['form'], subject = '', what: Sighting['what'] = 'asked'): void {
-    this.seen.push({ observer, transport, form, subject, what, at: Date.now() })
+  see (observer: string, transport: Sighting['transport'], form: Sighting['form'], subject = '', what: Sighting['what'] = 'asked', over: readonly object[] = []): void {
+    this.seen.push({ observer, transport, form, subject, what, at: Date.now(), over })
   }
 
-  broke (observer: string): void {
-    this.breaks.push({ observer, at: Date.now() })
+  broke (observer: string, over?: object): void {
+    this.breaks.push({ observer, at: Date.now(), over })
   }
 }

@@ -1,6 +1,4 @@
 import { rm, mkdtemp } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { generateKeyPair } from '@libp2p/crypto/keys'
@@ -9,6 +7,7 @@ import { CID } from 'multiformats/cid'
 import { sha256 } from 'multiformats/hashes/sha2'
 import { seededRandom } from '../../../src/clock/random.ts'
 import { sampleFile } from '../../../src/testing/sample-file.ts'
+import { closedPort } from './closed-port.ts'
 import { httpSpy } from './http-spy.ts'
 import { peerSpy } from './peer-spy.ts'
 import { respSpy } from './resp-spy.ts'
@@ -18,7 +17,6 @@ import type { PeerConduct, PeerSpy } from './peer-spy.ts'
 import type { RespConduct } from './resp-spy.ts'
 import type { RespServer } from '../../cache/shared/resp-server.ts'
 import type { SampleFile } from '../../../src/testing/sample-file.ts'
-import type { AddressInfo } from 'node:net'
 
 export const DHT_PROTOCOL = '/portolan-spies/kad/1.0.0'
 const BLOCKS = 60
@@ -136,6 +134,7 @@ export async function world (seed: number): Promise<World> {
       ]
   const routers = await Promise.all(Array.from({ length: 2 }, async () => httpSpy({ sightings, blocks: held, conduct: httpConduct, records })))
   const redis = await respSpy({ sightings, conduct: () => dice.chance(made.faults) ? dice.pick(RESP_FAULTS) : 'good' })
+  const dead = await closedPort()
   const directory = await mkdtemp(join(tmpdir(), 'portolan-spies-'))
 
   const made: World = {
@@ -149,7 +148,7 @@ export async function world (seed: number): Promise<World> {
     servers,
     routers,
     redis,
-    dead: `http://127.0.0.1:${await closedPort()}`,
+    dead: `http://127.0.0.1:${dead.port}`,
     names,
     ports: new Set([...gateways, ...routers, elsewhere].map(({ port }) => port).concat(Number(new URL(redis.url).port))),
     ids: new Set([...peers, ...servers].map(({ id }) => id)),
@@ -174,19 +173,9 @@ export async function world (seed: number): Promise<World> {
       await Promise.all([...peers, ...servers].map(async peer => { await peer.close() }))
       await Promise.all([...gateways, ...routers, elsewhere].map(async spy => { await spy.close() }))
       await redis.close()
+      await dead.close()
       await rm(directory, { recursive: true, force: true })
     }
   }
   return made
-}
-
-async function closedPort (): Promise<number> {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  const closed = once(server, 'close')
-  server.close()
-  await closed
-  return port
 }

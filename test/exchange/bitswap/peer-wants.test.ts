@@ -219,6 +219,27 @@ describe('a CANCEL whose stream is reset', () => {
     expect(wants.pending).toBe(false)
   })
 
+  it('is written for those too whom it has not reached, when the want that came after was never written', () => {
+    const { wants, who } = cancelled()
+    const next = waiter(1)
+    const wanted = wants.join(next)
+    wants.rewind()
+    wants.leave(wanted, next)
+
+    const batch = wants.take()
+    expect(batch?.message.wants).toMatchObject([{ cancel: true }])
+    expect(batch?.cancelled).toEqual([who.disclosure])
+    expect(next.disclosure.state).toBe('not-sent')
+  })
+
+  it('cancels nothing twice', () => {
+    const { wants, who } = cancelled()
+    who.disclosure.cancel()
+    const next = waiter(1)
+    wants.leave(wants.join(next), next)
+    expect(wants.take()).toMatchObject({ message: { wants: [{ cancel: true }] }, cancelled: [] })
+  })
+
   it('is not written for what is wanted again', () => {
     const { wants, who } = cancelled()
     wants.join(who)
