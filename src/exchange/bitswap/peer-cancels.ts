@@ -89,12 +89,8 @@ export class PeerCancels {
       this.#due.delete(key)
       lines.push({ cid: cancellation.cid, type: 'block', priority: 0, cancel: true })
       cancelled.push(...cancellation.told)
-
-      // once more is enough: a peer that ends each stream would otherwise be told for ever
-      if (!cancellation.again) {
-        this.#written.delete(key)
-        this.#written.set(key, { cancellation, at: now })
-      }
+      this.#written.delete(key)
+      this.#written.set(key, { cancellation, at: now })
     }
 
     this.#expire(now)
@@ -110,7 +106,10 @@ export class PeerCancels {
     }
 
     for (const [key, { cancellation }] of this.#written) {
-      this.#due.set(key, { ...cancellation, lost: true, again: true })
+      // once more is enough: a peer that ends each stream would otherwise be told for ever
+      if (!cancellation.again) {
+        this.#due.set(key, { ...cancellation, lost: true, again: true })
+      }
     }
 
     this.#written.clear()

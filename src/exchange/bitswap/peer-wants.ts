@@ -201,7 +201,7 @@ export class PeerWants {
 
     if (wanted.flushedAt != null) {
       heard(wanted)
-      this.#late.add(key, wanted.kind, false)
+      this.#late.add(key, wanted.kind, false, wanted.lines - 1)
       this.#trim(wanted.kind)
     }
 
@@ -267,7 +267,7 @@ export class PeerWants {
     withdrawn(wanted)
 
     if (wanted.flushedAt != null) {
-      this.#late.add(wanted.key, wanted.kind, true)
+      this.#late.add(wanted.key, wanted.kind, true, wanted.lines)
       this.#trim(wanted.kind)
     }
   }

@@ -170,6 +170,24 @@ describe('what a peer is told', () => {
     }), { numRuns: 2_000 })
   })
 
+  it('excuses a block that comes for each time that it was wanted: a CANCEL may be read after the next want was written', () => {
+    const wants = new PeerWants(new VirtualClock())
+    const first = waiter(1)
+    wants.join(first)
+    wants.take()
+    wants.notHere(first.want.key)
+    wants.take()
+    const second = waiter(1)
+    const wanted = wants.join(second)
+    wants.take()
+    wants.leave(wanted, second)
+
+    for (const expected of [true, true, false]) {
+      expect(wants.deliver(first.want.key)).toBeUndefined()
+      expect(wants.excuse(first.want.key)).toBe(expected)
+    }
+  })
+
   it('is at most 256 lines at a time, cancels first', () => {
     const wants = new PeerWants(new VirtualClock())
     const many = Array.from({ length: 600 }, (_, i) => {
