@@ -161,6 +161,7 @@ export function composeContentRouting (parts: CompositionParts, init: ContentRou
   const addresses: NodeAddresses | undefined = parts.node == null
     ? undefined
     : new NodeAddresses({ clock, random, logger, ledger, mode: routing.mode, policy, datastore, names, pinned, getLibp2p: parts.node, inUse: peer => exchange?.wantsFrom(peer) === true })
+  const punching = parts.node == null ? undefined : new HolePunching(parts.node, logger)
   const exchange: PeerExchange | undefined = parts.peers == null || bitswap !== 'own'
     ? undefined
     : new PeerExchange({
@@ -173,7 +174,8 @@ export function composeContentRouting (parts: CompositionParts, init: ContentRou
       store: parts.store,
       disclose: (peer, cid) => unrouted(cid, 'serve').disclose({ observer: `p2p:${peer}`, form: 'cid', transport: 'bitswap', audience: 'one' }),
       named: peer => named.has(`p2p:${peer}`),
-      relay: peer => relays.has(peer),
+      // a single read that wants nothing made direct, on a node that does so, goes through no relay
+      relay: peer => relays.has(peer) && punching?.active !== true,
       onDialled: addresses?.onDialled,
       onFault: ({ peer, fault }) => {
         if (HOSTILE.has(fault)) {
@@ -216,8 +218,7 @@ export function composeContentRouting (parts: CompositionParts, init: ContentRou
   const more = parts.sources?.({ clock, policy, connected }) ?? []
 
   const { mode = 'open' } = routing
-  const punching = parts.node == null || PRIVACY_PRESETS[mode].holePunching ? undefined : new HolePunching(parts.node, logger)
-  const manager = new OwningManager({ mode: modeStats(mode, routing.privacy), punching, ledger: recorded, transport, transfers, exchange, lookups, addresses, routers: delegated, libp2p: typeof parts.peers === 'object' ? parts.peers : undefined }, {
+  const manager = new OwningManager({ mode: modeStats(mode, routing.privacy), punching: PRIVACY_PRESETS[mode].holePunching ? undefined : punching, ledger: recorded, transport, transfers, exchange, lookups, addresses, routers: delegated, libp2p: typeof parts.peers === 'object' ? parts.peers : undefined }, {
     logger,
     clock,
     random,

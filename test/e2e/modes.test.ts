@@ -1,10 +1,9 @@
-import { tcp } from '@libp2p/tcp'
 import { createLibp2p } from 'libp2p'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { contentRoutingFor } from '../../src/index.ts'
 import { loopbackLibp2p } from '../helia/loopback-libp2p.ts'
 import { LOOPBACK, namedBy, portolan, reads, wrapped } from './modes/nodes.ts'
-import { KAD, block, httpSpy, peerSpy, relaying } from './modes/spies.ts'
+import { KAD, block, httpSpy, peerSpy } from './modes/spies.ts'
 import type { Libp2p } from '@libp2p/interface'
 
 let open: AsyncDisposableStack
@@ -137,29 +136,6 @@ describe('strict', () => {
     const strict = await portolan(open, { mode: 'strict' })
     expect(await reads(strict, wanted.cid, { providers: both.map(({ address }) => address), timeout: 1_500 })).toBe(false)
     expect(both.filter(spy => spy.learnt(wanted.cid).length > 0)).toHaveLength(1)
-  })
-
-  it('reaches a peer through a relay that is named, and through no other, and hole punching rests meanwhile', async () => {
-    const { cid } = await block('behind a relay')
-    const [relay, target] = [await peerSpy(open), await peerSpy(open)]
-    const dialled: string[] = []
-    const dcutr = { [Symbol.toStringTag]: '@libp2p/dcutr', running: false, isStarted () { return this.running }, async start () { this.running = true }, async stop () { this.running = false } }
-    const libp2p = await createLibp2p({ ...loopbackLibp2p(), transports: [tcp(), relaying(dialled)], services: { dcutr: () => dcutr } })
-    open.defer(async () => { await libp2p.stop() })
-    const address = `${relay.address}/p2p-circuit/p2p/${target.id}`
-    expect(dcutr.running).toBe(true)
-
-    for (const [relays, count] of [[[], 0], [[relay.id], 1], [[relay.address], 1]] as const) {
-      dialled.length = 0
-      const node = contentRoutingFor(libp2p, { mode: 'strict', relays, allowAddresses: LOOPBACK })
-      await node.start()
-      expect(dcutr.running).toBe(false)
-      await reads({ contentRouting: node }, cid, { providers: [address] })
-      expect(Math.sign(dialled.length)).toBe(count)
-      await node.stop()
-      expect(dcutr.running).toBe(true)
-    }
-    expect(() => contentRoutingFor(libp2p, { relays: ['nobody'] })).toThrow(expect.objectContaining({ name: 'InvalidOptionError', message: expect.stringContaining('a relay must be a peer id') as string }) as Error)
   })
 
   it('does not ask routers that the node had, unless they are trusted by name', async () => {

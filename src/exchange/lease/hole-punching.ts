@@ -35,8 +35,13 @@ export class HolePunching {
     return this.#resting.length
   }
 
+  /** Whether a relayed connection would be made direct now */
+  get active (): boolean {
+    return this.#running().length > 0
+  }
+
   async pause (): Promise<void> {
-    const services = Object.values(this.#libp2p()?.services ?? {}).filter(isDcutr).filter(service => service.isStarted() && !this.#resting.includes(service))
+    const services = this.#running().filter(service => !this.#resting.includes(service))
     this.#resting = [...this.#resting, ...services]
     await Promise.all(services.map(async service => service.stop()))
     this.#log('%d services for hole punching rest', services.length)
@@ -50,6 +55,10 @@ export class HolePunching {
     if (this.#libp2p()?.status !== 'stopped') {
       await Promise.all(resting.filter(service => !service.isStarted()).map(async service => service.start()))
     }
+  }
+
+  #running (): readonly Dcutr[] {
+    return Object.values(this.#libp2p()?.services ?? {}).filter(isDcutr).filter(service => service.isStarted())
   }
 
   #libp2p (): PunchingLibp2p | undefined {

@@ -163,7 +163,7 @@ export class LeasedPeer {
         return connection
       }
       if (this.#open() != null) {
-        throw this.#error('unreachable', 'is connected through a relay that was not named, and no other is used in this mode')
+        throw this.#error('unreachable', 'is connected through a relay, and none is used in this mode that was not named, nor while hole punching (DCUtR) is on')
       }
       throw this.#error('unreachable', 'was reached, and closed the connection at once')
     }

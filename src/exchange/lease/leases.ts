@@ -236,8 +236,7 @@ class Leases implements ConnectionLeases, LeaseStats {
 
     const known = await this.#known(libp2p, peer, signal)
     const proven = this.#proven.of(peer.text)
-    const allowed = overRelays([...new Set([...proven, ...target.addresses])], target.relays, address => address)
-    const first = await this.#checked(allowed, peer.text, target, signal)
+    const first = await this.#checked([...new Set([...proven, ...target.addresses])], peer.text, target, signal)
     // hearsay waits for what is known to be the peer's own: eight silent addresses would take all the time that anybody has
     const dialable = [...first.dialable].sort((a, b) => Number(a.relayed) - Number(b.relayed) || Number(proven.includes(b.text)) - Number(proven.includes(a.text)))
 
@@ -245,7 +244,7 @@ class Leases implements ConnectionLeases, LeaseStats {
       return await this.#race(libp2p, peer, { ...first, dialable }, target.disclosure, signal)
     } catch (error) {
       // the addresses we were told may be stale: those under which libp2p knows the peer are left. A router is not asked.
-      const left = signal.aborted || (error as FetchError).outcome !== 'unreachable' ? [] : overRelays(known, target.relays, address => address)
+      const left = signal.aborted || (error as FetchError).outcome !== 'unreachable' ? [] : known
       const second = await this.#checked(left, peer.text, target, signal)
       const rest = second.dialable.filter(({ text }) => !dialable.some(tried => tried.text === text))
 
@@ -298,11 +297,12 @@ class Leases implements ConnectionLeases, LeaseStats {
   }
 
   async #checked (texts: readonly string[], peer: string, { disclosure, relays }: LeaseTarget, signal: AbortSignal): Promise<CheckedAddresses> {
-    const checked = await this.#components.guard.checked(texts.slice(0, MAX_READ), peer, { signal, discloseName: () => nameDisclosure(disclosure) })
+    const allowed = overRelays(texts, relays, text => text)
+    const checked = await this.#components.guard.checked(allowed.slice(0, MAX_READ), peer, { signal, discloseName: () => nameDisclosure(disclosure) })
     // a name says where it leads only when it was resolved
     const dialable = overRelays(checked.dialable, relays, ({ text }) => text)
-    const others = checked.dialable.filter(address => !dialable.includes(address))
-    const skipped = [...checked.skipped, ...others.map(({ text }) => ({ text, why: 'it leads through a relay that was not named' }))]
+    const others = [...texts.filter(text => !allowed.includes(text)).slice(0, MAX_READ), ...checked.dialable.filter(address => !dialable.includes(address)).map(({ text }) => text)]
+    const skipped = [...checked.skipped, ...others.map(text => ({ text, why: 'it leads through a relay that was not named, or hole punching (DCUtR) is on' }))]
 
     if (this.#init.pinsNames) {
       return { dialable, skipped }

@@ -1,11 +1,9 @@
-import { tcp } from '@libp2p/tcp'
-import { createLibp2p } from 'libp2p'
 import { vi } from 'vitest'
 import { contentRoutingFor } from '../../../src/index.ts'
 import { PRIVACY_PRESETS } from '../../../src/interface/privacy-preset.ts'
-import { loopbackLibp2p } from '../../helia/loopback-libp2p.ts'
 import { LOOPBACK, namedBy, portolan, reads, wrapped } from './nodes.ts'
-import { KAD, block, httpSpy, peerSpy, relaying } from './spies.ts'
+import { relayedSpy, relaySpy, relayingLibp2p } from './relays.ts'
+import { KAD, block, httpSpy, peerSpy } from './spies.ts'
 import type { PrivacyMode } from '../../../src/interface/disclosure.ts'
 import type { PeerSpy } from './spies.ts'
 import type { CID } from 'multiformats/cid'
@@ -201,16 +199,14 @@ export const ROWS: Readonly<Record<string, Measurement>> = {
   'All who are asked for providers: when it was wanted': async mode => PRIVACY_PRESETS[mode].lookupDelay === 0 ? 'at once' : `up to ${PRIVACY_PRESETS[mode].lookupDelay / 1_000} s later, with others`,
   'A relay that you did not name (`relays`)': async (mode, open) => {
     const { cid } = await fresh()
-    const relay = await peerSpy(open)
-    const target = await peerSpy(open)
-    const dialled: string[] = []
-    const libp2p = await createLibp2p({ ...loopbackLibp2p(), transports: [tcp(), relaying(dialled)] })
-    open.defer(async () => { await libp2p.stop() })
+    const relay = await relaySpy(open)
+    const target = await relayedSpy(open, relay, {})
+    const libp2p = await relayingLibp2p(open)
     const node = contentRoutingFor(libp2p, { mode, allowAddresses: LOOPBACK })
     await node.start()
     open.defer(async () => { await node.stop() })
-    await reads({ contentRouting: node }, cid, { providers: [`${relay.address}/p2p-circuit/p2p/${target.id}`] })
-    return seen(dialled.length > 0, 'whom this node talks to')
+    await reads({ contentRouting: node }, cid, { providers: [target.relayed] })
+    return seen(relay.visitors.includes(libp2p.peerId.toString()), 'whom this node talks to')
   },
   'A peer that asks for what is here': async (mode, open) => {
     const here = await fresh()

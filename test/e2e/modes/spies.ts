@@ -1,6 +1,5 @@
 import { createServer } from 'node:http'
 import { identify } from '@libp2p/identify'
-import { transportSymbol } from '@libp2p/interface'
 import { noise } from '@libp2p/noise'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
@@ -45,6 +44,8 @@ export interface PeerSpyInit {
   readonly silent?: boolean
   /** A server of the DHT, and whom it names as having everything. @default it is none */
   readonly names?: () => readonly PeerSpy[]
+  /** What it is made of otherwise. @default TCP on loopback */
+  readonly node?: Omit<Libp2pOptions, 'services'> & { readonly services?: Readonly<Record<string, (components: never) => object>> }
 }
 
 export const keyOf = (cid: CID): string => Buffer.from(cid.multihash.bytes).toString('base64url')
@@ -55,7 +56,7 @@ export async function block (text: string): Promise<{ cid: CID, bytes: Uint8Arra
 }
 
 /** A libp2p node that speaks bitswap and the DHT by hand, and writes down what it is told, and under which identity */
-export async function peerSpy (open: AsyncDisposableStack, { has = [], silent = false, names }: PeerSpyInit = {}): Promise<PeerSpy> {
+export async function peerSpy (open: AsyncDisposableStack, { has = [], silent = false, names, node }: PeerSpyInit = {}): Promise<PeerSpy> {
   const told: Told[] = []
   const identified: IdentifyResult[] = []
   const blocks = new Map(has.map(({ cid, bytes }) => [keyOf(cid), bytes]))
@@ -66,7 +67,8 @@ export async function peerSpy (open: AsyncDisposableStack, { has = [], silent = 
     streamMuxers: [yamux()],
     connectionManager: { inboundConnectionThreshold: 1_000 },
     connectionMonitor: { enabled: false },
-    services: { identify: identify(), ping: ping() }
+    ...node,
+    services: { identify: identify(), ping: ping(), ...node?.services }
   })
   open.defer(async () => { await libp2p.stop() })
   libp2p.addEventListener('peer:identify', ({ detail }) => { identified.push(detail) })
@@ -183,19 +185,4 @@ export async function httpSpy (open: AsyncDisposableStack, { has = [], names = [
     await new Promise<void>(resolve => { server.close(() => { resolve() }) })
   })
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked, connections: () => connections }
-}
-
-/** A transport for relayed addresses, of a relay that never lets anybody through */
-export function relaying (dialled: string[]): NonNullable<Libp2pOptions['transports']>[number] {
-  return () => ({
-    [transportSymbol]: true,
-    [Symbol.toStringTag]: 'relaying',
-    dialFilter: addresses => addresses.filter(address => address.toString().includes('/p2p-circuit')),
-    listenFilter: () => [],
-    dial: async address => {
-      dialled.push(address.toString())
-      throw new Error('The relay says no')
-    },
-    createListener: () => { throw new Error('It listens nowhere') }
-  })
 }

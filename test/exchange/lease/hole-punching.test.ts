@@ -17,11 +17,12 @@ describe('hole punching of a node', () => {
     const [service, other] = [dcutr(), dcutr('@libp2p/identify')]
     const libp2p = { status: 'started', services: { hole: service, other } }
     const punching = new HolePunching(() => libp2p, silentLogger)
+    expect(punching.active).toBe(true)
     await punching.pause()
     await punching.pause()
-    expect([service.running, other.running, punching.size]).toEqual([false, true, 1])
+    expect([service.running, other.running, punching.size, punching.active]).toEqual([false, true, 1, false])
     await punching.resume()
-    expect([service.running, punching.size]).toEqual([true, 0])
+    expect([service.running, punching.size, punching.active]).toEqual([true, 0, true])
 
     await punching.pause()
     libp2p.status = 'stopped'
@@ -40,6 +41,6 @@ describe('hole punching of a node', () => {
     const none = new HolePunching(() => { throw new Error('not started') }, silentLogger)
     await none.pause()
     await none.resume()
-    expect(none.size).toBe(0)
+    expect([none.size, none.active]).toEqual([0, false])
   })
 })

@@ -1,12 +1,28 @@
+import { transportSymbol } from '@libp2p/interface'
 import { tcp } from '@libp2p/tcp'
 import { describe, expect, it } from 'vitest'
 import { addressPolicy } from '../../../src/provider/address.ts'
-import { relaying } from '../../e2e/modes/spies.ts'
 import { deadAddress, disclosureTo, leasesOf, never, node } from './nodes.ts'
+import type { Libp2pOptions } from 'libp2p'
 
 const RELAY = '12D3KooWAvLJdWDqXdojUvY5mm9xFcCL77wBGtTdmzqiGbF8ZwvS'
 const OTHER = '12D3KooWJ2wDn8Fn21NVUrmM3R7nLdi16wpgHpBjMNUKmE1ET2Kc'
 const TARGET = '12D3KooWQYhTNQdmr3ArTeUHRYzFg94BKyTkoWBDWez9kSCVe2Xo'
+
+/** A transport for relayed addresses, of relays that let nobody through: where names lead is all that counts here */
+function relaying (dialled: string[]): NonNullable<Libp2pOptions['transports']>[number] {
+  return () => ({
+    [transportSymbol]: true,
+    [Symbol.toStringTag]: 'relaying',
+    dialFilter: addresses => addresses.filter(address => address.toString().includes('/p2p-circuit')),
+    listenFilter: () => [],
+    dial: async address => {
+      dialled.push(address.toString())
+      throw new Error('The relay says no')
+    },
+    createListener: () => { throw new Error('It listens nowhere') }
+  })
+}
 
 describe('a relay that was not named', () => {
   it('is not dialled either when a name leads there', async () => {
