@@ -114,6 +114,7 @@ export type { ReportRequest, ReportResponse, ReportServiceComponents, ReportServ
 export type { ReportTimeline, TimelineBin } from './privacy/report/report-timeline.ts'
 export type { SlackBlock, SlackMessage } from './privacy/report/slack-format.ts'
 export type { ModeStats, PrivacyOverrides, PrivacySwitches, SwitchesOf } from './interface/privacy-preset.ts'
+export type { AnalyzedNode } from './privacy/analysis/advice.ts'
 export type { PrivacyAnalyzerInit } from './privacy/analysis/analyzer.ts'
 export type { ComparedNode, PrivacyComparison } from './privacy/analysis/compare.ts'
 export type { Portolan, PortolanInit } from './portolan.ts'

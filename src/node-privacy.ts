@@ -1,6 +1,7 @@
 import { PrivacyAnalyzer } from './privacy/analysis/analyzer.ts'
 import { MetadataCollector } from './privacy/collector/metadata-collector.ts'
 import { NotRunningError } from './interface/errors.ts'
+import type { AnalyzedNode } from './privacy/analysis/advice.ts'
 import type { WatchedLibp2p } from './privacy/collector/metadata-collector.ts'
 import type { ReadableLedger } from './interface/ledger.ts'
 import type { PrivacyReport, PrivacyThresholds } from './interface/privacy.ts'
@@ -10,6 +11,8 @@ export interface NodePrivacyInit {
   readonly ledger?: ReadableLedger
   /** Observers that the configuration names: they are no third parties */
   readonly named: readonly string[]
+  /** What advice has to fit: the mode, and which routers are the user's own */
+  readonly node?: AnalyzedNode
 }
 
 /** What a node tells of who learns what of it: `node.privacy` */
@@ -36,7 +39,7 @@ export class NodePrivacy {
 
   /** What others could learn from what was seen so far: ledger and connections */
   analyze (thresholds?: Partial<PrivacyThresholds>): PrivacyReport {
-    return new PrivacyAnalyzer(this.collector, thresholds, { named: this.#init.named }).analyze()
+    return new PrivacyAnalyzer(this.collector, thresholds, { named: this.#init.named, node: this.#init.node }).analyze()
   }
 
   /** Called by the node when it has started: libp2p is the same over restarts, and so is who watches it */

@@ -132,7 +132,8 @@ class Node implements Portolan {
     this.#ledger = own
     this.privacy = new NodePrivacy({
       ledger: isReadableLedger(ledger) ? ledger : undefined,
-      named: [...[...operators, ...siblings].map(({ id }) => id), ...routers.map(({ url }) => `router:${new URL(url).host}`)]
+      named: [...[...operators, ...siblings].map(({ id }) => id), ...routers.map(({ url }) => `router:${new URL(url).host}`)],
+      node: { kind: 'portolan', mode, switches: switches(mode), own: new Set(routers.flatMap(({ url, own }) => own ? [`router:${new URL(url).host}`] : [])) }
     })
     const request = unroutedRequests({ clock: systemClock, ledger }, mode, 'announce')
     this.#libp2p = libp2pOptions({ listen, bootstrap, dhtProtocol, dhtServer, maxConnections }, {

@@ -1,6 +1,8 @@
+import { isPeerId } from '@libp2p/interface'
 import { systemClock } from '../../clock/system-clock.ts'
 import { InvalidOptionError } from '../../interface/errors.ts'
 import { quote } from '../../interface/quote.ts'
+import { advised, nodeOf } from './advice.ts'
 import { announceExposure } from './announcements.ts'
 import { smallAnonymitySets } from './anonymity-set.ts'
 import { coRequestLinkage } from './co-requests.ts'
@@ -15,10 +17,12 @@ import { thirdPartyExposure } from './third-parties.ts'
 import { anonymitySetThreshold, privacyThresholds, timingCorrelationThreshold } from './thresholds.ts'
 import { unaccountedRequests } from './unaccounted.ts'
 import { focused, viewOf } from './view.ts'
+import type { AnalyzedNode } from './advice.ts'
 import type { PrivacyComparison } from './compare.ts'
 import type { Detector, Finding } from './finding.ts'
 import type { Clock } from '../../interface/clock.ts'
 import type { ObservationSource, PrivacyReport, PrivacyReportData, PrivacyThresholds, Risk } from '../../interface/privacy.ts'
+import type { PeerId } from '@libp2p/interface'
 
 export interface PrivacyAnalyzerInit {
   /** @default the machine's */
@@ -27,6 +31,8 @@ export interface PrivacyAnalyzerInit {
   seed?: number
   /** Observers that the user named, as exposures name them (`router:example.org`): they are no third parties. @default none */
   named?: Iterable<string>
+  /** What is analysed: advice names only options that it has and that are not set already. @default what can be told by the observations */
+  node?: AnalyzedNode
 }
 
 /** Any, so that reports can be compared: two analyses of one thing differ in nothing but the time */
@@ -61,13 +67,14 @@ export class PrivacyAnalyzer {
   readonly #clock: Pick<Clock, 'wall'>
   readonly #seed: number
   readonly #named: ReadonlySet<string>
+  readonly #node?: AnalyzedNode
 
   constructor (source: ObservationSource, thresholds?: Partial<PrivacyThresholds>, init: PrivacyAnalyzerInit = {}) {
     if (typeof source?.observations !== 'function' || typeof source.getStatistics !== 'function') {
       throw new InvalidOptionError(`An analyzer needs a source of observations, as a MetadataCollector is one, got ${quote(source)}`)
     }
 
-    const { seed = DEFAULT_SEED, clock = systemClock, named = [] } = init
+    const { seed = DEFAULT_SEED, clock = systemClock, named = [], node } = init
 
     if (!Number.isSafeInteger(seed) || seed < 0) {
       throw new InvalidOptionError(`seed must be a whole number from 0, got ${quote(seed)}`)
@@ -78,6 +85,7 @@ export class PrivacyAnalyzer {
     this.#clock = clock
     this.#seed = seed
     this.#named = new Set(named)
+    this.#node = node
   }
 
   /** Fewer indistinguishable parties than this are a finding. @default 5 */
@@ -104,9 +112,11 @@ export class PrivacyAnalyzer {
   }
 
   /** Of one peer: what it could learn, and what its traffic gives away. A peer that was not seen is insufficient data. */
-  analyzePeer (id: string): PrivacyReport {
+  analyzePeer (peer: string | PeerId): PrivacyReport {
+    const id = isPeerId(peer) ? peer.toString() : peer
+
     if (typeof id !== 'string' || id === '') {
-      throw new InvalidOptionError(`A peer is named by its id, got ${quote(id)}`)
+      throw new InvalidOptionError(`A peer is named by its id, as text or as a PeerId, got ${quote(id)}`)
     }
 
     return this.#report(id)
@@ -136,13 +146,15 @@ export class PrivacyAnalyzer {
       ...DETECTORS.map(detector => detector(near, thresholds, this.#seed)),
       thirdPartyExposure(near, this.#named)
     ]
-    const risks = findings.flatMap(({ risks }) => risks).sort(worseFirst)
+    const node = this.#node ?? nodeOf(view)
+    const risks = findings.flatMap(({ risks }) => risks).sort(worseFirst).map(risk => advised(risk, near, node, this.#named))
 
     return privacyReport({
       version: 1,
-      generatedAt: this.#clock.wall(),
+      generatedAt: Math.round(this.#clock.wall()),
       source: observations.source,
-      window: { from: view.from, to: view.to },
+      // whole milliseconds, that hold all of it
+      window: { from: Math.floor(view.from), to: Math.ceil(view.to) },
       streams: observations.streams,
       overallRiskScore: overallScore(risks),
       risks,

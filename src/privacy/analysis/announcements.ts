@@ -1,4 +1,4 @@
-import { CERTAIN, found, NOTHING, risk, tooLittle } from './finding.ts'
+import { CERTAIN, found, NO_LEDGER, NOTHING, risk, tooLittle } from './finding.ts'
 import type { Finding } from './finding.ts'
 import type { View } from './view.ts'
 
@@ -11,7 +11,7 @@ const FIRST = 0.6
  */
 export function announceExposure (view: View): Finding {
   if (!view.accounted) {
-    return tooLittle('announce-exposure', 0, 1, 'No ledger is attached')
+    return tooLittle('announce-exposure', 0, 1, NO_LEDGER)
   }
 
   const told = view.exposures.filter(({ purpose }) => purpose === 'announce')

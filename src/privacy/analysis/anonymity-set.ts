@@ -1,5 +1,5 @@
 import { setMeasures } from './entropy.ts'
-import { CERTAIN, risk, tooLittle } from './finding.ts'
+import { CERTAIN, NOTHING_LEFT, risk, tooLittle } from './finding.ts'
 import { aboutContent, classMeasures, exposuresByClass, requestsByClient } from './measures.ts'
 import { AGAINST_CLASS } from './mitigation.ts'
 import { CLASS_WEIGHTS } from './score.ts'
@@ -77,9 +77,7 @@ function ofConnections (view: View, threshold: number): Finding {
   const n = connections.length
 
   if (n < MIN_CONNECTIONS) {
-    return tooLittle('small-anonymity-set', n, MIN_CONNECTIONS, accounted
-      ? 'Nothing left this node about any content, and there were too few connections'
-      : 'No ledger is attached, and there were too few connections')
+    return tooLittle('small-anonymity-set', n, MIN_CONNECTIONS, accounted ? NOTHING_LEFT : 'Too few connections')
   }
 
   if (threshold <= 1) {
@@ -101,7 +99,7 @@ function ofConnections (view: View, threshold: number): Finding {
       observerClass: 'peer',
       subjects: [...peers],
       evidence: { anonymitySet: 1, effectiveSet: 1, degree: 0, minEntropy: 0, peers: peers.size, connections: n, relayed, threshold, ledger: accounted },
-      recommendation: 'Connect only to peers that are needed, and attach a ledger to learn what they were asked for.',
+      recommendation: 'Connect only to peers that are needed.',
       mitigation: 'libp2p.maxConnections'
     })],
     insufficient: []

@@ -1,6 +1,6 @@
 import { clusters } from './clusters.ts'
 import { AGAINST_CLASS } from './mitigation.ts'
-import { NOTHING, risk, tooLittle } from './finding.ts'
+import { NO_LEDGER, NOTHING_LEFT, risk, tooLittle } from './finding.ts'
 import { aboutContent } from './measures.ts'
 import { CLASS_WEIGHTS } from './score.ts'
 import type { Finding } from './finding.ts'
@@ -31,14 +31,14 @@ interface Group {
  */
 export function coRequestLinkage (view: View): Finding {
   if (!view.accounted) {
-    return tooLittle('co-request-linkage', 0, MIN_GROUP, 'No ledger is attached')
+    return tooLittle('co-request-linkage', 0, MIN_GROUP, NO_LEDGER)
   }
 
   const about = aboutContent(view.exposures).filter(({ observerClass, subject }) => observerClass !== 'own' && subject != null)
   const all = new Set(about.map(({ subject }) => subject)).size
 
   if (all === 0) {
-    return NOTHING
+    return tooLittle('co-request-linkage', 0, MIN_GROUP, NOTHING_LEFT)
   }
 
   if (all < MIN_GROUP) {

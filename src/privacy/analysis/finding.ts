@@ -29,6 +29,12 @@ export function risk (init: Omit<Risk, 'severity' | 'subjects'> & { readonly sub
   }
 }
 
+/** Why questions about what was disclosed have no answer: one reason for all of them, so that reports say it once */
+export const NO_LEDGER = 'No ledger is attached: who learnt of which block is not known'
+
+/** The same where there is one that has nothing about any block */
+export const NOTHING_LEFT = 'Nothing left this node about any content'
+
 export function found (...risks: readonly Risk[]): Finding {
   return { risks, insufficient: [] }
 }

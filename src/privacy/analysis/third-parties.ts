@@ -1,4 +1,4 @@
-import { CERTAIN, NOTHING, risk, tooLittle } from './finding.ts'
+import { CERTAIN, NO_LEDGER, NOTHING_LEFT, risk, tooLittle } from './finding.ts'
 import { aboutContent, exposuresByClass } from './measures.ts'
 import { AGAINST_CLASS } from './mitigation.ts'
 import { CLASS_WEIGHTS } from './score.ts'
@@ -16,14 +16,14 @@ const THIRD_PARTIES: readonly ObserverClass[] = ['gateway', 'dht', 'router', 'dn
  */
 export function thirdPartyExposure (view: View, named: ReadonlySet<string>): Finding {
   if (!view.accounted) {
-    return tooLittle('third-party-exposure', 0, 1, 'No ledger is attached')
+    return tooLittle('third-party-exposure', 0, 1, NO_LEDGER)
   }
 
   const about = aboutContent(view.exposures).filter(({ purpose }) => purpose !== 'announce')
   const all = new Set(about.flatMap(({ subject }) => subject ?? [])).size
 
   if (about.length === 0) {
-    return NOTHING
+    return tooLittle('third-party-exposure', 0, 1, NOTHING_LEFT)
   }
 
   const byClass = exposuresByClass(about.filter(({ observer }) => !named.has(observer)))

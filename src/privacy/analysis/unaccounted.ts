@@ -1,4 +1,4 @@
-import { CERTAIN, risk, tooLittle } from './finding.ts'
+import { CERTAIN, NO_LEDGER, risk, tooLittle } from './finding.ts'
 import type { Finding } from './finding.ts'
 import type { View } from './view.ts'
 import type { Risk } from '../../interface/privacy.ts'
@@ -9,7 +9,7 @@ const UNKNOWN = 0.7
 /** What went past the ledger: spans in which routing was off, and what foreign code sends, of which only a lower bound is known */
 export function unaccountedRequests (view: View): Finding {
   if (!view.accounted) {
-    return tooLittle('unaccounted-requests', 0, 1, 'No ledger is attached: nothing that was asked for is accounted')
+    return tooLittle('unaccounted-requests', 0, 1, NO_LEDGER)
   }
 
   const risks: Risk[] = []

@@ -1,14 +1,16 @@
 import { describe, expect, it } from 'vitest'
 import { schema } from '../../../src/config/schema.ts'
+import { presetOf } from '../../../src/interface/privacy-preset.ts'
 import { RISK_KINDS } from '../../../src/interface/privacy.ts'
 import { PrivacyAnalyzer } from '../../../src/privacy/analysis/analyzer.ts'
 import { AGAINST_CLASS } from '../../../src/privacy/analysis/mitigation.ts'
 import { SyntheticTraffic } from '../../../src/testing/traffic/synthetic-traffic.ts'
 import { connection, exposure, peer, sourceOf, START } from './support/observations.ts'
+import type { AnalyzedNode } from '../../../src/privacy/analysis/advice.ts'
 import type { Exposure, Observations, PrivacyReport, Risk, RiskKind } from '../../../src/interface/privacy.ts'
 
-function analyze (init: Partial<Observations>): PrivacyReport {
-  return new PrivacyAnalyzer(sourceOf(init)).analyze()
+function analyze (init: Partial<Observations>, node?: AnalyzedNode): PrivacyReport {
+  return new PrivacyAnalyzer(sourceOf(init), {}, { node }).analyze()
 }
 
 function risksOf (report: PrivacyReport, kind: RiskKind): readonly Risk[] {
@@ -173,12 +175,13 @@ describe('fingerprints', () => {
 describe('mitigations', () => {
   it('name options that there are, with values that they take', () => {
     const traffic = new SyntheticTraffic({ flows: [{ kind: 'correlated', r: 0.9, events: 100 }, { kind: 'periodic', events: 100 }, { kind: 'bursty', events: 100 }] }).observations()
+    const node: AnalyzedNode = { kind: 'portolan', mode: 'open', switches: presetOf('open') }
     const reports = [
-      analyze({ ...traffic, self: { peer: 'me', agent: 'a', protocols: ['/x'], addresses: [] }, peers: Array.from({ length: 9 }, (_, i) => peer(`p${i}`, { agent: 'b', supported: ['/y'] })) }),
+      analyze({ ...traffic, self: { peer: 'me', agent: 'a', protocols: ['/x'], addresses: [] }, peers: Array.from({ length: 9 }, (_, i) => peer(`p${i}`, { agent: 'b', supported: ['/y'] })) }, node),
       analyze({
         connections: ['a', 'a', 'a'].map((id, i) => connection(`${i}`, id, { openedAt: START + i * 10, closedAt: START + i * 10 + 5 })),
         exposures: [exposure({ purpose: 'announce' }), ...Array.from({ length: 6 }, (_, i) => exposure({ subject: `s${i}`, observer: 'router:x', observerClass: 'router', audience: 'unbounded' }))]
-      })
+      }, node)
     ]
     const risks = reports.flatMap(({ risks }) => risks)
     expect(RISK_KINDS.filter(kind => !risks.some(risk => risk.kind === kind))).toEqual([])
