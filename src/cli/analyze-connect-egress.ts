@@ -1,6 +1,6 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import { systemClock } from '../clock/system-clock.ts'
-import { Pseudonyms } from '../privacy/report/pseudonyms.ts'
+import { ReportNames } from '../privacy/report/report-names.ts'
 import { plainText } from '../privacy/report/plain-text.ts'
 import { nullLedger } from '../privacy/null-ledger.ts'
 import { RoutingRequest } from '../routing/request.ts'
@@ -86,5 +86,5 @@ function reasonOf (err: unknown, depth = 0): string {
   }
   const within = depth < 4 ? errors?.[0] ?? cause : undefined
 
-  return REASONS[code ?? ''] ?? (within == null ? undefined : reasonOf(within, depth + 1)) ?? REASONS[name] ?? plainText(new Pseudonyms().text(String(message).split('\n', 1)[0] ?? ''), 200)
+  return REASONS[code ?? ''] ?? (within == null ? undefined : reasonOf(within, depth + 1)) ?? REASONS[name] ?? plainText(new ReportNames().text(String(message).split('\n', 1)[0] ?? ''), 200)
 }

@@ -1,4 +1,5 @@
 import { transportName } from '../privacy/collector/transport-name.ts'
+import { counted } from '../privacy/report/report-words.ts'
 import { Interrupted } from './signals.ts'
 import { ProgressLine } from './progress.ts'
 import type { CommandContext } from './command.ts'
@@ -13,7 +14,7 @@ export async function watch ({ clock, signal, stderr }: Pick<CommandContext, 'cl
   try {
     for (let left = duration; left > 0; left = end - clock.now()) {
       const { openConnections, uniquePeers, totalStreams } = collector.getStatistics()
-      line.show(() => `watching, ${Math.ceil(left / 1000)} s left: ${openConnections} connections, ${uniquePeers} peers, ${totalStreams} streams`)
+      line.show(() => `watching, ${Math.ceil(left / 1000)} s left: ${counted(openConnections, 'connection')}, ${counted(uniquePeers, 'peer')}, ${counted(totalStreams, 'stream')}`)
       await clock.sleep(Math.min(left, 1000), { signal })
     }
   } catch (err) {
@@ -46,7 +47,7 @@ export function logConnections (libp2p: Pick<Libp2p, 'addEventListener' | 'remov
   const log = (text: string): void => { stderr.write(`${((clock.now() - began) / 1000).toFixed(3)} s  ${text}\n`) }
   const onOpen = ({ detail: { remotePeer, remoteAddr, direction } }: CustomEvent<Connection>): void => { log(`${peer(remotePeer)}: connected, ${direction}, ${transportName(remoteAddr)}`) }
   const onClose = ({ detail: { remotePeer } }: CustomEvent<Connection>): void => { log(`${peer(remotePeer)}: disconnected`) }
-  const onIdentify = ({ detail: { peerId, protocols } }: CustomEvent<IdentifyResult>): void => { log(`${peer(peerId)}: identified, ${protocols.length} protocols`) }
+  const onIdentify = ({ detail: { peerId, protocols } }: CustomEvent<IdentifyResult>): void => { log(`${peer(peerId)}: identified, ${counted(protocols.length, 'protocol')}`) }
 
   libp2p.addEventListener('connection:open', onOpen)
   libp2p.addEventListener('connection:close', onClose)

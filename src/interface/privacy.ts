@@ -146,6 +146,12 @@ export const RISK_KINDS = [
 
 export type RiskKind = typeof RISK_KINDS[number]
 
+/** What a risk is about where that is nobody by name: the end of its id. Where it is somebody, their ids are; of a class of observers, the class is. */
+export const RISK_LABELS = ['self', 'peers', 'connections', 'spans', 'peer-id', 'address'] as const
+
+/** By which of its two tests a correlation in time was found: a closed set, fit to be evidence */
+export const TIMING_TESTS = ['moments', 'counts'] as const
+
 export interface Risk {
   /** Stable between reports on the same thing: kind and subject */
   readonly id: string

@@ -1,19 +1,20 @@
 import { found, legible, NOTHING, risk, tooLittle } from './finding.ts'
 import type { Finding } from './finding.ts'
 import type { View } from './view.ts'
-import type { PeerObservation, PrivacyThresholds, RiskKind } from '../../interface/privacy.ts'
+import type { PeerObservation, PrivacyThresholds, Risk, RiskKind } from '../../interface/privacy.ts'
 
 interface Told {
   readonly peer: string
   readonly value: string
-  readonly shown: string
+  /** What is told of it in a report */
+  readonly shown: Risk['evidence']
 }
 
 /** How recognisable this node is by what it tells everybody: its agent string */
 export function agentFingerprint (view: View, thresholds: PrivacyThresholds): Finding {
-  const peers = view.peers.flatMap(({ id, agent }) => agent == null ? [] : [{ peer: id, value: agent, shown: agent }])
+  const peers = view.peers.flatMap(({ id, agent }) => agent == null ? [] : [{ peer: id, value: agent, shown: { told: legible(agent) } }])
   const { self } = view
-  const own = self?.agent == null ? undefined : { peer: self.peer, value: self.agent, shown: self.agent }
+  const own = self?.agent == null ? undefined : { peer: self.peer, value: self.agent, shown: { told: legible(self.agent) } }
 
   return fingerprint('agent-fingerprint', 'agent string', peers, own, view, thresholds)
 }
@@ -29,7 +30,7 @@ export function protocolFingerprint (view: View, thresholds: PrivacyThresholds):
 
 function told (protocols: readonly string[]): Pick<Told, 'value' | 'shown'> {
   const set = [...new Set(protocols)].sort()
-  return { value: JSON.stringify(set), shown: `${set.length} protocols` }
+  return { value: JSON.stringify(set), shown: { protocols: set.length } }
 }
 
 /**
@@ -84,7 +85,7 @@ function fingerprint (kind: RiskKind, what: string, peers: readonly Told[], own:
     n: population,
     observerClass: 'peer',
     subjects: focus == null ? rare.map(({ peer }) => peer) : [focus],
-    evidence: of == null ? evidence : { ...evidence, k: of, told: legible(subject?.shown ?? '') },
+    evidence: of == null ? evidence : { ...evidence, k: of, ...subject?.shown },
     recommendation: kind === 'agent-fingerprint'
       ? 'Tell an agent string that others tell too: without the version of Node or of an application.'
       : 'Speak the protocols that others speak too, and no protocol of one\'s own with strangers.',

@@ -9,7 +9,7 @@ import type { BurstFlow } from './bursts.ts'
 import type { Finding } from './finding.ts'
 import type { Flow } from './flows.ts'
 import type { PeriodicFlow } from './periodicity.ts'
-import type { PrivacyThresholds, Risk } from '../../interface/privacy.ts'
+import type { PrivacyThresholds, Risk, TIMING_TESTS } from '../../interface/privacy.ts'
 
 /** That one pair of all that are compared is called correlated by chance, by name: with what else is demanded it is 0.3 % of reports (3 000 of five models) */
 const CHANCE = 0.015
@@ -49,7 +49,7 @@ interface Pair {
   readonly p: number
   readonly bin: number
   readonly lag: number
-  readonly test: 'moments' | 'counts'
+  readonly test: typeof TIMING_TESTS[number]
 }
 
 /** How the chance of a false alarm is shared between what agrees in its moments, which is the rule, and what only does in its counts */

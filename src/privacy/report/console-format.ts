@@ -1,7 +1,7 @@
 import { displayWidth, fitText, padText, wrapText } from './display-width.ts'
 import { columnsOf, redactingFormat } from './report-format.ts'
 import {
-  CAVEAT, SEVERITIES, bytesWords, countSeverities, figure, judgedOf, keyWords, kindWords, levelOf, moment, proofWords, score, share, sortedRisks, sourceWords, streamWords, verdictOf, windowWords
+  CAVEAT, SEVERITIES, bytesWords, countSeverities, counted, figure, judgedOf, keyWords, kindWords, levelOf, moment, proofWords, questionsByReason, score, share, sortedRisks, sourceWords, streamWords, verdictOf, windowWords
 } from './report-words.ts'
 import type { RenderOptions } from './report-format.ts'
 import type { ClassMeasures, PrivacyReportData, Risk, Severity } from '../../interface/privacy.ts'
@@ -127,7 +127,7 @@ function finding (page: Page, risk: Risk, verbose: boolean): void {
 
   page.line(`  ${paint(colour, mark)}  ${paint('bold', first)}`)
   rest.forEach(line => { page.line(`${' '.repeat(displayWidth(mark) + 4)}${paint('bold', line)}`) })
-  page.prose(`${kindWords(risk.kind)}; seen by ${risk.observerClass}; confidence ${score(risk.confidence)} from ${figure(risk.n)} observation${risk.n === 1 ? '' : 's'}`, { indent: 4, colour: 'dim' })
+  page.prose(`${kindWords(risk.kind)}; seen by ${risk.observerClass}; confidence ${score(risk.confidence)} from ${counted(risk.n, 'observation')}`, { indent: 4, colour: 'dim' })
 
   const named = risk.subjects.slice(0, verbose ? undefined : SUBJECTS_SHOWN)
   if (named.length > 0) {
@@ -162,7 +162,7 @@ const COLUMNS: readonly Column[] = [
 function measures (page: Page, report: PrivacyReportData): void {
   page.section('What each class of observers learnt')
   if (report.measures.length === 0) {
-    page.prose('No exposure was recorded in this window; without a ledger none can be.')
+    page.prose('Nothing about content was recorded in this window.')
     return
   }
   const names = report.measures.map(({ observerClass }) => fitText(observerClass, 14))
@@ -180,8 +180,8 @@ function insufficient (page: Page, report: PrivacyReportData): void {
     return
   }
   page.section('Not judged: too little was seen')
-  for (const { kind, n, needed, reason } of report.insufficient) {
-    page.prose(`${kindWords(kind)} (${figure(n)} of ${figure(needed)}): ${reason}`, { label: '–' })
+  for (const { questions, reason } of questionsByReason(report)) {
+    page.prose(`${questions}: ${reason}`, { label: '–' })
   }
 }
 
@@ -189,10 +189,10 @@ function ground (page: Page, report: PrivacyReportData, { proof, raw }: RenderOp
   const { statistics: seen, thresholds } = report
 
   page.section('What this stands on')
-  page.prose(`${figure(seen.uniquePeers)} peers · ${figure(seen.totalConnections)} connections (${figure(seen.openConnections)} open, ${figure(seen.inboundConnections)} in, ${figure(seen.outboundConnections)} out) · ${figure(seen.totalStreams)} streams · sent ${bytesWords(seen.bytesSent)}, received ${bytesWords(seen.bytesReceived)}`)
+  page.prose(`${counted(seen.uniquePeers, 'peer')} · ${counted(seen.totalConnections, 'connection')} (${figure(seen.openConnections)} open, ${figure(seen.inboundConnections)} in, ${figure(seen.outboundConnections)} out) · ${counted(seen.totalStreams, 'stream')} · sent ${bytesWords(seen.bytesSent)}, received ${bytesWords(seen.bytesReceived)}`)
   page.prose(streamWords(report))
   if (seen.evictedPeers > 0 || seen.evictedConnections > 0) {
-    page.prose(`forgotten, as tables are bounded: ${figure(seen.evictedPeers)} peers, ${figure(seen.evictedConnections)} connections`)
+    page.prose(`forgotten, as tables are bounded: ${counted(seen.evictedPeers, 'peer')}, ${counted(seen.evictedConnections, 'connection')}`)
   }
   page.prose(`thresholds: anonymity set ${figure(thresholds.ANONYMITY_SET_THRESHOLD)}, timing correlation ${figure(thresholds.TIMING_CORRELATION_THRESHOLD)}`)
   if (proof != null) {

@@ -1,7 +1,7 @@
 import { exposureChart, historyChart, scoreChart, severityChart, timelineChart, timelineKind } from './html-charts.ts'
 import { POLICY, STYLE, escapeHtml as e } from './html-style.ts'
 import { redactingFormat } from './report-format.ts'
-import { CAVEAT, bytesWords, figure, judgedOf, keyWords, kindWords, moment, proofWords, score, sortedRisks, sourceWords, streamWords, windowWords } from './report-words.ts'
+import { CAVEAT, bytesWords, counted, figure, judgedOf, keyWords, kindWords, moment, proofWords, questionsByReason, score, sortedRisks, sourceWords, streamWords, windowWords } from './report-words.ts'
 import type { RenderOptions, ReportProof } from './report-format.ts'
 import type { ClassMeasures, CollectorStatistics, PrivacyReportData, Risk } from '../../interface/privacy.ts'
 
@@ -39,7 +39,7 @@ ${options.raw === true ? '<p class="banner">Shows peers, addresses and CIDs as t
 <div class="grid">
 <figure><figcaption>Risk score</figcaption>${scoreChart(report)}</figure>
 <figure><figcaption>Findings by severity</figcaption>${severityChart(report)}</figure>
-<figure><figcaption>Exposures by class of observers</figcaption>${report.measures.length === 0 ? '<p>No exposure was recorded in this window; without a ledger none can be.</p>' : exposureChart(report.measures)}</figure>
+<figure><figcaption>Exposures by class of observers</figcaption>${report.measures.length === 0 ? '<p>Nothing about content was recorded in this window.</p>' : exposureChart(report.measures)}</figure>
 </div>
 ${overTime(options)}
 <h2>Findings</h2>
@@ -85,7 +85,7 @@ function finding (risk: Risk): string {
 
   return `<article class="${e(risk.severity)}">
 <header><span class="chip">${e(risk.severity)}</span><h3>${e(risk.title)}</h3><b>${score(risk.score)}</b></header>
-<p class="soft">${e(kindWords(risk.kind))}; seen by ${e(risk.observerClass)}; confidence ${score(risk.confidence)} from ${figure(risk.n)} observation${risk.n === 1 ? '' : 's'}</p>
+<p class="soft">${e(kindWords(risk.kind))}; seen by ${e(risk.observerClass)}; confidence ${score(risk.confidence)} from ${counted(risk.n, 'observation')}</p>
 <dl>
 ${risk.subjects.length === 0 ? '' : `<dt>About</dt><dd>${about}</dd>`}
 ${Object.entries(risk.evidence).map(([key, value]) => `<dt>${e(keyWords(key))}</dt><dd>${e(figure(value))}</dd>`).join('\n')}
@@ -97,7 +97,7 @@ ${risk.mitigation === 'none' ? '' : `<dt>Switch</dt><dd><code>${e(risk.mitigatio
 
 function measures (rows: readonly ClassMeasures[]): string {
   return rows.length === 0
-    ? '<p>No exposure was recorded in this window; without a ledger none can be.</p>'
+    ? '<p>Nothing about content was recorded in this window.</p>'
     : table(['Observers', 'exposures', 'parties', 'CIDs', 'set', '2^H', 'degree', 'min-entropy'], rows.map(row => [
       row.observerClass, figure(row.exposures), figure(row.observers), figure(row.subjects), figure(row.anonymitySet), figure(row.effectiveSet), score(row.degree), figure(row.minEntropy)
     ]))
@@ -107,7 +107,7 @@ function questions (report: PrivacyReportData): string {
   const { judged, all } = judgedOf(report)
   return report.insufficient.length === 0
     ? `<p>All ${all} questions had enough to go on.</p>`
-    : `<p>${judged} of ${all} questions had enough to go on; for these too little was seen.</p>${table(['Question', 'seen', 'needed', 'why'], report.insufficient.map(({ kind, n, needed, reason }) => [kindWords(kind), figure(n), figure(needed), reason]), 3)}`
+    : `<p>${judged} of ${all} questions had enough to go on; for these too little was seen.</p>${table(['Question (seen of needed)', 'why'], questionsByReason(report).map(({ questions, reason }) => [questions, reason]), 1)}`
 }
 
 function proofSection (proof: ReportProof): string {
@@ -133,15 +133,15 @@ function ground (report: PrivacyReportData): string {
     ['Connections', `${figure(seen.totalConnections)} (${figure(seen.openConnections)} open, ${figure(seen.inboundConnections)} in, ${figure(seen.outboundConnections)} out)`],
     ['Streams', `${figure(seen.totalStreams)}; ${streamWords(report)}`],
     ['Bytes', `sent ${bytesWords(seen.bytesSent)}, received ${bytesWords(seen.bytesReceived)}`],
-    ['Forgotten', `${figure(seen.evictedPeers)} peers, ${figure(seen.evictedConnections)} connections, as tables are bounded`],
+    ['Forgotten', `${counted(seen.evictedPeers, 'peer')}, ${counted(seen.evictedConnections, 'connection')}, as tables are bounded`],
     ['Thresholds', `anonymity set ${figure(thresholds.ANONYMITY_SET_THRESHOLD)}, timing correlation ${figure(thresholds.TIMING_CORRELATION_THRESHOLD)}`],
-    ...counted('Protocols', seen, 'protocols'),
-    ...counted('Transports', seen, 'transports')
+    ...shares('Protocols', seen, 'protocols'),
+    ...shares('Transports', seen, 'transports')
   ]
   return `<dl>${rows.map(([name, value]) => `<dt>${name}</dt><dd>${e(value)}</dd>`).join('\n')}</dl>`
 }
 
-function counted (name: string, statistics: CollectorStatistics, what: 'protocols' | 'transports'): Array<[string, string]> {
+function shares (name: string, statistics: CollectorStatistics, what: 'protocols' | 'transports'): Array<[string, string]> {
   const rows = Object.entries(statistics[what]).toSorted(([, a], [, b]) => b - a)
   return rows.length === 0 ? [] : [[name, rows.map(([name, count]) => `${name} ${figure(count)}`).join(', ')]]
 }

@@ -1,6 +1,6 @@
-import { isKnownWord } from './known-words.ts'
+import { isKey, isKnownWord } from './known-words.ts'
 import { plainNumber, plainText } from './plain-text.ts'
-import { Pseudonyms } from './pseudonyms.ts'
+import { ReportNames } from './report-names.ts'
 import type { ClassMeasures, CollectorStatistics, Insufficient, PrivacyReportData, Risk } from '../../interface/privacy.ts'
 
 /** Longest text of a report that is shown: agent strings and protocol names come from others and may be a megabyte long */
@@ -58,7 +58,7 @@ function shown (text: string): string {
 }
 
 function redacting (report: PrivacyReportData): Cleaner {
-  const names = new Pseudonyms()
+  const names = new ReportNames()
   const read = (text: string): string => String(text).slice(0, MAX_READ).toWellFormed()
 
   // all of them before the first sentence, which may speak of one that comes later
@@ -110,7 +110,7 @@ function cleanRisk (risk: Risk, cleaner: Cleaner): Risk {
     n: plainNumber(risk.n),
     observerClass: cleaner.word(risk.observerClass) as Risk['observerClass'],
     subjects: risk.subjects.slice(0, MAX_SUBJECTS).map(subject => cleaner.identifier(subject)),
-    evidence: Object.fromEntries(Object.entries(risk.evidence).slice(0, MAX_KEYS).map(([key, value]) => [cleaner.sentence(key), cleanValue(value, cleaner)])),
+    evidence: Object.fromEntries(Object.entries(risk.evidence).slice(0, MAX_KEYS).map(([key, value]) => [isKey(key) ? key : cleaner.sentence(key), cleanValue(value, cleaner)])),
     recommendation: cleaner.sentence(risk.recommendation),
     mitigation: cleaner.sentence(risk.mitigation)
   }

@@ -1,6 +1,6 @@
 import { RISK_KINDS } from '../../interface/privacy.ts'
 import type { ReportProof } from './report-format.ts'
-import type { PrivacyReportData, Risk, Severity } from '../../interface/privacy.ts'
+import type { Insufficient, PrivacyReportData, Risk, Severity } from '../../interface/privacy.ts'
 
 /** Above this a report is red: the default of monitors and of the alert rule */
 export const RED_ABOVE = 0.7
@@ -50,10 +50,27 @@ export function sortedRisks (risks: readonly Risk[]): Risk[] {
   return risks.toSorted((a, b) => rank(a) - rank(b) || b.score - a.score || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0))
 }
 
-/** `small-anonymity-set` to `Small anonymity set` */
+/** `small-anonymity-set` to `Small anonymity set`, and `third-party-exposure` to `Third-party exposure` */
 export function kindWords (kind: string): string {
-  const words = kind.replaceAll('-', ' ')
+  const words = kind.replace(/(?<!^co|^third)-/g, ' ')
   return words.charAt(0).toUpperCase() + words.slice(1)
+}
+
+/** `1 peer`, `2 peers`, `no peers` never: a report counts */
+export function counted (n: number, one: string, many: string = `${one}s`): string {
+  return `${figure(n)} ${n === 1 ? one : many}`
+}
+
+/** Questions that too little was seen for, with those together that have the same reason */
+export function questionsByReason ({ insufficient }: PrivacyReportData): ReadonlyArray<{ readonly questions: string, readonly reason: string }> {
+  const byReason = new Map<string, Insufficient[]>()
+  for (const question of insufficient) {
+    byReason.set(question.reason, [...byReason.get(question.reason) ?? [], question])
+  }
+  return [...byReason].map(([reason, questions]) => ({
+    reason,
+    questions: questions.map(({ kind, n, needed }, i) => `${i === 0 ? kindWords(kind) : kindWords(kind).toLowerCase()}${needed > 1 ? ` (${figure(n)} of ${figure(needed)})` : ''}`).join(', ')
+  }))
 }
 
 /** `minEntropyBits` to `min entropy bits` */

@@ -1,6 +1,6 @@
 import { plainJson } from './plain-text.ts'
 import { redactingFormat } from './report-format.ts'
-import { CAVEAT, SEVERITIES, countSeverities, figure, judgedOf, keyWords, kindWords, levelOf, moment, proofWords, score, sortedRisks, sourceWords, streamWords, verdictOf, windowWords } from './report-words.ts'
+import { CAVEAT, SEVERITIES, countSeverities, counted, figure, judgedOf, keyWords, kindWords, levelOf, moment, proofWords, score, sortedRisks, sourceWords, streamWords, verdictOf, windowWords } from './report-words.ts'
 import type { RenderOptions } from './report-format.ts'
 import type { Level } from './report-words.ts'
 import type { PrivacyReportData, Risk, Severity } from '../../interface/privacy.ts'
@@ -68,7 +68,7 @@ function message (report: PrivacyReportData, options: RenderOptions): SlackMessa
           field('Risk', `${CIRCLES[level]} *${score(report.overallRiskScore)}* ${verdictOf(report)}`),
           field('Findings', SEVERITIES.map(severity => `${counts[severity]} ${severity}`).join(', ')),
           field('Judged', `${judged} of ${all} questions`),
-          field('Seen', `${figure(report.statistics.uniquePeers)} peers, ${figure(report.statistics.totalConnections)} connections`)
+          field('Seen', `${counted(report.statistics.uniquePeers, 'peer')}, ${counted(report.statistics.totalConnections, 'connection')}`)
         ]
       }
     ],
@@ -81,7 +81,7 @@ function finding (risk: Risk): SlackBlock {
   const about = risk.subjects.length === 0 ? '' : ` · about ${risk.subjects.slice(0, 3).join(', ')}${risk.subjects.length > 3 ? ` and ${risk.subjects.length - 3} more` : ''}`
   const lines = [
     `${MARKS[risk.severity] ?? ''} *${mrkdwn(risk.title, MAX_TEXT)}* (${mrkdwn(risk.severity, MAX_TEXT)}, ${score(risk.score)})`,
-    mrkdwn(`${kindWords(risk.kind)}; seen by ${risk.observerClass}; confidence ${score(risk.confidence)} from ${figure(risk.n)}${about}`, MAX_TEXT),
+    mrkdwn(`${kindWords(risk.kind)}; seen by ${risk.observerClass}; confidence ${score(risk.confidence)} from ${counted(risk.n, 'observation')}${about}`, MAX_TEXT),
     ...(evidence === '' ? [] : [mrkdwn(evidence, MAX_TEXT)]),
     mrkdwn(risk.recommendation, MAX_TEXT),
     ...(risk.mitigation === 'none' ? [] : [`Switch: ${mrkdwn(risk.mitigation, MAX_TEXT)}`])

@@ -7,8 +7,10 @@ const IPV4 = String.raw`\b\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?\b`
 const IPV6 = String.raw`(?<![\w:])(?:[0-9a-fA-F]{1,4}(?::[0-9a-fA-F]{1,4}){4,7}|(?:[0-9a-fA-F]{1,4}(?::[0-9a-fA-F]{1,4})*)?::(?:[0-9a-fA-F]{1,4}(?::[0-9a-fA-F]{1,4})*)?)(?![\w:])`
 /** Peer ids, CIDs, hashes and tokens: long, and never a word of ours, which have no digits */
 const LONG = String.raw`(?<!\w)(?=[A-Za-z+_=-]{0,200}\d)[A-Za-z0-9+_=-]{24,}`
+/** Those that may have no digit, be cut, or have a / in them: base58, base32, base36 and base64 in the forms that peer ids and CIDs have */
+const FORMS = String.raw`(?:12D3KooW|16Uiu2HA)[1-9A-HJ-NP-Za-km-z]{2,}|(?<!\w)(?:Qm[1-9A-HJ-NP-Za-km-z]{42,}|(?:ba[a-z]|BA[A-Z])[A-Za-z2-7]{40,}|[kK]\w{40,}|[zZ][1-9A-HJ-NP-Za-km-z]{40,}|[mMuU][A-Za-z0-9+/_-]{40,}={0,2})`
 
-const IDENTIFIERS = new RegExp([MULTIADDR, URL_TEXT, OBSERVER, IPV6, IPV4, LONG].join('|'), 'g')
+const IDENTIFIERS = new RegExp([MULTIADDR, URL_TEXT, OBSERVER, IPV6, IPV4, FORMS, LONG].join('|'), 'g')
 
 const PEER_ID = /^(?:12D3KooW|16Uiu2HA|Qm[1-9A-HJ-NP-Za-km-z]{44}$|k51q)/
 const CID_TEXT = /^(?:baf|bag|zb2|zdj|z[1-9A-HJ-NP-Za-km-z]{40}|f01|uA)/
@@ -31,7 +33,7 @@ const MAX_WORDS = 64
  * Names for those whom a report speaks of: the same identifier gets the same name, in the order in which they come
  * up, so that a name says nothing outside its report.
  */
-export class Pseudonyms {
+export class ReportNames {
   readonly #names = new Map<string, string>()
   readonly #counts = new Map<string, number>()
   /** Those that are no tokens of a sentence: with spaces or quotes, which only somebody odd has */
