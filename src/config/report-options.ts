@@ -17,7 +17,7 @@ export function monitorInit (values: Values): Pick<PrivacyMonitorInit, 'checkInt
 
   return {
     checkIntervalMs: values['privacy.checkInterval'],
-    riskThreshold: values['privacy.riskThreshold'] / 100,
+    riskThreshold: values['privacy.riskThreshold'],
     ...url === '' ? {} : { webhook: { url, allow: values['routing.allowAddresses'], ...format === 'auto' ? {} : { format: format as 'json' | 'slack' } } }
   }
 }

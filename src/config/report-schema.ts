@@ -14,15 +14,15 @@ export const reportSchema = {
     max: 86_400_000
   },
   'privacy.riskThreshold': {
-    type: 'integer',
-    default: 70,
+    type: 'number',
+    default: 0.7,
     reason: 'where reports become red, and the alert rule for Prometheus goes off',
-    description: 'Percent of risk above which there is an alert: in the log, and at the webhook.',
+    description: 'Score above which there is an alert: in the log, and at the webhook.',
     env: 'PORTOLAN_PRIVACY_RISK_THRESHOLD',
     flag: 'privacy-risk-threshold',
-    placeholder: 'PERCENT',
+    placeholder: 'SCORE',
     min: 0,
-    max: 100
+    max: 1
   },
   'privacy.webhook': {
     type: 'string',

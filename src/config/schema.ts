@@ -10,14 +10,14 @@ import { sharedCacheOptions } from './shared-cache-options.ts'
 /**
  * How a value is written:
  *
- * - `integer`: a whole number within `min` and `max`
+ * - `integer`: a whole number within `min` and `max`; `number`: one that need not be whole
  * - `duration`: milliseconds, or text with a unit (`500ms`, `30s`, `5m`, `1h`)
  * - `bytes`: a number of bytes, or text with a unit (`512KiB`, `2MiB`, `1GB`)
  * - `boolean`, `string`, `path`: as they say; paths may start with `~/`
  * - `choice`: one of `choices`
  * - `list`: texts; comma-separated in the environment, a repeated flag, an array in the file
  */
-export type OptionType = 'integer' | 'duration' | 'bytes' | 'boolean' | 'string' | 'path' | 'choice' | 'list'
+export type OptionType = 'integer' | 'number' | 'duration' | 'bytes' | 'boolean' | 'string' | 'path' | 'choice' | 'list'
 
 export type OptionValue = number | string | boolean | readonly string[]
 
@@ -49,7 +49,7 @@ export interface OptionDefinition {
 export type Schema = Readonly<Record<string, OptionDefinition>>
 
 type ValueOf<T extends OptionType> =
-  T extends 'integer' | 'duration' | 'bytes' ? number
+  T extends 'integer' | 'number' | 'duration' | 'bytes' ? number
     : T extends 'boolean' ? boolean
       : T extends 'list' ? readonly string[]
         : string

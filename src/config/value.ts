@@ -11,6 +11,7 @@ const SIZES: Readonly<Record<string, number>> = {
 export function describeRange (option: OptionDefinition): string {
   switch (option.type) {
     case 'integer': return `a whole number from ${option.min} to ${option.max}`
+    case 'number': return `a number from ${option.min} to ${option.max}`
     case 'duration': return `milliseconds from ${option.min} to ${option.max}, or like 500ms, 30s, 5m`
     case 'bytes': return `bytes from ${option.min} to ${option.max}, or like 512KiB, 2MiB`
     case 'boolean': return 'true or false'
@@ -45,7 +46,7 @@ function toNumber (option: OptionDefinition, value: unknown): number | undefined
       ? scaled(value, option.type === 'duration' ? DURATIONS : option.type === 'bytes' ? SIZES : {})
       : Number.NaN
 
-  const inRange = Number.isSafeInteger(number) && number >= (option.min ?? 0) && number <= (option.max ?? Number.MAX_SAFE_INTEGER)
+  const inRange = (option.type === 'number' || Number.isSafeInteger(number)) && number >= (option.min ?? 0) && number <= (option.max ?? Number.MAX_SAFE_INTEGER)
   return inRange ? number : undefined
 }
 
@@ -79,6 +80,7 @@ function toList (option: OptionDefinition, value: unknown): readonly string[] | 
 function convert (option: OptionDefinition, value: unknown): OptionValue | undefined {
   switch (option.type) {
     case 'integer':
+    case 'number':
     case 'duration':
     case 'bytes': return toNumber(option, value)
     case 'boolean': return toBoolean(value)

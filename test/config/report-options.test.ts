@@ -30,7 +30,7 @@ describe('how reports are configured', () => {
   it('takes a webhook, whose private address must be allowed', () => {
     const PORTOLAN_PRIVACY_WEBHOOK = 'https://10.0.0.1/s3cret'
     expect(() => values({ PORTOLAN_PRIVACY_WEBHOOK })).toThrow(/privacy\.webhook \(from [^)]*PORTOLAN_PRIVACY_WEBHOOK\): .*10\.0\.0\.1:443 is refused/)
-    expect(monitorInit(values({ PORTOLAN_PRIVACY_WEBHOOK, PORTOLAN_ALLOW: '10.0.0.0/8', PORTOLAN_PRIVACY_WEBHOOK_FORMAT: 'slack', PORTOLAN_PRIVACY_RISK_THRESHOLD: '50' })))
+    expect(monitorInit(values({ PORTOLAN_PRIVACY_WEBHOOK, PORTOLAN_ALLOW: '10.0.0.0/8', PORTOLAN_PRIVACY_WEBHOOK_FORMAT: 'slack', PORTOLAN_PRIVACY_RISK_THRESHOLD: '0.5' })))
       .toEqual({ checkIntervalMs: 300_000, riskThreshold: 0.5, webhook: { url: PORTOLAN_PRIVACY_WEBHOOK, allow: ['10.0.0.0/8'], format: 'slack' } })
   })
 
@@ -51,7 +51,7 @@ describe('how reports are configured', () => {
     [{ PORTOLAN_PRIVACY_TOKENS: `viewer:${TOKEN},root:${TOKEN}` }, /token 2 for reports/],
     [{ PORTOLAN_PRIVACY_TOKENS: 'admin:sha256:s3cret' }, /sha256 of token 1/],
     [{ PORTOLAN_PRIVACY_TOKENS: `viewer:${TOKEN}`, PORTOLAN_PRIVACY_TOKENS_FILE: '/tmp/x' }, /leave privacy.tokens or privacy.tokensFile out/],
-    [{ PORTOLAN_PRIVACY_RISK_THRESHOLD: '101' }, /privacy.riskThreshold/],
+    [{ PORTOLAN_PRIVACY_RISK_THRESHOLD: '70' }, /privacy\.riskThreshold \(from .*\) must be a number from 0 to 1, not /],
     [{ PORTOLAN_PRIVACY_CHECK_INTERVAL: '0' }, /privacy.checkInterval/]
   ])('refuses %o, without telling a secret', (environment, message) => {
     try {
@@ -62,6 +62,15 @@ describe('how reports are configured', () => {
       expect(String(err)).toMatch(message)
       expect(String(err)).not.toContain('s3cret')
     }
+  })
+
+  it.each(['1.01', '-0.1', '70%', 'NaN', '0.5.1', '1e-1'])('refuses a threshold of %j', text => {
+    expect(() => values({ PORTOLAN_PRIVACY_RISK_THRESHOLD: text })).toThrow(/must be a number from 0 to 1/)
+  })
+
+  it('takes a threshold with a fraction, from a flag as from a file', () => {
+    expect(monitorInit(loadConfig({ flags: { 'privacy-risk-threshold': '0.35' } }).values).riskThreshold).toBe(0.35)
+    expect(monitorInit(values({ PORTOLAN_PRIVACY_RISK_THRESHOLD: '1' })).riskThreshold).toBe(1)
   })
 
   it.each([
