@@ -125,8 +125,19 @@ export class InboundStream {
   start (): void {
     const stream = this.#stream
     stream.addEventListener('message', this.#onData)
-    stream.addEventListener('end', () => { this.#onEnd() })
-    stream.addEventListener('close', () => { this.#end() })
+    stream.addEventListener('end', () => {
+      this.#onEnd()
+
+      if (stream.status !== 'open') {
+        this.#end()
+      }
+    })
+    stream.addEventListener('close', () => {
+      // what came before its sender ended it is read when it is held back no more, and then comes its end
+      if (stream.status !== 'closed' || stream.readStatus !== 'paused' || stream.readBufferLength === 0) {
+        this.#end()
+      }
+    })
 
     // we never say anything on it
     stream.close().catch((error: unknown) => { stream.abort(error as Error) })
@@ -259,14 +270,23 @@ export class InboundStream {
     const done = (): void => {
       this.#unjudged -= byteLength
 
-      if (this.#unjudged <= MAX_UNJUDGED / 2 && this.#stream.readStatus === 'paused') {
+      if (!this.#ended && this.#unjudged <= MAX_UNJUDGED / 2 && this.#stream.readStatus === 'paused') {
         this.#movedAt = this.#pacedAt = this.#clock.now()
         this.#pacedBytes = 0
-        this.#stream.resume()
+        this.#resume()
       }
     }
 
     judged.then(done, done)
+  }
+
+  #resume (): void {
+    try {
+      this.#stream.resume()
+    } catch (error) {
+      // its sender is told that there is room again, and may be gone
+      this.abort(error as Error)
+    }
   }
 
   #onEnd (): void {
