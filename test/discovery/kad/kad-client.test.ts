@@ -253,12 +253,16 @@ describe('a client of the DHT', () => {
     another.stop()
   })
 
-  it('tells many at once, and knows that all were taken', async () => {
-    const dht = clientOf(TEST_PROTOCOL)
+  it('tells of a thousand blocks, many at once, and knows that all were taken though it stops right after', async () => {
     const self = { id: ours.id, addresses: ['/ip4/127.0.0.1/tcp/9'] }
     const { controller } = disclosed()
-    const records = Array.from({ length: MAX_RECORDS }, (_, i) => ({ multihash: Uint8Array.from([0x12, 0x20, ...new Uint8Array(32).fill(100 + i)]), disclosure: disclosed().disclosure }))
-    await dht.addProviders(server.asPeer(), records, self, { signal: controller.signal })
+    const records = Array.from({ length: 1_000 }, (_, i) => ({ multihash: Uint8Array.from([0x12, 0x20, ...new Uint8Array(30).fill(7), i >> 8, i & 0xff]), disclosure: disclosed().disclosure }))
+
+    for (let i = 0; i < records.length; i += MAX_RECORDS) {
+      const dht = clientOf(TEST_PROTOCOL)
+      await dht.addProviders(server.asPeer(), records.slice(i, i + MAX_RECORDS), self, { signal: controller.signal })
+      dht.stop()
+    }
     expect(records.every(({ disclosure }) => disclosure.state === 'sent')).toBe(true)
 
     const another = new Libp2pKadClient({ clock: systemClock, logger: silentLogger, connectionManager: ours.libp2p.services.components.connectionManager, self: 'another' }, { protocol: TEST_PROTOCOL })
@@ -266,7 +270,6 @@ describe('a client of the DHT', () => {
       const { providers } = await another.getProviders(server.asPeer(), multihash, disclosed().disclosure, { signal: controller.signal })
       expect(providers.map(({ id }) => id)).toEqual([ours.id])
     }
-    dht.stop()
     another.stop()
   })
 
