@@ -3,6 +3,7 @@ import * as Digest from 'multiformats/hashes/digest'
 import { IDENTITY_CODE } from '../../block/hashes.ts'
 import { multihashKey } from '../../block/key.ts'
 import { AskedBlocks } from './asked-blocks.ts'
+import { JoinedReads } from './joined-reads.ts'
 import { patience } from './patience.ts'
 import { loadRedisLibrary } from './redis-connection-egress.ts'
 import { RedisError } from './redis-error.ts'
@@ -66,6 +67,7 @@ class RedisTier implements SharedTier {
   readonly #observer: Observer
   readonly #asked = new AskedBlocks()
   readonly #queue = new WriteQueue()
+  readonly #reads = new JoinedReads()
   /** Ends the wait of each read under way */
   readonly #waiting = new Set<() => void>()
   readonly #counts = { asked: 0, hits: 0, misses: 0, bypassed: 0, late: 0, written: 0, dropped: 0, damaged: 0 }
@@ -94,13 +96,14 @@ class RedisTier implements SharedTier {
 
   get (multihash: Uint8Array, { signal }: AbortOptions = {}): Promise<Uint8Array | undefined> {
     const connection = this.#link.connection
+    const key = connection == null ? '' : multihashKey({ bytes: multihash as Uint8Array<ArrayBuffer> })
 
     // known at once: nothing to wait for, nothing to be told to anybody
-    if (connection == null || this.#waiting.size >= MAX_READS || connection.pending >= 2 * MAX_READS) {
+    if (connection == null || (!this.#reads.has(key) && (this.#waiting.size >= MAX_READS || connection.pending >= 2 * MAX_READS))) {
       this.#counts.bypassed++
       return NOTHING
     }
-    return this.#read(connection, multihash, signal ?? undefined)
+    return this.#reads.join(key, async signal => this.#read(connection, multihash, signal), signal ?? undefined)
   }
 
   offer (multihash: Uint8Array, bytes: Uint8Array): void {
@@ -146,8 +149,7 @@ class RedisTier implements SharedTier {
     }
   }
 
-  async #read (connection: RedisConnection, multihash: Uint8Array, signal: AbortSignal | undefined): Promise<Uint8Array | undefined> {
-    signal?.throwIfAborted()
+  async #read (connection: RedisConnection, multihash: Uint8Array, signal: AbortSignal): Promise<Uint8Array | undefined> {
     const cid = this.#cid(multihash)
     const disclosure = cid == null ? undefined : this.#disclose(cid, 'read')
 
@@ -225,26 +227,26 @@ class RedisTier implements SharedTier {
   }
 
   /** The reply, or what ends the wait for it: the time, the breaker, the caller. The command goes on for itself. */
-  async #inTime<T> (reply: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  async #inTime<T> (reply: Promise<T>, signal: AbortSignal): Promise<T> {
     const { timeout } = this.#options
     return new Promise((resolve, reject) => {
       const end = (): void => {
         cancel()
         this.#waiting.delete(letGo)
-        signal?.removeEventListener('abort', onAbort)
+        signal.removeEventListener('abort', onAbort)
       }
       const fail = (err: Error): void => {
         end()
         reject(err)
       }
       const letGo = (): void => { fail(new RedisError('stalled', 'nobody waits for it')) }
-      const onAbort = (): void => { fail(signal?.reason as Error) }
+      const onAbort = (): void => { fail(signal.reason as Error) }
       const cancel = patience(this.#components.clock, timeout, () => {
         fail(new RedisError('stalled', `it did not answer within ${timeout} ms`))
         this.#link.failed(`it did not answer within ${timeout} ms`)
       })
       this.#waiting.add(letGo)
-      signal?.addEventListener('abort', onAbort, { once: true })
+      signal.addEventListener('abort', onAbort, { once: true })
       reply.then(value => {
         if (this.#waiting.has(letGo)) {
           this.#link.answered()

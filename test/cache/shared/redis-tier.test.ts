@@ -278,6 +278,34 @@ describe('readers of a shared tier', () => {
     expect(tier.health()).toEqual({ state: 'ok' })
   })
 
+  it('of one block at once ask for it once, and stay while others leave', async () => {
+    const { tier, disclosed } = await tierOf({ url: server.url, ...PATIENT })
+    const { multihash, key, bytes } = smallBlock(1)
+    server.values.set(key, Buffer.from(bytes))
+    const controller = new AbortController()
+    const leaving = tier.get(multihash, { signal: controller.signal })
+    const staying = Array.from({ length: 5 }, async () => tier.get(multihash))
+    controller.abort(new Error('changed my mind'))
+
+    await expect(leaving).rejects.toThrow('changed my mind')
+    expect(await Promise.all(staying)).toEqual(staying.map(() => bytes))
+    expect(count('GETRANGE')).toBe(1)
+    expect(disclosed.map(({ state }) => state)).toEqual(['sent'])
+    expect(await tier.get(multihash)).toEqual(bytes)
+    expect(count('GETRANGE')).toBe(2)
+  })
+
+  it('begin anew when those before them have left', async () => {
+    const { tier } = await tierOf({ url: server.url, ...PATIENT })
+    const { multihash, key, bytes } = smallBlock(1)
+    server.values.set(key, Buffer.from(bytes))
+    const controller = new AbortController()
+    const leaving = tier.get(multihash, { signal: controller.signal })
+    controller.abort(new Error('changed my mind'))
+    await expect(leaving).rejects.toThrow('changed my mind')
+    expect(await tier.get(multihash)).toEqual(bytes)
+  })
+
   it('are as many as it takes at once, and no more', async () => {
     const { tier } = await tierOf({ url: server.url, ...PATIENT })
     to('GETRANGE', 'nothing')
