@@ -5,6 +5,7 @@ import { CacheClosedError, NotFoundError } from '../interface/errors.ts'
 import { promiseRead } from './cache-parts.ts'
 import { cacheHealth, cacheStats } from './cache-stats.ts'
 import { collect, lazily } from './collect.ts'
+import { diskHit, promptHit } from './disk-hit.ts'
 import { DiskReads } from './disk-reads.ts'
 import { each } from './each.ts'
 import { FetchedMarks } from './fetched-marks.ts'
@@ -94,7 +95,9 @@ export class TieredCache implements BlockCache {
       counts.hit('transit', bytes.byteLength)
       return OneChunk.of(bytes)
     }
-    return this.#get(cid, key, options?.signal)
+    const read = this.#writes.arriving(key) == null ? promptHit(this.#parts, this.#init.shared, this.#reads, cid, key) : undefined
+
+    return read == null ? this.#get(cid, key, options?.signal) : OneChunk.of(read)
   }
 
   async put (cid: CID, bytes: Bytes, options?: AbortOptions): Promise<CID> {
@@ -287,7 +290,7 @@ export class TieredCache implements BlockCache {
 
   /** On disk, or else in the shared tier */
   async #find (cid: CID, key: CacheKey): Promise<Uint8Array | undefined> {
-    const { disk, counts, residents, memory, transit } = this.#parts
+    const { disk, counts, memory, transit } = this.#parts
     const slot = disk.find(cid.multihash.bytes)
 
     if (slot !== -1) {
@@ -295,12 +298,7 @@ export class TieredCache implements BlockCache {
       const bytes = await this.#reads.read(cid, key, slot)
 
       if (bytes != null) {
-        // not if it was evicted while it was read
-        if (disk.find(cid.multihash.bytes) === slot) {
-          residents.hit(slot)
-        }
-        counts.hit('disk', bytes.byteLength)
-        shareHit(this.#init.shared, disk, slot, cid, bytes)
+        diskHit(this.#parts, this.#init.shared, cid, slot, bytes)
         return bytes
       }
     }

@@ -10,8 +10,8 @@ const READ_TIMEOUT = 5_000
 const MAX_SUSPECTS = 4_096
 
 interface Flight {
-  /** Share of such reads that are hashed although the block was hashed before */
-  readonly rate: number
+  /** Not hashed: the block was hashed before */
+  readonly trusted: boolean
   bytes?: Promise<Uint8Array | undefined>
 }
 
@@ -21,6 +21,8 @@ export class DiskReads {
   readonly #flights = new Map<CacheKey, Flight>()
   readonly #deadlines: Deadlines
   readonly #suspects = new Set<CacheKey>()
+  /** Reads that are to be hashed, and were given back by `readNow` for that */
+  #due = 0
 
   constructor (parts: CacheParts) {
     this.#parts = parts
@@ -32,21 +34,50 @@ export class DiskReads {
     return this.#parts.disk.checked(slot) && !this.#suspects.has(key)
   }
 
+  /** The block, before it returns, where the system has it in memory and it need not be hashed; undefined when it has to be `read` */
+  readNow (cid: CID, key: CacheKey, slot: number): Uint8Array | undefined {
+    const { disk, memory, verifier } = this.#parts
+    const bytes = disk.checked(slot) && !this.#flights.has(key) ? disk.readNow(slot) : undefined
+
+    if (bytes == null) {
+      return undefined
+    }
+    if (this.#isToHash()) {
+      this.#due++
+      return undefined
+    }
+    verifier.vouch(cid, bytes)
+    this.#suspects.delete(key)
+    memory.set(key, bytes, slot)
+    return bytes
+  }
+
   /** The block whole and right, or undefined; never throws */
   async read (cid: CID, key: CacheKey, slot: number): Promise<Uint8Array | undefined> {
     let flight = this.#flights.get(key)
 
     if (flight == null) {
-      flight = { rate: this.#parts.verifyRate }
+      flight = { trusted: this.#parts.disk.checked(slot) && !this.#isToHash() }
       this.#flights.set(key, flight)
       flight.bytes = this.#read(cid, key, slot, flight)
     }
     return flight.bytes
   }
 
+  /** Of blocks that were hashed before, a share is hashed again */
+  #isToHash (): boolean {
+    const { random, verifyRate } = this.#parts
+
+    if (this.#due > 0) {
+      this.#due--
+      return true
+    }
+    return random.next() < verifyRate
+  }
+
   /** As `read`, and hashed whenever that was done before; it is not asked for, so nothing is kept of it in memory */
   async hash (cid: CID, key: CacheKey, slot: number): Promise<Uint8Array | undefined> {
-    return this.#read(cid, key, slot, { rate: 1 })
+    return this.#read(cid, key, slot, { trusted: false })
   }
 
   /** The block was deleted: what is being read of it is for those who asked before */
@@ -68,10 +99,8 @@ export class DiskReads {
   }
 
   async #read (cid: CID, key: CacheKey, slot: number, flight: Flight): Promise<Uint8Array | undefined> {
-    const { disk, random, verifier } = this.#parts
+    const { disk, verifier } = this.#parts
     const multihash = cid.multihash.bytes
-    // the slot may be another block's when the bytes are there
-    const trusted = disk.checked(slot) && random.next() >= flight.rate
     let bytes: Uint8Array | undefined
 
     try {
@@ -86,7 +115,8 @@ export class DiskReads {
         return undefined
       }
 
-      if (trusted) {
+      // not asked now: the slot may be another block's by the time when the bytes are there
+      if (flight.trusted) {
         verifier.vouch(cid, bytes)
       } else if (!await this.#isRight(cid, bytes)) {
         await this.#quarantine(multihash, slot, `its bytes are not those of ${cid}`)

@@ -75,6 +75,12 @@ export interface DiskTier {
   /** The bytes as they are when it is called, even if the block is removed while they are read */
   read (slot: number): Promise<Uint8Array>
   /**
+   * As `read`, before it returns, where the system has the bytes in memory. Only in short runs.
+   *
+   * @returns undefined when `read` has to do it, also when something is wrong with them: it says what
+   */
+  readNow (slot: number): Uint8Array | undefined
+  /**
    * Resolves when the operating system has the bytes, with the slot; concurrent writes share a system call.
    * The caller has one write per block at a time.
    */

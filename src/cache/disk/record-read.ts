@@ -38,10 +38,6 @@ export async function readRaw (store: OpenedStore, { segment: id, offset }: Reco
   // of the exact size: the payload is given away as a view of it, and nothing else may live as long as that
   const bytes = Buffer.allocUnsafeSlow(headerBytes(multihashBytes) + length)
 
-  if (promptReads.run(segment, bytes, offset) === bytes.byteLength) {
-    promptReads.done(segment, offset, bytes.byteLength)
-    return bytes
-  }
   segment.users++
   promptReads.begin()
   try {
@@ -80,4 +76,33 @@ export async function readRecord (store: OpenedStore, place: RecordPlace, expect
     throw new DamagedBlockError(`The bytes at ${place.offset} of segment ${place.segment} do not match their checksum`)
   }
   return { bytes, header }
+}
+
+/**
+ * The bytes of the block in a slot, checked, before it returns: where the system has them in memory. Undefined when
+ * `readRecord` has to read them, also when something is wrong with them, which it finds out then.
+ */
+export function readBlockNow ({ blocks, index, mark, nonce, promptReads }: OpenedStore, slot: number): Uint8Array | undefined {
+  const segment = blocks.segments.get(index.segment(slot))
+  const multihashBytes = index.multihashBytes(slot)
+  const head = headerBytes(multihashBytes)
+  const length = index.length(slot)
+  const offset = index.offset(slot)
+
+  if (segment == null || !promptReads.allows(segment, offset, head + length)) {
+    return undefined
+  }
+  const record = Buffer.allocUnsafeSlow(head + length)
+
+  if (promptReads.run(segment, record, offset) < record.byteLength) {
+    return undefined
+  }
+  const header = headerOf({ mark, index }, record, { key: index.key(slot), multihashBytes, length })
+  const bytes = new Uint8Array(record.buffer, head, length)
+
+  if (header == null || !isIntact(nonce, header, bytes)) {
+    return undefined
+  }
+  promptReads.done(segment, offset, record.byteLength)
+  return bytes
 }

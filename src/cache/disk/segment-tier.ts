@@ -6,7 +6,7 @@ import { openStore } from './open-store.ts'
 import { placeOf } from './opened-store.ts'
 import { Quarantine } from './quarantine.ts'
 import { recordBytes } from './record.ts'
-import { readMultihash, readRaw, readRecord } from './record-read.ts'
+import { readBlockNow, readMultihash, readRaw, readRecord } from './record-read.ts'
 import { MAX_SEGMENT_BYTES } from './segment.ts'
 import { Space } from './space.ts'
 import { Values } from './values.ts'
@@ -171,6 +171,10 @@ class SegmentTier implements DiskTier {
     const { store } = this.#open
     const { bytes, header } = await readRecord(store, this.#placeOf(slot), expected(store, slot))
     return new Uint8Array(bytes.buffer, bytes.byteOffset + header.headerBytes, header.payloadBytes)
+  }
+
+  readNow (slot: number): Uint8Array | undefined {
+    return this.#parts == null ? undefined : readBlockNow(this.#parts.store, slot)
   }
 
   async write (multihash: Uint8Array, bytes: Uint8Array, kind: CacheKind): Promise<number> {

@@ -105,6 +105,11 @@ export class MemoryDisk implements DiskTier {
     return this.#row(slot).multihash
   }
 
+  /** As a disk that nothing was read of before */
+  readNow (): undefined {
+    return undefined
+  }
+
   async read (slot: number): Promise<Uint8Array> {
     this.reads++
     const { bytes } = this.#row(slot)
