@@ -26,6 +26,8 @@ export interface AnalyzeProofOptions {
   readonly nonce: string
   /** Whether the reader gave it out */
   readonly given: boolean
+  /** Where the files of the ceremony are, in place of the package */
+  readonly artifacts?: string
 }
 
 export interface AnalyzeOptions {
@@ -130,7 +132,7 @@ function threshold (name: keyof PrivacyThresholds, text: string | undefined): Pa
 }
 
 function proofOf (flags: OwnFlags, source: AnalyzeSource): AnalyzeProofOptions {
-  const { 'zk-group': group, 'zk-nonce': given } = flags as Record<string, string | undefined>
+  const { 'zk-group': group, 'zk-nonce': given, 'zk-artifacts': artifacts } = flags as Record<string, string | undefined>
 
   if (source === 'node') {
     throw new UsageError('--zk proves who hands on a report that is made here: leave out --node')
@@ -140,14 +142,15 @@ function proofOf (flags: OwnFlags, source: AnalyzeSource): AnalyzeProofOptions {
   }
   const nonce = given ?? createNonce()
   messageOf('0'.repeat(64), nonce)
-  return { group, nonce, given: given != null }
+  return { group, nonce, given: given != null, ...artifacts == null ? {} : { artifacts } }
 }
 
 function joinOf (flags: OwnFlags): string | undefined {
-  const { 'zk-join': name, zk, 'zk-group': group, 'zk-nonce': nonce } = flags
+  const { 'zk-join': name, zk } = flags
+  const idle = ['zk-group', 'zk-nonce', 'zk-artifacts'].find(flag => flags[flag] != null)
 
-  if (zk !== true && (group != null || nonce != null)) {
-    throw new UsageError(`${group != null ? '--zk-group' : '--zk-nonce'} is for a proof: add --zk`)
+  if (zk !== true && idle != null) {
+    throw new UsageError(`--${idle} is for a proof: add --zk`)
   }
   if (name == null) {
     return undefined

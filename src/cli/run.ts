@@ -9,6 +9,7 @@ import { explainCommand } from './explain-command.ts'
 import { getCommand } from './get-command.ts'
 import { commandHelp, helpWidth, programHelp } from './help.ts'
 import { parseArguments } from './parse.ts'
+import { proofCommand } from './proof-command.ts'
 import { serveCommand } from './serve-command.ts'
 import { Interrupted, Signals } from './signals.ts'
 import { terminalText } from './terminal-text.ts'
@@ -16,7 +17,7 @@ import { version } from './version.ts'
 import type { Command } from './command.ts'
 import type { RetrievalFailedError } from '../interface/errors.ts'
 
-export const COMMANDS: readonly Command[] = [serveCommand, getCommand, explainCommand, cacheCommand, announceCommand, analyzeCommand]
+export const COMMANDS: readonly Command[] = [serveCommand, getCommand, explainCommand, cacheCommand, announceCommand, analyzeCommand, proofCommand]
 
 /** Wrong before anything was tried: usage, not failure */
 const USAGE_ERRORS = new Set(['UsageError', 'InvalidOptionError', 'InvalidCIDError', 'InvalidProviderError'])

@@ -32,6 +32,7 @@ const NODE_FILES = [
   'src/privacy/proofs/bounded-file.ts',
   'src/privacy/proofs/membership-group-file.ts',
   'src/privacy/proofs/membership-prover.ts',
+  'src/privacy/proofs/nullifier-directory.ts',
   'src/privacy/proofs/prover-process.ts',
   'src/privacy/report/report-file.ts'
 ]

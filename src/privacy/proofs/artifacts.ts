@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { MissingDependencyError } from '../../interface/errors.ts'
-import { readBoundedFile } from './bounded-file.ts'
+import { fileProblem, readBoundedFile } from './bounded-file.ts'
 import { ArtifactError } from './errors.ts'
 import type { Depth } from './statement.ts'
 
@@ -70,7 +70,7 @@ export async function readArtifact (depth: Depth, kind: ArtifactKind, path: stri
     bytes = await readBoundedFile(path, MAX_ARTIFACT_BYTES, options)
   } catch (err) {
     options.signal?.throwIfAborted()
-    throw new ArtifactError(`the artifact ${path} cannot be read: ${(err as Error).message}`, { cause: err })
+    throw new ArtifactError(`the artifact ${path} cannot be read: ${fileProblem(err)}`, { cause: err })
   }
   const hash = createHash('sha256').update(bytes).digest('hex')
 

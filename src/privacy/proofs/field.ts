@@ -9,7 +9,7 @@ import { toString } from 'uint8arrays/to-string'
 export const SCALARS = 21888242871839275222246405745257275088548364400416034343698204186575808495617n
 
 /** Digits of the largest 256-bit number */
-const MAX_DIGITS = 78
+export const MAX_DIGITS = 78
 
 const DECIMAL = /^(?:0|[1-9]\d*)$/
 

@@ -4,6 +4,7 @@ import { quote } from '../../interface/quote.ts'
 import { MembershipGroupError } from './errors.ts'
 import { LeanTree } from './lean-tree.ts'
 import { checkMembership, formatTime, GROUP_NAME, parseTime } from './membership.ts'
+import { parsePlainJson } from './plain-json.ts'
 import { DEPTHS, MIN_GROUP_SIZE } from './statement.ts'
 import type { LeanPath } from './lean-tree.ts'
 import type { Membership } from './membership.ts'
@@ -20,15 +21,15 @@ export const MAX_GROUP_BYTES = 4_194_304
 export const DEFAULT_EPOCH_MS = 86_400_000
 
 /** A minute: an epoch has to be longer than clocks differ */
-const MIN_EPOCH_MS = 60_000
+export const MIN_EPOCH_MS = 60_000
 
 /** A year */
-const MAX_EPOCH_MS = 31_622_400_000
+export const MAX_EPOCH_MS = 31_622_400_000
 
 /** Members who were added last: proofs of before are of a smaller group, so not many */
 export const MAX_WINDOW = 64
 
-const FORMAT = 'portolan-membership-group'
+export const GROUP_FORMAT = 'portolan-membership-group'
 
 const KEYS = ['format', 'version', 'name', 'depth', 'epochMs', 'window', 'validFrom', 'validUntil', 'members']
 
@@ -67,7 +68,7 @@ export async function formatMembershipGroup (init: MembershipGroupInit, options:
   const { name, epochMs = DEFAULT_EPOCH_MS, window = 0, validFrom, validUntil, members } = init
   const depth = init.depth ?? (members.length <= 2 ** DEPTHS[0] ? DEPTHS[0] : DEPTHS[1])
   const text = `${JSON.stringify({
-    format: FORMAT, version: 1, name, depth, epochMs, window, validFrom: formatTime(validFrom), validUntil: formatTime(validUntil), members
+    format: GROUP_FORMAT, version: 1, name, depth, epochMs, window, validFrom: formatTime(validFrom), validUntil: formatTime(validUntil), members
   }, null, 2)}\n`
 
   await MembershipGroup.parse(text, options)
@@ -171,8 +172,8 @@ function readDocument (source: string | Uint8Array): { fields: GroupFields, memb
   const { format, version, name, depth, epochMs, window, members } = document
   const strange = Object.keys(document).find(key => !KEYS.includes(key))
 
-  if (format !== FORMAT || version !== 1) {
-    throw new MembershipGroupError(`the file of a group has "format": "${FORMAT}" and "version": 1, this one ${quote(format, 40)} and ${quote(version, 20)}`)
+  if (format !== GROUP_FORMAT || version !== 1) {
+    throw new MembershipGroupError(`the file of a group has "format": "${GROUP_FORMAT}" and "version": 1, this one ${quote(format, 40)} and ${quote(version, 20)}`)
   }
   if (strange != null) {
     throw new MembershipGroupError(`the file of a group has no ${quote(strange, 40)}`)
@@ -217,9 +218,9 @@ function toDocument (source: string | Uint8Array): Readonly<Record<string, unkno
   }
   let value: unknown
   try {
-    value = JSON.parse(typeof source === 'string' ? source : new TextDecoder('utf-8', { fatal: true }).decode(source))
+    value = parsePlainJson(source)
   } catch (err) {
-    throw new MembershipGroupError(`the file of a group is JSON, this is not: ${quote((err as Error).message, 100)}`, { cause: err })
+    throw new MembershipGroupError(`this is no file of a group: ${(err as Error).message}`, { cause: err })
   }
   if (typeof value !== 'object' || value == null || Array.isArray(value)) {
     throw new MembershipGroupError('the file of a group is an object')

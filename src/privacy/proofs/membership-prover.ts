@@ -8,10 +8,10 @@ import { quote } from '../../interface/quote.ts'
 import { checkArtifacts, locateArtifacts } from './artifacts.ts'
 import { claimOf } from './claim.ts'
 import { ArtifactError, MembershipGroupError, NotAMemberError, ProverError } from './errors.ts'
-import { toScalar } from './field.ts'
+import { MAX_DIGITS, toScalar } from './field.ts'
 import { checkPairing } from './membership-verifier.ts'
-import { parseProof } from './proof-format.ts'
-import { messageOf, nullifierOf, publicSignals, scopeOf, STATEMENT } from './statement.ts'
+import { parseProof, PROOF_NUMBERS } from './proof-format.ts'
+import { messageOf, nullifierOf, PUBLIC_SIGNALS, publicSignals, scopeOf, STATEMENT } from './statement.ts'
 import type { Artifacts, Packages } from './artifacts.ts'
 import type { MemberIdentity } from './member-identity.ts'
 import type { MembershipGroup } from './membership-group.ts'
@@ -191,6 +191,9 @@ export class MembershipProver {
       stdio: ['ignore', 'ignore', 'ignore', 'ipc']
     })
     const ended = ending(child)
+    // who ends this process at once, as a second Ctrl-C does, leaves none behind either
+    const onExit = (): void => { child.kill('SIGKILL') }
+    process.once('exit', onExit)
 
     try {
       const answer = await raceSignal(Promise.race([answerOf(child, order), ended.then(how => { throw new ProverError(`the prover's process ended without a proof: ${how}`) })]), stop)
@@ -203,6 +206,7 @@ export class MembershipProver {
     } finally {
       stop.clear()
       child.kill('SIGKILL')
+      process.off('exit', onExit)
       using last = this.#clock.timeout(EXIT_TIMEOUT)
       await raceSignal(ended, last.signal).catch(() => { child.unref() })
       child.removeAllListeners()
@@ -232,13 +236,17 @@ async function answerOf (child: ChildProcess, order: ProofOrder): Promise<unknow
   })
 }
 
+function areNumbers (value: unknown, length: number): value is readonly string[] {
+  return Array.isArray(value) && value.length === length && value.every(number => typeof number === 'string' && number.length <= MAX_DIGITS)
+}
+
 function readAnswer (value: unknown): Extract<ProofAnswer, { kind: 'proof' }> {
   const answer = (typeof value === 'object' ? value : undefined) as { kind?: unknown, message?: unknown, points?: unknown, signals?: unknown } | undefined
 
   switch (answer?.kind) {
     case 'proof':
-      if (Array.isArray(answer.points) && Array.isArray(answer.signals)) {
-        return { kind: 'proof', points: answer.points as readonly string[], signals: answer.signals as readonly string[] }
+      if (areNumbers(answer.points, PROOF_NUMBERS) && areNumbers(answer.signals, PUBLIC_SIGNALS)) {
+        return { kind: 'proof', points: answer.points, signals: answer.signals }
       }
       break
     case 'artifact':

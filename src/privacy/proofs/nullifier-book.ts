@@ -1,11 +1,11 @@
 import { anySignal } from 'any-signal'
 import { Key } from 'interface-datastore/key'
 import { fromString } from 'uint8arrays/from-string'
-import { toString } from 'uint8arrays/to-string'
 import { raceSignal } from '../../clock/race-signal.ts'
 import { systemClock } from '../../clock/system-clock.ts'
 import { InvalidOptionError } from '../../interface/errors.ts'
 import { NullifierStoreError } from './errors.ts'
+import { HORIZON, readRecord, recordOf } from './nullifier-record.ts'
 import type { Clock } from '../../interface/clock.ts'
 import type { Batch, Datastore, Pair } from 'interface-datastore'
 
@@ -45,19 +45,9 @@ export interface NullifierBookInit {
 export const DEFAULT_MAX_NULLIFIERS = 65_536
 
 /** Half of what the common supervisors give a process to stop in */
-const DEFAULT_STORE_TIMEOUT = 5_000
+export const DEFAULT_STORE_TIMEOUT = 5_000
 
-const PREFIX = '/portolan/privacy/nullifier/v1'
-
-/** When everything that was claimed until then was forgotten */
-const HORIZON = new Key(`${PREFIX}/horizon`)
-
-/** 64 + 1 + 64 hexadecimal digits */
-const ENTRY = /^[\da-f]{64}-[\da-f]{64}$/
-
-/** Bytes of a time: more is not ours */
-const MAX_VALUE = 32
-const TIME = /^\d{1,15}$/
+const PREFIX = '/portolan/privacy/nullifier'
 
 /** Written at once */
 const BATCH = 500
@@ -76,8 +66,10 @@ export class NullifierBook implements Nullifiers {
   readonly #entries = new Map<string, number>()
   /** Claims that are being written: taken, unless that fails */
   readonly #writing = new Map<string, number>()
-  /** Forgotten, and still in the datastore */
-  #gone: string[] = []
+  /** Forgotten, or written in another way meanwhile, and still in the datastore */
+  #gone: Key[] = []
+  /** Read, and to be written as it is written now */
+  #moved: string[] = []
   #horizon = 0
   #unreadable = 0
 
@@ -127,9 +119,9 @@ export class NullifierBook implements Nullifiers {
     const gone = this.#gone.splice(0, BATCH)
     try {
       await this.#write(batch => {
-        batch.put(HORIZON, fromString(String(this.#horizon)))
-        batch.put(keyOf(id), fromString(String(until)))
-        gone.forEach(id => { batch.delete(keyOf(id)) })
+        put(batch, HORIZON, this.#horizon)
+        put(batch, id, until)
+        gone.forEach(key => { batch.delete(key) })
       }, signal)
       this.#entries.set(id, until)
     } catch (err) {
@@ -151,7 +143,7 @@ export class NullifierBook implements Nullifiers {
         this.#horizon = Math.max(this.#horizon, until)
 
         if (this.#datastore != null) {
-          this.#gone.push(id)
+          this.#gone.push(keyOf(id))
         }
       }
     }
@@ -186,27 +178,52 @@ export class NullifierBook implements Nullifiers {
       }
     })
     this.#forget()
+    await this.#move(signal)
+  }
+
+  /** What a former version wrote, or what is under another key than its own, is written as it should be, and only then taken away */
+  async #move (signal: AbortSignal | undefined): Promise<void> {
+    const moved = this.#moved.splice(0)
+
+    for (let at = 0; at < moved.length; at += BATCH) {
+      await this.#write(batch => {
+        put(batch, HORIZON, this.#horizon)
+        moved.slice(at, at + BATCH).forEach(id => {
+          const until = this.#entries.get(id)
+          if (until != null) {
+            put(batch, id, until)
+          }
+        })
+      }, signal)
+    }
+    if (moved.length > 0) {
+      const gone = this.#gone.splice(0)
+
+      for (let at = 0; at < gone.length; at += BATCH) {
+        await this.#write(batch => { gone.slice(at, at + BATCH).forEach(key => { batch.delete(key) }) }, signal)
+      }
+    }
   }
 
   #restore ({ key, value }: Pair): void {
-    const text = value.byteLength > MAX_VALUE ? '' : toString(value)
-    // what is cut to nothing would read as the year 1970
-    const until = TIME.test(text) ? Number(text) : undefined
-    const id = key.baseNamespace()
+    const { id, until, damaged, former } = readRecord(key, value)
 
-    if (until == null) {
+    if (damaged) {
       this.#unreadable++
     }
-    if (key.toString() === HORIZON.toString()) {
-      this.#horizon = Math.max(this.#horizon, until ?? 0)
-    } else if (ENTRY.test(id)) {
-      if (this.#entries.size >= this.#maxEntries) {
+    if (id === HORIZON) {
+      // what was forgotten is not known: it may be everything until now
+      this.#horizon = Math.max(this.#horizon, until ?? this.#clock.wall())
+    } else if (id != null) {
+      if (!this.#entries.has(id) && this.#entries.size >= this.#maxEntries) {
         throw new NullifierStoreError(`more than ${this.#maxEntries} claims are kept: raise maxEntries`)
       }
       // a claim was made, whatever became of the time until which it counts: it counts for good
-      this.#entries.set(id, until ?? Infinity)
-    } else if (until != null) {
-      this.#unreadable++
+      this.#entries.set(id, Math.max(this.#entries.get(id) ?? 0, until ?? Infinity))
+    }
+    if (former && id != null) {
+      this.#moved.push(id)
+      this.#gone.push(key)
     }
   }
 
@@ -229,13 +246,18 @@ export class NullifierBook implements Nullifiers {
 }
 
 function idOf (scope: bigint, nullifier: bigint): string {
-  return `${hex(scope)}-${hex(nullifier)}`
+  return `${hexadecimal(scope)}-${hexadecimal(nullifier)}`
 }
 
-function hex (value: bigint): string {
+/** Of 64 digits */
+export function hexadecimal (value: bigint): string {
   return value.toString(16).padStart(64, '0')
 }
 
 function keyOf (id: string): Key {
-  return new Key(`${PREFIX}/${id}`)
+  return new Key(`${PREFIX}/v2/${id}`)
+}
+
+function put (batch: Batch, id: string, until: number): void {
+  batch.put(keyOf(id), fromString(recordOf(id, until)))
 }

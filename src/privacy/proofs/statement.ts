@@ -23,12 +23,16 @@ export function scopeOf (group: string, epoch: number): bigint {
   return digest('portolan-privacy', group, epoch)
 }
 
+export function isNonce (value: unknown): value is string {
+  return typeof value === 'string' && NONCE.test(value)
+}
+
 /** What a claim is about: a report, and the number that its reader asked for it with */
 export function messageOf (report: string, nonce: string): bigint {
   if (!REPORT_HASH.test(report)) {
     throw new InvalidOptionError(`the hash of a report is 64 hexadecimal digits in lower case, got ${quote(report, 80)}`)
   }
-  if (!NONCE.test(nonce)) {
+  if (!isNonce(nonce)) {
     throw new InvalidOptionError(`a nonce is 16 to 128 letters, digits, "-" or "_", got ${quote(nonce, 140)}`)
   }
   return digest('portolan-privacy-report', report, nonce)
@@ -38,6 +42,9 @@ export function messageOf (report: string, nonce: string): bigint {
 export function nullifierOf (identity: MemberIdentity, scope: bigint): bigint {
   return poseidon2(toScalar(scope), identity.secret)
 }
+
+/** Root, nullifier, message and scope */
+export const PUBLIC_SIGNALS = 4
 
 /** The public side of the circuit, in its order */
 export function publicSignals (root: bigint, nullifier: bigint, message: bigint, scope: bigint): readonly bigint[] {

@@ -179,7 +179,7 @@ describe('artifacts', () => {
   it('that are missing, a directory, or far too large are refused', async () => {
     const artifacts = join(directory, 'strange')
     await mkdir(artifacts)
-    await expect(open({ artifacts })).rejects.toMatchObject({ name: 'ArtifactError', message: expect.stringMatching(/cannot be read: ENOENT/) })
+    await expect(open({ artifacts })).rejects.toMatchObject({ name: 'ArtifactError', message: expect.stringMatching(/cannot be read: there is no such file/) })
     await mkdir(join(artifacts, 'semaphore-10.json'))
     await expect(open({ artifacts })).rejects.toMatchObject({ name: 'ArtifactError', message: expect.stringMatching(/cannot be read: it is not a file/) })
     await rm(join(artifacts, 'semaphore-10.json'), { recursive: true })

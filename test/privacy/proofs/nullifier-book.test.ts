@@ -178,6 +178,111 @@ describe('a store', () => {
   })
 })
 
+describe('a record in the store', () => {
+  const prefix = '/portolan/privacy/nullifier'
+  const written = async (claims: ReadonlyArray<ReturnType<typeof claim>>, clock: SettableClock): Promise<MemoryDatastore> => {
+    const datastore = new MemoryDatastore()
+    const book = await NullifierBook.open({ datastore, clock })
+    for (const each of claims) {
+      await book.claim(each)
+    }
+    return datastore
+  }
+
+  it('lets nobody make a claim again when any bit of it is another, in its key or in its value', async () => {
+    const clock = new SettableClock()
+    const pairs = await all((await written([claim(7)], clock)).query({}))
+    let flips = 0
+
+    for (const { key, value } of pairs) {
+      const name = key.toString().slice(`${prefix}/v2/`.length)
+      for (let bit = 0; bit < 8 * (value.byteLength + name.length); bit += 3) {
+        const datastore = new MemoryDatastore()
+        const bytes = Uint8Array.from([...value, ...new TextEncoder().encode(name)])
+        bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) ^ 1 << (bit & 7)
+        for (const other of pairs) {
+          await (other.key === key
+            ? datastore.put(new Key(`${prefix}/v2/${String.fromCharCode(...bytes.subarray(value.byteLength)).replaceAll('/', '|')}`), bytes.slice(0, value.byteLength))
+            : datastore.put(other.key, other.value))
+        }
+
+        const book = await NullifierBook.open({ datastore, clock })
+        expect([bit, book.stats().unreadable]).toEqual([bit, 1])
+        expect([bit, await book.claim(claim(7))]).toEqual([bit, 'seen'])
+        expect([bit, await book.claim(claim(8))]).toEqual([bit, 'claimed'])
+        flips++
+      }
+    }
+    expect(flips).toBeGreaterThan(500)
+  })
+
+  it('of which the end is damaged counts for good, and one whose key is damaged as long as it did', async () => {
+    const clock = new SettableClock()
+    const datastore = await written([claim(7)], clock)
+    const key = new Key(`${prefix}/v2/${'0'.repeat(63)}1-${'0'.repeat(63)}7`)
+    const value = await datastore.get(key)
+
+    const stray = new Key(`${prefix}/v2/${'0'.repeat(63)}1-${'0'.repeat(63)}3`)
+    await datastore.delete(key)
+    await datastore.put(stray, value)
+    const mended = await NullifierBook.open({ datastore, clock })
+    expect([mended.has(1n, 7n), mended.has(1n, 3n)]).toEqual([true, false])
+    expect([await datastore.has(stray), await datastore.get(key)]).toEqual([false, value])
+
+    await datastore.put(key, new TextEncoder().encode(new TextDecoder().decode(value).replace(String(START + DAY), String(START + 2))))
+    clock.at = START + 30 * DAY
+    const book = await NullifierBook.open({ datastore, clock })
+    expect(book.stats()).toEqual({ entries: 1, unreadable: 1 })
+    expect(await book.claim(claim(7, START + 31 * DAY))).toBe('seen')
+  })
+
+  it('of when everything was forgotten is damaged: all that is over stays closed', async () => {
+    const clock = new SettableClock()
+    const datastore = await written([claim(7)], clock)
+    await datastore.put(new Key(`${prefix}/v2/horizon`), new TextEncoder().encode(`horizon ${START - DAY} 0000000000000000`))
+    clock.at = START + 3 * DAY
+    const book = await NullifierBook.open({ datastore, clock })
+    clock.at = START
+    expect(await book.claim(claim(9, START + 2 * DAY))).toBe('forgotten')
+    expect(await book.claim(claim(9, START + 4 * DAY))).toBe('claimed')
+  })
+
+  it('of a former version is taken over, once, and what came of it is as it was', async () => {
+    const clock = new SettableClock()
+    const datastore = new MemoryDatastore()
+    const former = (name: string): Key => new Key(`${prefix}/v1/${name}`)
+    const id = (n: number): string => `${'0'.repeat(63)}1-${'0'.repeat(63)}${n}`
+    const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+    await datastore.put(former('horizon'), bytes(String(START + DAY)))
+    await datastore.put(former(id(7)), bytes(String(START + 3 * DAY)))
+    await datastore.put(former(id(8)), bytes('soon'))
+    await datastore.put(former(id(9)), bytes(String(START - DAY)))
+
+    for (const unreadable of [1, 0]) {
+      const book = await NullifierBook.open({ datastore, clock })
+      expect(book.stats()).toEqual({ entries: 2, unreadable })
+      expect([await book.claim(claim(7, START + 3 * DAY)), await book.claim(claim(8, START + 3 * DAY))]).toEqual(['seen', 'seen'])
+      expect(await book.claim(claim(6))).toBe('forgotten')
+      expect((await all(datastore.queryKeys({}))).filter(key => key.toString().includes('/v1/'))).toEqual([])
+    }
+    const book = await NullifierBook.open({ datastore, clock })
+    clock.at = START + 3 * DAY
+    expect(await book.claim(claim(1, START + 4 * DAY))).toBe('claimed')
+    expect(book.has(1n, 7n)).toBe(false)
+  })
+
+  it('of a former version that cannot be written anew is an error, and stays', async () => {
+    const clock = new SettableClock()
+    const datastore = new MemoryDatastore()
+    const key = new Key(`${prefix}/v1/${'0'.repeat(64)}-${'7'.repeat(64)}`)
+    await datastore.put(key, new TextEncoder().encode(String(START + DAY)))
+    const batch = datastore.batch.bind(datastore)
+    datastore.batch = () => ({ ...batch(), commit: async () => Promise.reject(new Error('no space left')) })
+    await expect(NullifierBook.open({ datastore, clock })).rejects.toMatchObject({ name: 'NullifierStoreError', message: 'claims could not be written: no space left' })
+    expect(await datastore.has(key)).toBe(true)
+  })
+})
+
 it('never takes a claim twice, whatever the clock does and however often it is opened anew', async () => {
   const steps = fc.array(fc.oneof(
     fc.record({ kind: fc.constant('claim' as const), nullifier: fc.nat(3), epoch: fc.nat(4) }),
