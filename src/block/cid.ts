@@ -5,7 +5,7 @@ import { base58btc } from 'multiformats/bases/base58'
 import { base64url } from 'multiformats/bases/base64'
 import { CID } from 'multiformats/cid'
 import { InvalidCIDError } from '../interface/errors.ts'
-import { quote } from '../interface/quote.ts'
+import { quote, reason } from '../interface/quote.ts'
 import { SHA256_CODE } from './hashes.ts'
 
 /**
@@ -39,8 +39,7 @@ export function parseCID (value: unknown): CID {
     }
 
     // the decoder quotes its whole input back: cut that too
-    const reason = quote(err instanceof Error ? err.message : 'unreadable').slice(1, -1)
-    throw new InvalidCIDError(`${quote(value)} is not a CID: ${reason}`, { cause: err })
+    throw new InvalidCIDError(`${quote(value)} is not a CID: ${reason(err)}`, { cause: err })
   }
 }
 

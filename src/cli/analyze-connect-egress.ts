@@ -2,10 +2,11 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { systemClock } from '../clock/system-clock.ts'
 import { ReportNames } from '../privacy/report/report-names.ts'
 import { plainText } from '../privacy/report/plain-text.ts'
-import { nullLedger } from '../privacy/null-ledger.ts'
+import { nameDisclosure } from '../exchange/lease/disclosed-names.ts'
+import { readDialAddress } from '../exchange/lease/dial-address.ts'
 import { RoutingRequest } from '../routing/request.ts'
 import type { Clock } from '../interface/clock.ts'
-import type { Disclosure } from '../interface/disclosure.ts'
+import type { Disclosure, Ledger } from '../interface/disclosure.ts'
 import type { Libp2p } from '@libp2p/interface'
 
 /** A handshake over the slowest of links takes three seconds */
@@ -17,12 +18,19 @@ export interface Connected {
   readonly failures: ReadonlyArray<{ readonly address: string, readonly why: string }>
 }
 
+export interface ConnectInit {
+  readonly clock: Clock
+  readonly signal: AbortSignal
+  /** Each dial tells somebody that this node is there */
+  readonly ledger: Ledger
+}
+
 /** Connects to all of them at once; whoever has not answered in time is given up */
-export async function connectAll (libp2p: Pick<Libp2p, 'dial'>, addresses: readonly string[], { clock, signal }: { clock: Clock, signal: AbortSignal }): Promise<Connected> {
+export async function connectAll (libp2p: Pick<Libp2p, 'dial'>, addresses: readonly string[], { clock, signal, ledger }: ConnectInit): Promise<Connected> {
   const outcomes = await Promise.all(addresses.map(async text => {
     using timeout = clock.timeout(CONNECT_TIMEOUT)
     try {
-      await connect(libp2p, text, AbortSignal.any([signal, timeout.signal]), dialDisclosure(signal))
+      await connect(libp2p, text, AbortSignal.any([signal, timeout.signal]), dialDisclosure(text, ledger, signal))
       return undefined
     } catch (err) {
       signal.throwIfAborted()
@@ -34,30 +42,52 @@ export async function connectAll (libp2p: Pick<Libp2p, 'dial'>, addresses: reado
 }
 
 async function connect (libp2p: Pick<Libp2p, 'dial'>, text: string, signal: AbortSignal, disclosure: Disclosure): Promise<void> {
+  const read = readDialAddress(text)
+  const name = 'address' in read && read.address.lookup !== 'none' ? nameDisclosure(disclosure) : undefined
+
   try {
     await libp2p.dial(multiaddr(text), { signal })
     disclosure.sent()
+    name?.sent()
   } catch (err) {
-    disclosure.unknown()
+    // whoever was to answer for the name may have been asked, whatever became of the dial
+    name?.unknown()
+    if (UNREACHED.has(codeOf(err) ?? '')) {
+      disclosure.notSent()
+    } else {
+      disclosure.unknown()
+    }
     throw err
   }
 }
 
+/** There was nobody who could have been told anything */
+const UNREACHED: ReadonlySet<string> = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN'])
+
+function codeOf (err: unknown, depth = 0): string | undefined {
+  const { code, errors, cause } = err as NodeJS.ErrnoException & { errors?: unknown[] }
+  const within = depth < 4 ? errors?.[0] ?? cause : undefined
+  return code ?? (within == null ? undefined : codeOf(within, depth + 1))
+}
+
 /** The user named them, and nothing is asked of them */
-function dialDisclosure (signal: AbortSignal): Disclosure {
-  return new RoutingRequest({ clock: systemClock, ledger: nullLedger }, {
+function dialDisclosure (text: string, ledger: Ledger, signal: AbortSignal): Disclosure {
+  const read = readDialAddress(text)
+  const { peer, host, port } = 'address' in read ? read.address : {}
+
+  return new RoutingRequest({ clock: systemClock, ledger }, {
     id: 'command',
     purpose: 'probe',
     mode: 'strict',
     signal,
     deadline: () => Infinity,
     priority: () => 0
-  }).disclose({ observer: 'party:named-peer', form: 'none', transport: 'dial', audience: 'one' })
+  }).disclose({ observer: peer == null ? `party:${host?.text ?? 'named-peer'}:${port ?? 0}` : `p2p:${peer}`, form: 'none', transport: 'dial', audience: 'one' })
 }
 
 /** What goes to a terminal, and from there to logs, names no peer */
 export function withoutPeer (address: string): string {
-  return plainText(address.replace(/\/p2p\/[^/]+$/, ''), 120)
+  return plainText(address.replace(/\/(?:p2p|ipfs)\/.*$/, ''), 120)
 }
 
 const REASONS: Readonly<Record<string, string>> = {

@@ -10,7 +10,7 @@ import { raceSignal } from '../clock/race-signal.ts'
 import { foreignTransport } from '../exchange/lease/dial-address.ts'
 import { ListenError } from '../gateway/http-error.ts'
 import { COMMON_AGENT } from '../interface/privacy-preset.ts'
-import { quote } from '../interface/quote.ts'
+import { quote, reason } from '../interface/quote.ts'
 import { toListenProblem } from '../listen-problem.ts'
 import { collectorMetrics } from '../privacy/collector/collector-metrics.ts'
 import { CONNECT_TIMEOUT } from './analyze-connect-egress.ts'
@@ -81,7 +81,7 @@ function checkListen (text: string): void {
     const components = multiaddr(text).getComponents()
     why = foreignTransport(components) ?? (components.some(({ name }) => name === 'tcp') ? undefined : 'it has no TCP port')
   } catch (err) {
-    why = quote((err as Error).message).slice(1, -1)
+    why = reason(err)
   }
   if (why != null) {
     throw new UsageError(`--listen-addr must be an address like /ip4/127.0.0.1/tcp/4480, got ${quote(text)}: ${why}`)

@@ -18,12 +18,16 @@ export async function watch ({ clock, signal, stderr }: Pick<CommandContext, 'cl
       await clock.sleep(Math.min(left, 1000), { signal })
     }
   } catch (err) {
-    if (!(err instanceof Interrupted) || err.why === 'closed') {
+    if (!(err instanceof Interrupted) || !isSignal(err)) {
       throw err
     }
   } finally {
     line.clear()
   }
+}
+
+function isSignal ({ why }: Interrupted): boolean {
+  return why === 'SIGINT' || why === 'SIGTERM'
 }
 
 /** Peers that have a number: the log is for people, who lose track sooner */

@@ -1,5 +1,6 @@
 import { PrivacyAnalyzer } from '../privacy/analysis/analyzer.ts'
 import { MetadataCollector } from '../privacy/collector/metadata-collector.ts'
+import { DisclosureLedger } from '../privacy/ledger/disclosure-ledger.ts'
 import { terminalOptions } from '../privacy/report/console-format.ts'
 import { checkReportFile, writeReport } from '../privacy/report/report-file.ts'
 import { reportFormats } from '../privacy/report/report-formats.ts'
@@ -61,15 +62,17 @@ async function analyzePeers (context: CommandContext, options: AnalyzeOptions, p
   const { config, environment, stderr, signal, clock } = context
   const { listen, connect, duration, verbose } = options
   const libp2p = await startAnalyzeNode({ listen, clock, signal, logger: componentLogger(config.values['log.level'] as LogLevel, environment) })
-  const collector = new MetadataCollector(libp2p, { clock })
+  // what this command tells others by itself: that it is there
+  const ledger = new DisclosureLedger({ clock })
+  const collector = new MetadataCollector(libp2p, { clock, ledger })
   const stopLog = verbose ? logConnections(libp2p, context) : () => {}
 
   try {
     libp2p.getMultiaddrs().forEach(address => { stderr.write(`listening on ${address.toString()}\n`) })
-    const { connected, failures } = await connectAll(libp2p, connect, { clock, signal })
+    const { connected, failures } = await connectAll(libp2p, connect, { clock, signal, ledger })
     failures.forEach(({ address, why }) => { stderr.write(`could not connect to ${address}: ${why}\n`) })
     if (connect.length > 0 && connected === 0) {
-      throw new NotConnectedError(`none of the ${connect.length === 1 ? 'peers (1)' : `${connect.length} peers`} named by --connect-to could be reached, so that there is nothing to analyse`)
+      throw new NotConnectedError(`${connect.length === 1 ? 'the peer' : `none of the ${connect.length} peers`} named by --connect-to could ${connect.length === 1 ? 'not ' : ''}be reached, so that there is nothing to analyse`)
     }
     stderr.write(`${connect.length > 0 ? `connected to ${connected} of ${connect.length}; ` : ''}watching for ${duration / 1000} s, Ctrl-C ends it sooner\n`)
     await watch(context, collector, duration)
@@ -77,7 +80,7 @@ async function analyzePeers (context: CommandContext, options: AnalyzeOptions, p
     if (collector.getStatistics().totalConnections === 0) {
       stderr.write('nobody connected: there is too little data to say anything\n')
     }
-    return await report(context, options, collector, prover)
+    return await report(context, options, withoutSelf(collector), prover)
   } finally {
     stopLog()
     collector.detach()
@@ -85,11 +88,22 @@ async function analyzePeers (context: CommandContext, options: AnalyzeOptions, p
   }
 }
 
+/** What this command tells by itself is no finding: its node is thrown away, and peers are what is looked at */
+function withoutSelf (collector: MetadataCollector): ObservationSource {
+  return {
+    observations () {
+      const { self, ...others } = collector.observations()
+      return others
+    },
+    getStatistics: () => collector.getStatistics()
+  }
+}
+
 /** From here on Ctrl-C is no reason to leave the report out: the user pressed it to get it */
 async function report (context: CommandContext, options: AnalyzeOptions, source: ObservationSource, prover?: AnalyzeProver): Promise<number> {
   const { stdout, stderr, environment, clock } = context
   const { format, output, raw, verbose, thresholds } = options
-  const data = new PrivacyAnalyzer(source, thresholds, { clock }).analyze().toJSON()
+  const data = new PrivacyAnalyzer(source, thresholds, { clock, node: { kind: 'libp2p' } }).analyze().toJSON()
   const proof = await prover?.prove(data, { raw })
 
   await write(context, options, reportFormats().render(format, data, {

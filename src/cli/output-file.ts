@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { fileProblem } from '../privacy/proofs/bounded-file.ts'
 import type { FileHandle } from 'node:fs/promises'
 
 /** The output cannot be written; nothing of it was left behind */
@@ -106,7 +107,6 @@ function toOutputError (err: unknown, path: string): OutputError {
   if (err instanceof OutputError) {
     return err
   }
-  const { code, message } = err as NodeJS.ErrnoException
-  const why = code === 'ENOENT' ? 'its directory does not exist' : code === 'EACCES' || code === 'EPERM' ? 'permission denied' : code === 'ENOSPC' ? 'the disk is full' : message
+  const why = (err as NodeJS.ErrnoException).code === 'ENOENT' ? 'its directory does not exist' : fileProblem(err)
   return new OutputError(`${path} cannot be written: ${why}`, { cause: err })
 }

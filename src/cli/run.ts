@@ -82,6 +82,9 @@ function report (err: unknown, signals: Signals, stderr: NodeJS.WritableStream):
       // `portolan get … | head`: whoever read has had enough
       return EXIT_OK
     }
+    if (reason.why === 'unwritable') {
+      return EXIT_FAILURE
+    }
     return reason.why === 'SIGINT' ? EXIT_SIGINT : EXIT_SIGTERM
   }
   const error = err instanceof Error ? err : new Error(String(err))

@@ -2,6 +2,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { InvalidOptionError } from '../interface/errors.ts'
+import { fileProblem } from '../privacy/proofs/bounded-file.ts'
 import { loadConfig } from './load.ts'
 import type { LoadedConfig } from './load.ts'
 import type { schema } from './schema.ts'
@@ -48,7 +49,7 @@ function readText (path: string, required: boolean): string | undefined {
     if (err instanceof InvalidOptionError) {
       throw err
     }
-    throw new InvalidOptionError(`the configuration file ${path} cannot be read: ${(err as Error).message}`, { cause: err })
+    throw new InvalidOptionError(`the configuration file ${path} cannot be read: ${fileProblem(err)}`, { cause: err })
   }
 }
 

@@ -13,7 +13,7 @@ import { dnsaddrResolver } from '../exchange/lease/dnsaddr-resolver.ts'
 import { addressGater, guardedTransports } from '../exchange/lease/guarded-transports-egress.ts'
 import { InvalidOptionError } from '../interface/errors.ts'
 import { COMMON_AGENT, presetOf } from '../interface/privacy-preset.ts'
-import { quote } from '../interface/quote.ts'
+import { quote, reason } from '../interface/quote.ts'
 import { nullLedger } from '../privacy/null-ledger.ts'
 import { addressPolicy, isPrivateHost } from '../provider/address.ts'
 import { addressEndpoint } from '../provider/endpoint.ts'
@@ -92,7 +92,7 @@ function checked (option: string, list: readonly string[] | undefined, demand: R
         return address.toString()
       }
     } catch (err) {
-      throw new InvalidOptionError(`${option} must be a multiaddr ${what}, got ${quote(text)}: ${(err as Error).message}`, { cause: err })
+      throw new InvalidOptionError(`${option} must be a multiaddr ${what}, got ${quote(text)}: ${reason(err)}`, { cause: err })
     }
     throw new InvalidOptionError(`${option} must be a multiaddr ${what}, got ${quote(text)}`)
   })

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs'
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { fileProblem } from '../privacy/proofs/bounded-file.ts'
 import { StoreError } from './errors.ts'
 import { storeProblem, toStoreError } from './store-problem.ts'
 
@@ -98,7 +99,7 @@ export async function readPrivateFile (path: string): Promise<{ text: string, lo
     if (code(err) === 'ENOENT') {
       return undefined
     }
-    throw new StoreError(`${path} cannot be read: ${(err as Error).message}`, { cause: err })
+    throw new StoreError(`${path} cannot be read: ${fileProblem(err)}`, { cause: err })
   }
   try {
     const info = await file.stat()

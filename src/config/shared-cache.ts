@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { redisOptions } from '../cache/shared/redis-options.ts'
 import { redisTier } from '../cache/shared/redis-tier.ts'
 import { InvalidOptionError } from '../interface/errors.ts'
+import { fileProblem } from '../privacy/proofs/bounded-file.ts'
 import { expand } from './file.ts'
 import { readPrivateFile } from './private-file.ts'
 import type { LoadedConfig } from './load.ts'
@@ -81,6 +82,6 @@ async function authorities (file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8')
   } catch (err) {
-    throw new InvalidOptionError(`the file ${file} with the certificate authorities of the shared cache cannot be read: ${(err as Error).message}`, { cause: err })
+    throw new InvalidOptionError(`the file ${file} with the certificate authorities of the shared cache cannot be read: ${fileProblem(err)}`, { cause: err })
   }
 }

@@ -10,10 +10,18 @@ const DEFAULT_QUOTE_LENGTH = 120
  */
 export function quote (value: unknown, length: number = DEFAULT_QUOTE_LENGTH): string {
   const text = asText(value)
-  const cut = text.length > length ? `${text.slice(0, length)}…` : text
-  const clean = cut.replace(/[\p{C}\p{Zl}\p{Zp}"\\]/gu, escape)
+  const clean = cut(text, length).replace(/[\p{C}\p{Zl}\p{Zp}"\\]/gu, escape)
 
   return typeof value === 'string' ? `"${clean}"` : clean
+}
+
+/** The same of a message that becomes the end of another one, in which quotes of its own stand as they are */
+export function reason (err: unknown, length: number = DEFAULT_QUOTE_LENGTH): string {
+  return cut(err instanceof Error ? err.message : asText(err), length).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, escape)
+}
+
+function cut (text: string, length: number): string {
+  return text.length > length ? `${text.slice(0, length)}…` : text
 }
 
 function asText (value: unknown): string {

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
 import { join } from 'node:path'
@@ -61,9 +61,11 @@ export function describeAnalyze (main?: () => string): void {
 
       expect(schemaFaults(privacyReportSchema, report)).toEqual([])
       expect(report).toMatchObject({
-        source: 'real', streams: 'exact', redacted: true, statistics: { uniquePeers: 3, totalConnections: 3, openConnections: 3, outboundConnections: 3, inboundConnections: 0, transports: { tcp: 3 } }
+        source: 'real', streams: 'exact', redacted: true, measures: [], statistics: { uniquePeers: 3, totalConnections: 3, openConnections: 3, outboundConnections: 3, inboundConnections: 0, transports: { tcp: 3 } }
       })
       expect(report.statistics.protocols['/ipfs/id/1.0.0']).toBeGreaterThanOrEqual(3)
+      // each dial told a peer that this node is there, and nothing else left
+      expect(report.timeline?.bins.reduce((sum, { exposures }) => sum + exposures, 0)).toBe(3)
       expect(report.risks.find(({ kind }) => kind === 'small-anonymity-set')?.evidence).toMatchObject({ peers: 3, connections: 3 })
     }, PATIENCE)
 
@@ -82,7 +84,7 @@ export function describeAnalyze (main?: () => string): void {
     it('--connect-to: fails where none is there, at once', async () => {
       const { code, stdout, stderr } = await analyze('--duration', '3600', '--connect-to', NOBODY)
       expect([code, stdout]).toEqual([1, ''])
-      expect(stderr).toContain(`could not connect to ${NOBODY}: nobody listens there\nportolan: none of the peers`)
+      expect(stderr).toContain(`could not connect to ${NOBODY}: nobody listens there\nportolan: the peer named by --connect-to could not be reached, so that there is nothing to analyse\n`)
     }, PATIENCE)
 
     it('--connect-to: another peer than was named is none', async () => {
@@ -103,7 +105,7 @@ export function describeAnalyze (main?: () => string): void {
     }, PATIENCE)
 
     it.each([
-      ['nonsense', 'it is no multiaddr'], ['/ip4/127.0.0.1/udp/4001/quic-v1', 'QUIC'], ['/ip4/127.0.0.1', 'no TCP port'],
+      ['non"sense', 'got "non\\"sense": it is no multiaddr: String multiaddr must start with "/"'], ['/ip4/127.0.0.1/udp/4001/quic-v1', 'QUIC'], ['/ip4/127.0.0.1', 'no TCP port'],
       ['/ip4/127.0.0.1/tcp/1/p2p/12D3KooWAvLJdWDqXdojUvY5mm9xFcCL77wBGtTdmzqiGbF8ZwvS/p2p-circuit/p2p/12D3KooWAvLJdWDqXdojUvY5mm9xFcCL77wBGtTdmzqiGbF8ZwvS', 'through a relay']
     ])('--connect-to %s is refused before anything is tried', async (address, why) => {
       const { code, stdout, stderr } = await analyze('--connect-to', address)
@@ -158,7 +160,7 @@ export function describeAnalyze (main?: () => string): void {
       started.child.kill('SIGINT')
       const { code, stdout } = await started.finished
       expect(code).toBe(0)
-      expect(stdout).toContain('1 peers · 1 connections (1 open, 0 in, 1 out)')
+      expect(stdout).toContain('1 peer · 1 connection (1 open, 0 in, 1 out)')
     }, PATIENCE)
 
     it.each(['0', '-1', 'soon', '1e9', '', 'NaN'])('--duration=%s is refused', async text => {
@@ -217,6 +219,20 @@ export function describeAnalyze (main?: () => string): void {
       expect(readdirSync(directory).sort()).toEqual(['file', 'reports'])
     }, PATIENCE)
 
+    it.skipIf(!existsSync('/dev/full'))('--output: a full disk, and a file without a name', async () => {
+      const full = await analyze('--simulate', '--output', '/dev/full')
+      expect([full.code, full.stdout, full.stderr]).toEqual([1, '', expect.stringContaining('portolan: the report cannot be written to "/dev/full": the disk is full\n')])
+      const unnamed = await analyze('--duration', '3600', '--output', '')
+      expect([unnamed.code, unnamed.stdout, unnamed.stderr]).toEqual([1, '', 'portolan: the report cannot be written to a file without a name\n'])
+    }, PATIENCE)
+
+    it.skipIf(!existsSync('/dev/full'))('on standard output, where the disk is full, too', async () => {
+      const full = openSync('/dev/full', 'w')
+      scope.add(() => { closeSync(full) })
+      const { code, stderr } = await start(['analyze', '--simulate'], {}, undefined, main?.(), full).finished
+      expect([code, stderr]).toEqual([1, 'simulated traffic: this says nothing about a real node\nportolan: the output cannot be written: the disk is full\n'])
+    }, PATIENCE)
+
     it('--raw names peers, and without it nothing does, whatever they call themselves', async () => {
       const peers = await Promise.all([peer(HOSTILE), peer(`${HOSTILE}${'x'.repeat(1000)}`), peer(HOSTILE)])
       await peers[0].handle(`/${HOSTILE}/1.0.0`, () => {})
@@ -240,7 +256,7 @@ export function describeAnalyze (main?: () => string): void {
       const { code, stderr } = await analyze('--duration', '1', '--verbose', '--connect-to', addressOf(await peer()))
       expect(code).toBe(0)
       expect(stderr).toMatch(/^\d+\.\d{3} s {2}peer 1: connected, outbound, tcp$/m)
-      expect(stderr).toMatch(/^\d+\.\d{3} s {2}peer 1: identified, \d+ protocols$/m)
+      expect(stderr).toMatch(/^\d+\.\d{3} s {2}peer 1: identified, \d+ protocols?$/m)
     }, PATIENCE)
 
     it('thresholds are flags', async () => {

@@ -5,7 +5,9 @@ import { LISTEN_TIMEOUT, startAnalyzeNode } from '../../src/cli/analyze-node.ts'
 import { watch } from '../../src/cli/analyze-watch.ts'
 import { Interrupted } from '../../src/cli/signals.ts'
 import { systemClock } from '../../src/clock/system-clock.ts'
+import { nullLedger } from '../../src/privacy/null-ledger.ts'
 import { MetadataCollector } from '../../src/privacy/collector/metadata-collector.ts'
+import { DisclosureLedger } from '../../src/privacy/ledger/disclosure-ledger.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 import type { Clock } from '../../src/interface/clock.ts'
 import type { Libp2p } from '@libp2p/interface'
@@ -34,7 +36,7 @@ describe('portolan analyze', () => {
         }
       }
     } as unknown as Pick<Libp2p, 'dial'>
-    const connecting = connectAll(libp2p, ['/ip4/127.0.0.1/tcp/1', '/ip4/127.0.0.1/tcp/2'], { clock, signal: never })
+    const connecting = connectAll(libp2p, ['/ip4/127.0.0.1/tcp/1', '/ip4/127.0.0.1/tcp/2'], { clock, signal: never, ledger: nullLedger })
     await clock.advance(9_999)
     let done = false
     void connecting.finally(() => { done = true })
@@ -44,13 +46,40 @@ describe('portolan analyze', () => {
     expect(await connecting).toEqual({ connected: 1, failures: [{ address: '/ip4/127.0.0.1/tcp/1', why: 'no answer within 10 s' }] })
   })
 
+  it('writes down whom it tells that it is there, and what came of it', async () => {
+    const ledger = new DisclosureLedger()
+    const peer = '12D3KooWAvLJdWDqXdojUvY5mm9xFcCL77wBGtTdmzqiGbF8ZwvS'
+    const failures: Record<string, Error> = {
+      '/ip4/127.0.0.1/tcp/2': new AggregateError([Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })], 'all failed'),
+      '/ip4/127.0.0.1/tcp/3': new Error('the connection broke')
+    }
+    const libp2p = {
+      async dial (address: unknown) {
+        const failure = failures[String(address)]
+        if (failure != null) {
+          throw failure
+        }
+      }
+    } as unknown as Pick<Libp2p, 'dial'>
+    await connectAll(libp2p, [`/dns4/localhost/tcp/1/p2p/${peer}`, '/ip4/127.0.0.1/tcp/2', '/ip4/127.0.0.1/tcp/3'], { clock: new VirtualClock(), signal: never, ledger })
+
+    expect(ledger.entries().map(({ observer, form, transport, state }) => [observer, form, transport, state])).toEqual([
+      [`p2p:${peer}`, 'none', 'dial', 'sent'],
+      ['party:dns', 'hostname', 'dns', 'sent'],
+      ['party:127.0.0.1:2', 'none', 'dial', 'not-sent'],
+      ['party:127.0.0.1:3', 'none', 'dial', 'unknown']
+    ])
+  })
+
   it('names no peer that it could not reach, whatever the error says', async () => {
     const peer = '12D3KooWAvLJdWDqXdojUvY5mm9xFcCL77wBGtTdmzqiGbF8ZwvS'
     const libp2p = { dial: async () => { throw new Error(`no way to ${peer} at /ip4/192.0.2.1/tcp/9\u001b[2J`) } } as unknown as Pick<Libp2p, 'dial'>
-    const { failures } = await connectAll(libp2p, [`/ip4/127.0.0.1/tcp/1/p2p/${peer}`], { clock: new VirtualClock(), signal: never })
+    const { failures } = await connectAll(libp2p, [`/ip4/127.0.0.1/tcp/1/p2p/${peer}`], { clock: new VirtualClock(), signal: never, ledger: nullLedger })
     expect(failures).toEqual([{ address: '/ip4/127.0.0.1/tcp/1', why: expect.stringMatching(/^no way to peer-1 at address-1/) as string }])
     expect(JSON.stringify(failures)).not.toContain(peer)
     expect(withoutPeer('/dns4/example.org/tcp/1')).toBe('/dns4/example.org/tcp/1')
+    expect(withoutPeer(`/dns4/example.org/tcp/1/ipfs/${peer}`)).toBe('/dns4/example.org/tcp/1')
+    expect(withoutPeer(`/dns4/example.org/tcp/1/p2p/${peer}/`)).toBe('/dns4/example.org/tcp/1')
   })
 
   it('watches for as long as it was told, and no longer than somebody reads it', async () => {

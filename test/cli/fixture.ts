@@ -28,12 +28,12 @@ function environment (extra: Record<string, string>): NodeJS.ProcessEnv {
   return { ...clean, ...extra }
 }
 
-/** @param main - the command: that of the sources, or one that was built */
-export function start (args: readonly string[], env: Record<string, string> = {}, cwd?: string, main: string = MAIN): Started {
-  const child = spawn(process.execPath, [main, ...args], { env: environment(env), cwd })
+/** @param main - the command: that of the sources, or one that was built; @param output - an open file for what it prints */
+export function start (args: readonly string[], env: Record<string, string> = {}, cwd?: string, main: string = MAIN, output?: number): Started {
+  const child = spawn(process.execPath, [main, ...args], { env: environment(env), cwd, stdio: ['pipe', output ?? 'pipe', 'pipe'] }) as ChildProcessWithoutNullStreams
   let stdout = ''
   let stderr = ''
-  child.stdout.setEncoding('utf8').on('data', chunk => { stdout += chunk as string })
+  ;(child.stdout as typeof child.stdout | null)?.setEncoding('utf8').on('data', chunk => { stdout += chunk as string })
   child.stderr.setEncoding('utf8').on('data', chunk => { stderr += chunk as string })
   const finished = once(child, 'close').then(([code]) => ({ code: code as number | null, stdout, stderr }))
 

@@ -1,5 +1,5 @@
 import { multiaddr } from '@multiformats/multiaddr'
-import { quote } from '../../interface/quote.ts'
+import { quote, reason } from '../../interface/quote.ts'
 import { parseHost } from '../../provider/host.ts'
 import { peerOfText } from '../../provider/identity.ts'
 import type { Host } from '../../provider/host.ts'
@@ -53,7 +53,7 @@ export function readDialAddress (text: string): ReadAddress {
   try {
     components = multiaddr(text).getComponents()
   } catch (error) {
-    return { why: `it is no multiaddr: ${quote((error as Error).message).slice(1, -1)}` }
+    return { why: `it is no multiaddr: ${reason(error)}` }
   }
 
   const why = foreignTransport(components)

@@ -1,4 +1,5 @@
-import { CERTAIN, found, NO_LEDGER, NOTHING, risk, tooLittle } from './finding.ts'
+import { CERTAIN, found, NO_LEDGER, NOTHING, NOTHING_LEFT, risk, tooLittle } from './finding.ts'
+import { aboutContent } from './measures.ts'
 import type { Finding } from './finding.ts'
 import type { View } from './view.ts'
 
@@ -18,7 +19,7 @@ export function announceExposure (view: View): Finding {
   const subjects = new Set(told.flatMap(({ subject }) => subject ?? []))
 
   if (subjects.size === 0) {
-    return NOTHING
+    return aboutContent(view.exposures).length === 0 ? tooLittle('announce-exposure', 0, 1, NOTHING_LEFT) : NOTHING
   }
 
   const observers = new Set(told.map(({ observer }) => observer))

@@ -1,5 +1,5 @@
 import { setMeasures } from './entropy.ts'
-import { CERTAIN, NOTHING_LEFT, risk, tooLittle } from './finding.ts'
+import { CERTAIN, risk, tooLittle } from './finding.ts'
 import { aboutContent, classMeasures, exposuresByClass, requestsByClient } from './measures.ts'
 import { AGAINST_CLASS } from './mitigation.ts'
 import { CLASS_WEIGHTS } from './score.ts'
@@ -9,6 +9,9 @@ import type { Exposure, PrivacyThresholds, Risk } from '../../interface/privacy.
 
 /** Below this many connections nothing is said about connections: two may be a test */
 export const MIN_CONNECTIONS = 3
+
+/** Of the weight of a peer: it knows who is there, and not what is read. Above the line of yellow (0.4), as its severity is medium */
+const KNOWN_BY_ID = 0.85
 
 /** Who was asked in the same minutes is who can be confused with somebody: the time that a log is usually read by */
 const SLOT_MS = 300_000
@@ -77,7 +80,7 @@ function ofConnections (view: View, threshold: number): Finding {
   const n = connections.length
 
   if (n < MIN_CONNECTIONS) {
-    return tooLittle('small-anonymity-set', n, MIN_CONNECTIONS, accounted ? NOTHING_LEFT : 'Too few connections')
+    return tooLittle('small-anonymity-set', n, MIN_CONNECTIONS, 'Too few connections')
   }
 
   if (threshold <= 1) {
@@ -92,8 +95,7 @@ function ofConnections (view: View, threshold: number): Finding {
       id: 'small-anonymity-set:connections',
       kind: 'small-anonymity-set',
       title: 'Each connected peer knows this node by its peer id: nobody else could have connected',
-      // they know who is there, and not yet what is read
-      score: CLASS_WEIGHTS.peer * 0.8,
+      score: CLASS_WEIGHTS.peer * KNOWN_BY_ID,
       confidence: CERTAIN,
       n,
       observerClass: 'peer',

@@ -1,4 +1,5 @@
-import { CERTAIN, NO_LEDGER, risk, tooLittle } from './finding.ts'
+import { CERTAIN, NO_LEDGER, NOTHING_LEFT, risk, tooLittle } from './finding.ts'
+import { aboutContent } from './measures.ts'
 import type { Finding } from './finding.ts'
 import type { View } from './view.ts'
 import type { Risk } from '../../interface/privacy.ts'
@@ -52,5 +53,5 @@ export function unaccountedRequests (view: View): Finding {
     }))
   }
 
-  return { risks, insufficient: [] }
+  return risks.length === 0 && aboutContent(view.exposures).length === 0 ? tooLittle('unaccounted-requests', 0, 1, NOTHING_LEFT) : { risks, insufficient: [] }
 }

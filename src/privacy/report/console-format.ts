@@ -1,7 +1,7 @@
 import { displayWidth, fitText, padText, wrapText } from './display-width.ts'
 import { columnsOf, redactingFormat } from './report-format.ts'
 import {
-  CAVEAT, SEVERITIES, bytesWords, countSeverities, counted, figure, judgedOf, keyWords, kindWords, levelOf, moment, proofWords, questionsByReason, score, share, sortedRisks, sourceWords, streamWords, verdictOf, windowWords
+  CAVEAT, SEVERITIES, bytesWords, countSeverities, counted, figure, judgedOf, keyWords, kindWords, levelOf, moment, noContent, proofWords, questionsByReason, score, share, sortedRisks, sourceWords, streamWords, verdictOf, windowWords
 } from './report-words.ts'
 import type { RenderOptions } from './report-format.ts'
 import type { ClassMeasures, PrivacyReportData, Risk, Severity } from '../../interface/privacy.ts'
@@ -27,7 +27,7 @@ export const consoleFormat = redactingFormat({
     const page = new Page(columnsOf(options), options.colour === true)
     head(page, report, options)
     risks(page, report, options)
-    measures(page, report)
+    measures(page, report, options)
     insufficient(page, report)
     ground(page, report, options)
     return page.toString()
@@ -159,10 +159,10 @@ const COLUMNS: readonly Column[] = [
   { name: 'CIDs', value: ({ subjects }) => figure(subjects) }
 ]
 
-function measures (page: Page, report: PrivacyReportData): void {
+function measures (page: Page, report: PrivacyReportData, options: RenderOptions): void {
   page.section('What each class of observers learnt')
   if (report.measures.length === 0) {
-    page.prose('Nothing about content was recorded in this window.')
+    page.prose(noContent(options))
     return
   }
   const names = report.measures.map(({ observerClass }) => fitText(observerClass, 14))

@@ -70,15 +70,15 @@ ${levels.join('')}
 ${times(from, to)}`)
 }
 
-/** What is above the line: exposures where there were any, else messages; connections that were opened are below it */
-export function timelineKind ({ bins }: ReportTimeline): 'exposures' | 'events' {
-  return bins.some(({ exposures }) => exposures > 0) ? 'exposures' : 'events'
+/** What is above the line: exposures where some were about content, else messages, for dials say no more than the connections below it */
+export function timelineKind ({ bins }: ReportTimeline, { measures }: Pick<PrivacyReportData, 'measures'>): 'exposures' | 'events' {
+  return measures.length > 0 && bins.some(({ exposures }) => exposures > 0) ? 'exposures' : 'events'
 }
 
 /** Each series to its own scale */
-export function timelineChart (timeline: ReportTimeline): string {
+export function timelineChart (timeline: ReportTimeline, report: Pick<PrivacyReportData, 'measures'>): string {
   const { from, to, bins } = timeline
-  const kind = timelineKind(timeline)
+  const kind = timelineKind(timeline, report)
   const middle = 92
   const step = (RIGHT - LEFT) / Math.max(1, bins.length)
   const most = (what: 'exposures' | 'events' | 'opened'): number => Math.max(1, ...bins.map(bin => bin[what]))

@@ -1,7 +1,7 @@
 import { exposureChart, historyChart, scoreChart, severityChart, timelineChart, timelineKind } from './html-charts.ts'
 import { POLICY, STYLE, escapeHtml as e } from './html-style.ts'
 import { redactingFormat } from './report-format.ts'
-import { CAVEAT, bytesWords, counted, figure, judgedOf, keyWords, kindWords, moment, proofWords, questionsByReason, score, sortedRisks, sourceWords, streamWords, windowWords } from './report-words.ts'
+import { CAVEAT, bytesWords, counted, figure, judgedOf, keyWords, kindWords, moment, noContent, proofWords, questionsByReason, score, sortedRisks, sourceWords, streamWords, windowWords } from './report-words.ts'
 import type { RenderOptions, ReportProof } from './report-format.ts'
 import type { ClassMeasures, CollectorStatistics, PrivacyReportData, Risk } from '../../interface/privacy.ts'
 
@@ -39,13 +39,13 @@ ${options.raw === true ? '<p class="banner">Shows peers, addresses and CIDs as t
 <div class="grid">
 <figure><figcaption>Risk score</figcaption>${scoreChart(report)}</figure>
 <figure><figcaption>Findings by severity</figcaption>${severityChart(report)}</figure>
-<figure><figcaption>Exposures by class of observers</figcaption>${report.measures.length === 0 ? '<p>Nothing about content was recorded in this window.</p>' : exposureChart(report.measures)}</figure>
+<figure><figcaption>Exposures by class of observers</figcaption>${report.measures.length === 0 ? `<p>${noContent(options)}</p>` : exposureChart(report.measures)}</figure>
 </div>
-${overTime(options)}
+${overTime(options, report)}
 <h2>Findings</h2>
 ${findings(report)}
 <h2>What each class of observers learnt</h2>
-${measures(report.measures)}
+${measures(report.measures, options)}
 <h2>Not judged</h2>
 ${questions(report)}
 ${options.proof == null ? '' : proofSection(options.proof)}
@@ -61,9 +61,9 @@ ${ground(report)}
   }
 })
 
-function overTime ({ history = [], timeline }: RenderOptions): string {
+function overTime ({ history = [], timeline }: RenderOptions, report: PrivacyReportData): string {
   const charts = [
-    ...(timeline == null ? [] : [`<figure class="wide"><figcaption>Timeline: ${timelineKind(timeline) === 'exposures' ? 'exposures' : 'what happened on connections'} (above the line) and connections opened (below it)</figcaption>${timelineChart(timeline)}</figure>`]),
+    ...(timeline == null ? [] : [`<figure class="wide"><figcaption>Timeline: ${timelineKind(timeline, report) === 'exposures' ? 'exposures' : 'what happened on connections'} (above the line) and connections opened (below it)</figcaption>${timelineChart(timeline, report)}</figure>`]),
     ...(history.length === 0 ? [] : [`<figure class="wide"><figcaption>Timeline: risk score of ${history.length === 1 ? 'one check' : `${history.length} checks`}</figcaption>${historyChart(history)}</figure>`])
   ]
   return charts.length > 0 ? charts.join('\n') : '<figure class="wide"><figcaption>Timeline</figcaption><p>No times came with this report.</p></figure>'
@@ -95,9 +95,9 @@ ${risk.mitigation === 'none' ? '' : `<dt>Switch</dt><dd><code>${e(risk.mitigatio
 </article>`
 }
 
-function measures (rows: readonly ClassMeasures[]): string {
+function measures (rows: readonly ClassMeasures[], options: RenderOptions): string {
   return rows.length === 0
-    ? '<p>Nothing about content was recorded in this window.</p>'
+    ? `<p>${noContent(options)}</p>`
     : table(['Observers', 'exposures', 'parties', 'CIDs', 'set', '2^H', 'degree', 'min-entropy'], rows.map(row => [
       row.observerClass, figure(row.exposures), figure(row.observers), figure(row.subjects), figure(row.anonymitySet), figure(row.effectiveSet), score(row.degree), figure(row.minEntropy)
     ]))

@@ -1,6 +1,7 @@
 import { open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { quote } from '../../interface/quote.ts'
+import { fileProblem } from '../proofs/bounded-file.ts'
 import type { FileHandle } from 'node:fs/promises'
 
 /** A report cannot be written there; nothing of it was left behind, and what was there before is as it was */
@@ -88,6 +89,9 @@ async function writeTo (file: FileHandle, bytes: Uint8Array, signal?: AbortSigna
 
 /** A link is followed: what it leads to is replaced, and not the link */
 async function resolved (path: string): Promise<{ path: string, special: boolean }> {
+  if (path === '') {
+    throw new ReportFileError('the report cannot be written to a file without a name')
+  }
   try {
     const info = await stat(path)
     if (info.isDirectory()) {
@@ -102,20 +106,13 @@ async function resolved (path: string): Promise<{ path: string, special: boolean
   }
 }
 
+/** Of a file that is to be written */
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'its directory does not exist',
-  ENOTDIR: 'what should be its directory is a file',
-  EACCES: 'permission denied',
-  EPERM: 'permission denied',
-  EROFS: 'the file system is read-only',
-  ENOSPC: 'the disk is full',
-  EDQUOT: 'the quota is used up',
-  ENAMETOOLONG: 'the name is too long',
-  ELOOP: 'its links lead in a circle',
-  ERR_INVALID_ARG_VALUE: 'this is no name of a file'
+  ENOTDIR: 'what should be its directory is a file'
 }
 
 function toReportFileError (err: unknown, path: string): ReportFileError {
-  const { code = '', message } = err as NodeJS.ErrnoException
-  return err instanceof ReportFileError ? err : new ReportFileError(`the report cannot be written to ${quote(path)}: ${REASONS[code] ?? message}`, { cause: err })
+  const { code = '' } = err as NodeJS.ErrnoException
+  return err instanceof ReportFileError ? err : new ReportFileError(`the report cannot be written to ${quote(path)}: ${REASONS[code] ?? fileProblem(err)}`, { cause: err })
 }

@@ -1,5 +1,5 @@
 import { RISK_KINDS } from '../../interface/privacy.ts'
-import type { ReportProof } from './report-format.ts'
+import type { RenderOptions, ReportProof } from './report-format.ts'
 import type { Insufficient, PrivacyReportData, Risk, Severity } from '../../interface/privacy.ts'
 
 /** Above this a report is red: the default of monitors and of the alert rule */
@@ -59,6 +59,12 @@ export function kindWords (kind: string): string {
 /** `1 peer`, `2 peers`, `no peers` never: a report counts */
 export function counted (n: number, one: string, many: string = `${one}s`): string {
   return `${figure(n)} ${n === 1 ? one : many}`
+}
+
+/** Where no class learnt of content: what there is beside, so far as the times that came with the report say it */
+export function noContent ({ timeline }: Pick<RenderOptions, 'timeline'>): string {
+  const told = timeline?.bins.reduce((sum, { exposures }) => sum + exposures, 0) ?? 0
+  return `Nothing about content was recorded in this window.${told === 0 ? '' : ` ${counted(told, 'message')} told others only that this node is there.`}`
 }
 
 /** Questions that too little was seen for, with those together that have the same reason */
