@@ -9,6 +9,7 @@ import { createLibp2p } from 'libp2p'
 import { CID } from 'multiformats/cid'
 import { sha256 } from 'multiformats/hashes/sha2'
 import { bytesOf, encoded, fields, framed, frames, numberOf } from '../ledger/protobuf.ts'
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Connection, IdentifyResult, Libp2p, Stream } from '@libp2p/interface'
 import type { Libp2pOptions } from 'libp2p'
@@ -150,6 +151,9 @@ function recordOf ({ libp2p }: PeerSpy): Uint8Array {
   return encoded([1, libp2p.peerId.toMultihash().bytes], ...libp2p.getMultiaddrs().map(address => [2, address.decapsulateCode(421).bytes] as const), [3, 1])
 }
 
+/** Who has everything, according to a router. Nobody has this key. */
+const SOMEBODY = '12D3KooWAvLJdWDqXdojUvY5mm9xFcCL77wBGtTdmzqiGbF8ZwvS'
+
 export interface HttpSpy {
   readonly url: string
   /** Paths that were asked for */
@@ -158,17 +162,30 @@ export interface HttpSpy {
   readonly connections: () => number
 }
 
-/** A gateway with these blocks, and a delegated router that names gateways for everything */
-export async function httpSpy (open: AsyncDisposableStack, { has = [], names = [] }: { has?: PeerSpyInit['has'], names?: readonly string[] } = {}): Promise<HttpSpy> {
+export interface HttpSpyInit {
+  readonly has?: PeerSpyInit['has']
+  /** URLs, or multiaddrs of whatever protocol */
+  readonly names?: readonly string[]
+  /** Where it sends everybody who asks it for anything, with this status */
+  readonly redirects?: { readonly to: string, readonly status: number }
+  /** It answers nobody before that */
+  readonly until?: Promise<void>
+  /** Is told the headers of each request */
+  heard? (headers: IncomingHttpHeaders): void
+}
+
+/** A gateway with these blocks, and a delegated router that names providers for everything */
+export async function httpSpy (open: AsyncDisposableStack, { has = [], names = [], redirects, until, heard }: HttpSpyInit = {}): Promise<HttpSpy> {
   const asked: string[] = []
   let connections = 0
-  const server = createServer((req, res) => {
-    const path = req.url ?? ''
-    asked.push(path)
+  const answer = (path: string, res: ServerResponse): void => {
     const found = has.find(({ cid }) => path.startsWith(`/ipfs/${cid.toString()}`))
 
-    if (path.startsWith('/routing/v1/')) {
-      const lines = names.map(url => JSON.stringify({ Schema: 'peer', ID: '12D3KooWAvLJdWDqXdojUvY5mm9xFcCL77wBGtTdmzqiGbF8ZwvS', Addrs: [url.startsWith('/') ? url : uriToMultiaddr(url).toString()], Protocols: ['transport-ipfs-gateway-http'] }))
+    if (redirects != null) {
+      // what browsers take for a hint is nothing here
+      res.writeHead(redirects.status, { location: `${redirects.to}${path}`, 'alt-svc': `http/1.1="${new URL(redirects.to).host}"; ma=60`, link: `<${redirects.to}>; rel=preconnect`, refresh: `0; url=${redirects.to}${path}` }).end()
+    } else if (path.startsWith('/routing/v1/')) {
+      const lines = names.map(url => JSON.stringify({ Schema: 'peer', ID: SOMEBODY, Addrs: [url.startsWith('/') ? url : uriToMultiaddr(url).toString()], Protocols: [url.startsWith('/ip4/') ? 'transport-bitswap' : 'transport-ipfs-gateway-http'] }))
       res.setHeader('content-type', 'application/x-ndjson')
       res.end(lines.map(line => `${line}\n`).join(''))
     } else if (found == null || path.includes('format=car')) {
@@ -177,6 +194,12 @@ export async function httpSpy (open: AsyncDisposableStack, { has = [], names = [
       res.setHeader('content-type', 'application/vnd.ipld.raw')
       res.end(found.bytes)
     }
+  }
+  const server = createServer((req, res) => {
+    const path = req.url ?? ''
+    asked.push(path)
+    heard?.(req.headers)
+    Promise.resolve(until).then(() => { answer(path, res) }, () => {})
   })
   server.on('connection', () => { connections++ })
   await new Promise<void>(resolve => { server.listen(0, '127.0.0.1', resolve) })
