@@ -24,6 +24,7 @@ import { isReadableLedger } from './interface/ledger.ts'
 import { switchesOf } from './interface/privacy-preset.ts'
 import { toListenProblem } from './listen-problem.ts'
 import { NodePrivacy } from './node-privacy.ts'
+import { privacyMetrics } from './privacy/privacy-metrics.ts'
 import { collectorMetrics } from './privacy/collector/collector-metrics.ts'
 import { composedLedger } from './config/ledger-option.ts'
 import { unroutedRequests } from './unrouted-requests.ts'
@@ -65,6 +66,7 @@ export interface PortolanInit extends Omit<ContentRoutingOptions, 'enabled' | 't
   /** `false`: call `start()` yourself. @default true */
   start?: boolean
   logger?: ComponentLogger
+  /** Where figures go: of content routing, the cache, discovery, and what the privacy report says (`privacy_risk_score`, …). @default nowhere */
   metrics?: Metrics
 }
 
@@ -174,6 +176,9 @@ class Node implements Portolan {
 
     if (metrics != null && this.cache != null) {
       cacheMetrics(metrics, this.cache)
+    }
+    if (metrics != null) {
+      privacyMetrics(metrics, { analyzer: this.privacy, logger })
     }
     if (metrics != null && 'discovery' in (this.#libp2p.services ?? {})) {
       discoveryMetrics(metrics, () => this.discovery?.stats())

@@ -1,6 +1,5 @@
 import { PRIVACY_REPORT_PATH } from '../gateway/privacy-control.ts'
 import { monitorInit, reportTokens } from '../config/report-options.ts'
-import { privacyMetrics } from '../privacy/privacy-metrics.ts'
 import { PrivacyMonitor } from '../privacy/monitor.ts'
 import { PrivacyReportService } from '../privacy/report/report-service.ts'
 import { timelineOf } from '../privacy/report/report-timeline.ts'
@@ -13,8 +12,8 @@ export interface NodeReports {
   readonly service: PrivacyReportService
 }
 
-/** What a node that serves tells of its privacy: reports at the control endpoint, metrics, and alerts, which its operator reads too */
-export async function nodeReports ({ config, clock }: Pick<CommandContext, 'config' | 'clock'>, node: Pick<Portolan, 'privacy' | 'helia'>, { metrics, log }: { metrics: object, log: OperatorLog }): Promise<NodeReports> {
+/** What a node that serves tells of its privacy: reports at the control endpoint, and alerts, which its operator reads too */
+export async function nodeReports ({ config, clock }: Pick<CommandContext, 'config' | 'clock'>, node: Pick<Portolan, 'privacy' | 'helia'>, { log }: { log: OperatorLog }): Promise<NodeReports> {
   const { logger } = node.helia
   const analyzer = { analyze: () => node.privacy.analyze() }
   const monitor = new PrivacyMonitor(analyzer, { ...monitorInit(config.values), clock, logger, ledger: node.privacy.ledger })
@@ -27,6 +26,5 @@ export async function nodeReports ({ config, clock }: Pick<CommandContext, 'conf
     const [worst] = risks
     log.warn(`the privacy risk is ${riskScore.toFixed(2)}${worst == null ? '' : `, for one: ${worst.title}`}; ${PRIVACY_REPORT_PATH} at the control endpoint says more`)
   })
-  privacyMetrics(metrics, { analyzer, clock, logger })
   return { monitor, service }
 }

@@ -40,7 +40,7 @@ export async function serve (context: CommandContext): Promise<number> {
   const stopDHTWatch = watchDHT({ protocol: config.values['libp2p.dhtProtocol'], named: config.values['libp2p.bootstrap'], clock, joining: () => node.discovery?.stats().joining, warn: text => { log.warn(text) }, info: text => { log.info(text) } })
 
   try {
-    const reports = await nodeReports(context, node, { metrics, log })
+    const reports = await nodeReports(context, node, { log })
     const { gateway, control } = servers(context, node, { metrics, reports })
     try {
       const { url } = await gateway.start()

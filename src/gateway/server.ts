@@ -1,5 +1,5 @@
 import { createServer } from 'node:http'
-import { clientKey } from './client-key.ts'
+import { clientKey } from '../interface/client-key.ts'
 import { Connections } from './connections.ts'
 import { HttpError, toHttpError } from './http-error.ts'
 import { RequestSlots, refusalError } from './request-slots.ts'

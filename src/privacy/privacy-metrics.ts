@@ -1,10 +1,10 @@
 import { systemClock } from '../clock/system-clock.ts'
 import { OBSERVER_CLASSES } from '../interface/privacy.ts'
+import { calculatedMetrics } from './prom-client-registry.ts'
 import { RecentReport } from './report/recent-report.ts'
 import type { ReportSource } from './report/recent-report.ts'
 import type { Clock } from '../interface/clock.ts'
 import type { ComponentLogger } from '../interface/logger.ts'
-import type { CalculatedMetrics } from '../interface/metrics.ts'
 import type { PrivacyReport } from '../interface/privacy.ts'
 
 /** Milliseconds that one analysis is good for: twice a minute at most, however often and by however many it is scraped */
@@ -19,13 +19,24 @@ export interface PrivacyMetricsComponents {
 }
 
 /**
- * Registers what a report says; names are listed in docs/metrics.md. They are worked out when they are scraped, and at
- * most every 30 s: a value is never older than that, nothing runs where nobody scrapes, and there is nothing to stop.
- * Where no report can be made they are absent.
+ * Registers what a report says with libp2p's metrics, or with a `Registry` of prom-client; names are listed in
+ * docs/metrics.md. They are worked out when they are scraped, and at most every 30 s: a value is never older than that,
+ * nothing runs where nobody scrapes, and there is nothing to stop. Where no report can be made they are absent.
+ *
+ * `createPortolan({ metrics })` does it by itself.
+ *
+ * @example
+ * ```ts
+ * import { MetadataCollector, PrivacyAnalyzer, privacyMetrics } from 'portolan/privacy'
+ * import type { WatchedLibp2p } from 'portolan/privacy'
+ *
+ * function measure (libp2p: WatchedLibp2p, registry: object): void {
+ *   privacyMetrics(registry, { analyzer: new PrivacyAnalyzer(new MetadataCollector(libp2p)) })
+ * }
+ * ```
  */
 export function privacyMetrics (metrics: object, { analyzer, clock = systemClock, logger }: PrivacyMetricsComponents): void {
-  // libp2p's type of metrics says the same in other words
-  const registry = metrics as CalculatedMetrics
+  const registry = calculatedMetrics(metrics)
   const recent = new RecentReport(analyzer, clock, METRICS_MAX_AGE)
   const log = logger?.forComponent('portolan:privacy:metrics')
   let failedAt: number | undefined

@@ -1,12 +1,18 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { MetricRegistry } from '../../src/gateway/metric-registry.ts'
+import { echoNode, stopAll, until } from '../../examples/privacy/support/nodes.ts'
+import { createPortolan } from '../../src/portolan.ts'
+import { PrivacyAnalyzer } from '../../src/privacy/analysis/analyzer.ts'
+import { listeningAddress } from '../../src/privacy/collector/listening-address.ts'
+import { MetadataCollector } from '../../src/privacy/collector/metadata-collector.ts'
 import { privacyReport } from '../../src/privacy/analysis/report.ts'
 import { privacyMetrics } from '../../src/privacy/privacy-metrics.ts'
 import { RED_ABOVE } from '../../src/privacy/report/report-words.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 import { sample } from './report/sample.ts'
 import type { PrivacyReport } from '../../src/interface/privacy.ts'
+import type { Metrics } from '@libp2p/interface'
 
 function setup (analyze = (): PrivacyReport => privacyReport(sample())): { metrics: MetricRegistry, clock: VirtualClock, analyses: () => number } {
   const metrics = new MetricRegistry()
@@ -59,6 +65,87 @@ describe('privacy metrics', () => {
     expect([page(metrics), analyses()]).toEqual([[], 2])
   })
 })
+
+/** What prom-client's `Registry` does with a metric that is handed to it */
+class PromClientRegistry {
+  readonly #metrics = new Map<string, { readonly name: string, get (): Promise<{ name: string, help: string, type: string, values: Array<{ value: number, labels: Record<string, string> }> }> }>()
+
+  registerMetric (metric: { readonly name: string, get (): Promise<never> }): void {
+    if (this.#metrics.has(metric.name)) {
+      throw new Error(`A metric with the name ${metric.name} has already been registered.`)
+    }
+    this.#metrics.set(metric.name, metric)
+  }
+
+  getSingleMetric (name: string): unknown {
+    return this.#metrics.get(name)
+  }
+
+  async metrics (): Promise<string> {
+    const metrics = await Promise.all([...this.#metrics.values()].map(async metric => metric.get()))
+    return metrics.map(({ name, help, type, values }) => [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...values.map(({ value, labels }) => `${name}${Object.entries(labels).map(([key, text]) => `{${key}="${text}"}`).join('')} ${value}`)].join('\n')).join('\n\n')
+  }
+}
+
+describe('privacy metrics of a library user', () => {
+  it('come with the metrics that createPortolan is given, by one option', async () => {
+    const metrics = new MetricRegistry()
+    const node = await createPortolan({ listen: [], start: false, metrics: metrics as unknown as Metrics })
+    expect(page(metrics).filter(line => line.startsWith('privacy_'))).toEqual([])
+    await node.start()
+    try {
+      // a restart of the node is the same node
+      await node.stop()
+      await node.start()
+    } finally {
+      await node.stop()
+    }
+    expect(metrics.names().filter(name => name.startsWith('privacy_'))).toEqual(NAMES)
+  })
+
+  it('are those of a collector alone, by one call', async () => {
+    const [watched, other] = await Promise.all([echoNode(), echoNode()])
+    const collector = new MetadataCollector(watched)
+    const metrics = new MetricRegistry()
+    privacyMetrics(metrics, { analyzer: new PrivacyAnalyzer(collector) })
+    try {
+      await other.dial(listeningAddress(watched))
+      await until(() => collector.getStatistics().totalConnections === 1)
+      expect(page(metrics)).toEqual(expect.arrayContaining(['privacy_connections_total 1', 'privacy_unique_peers 1', 'privacy_high_risks 0', 'privacy_exposures{observer_class="dht"} 0']))
+    } finally {
+      collector.detach()
+      await stopAll([watched, other])
+    }
+  })
+
+  it('are shown by a registry of prom-client, read when it is scraped', async () => {
+    const registry = new PromClientRegistry()
+    let analyses = 0
+    const clock = new VirtualClock()
+    privacyMetrics(registry, {
+      analyzer: {
+        analyze: () => {
+          analyses++
+          if (analyses === 2) {
+            throw new Error('not now')
+          }
+          return privacyReport(sample())
+        }
+      },
+      clock
+    })
+    expect(analyses).toBe(0)
+    const text = await registry.metrics()
+    expect(text).toContain('# TYPE privacy_risk_score gauge\nprivacy_risk_score 0.78\n')
+    expect(text).toContain('privacy_exposures{observer_class="shared-cache"} 5')
+    expect([...text.matchAll(/^# HELP (\S+)/gm)].map(([, name]) => name).sort()).toEqual(NAMES)
+    await clock.advance(30_000)
+    expect((await registry.metrics()).split('\n').filter(line => line !== '' && !line.startsWith('#'))).toEqual([])
+    expect(() => { privacyMetrics(registry, { analyzer: { analyze: () => privacyReport(sample()) } }) }).toThrow(/already been registered/)
+  })
+})
+
+const NAMES = ['privacy_connections_total', 'privacy_critical_risks', 'privacy_exposures', 'privacy_high_risks', 'privacy_insufficient_data', 'privacy_risk_score', 'privacy_unique_peers']
 
 interface Rule {
   readonly alert?: string

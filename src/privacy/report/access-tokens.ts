@@ -17,6 +17,8 @@ const ROLES: readonly string[] = ['viewer', 'admin']
 const DIGEST = /^[0-9a-f]{64}$/i
 const encoder = new TextEncoder()
 
+type Compare = (a: Uint8Array, b: Uint8Array) => boolean
+
 export interface TokenHolder {
   readonly role: ReportRole
   /** Its place among the tokens: what limits are counted by, and all that a log may say */
@@ -27,14 +29,18 @@ export interface TokenHolder {
 export class AccessTokens {
   readonly #holders: ReadonlyArray<{ readonly role: ReportRole, readonly digest: Uint8Array }>
 
-  constructor (tokens: readonly ReportToken[]) {
+  readonly #equal: Compare
+
+  /** @param equal - how digests are compared, for tests that count */
+  constructor (tokens: readonly ReportToken[], equal: Compare = equalDigests) {
+    this.#equal = equal
     if (!Array.isArray(tokens) || tokens.length > MAX_TOKENS) {
       throw new InvalidOptionError(`tokens must be a list of at most ${MAX_TOKENS}`)
     }
     this.#holders = tokens.map((token, i) => ({ role: roleOf(token, i), digest: digestOf(token, i) }))
 
     this.#holders.forEach(({ digest }, i) => {
-      if (this.#holders.some((other, j) => j < i && equal(other.digest, digest))) {
+      if (this.#holders.some((other, j) => j < i && equalDigests(other.digest, digest))) {
         throw new InvalidOptionError(`token ${i + 1} is there twice: each role and person needs its own`)
       }
     })
@@ -47,13 +53,14 @@ export class AccessTokens {
 
     // all of them, whichever it is
     this.#holders.forEach(({ role, digest }, index) => {
-      found = equal(given, digest) ? { role, index } : found
+      found = this.#equal(given, digest) ? { role, index } : found
     })
     return token == null || token.length > MAX_TOKEN ? undefined : found
   }
 }
 
-function equal (a: Uint8Array, b: Uint8Array): boolean {
+/** Looks at all bytes, wherever the first difference is */
+export function equalDigests (a: Uint8Array, b: Uint8Array): boolean {
   let difference = a.length ^ b.length
   for (let i = 0; i < a.length; i++) {
     difference |= (a[i] ?? 0) ^ (b[i] ?? 0)

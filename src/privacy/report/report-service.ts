@@ -1,4 +1,5 @@
 import { systemClock } from '../../clock/system-clock.ts'
+import { clientKey } from '../../interface/client-key.ts'
 import { InvalidOptionError } from '../../interface/errors.ts'
 import { AccessTokens } from './access-tokens.ts'
 import { POLICY } from './html-style.ts'
@@ -62,7 +63,7 @@ export interface ReportRequest {
   readonly token?: string
   /** Who has shown who they are to whatever carries this, and needs no token */
   readonly role?: ReportRole
-  /** Whom failures are counted for: an address. @default all without one are one */
+  /** Whom failures are counted for: an address, of which an IPv6 one counts as its /64. @default all without one are one */
   readonly client?: string
   /** By name; wins over `accept` */
   readonly format?: string
@@ -87,6 +88,8 @@ const DEFAULT_REQUESTS_PER_MINUTE = 30
 const DEFAULT_FAILURES_PER_MINUTE = 10
 /** Clients that mistyped lately; who has more addresses than that still cannot guess */
 const MAX_CLIENTS = 1_024
+/** What may be an address of IPv6, alone or around one of IPv4 */
+const ADDRESS = /^[0-9a-f]{0,4}:[0-9a-f:]{0,40}[0-9.]{0,15}(?:%\w{1,32})?$/i
 /** Longest key of one: an address has 45 characters */
 const MAX_CLIENT = 64
 /** Milliseconds for which several who ask at once get one and the same analysis */
@@ -160,7 +163,7 @@ export class PrivacyReportService {
   }
 
   #admit ({ token, role, client = '' }: ReportRequest): TokenHolder {
-    const key = client.slice(0, MAX_CLIENT)
+    const key = ADDRESS.test(client) ? clientKey(client) : client.slice(0, MAX_CLIENT)
     const waiting = role == null ? this.#failures.wait(key) : 0
 
     if (waiting > 0) {

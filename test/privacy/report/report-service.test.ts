@@ -99,6 +99,17 @@ describe('PrivacyReportService', () => {
     expect(service.handle({ client: 'a', token: VIEWER }).status).toBe(200)
   })
 
+  it.each([
+    [['192.0.2.1', '::ffff:192.0.2.1', '::FFFF:192.0.2.1'], '192.0.2.2'],
+    [['2001:db8:0:1::1', '2001:db8:0:1:ffff:ffff:ffff:ffff', '2001:DB8::1:0:0:0:7', '2001:db8:0:1::1%eth0'], '2001:db8:0:2::1']
+  ])('takes %j for one client, and %s for another', (same, other) => {
+    const { service } = setup({ failuresPerMinute: 3 })
+    const wrong = (client: string): number => service.handle({ client, token: 'wrong-token-0123456789' }).status
+    expect(Array.from({ length: 3 }, (_, i) => wrong(same[i % same.length] as string))).toEqual([401, 401, 401])
+    expect(same.map(client => service.handle({ client, token: VIEWER }).status)).toEqual(same.map(() => 429))
+    expect(service.handle({ client: other, token: VIEWER }).status).toBe(200)
+  })
+
   it('remembers a bounded number of clients, however many there are', () => {
     const limit = new RateLimit(new VirtualClock(), { perMinute: 2, maxKeys: 100 })
     for (let i = 0; i < 10_000; i++) {
