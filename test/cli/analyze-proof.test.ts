@@ -1,14 +1,23 @@
-import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { copyFileSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import process from 'node:process'
 import { generateKeyPair } from '@libp2p/crypto/keys'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openProver } from '../../src/cli/analyze-proof.ts'
+import { systemClock } from '../../src/clock/system-clock.ts'
+import { PrivacyAnalyzer } from '../../src/privacy/analysis/analyzer.ts'
 import { memberIdentity, randomSeed } from '../../src/privacy/proofs/member-identity.ts'
 import { MembershipGroup, formatMembershipGroup } from '../../src/privacy/proofs/membership-group.ts'
 import { MembershipVerifier } from '../../src/privacy/proofs/membership-verifier.ts'
 import { createMembership } from '../../src/privacy/proofs/membership.ts'
 import { createNonce } from '../../src/privacy/proofs/report-digest.ts'
 import { verifyReportDocument } from '../../src/privacy/proofs/report-document.ts'
+import { SyntheticTraffic } from '../../src/testing/index.ts'
 import { Scope, run } from './fixture.ts'
+import type { ReadConfig } from '../../src/config/file.ts'
 import type { MembershipGroupInit } from '../../src/privacy/proofs/membership-group.ts'
 import type { Membership } from '../../src/privacy/proofs/membership.ts'
 import type { Finished } from './fixture.ts'
@@ -106,5 +115,62 @@ describe('portolan analyze --zk', () => {
       expect(stderr).toMatch(message)
       expect(stderr).not.toContain('listening')
     }
+  }, PATIENCE)
+})
+
+describe('a proof under way', () => {
+  /** Processes of this one, by what they run */
+  const childrenOf = (pid: number): string[] => readdirSync('/proc').filter(name => /^\d+$/.test(name)).flatMap(name => {
+    try {
+      const [, parent] = /^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${name}/status`, 'utf8')) ?? []
+      return Number(parent) === pid ? [name] : []
+    } catch {
+      // ended meanwhile
+      return []
+    }
+  })
+  const runs = (pid: string): boolean => {
+    try {
+      return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+    } catch {
+      return false
+    }
+  }
+
+  it.skipIf(process.platform !== 'linux').each([
+    ['Ctrl-C, which goes to all processes of a terminal', 'SIGINT', true],
+    ['SIGTERM', 'SIGTERM', false],
+    ['SIGKILL', 'SIGKILL', false]
+  ] as const)('leaves no process behind at %s', async (_, signal, everybody) => {
+    const main = new URL('../../src/cli/main.ts', import.meta.url).pathname
+    const child = spawn(process.execPath, [main, 'analyze', '--simulate', '--zk', '--zk-group', group, '--store', store], { detached: true, stdio: 'ignore' })
+    const ended = once(child, 'exit')
+    const pid = child.pid ?? 0
+    let provers: string[] = []
+    await expect.poll(() => { provers = childrenOf(pid); return provers.length }, { timeout: PATIENCE, interval: 5 }).toBe(1)
+
+    process.kill(everybody ? -pid : pid, signal)
+    if (signal !== 'SIGKILL') {
+      // whoever presses it twice means it
+      process.kill(everybody ? -pid : pid, signal)
+    }
+    await ended
+    await expect.poll(() => provers.filter(runs), { timeout: PATIENCE, interval: 20 }).toEqual([])
+  }, PATIENCE)
+
+  it('that comes to nothing since its files are others by then costs the proof, and not the report', async () => {
+    const artifacts = scope.directory()
+    const installed = dirname(createRequire(import.meta.url).resolve('@zk-kit/semaphore-artifacts/package.json'))
+    for (const kind of ['wasm', 'zkey', 'json']) {
+      copyFileSync(join(installed, `semaphore-10.${kind}`), join(artifacts, `semaphore-10.${kind}`))
+    }
+    const { code } = await analyze('--simulate', '--zk', '--zk-group', group, '--zk-artifacts', artifacts)
+    expect(code).toBe(0)
+
+    const prover = await openProver({ config: { store } as ReadConfig, clock: systemClock, signal: new AbortController().signal }, { group, nonce: createNonce(), given: true, artifacts })
+    writeFileSync(join(artifacts, 'semaphore-10.zkey'), 'another one')
+    const report = new PrivacyAnalyzer(new SyntheticTraffic({ flows: [{ kind: 'independent', events: 20 }] })).analyze().toJSON()
+    expect(await prover.prove(report, { raw: false })).toEqual({ result: 'not-made', reason: expect.stringMatching(/semaphore-10\.zkey is not the one of the ceremony/) as string })
+    await prover.close()
   }, PATIENCE)
 })

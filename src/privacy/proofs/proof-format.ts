@@ -42,6 +42,11 @@ export function parseProof (input: unknown): ParsedProof {
   if (strange != null) {
     throw malformed(`it has ${quote(strange, 40)}, which none has`)
   }
+  // what is inherited is nobody's word
+  const absent = KEYS.find(key => !Object.hasOwn(proof, key))
+  if (absent != null) {
+    throw malformed(`it has no ${absent}`)
+  }
   if (version !== 1 || statement !== STATEMENT) {
     throw malformed(`its statement is ${quote(statement, 40)} in version ${quote(version, 10)}, and not "${STATEMENT}" in version 1`)
   }
