@@ -4,6 +4,7 @@ import { noise } from '@libp2p/noise'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
+import { multiaddr } from '@multiformats/multiaddr'
 import { uriToMultiaddr } from '@multiformats/uri-to-multiaddr'
 import { createLibp2p } from 'libp2p'
 import { CID } from 'multiformats/cid'
@@ -25,6 +26,8 @@ export interface Told {
   readonly what: 'want' | 'cancel' | 'lookup' | 'announcement' | 'presence' | 'block'
   readonly key: string
   readonly from: string
+  /** Where it is said to be, in an announcement */
+  readonly at?: readonly string[]
 }
 
 export interface PeerSpy {
@@ -111,7 +114,8 @@ export async function peerSpy (open: AsyncDisposableStack, { has = [], silent = 
     const what = type === GET_PROVIDERS ? 'lookup' : type === ADD_PROVIDER ? 'announcement' : undefined
 
     if (what != null) {
-      told.push({ what, key: Buffer.from(key).toString('base64url'), from })
+      const at = bytesOf(parts, 9).flatMap(provider => bytesOf(fields(provider), 2)).map(address => multiaddr(address).toString())
+      told.push({ what, key: Buffer.from(key).toString('base64url'), from, ...what === 'announcement' ? { at } : {} })
     }
     if (type !== ADD_PROVIDER) {
       const named = type === GET_PROVIDERS ? names?.() ?? [] : []
