@@ -31,7 +31,7 @@ try {
 
   // the same as data
   const [worst] = report.risks
-  console.log(`overall ${report.overallRiskScore.toFixed(2)}; the worst: ${worst?.kind}, ${worst?.severity}; what helps: ${worst?.mitigation}`)
+  console.log(`overall ${report.overallRiskScore.toFixed(2)}; the worst: ${worst?.kind}, ${worst?.severity}; what helps: ${worst?.recommendation} (${worst?.mitigation})`)
 } finally {
   collector.detach()
   await stopAll([watched, visitor])

@@ -14,8 +14,15 @@ const collector = new MetadataCollector(watched)
 const monitor = new PrivacyMonitor(new PrivacyAnalyzer(collector), { checkIntervalMs: 1_000, riskThreshold: 0.3 })
 let talking = true
 
+let told = ''
+
 monitor.addEventListener('check', ({ detail: { riskScore, risks, insufficient } }) => {
-  console.log(`check: risk ${riskScore.toFixed(2)}, ${risks} findings, too little data for ${insufficient} questions`)
+  const news = `risk ${riskScore.toFixed(2)}, ${risks === 1 ? '1 finding' : `${risks} findings`}, too little data for ${insufficient} of 11 questions`
+  // there is a check every second, and little changes between two of them
+  if (news !== told) {
+    console.log(`check ${monitor.history.length}: ${news}`)
+    told = news
+  }
 })
 monitor.addEventListener('alert', ({ detail: { riskScore, risks, reason } }) => {
   console.log(`ALERT (${reason}): risk ${riskScore.toFixed(2)}\n${risks.map(({ severity, title }) => `  ${severity}: ${title}`).join('\n')}`)
@@ -41,7 +48,7 @@ try {
   await talk
 
   const { totalChecks, totalAlerts, currentStats, lastAlert } = monitor.getStatistics()
-  console.log(`\n${totalChecks} checks, ${totalAlerts} alerts, ${currentStats?.uniquePeers} peers; the last alert ${lastAlert == null ? 'was never' : `at ${new Date(lastAlert.timestamp).toISOString()}`}`)
+  console.log(`\n${totalChecks} checks, ${totalAlerts === 1 ? '1 alert' : `${totalAlerts} alerts`}, ${currentStats?.uniquePeers} peers; the last alert ${lastAlert == null ? 'was never' : `at ${new Date(lastAlert.timestamp).toISOString()}`}`)
 } finally {
   talking = false
   await monitor.stop()

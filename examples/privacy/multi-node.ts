@@ -1,7 +1,7 @@
 /**
  * A star of three: two nodes that know only the one in the middle. Each is
- * watched by itself; the comparison says what they have in common, and what sets
- * the middle apart.
+ * watched by itself; the comparison says what they have in common, and what is
+ * found on those only that somebody comes back to.
  *
  *     node examples/privacy/multi-node.ts
  */
@@ -17,18 +17,23 @@ const star = {
 const collectors = Object.entries(star).map(([name, node]) => [name, new MetadataCollector(node)] as const)
 
 try {
-  // both come again and again: one asks a lot and at random, the other once
+  // one comes once, over three connections that are open at the same time
+  const once: Connection[] = []
+  while (once.length < 3) {
+    once.push(await star.right.dial(listeningAddress(star.middle), { force: true }))
+  }
+
+  // the other comes again and again, and asks a lot and at random
   for (let visit = 0; visit < 4; visit++) {
-    const [busy, brief] = await Promise.all([star.left, star.right].map(async node => node.dial(listeningAddress(star.middle)))) as [Connection, Connection]
-    await ask(brief)
-    await brief.close()
+    const busy = await star.left.dial(listeningAddress(star.middle))
     for (let i = 0; i < 8; i++) {
       await ask(busy)
-      await new Promise(resolve => setTimeout(resolve, 150 * Math.random()))
+      await new Promise(resolve => setTimeout(resolve, -Math.log(1 - Math.random()) * 100))
     }
+    await ask(once[visit % once.length] as Connection)
     await busy.close()
   }
-  await until(() => star.middle.getConnections().length === 0)
+  await until(() => star.middle.getConnections(star.left.peerId).length === 0)
 
   const analyzers = Object.fromEntries(collectors.map(([name, collector]) => [name, new PrivacyAnalyzer(collector)]))
   const middle = analyzers.middle as PrivacyAnalyzer

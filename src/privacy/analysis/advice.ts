@@ -38,7 +38,7 @@ function adviceFor (risk: Risk, view: View, node: AnalyzedNode, named: ReadonlyS
     case 'timing-correlation':
     case 'periodic-traffic':
     case 'burst-traffic': return ofTimes(risk, node)
-    case 'session-linkability': return risk.id === 'session-linkability:peer-id' ? ofSessions(node) : {}
+    case 'session-linkability': return risk.id === 'session-linkability:peer-id' ? ofSessions(node, view) : {}
     case 'agent-fingerprint': return ofAgent(risk, node)
     case 'protocol-fingerprint': return isOfOthers(risk) ? THEIRS : {}
     case 'unaccounted-requests': return risk.id === 'unaccounted-requests:spans' ? ROUTING_OFF : ofForeign(view, node)
@@ -98,9 +98,10 @@ function ofTimes ({ kind }: Risk, node: AnalyzedNode): Partial<Mitigation> {
   return kind === 'burst-traffic' ? CACHED : STRICT_TIMES
 }
 
-function ofSessions (node: AnalyzedNode): Partial<Mitigation> {
+/** An identity for lookups helps where servers of the DHT were asked under the node's own */
+function ofSessions (node: AnalyzedNode, { exposures }: View): Partial<Mitigation> {
   if (node.kind === 'portolan') {
-    return node.switches.lookupIdentity === 'separate' ? NEW_IDENTITY : {}
+    return node.switches.lookupIdentity === 'separate' || !exposures.some(({ observerClass }) => observerClass === 'dht') ? NEW_IDENTITY : {}
   }
   return { ...NEW_IDENTITY, mitigation: 'privateKey of libp2p' }
 }

@@ -20,8 +20,8 @@ export const MAX_FLOWS = 256
 /** What each node of libp2p does by itself, with everybody and at all times: it tells nothing about this one */
 const HOUSEKEEPING = /^\/(?:ipfs\/(?:ping|id|id\/push)|libp2p\/(?:autonat|dcutr|circuit\/relay))(?:\/|$)/
 
-/** A stream that is opened, a request in it and its answer are one event: within this share of the usual distance, and this many ms */
-const EXCHANGE_SHARE = 0.05
+/** A stream that is opened, a request in it and its answer are one event: within this share of the usual distance between two of them, and this many ms */
+const EXCHANGE_SHARE = 0.1
 const MAX_EXCHANGE_MS = 100
 
 /**
@@ -74,10 +74,23 @@ export function flowsOf (view: View): { readonly flows: readonly Flow[], readonl
 /** To remember which kinds there were already */
 const KIND_BITS: Readonly<Record<TrafficEvent['kind'], number>> = { open: 1, close: 2, stream: 4, sent: 8, received: 16 }
 
+/** How many exchanges there are at least: as many as events of the kind that is there most often */
+function ofOneKind (events: readonly TrafficEvent[]): number {
+  const counts: Record<string, number> = {}
+  let most = 1
+
+  for (const { kind } of events) {
+    const count = (counts[kind] ?? 0) + 1
+    counts[kind] = count
+    most = Math.max(most, count)
+  }
+  return most
+}
+
 /** Events of different kinds that follow each other at once are one; of the same kind each is its own */
 function exchanges (events: readonly TrafficEvent[]): number[] {
   const first = events[0]?.at ?? 0
-  const gap = Math.min(MAX_EXCHANGE_MS, EXCHANGE_SHARE * ((events.at(-1)?.at ?? first) - first) / events.length)
+  const gap = Math.min(MAX_EXCHANGE_MS, EXCHANGE_SHARE * ((events.at(-1)?.at ?? first) - first) / ofOneKind(events))
   const times: number[] = []
   let kinds = 0
   let last = -Infinity

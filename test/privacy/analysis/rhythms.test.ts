@@ -133,6 +133,16 @@ describe('periodic traffic', () => {
     expect(risks('periodic-traffic', source)).toEqual([expect.objectContaining({ n: 60 })])
     expect(risks('burst-traffic', source)).toEqual([])
   })
+
+  it('is not hidden where a slow machine, or a long way, parts the messages of an exchange', () => {
+    const random = seededRandom(5)
+    const source = sourceOf({
+      events: Array.from({ length: 60 }, (_, i) => i * 400 + 20 * random.next()).flatMap((at): TrafficEvent[] => [
+        { at: START + at, peer: 'a', kind: 'stream' }, { at: START + at + 18 * random.next(), peer: 'a', kind: 'received' }, { at: START + at + 18 + 18 * random.next(), peer: 'a', kind: 'sent' }
+      ])
+    })
+    expect(risks('periodic-traffic', source)).toEqual([expect.objectContaining({ n: 60 })])
+  })
 })
 
 describe('bursts', () => {
