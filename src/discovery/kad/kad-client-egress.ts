@@ -135,6 +135,7 @@ export class Libp2pKadClient implements KadClient {
   async #exchange (peer: KadPeer, bytes: Uint8Array, disclosures: readonly Disclosure[], { signal: outer, onReached }: KadRequestOptions): Promise<Uint8Array> {
     const signal = anySignal([outer, this.#stopped.signal])
     let written = false
+    const onWritten = (): void => { written = true }
     let pending = disclosures
 
     try {
@@ -143,10 +144,9 @@ export class Libp2pKadClient implements KadClient {
 
       if (rested != null) {
         onReached?.({ rounds: 1, from: rested.from })
-        written = true
 
         try {
-          return await this.#ask(rested, bytes, disclosures, signal)
+          return await this.#ask(rested, bytes, disclosures, signal, onWritten)
         } catch (error) {
           // it may have ended there a moment ago: that says nothing about the peer
           if (signal.aborted || !(error instanceof KadRequestError)) {
@@ -157,25 +157,22 @@ export class Libp2pKadClient implements KadClient {
       }
 
       const fresh = await this.#open(peer, disclosures[0], signal, onReached)
-      // what may have been read on the stream that rested is said once more
-      pending = written ? disclosures.map(disclosure => disclosure.also()) : disclosures
-      written = true
-      return await this.#ask(fresh, bytes, pending, signal)
+
+      if (written) {
+        // what may have been read on the stream that rested is said once more
+        settle(disclosures, written)
+        written = false
+        pending = disclosures.map(disclosure => disclosure.also())
+      }
+      return await this.#ask(fresh, bytes, pending, signal, onWritten)
     } finally {
       signal.clear()
-
-      for (const disclosure of new Set([...disclosures, ...pending])) {
-        if (written) {
-          disclosure.unknown()
-        } else {
-          disclosure.notSent()
-        }
-      }
+      settle(pending, written)
     }
   }
 
-  async #ask (stream: KadStream, bytes: Uint8Array, disclosures: readonly Disclosure[], signal: AbortSignal): Promise<Uint8Array> {
-    const answer = await stream.ask(bytes, disclosures, signal)
+  async #ask (stream: KadStream, bytes: Uint8Array, disclosures: readonly Disclosure[], signal: AbortSignal, onWritten: () => void): Promise<Uint8Array> {
+    const answer = await stream.ask(bytes, disclosures, signal, onWritten)
     disclosures.forEach(disclosure => { disclosure.sent() })
     this.#rest(stream)
     return answer
@@ -281,5 +278,16 @@ export class Libp2pKadClient implements KadClient {
         this.#sweepLater()
       }
     })
+  }
+}
+
+/** What nobody has settled who knew better */
+function settle (disclosures: readonly Disclosure[], written: boolean): void {
+  for (const disclosure of disclosures) {
+    if (written) {
+      disclosure.unknown()
+    } else {
+      disclosure.notSent()
+    }
   }
 }

@@ -48,8 +48,10 @@ export class KadStream {
   /**
    * Writes, and resolves with the next message that comes, without its length.
    * When it rejects the stream is of no use any more.
+   *
+   * @param onWritten - called when the stream has taken it: one that takes nothing has told nobody
    */
-  async ask (bytes: Uint8Array, disclosures: readonly Disclosure[], signal: AbortSignal): Promise<Uint8Array> {
+  async ask (bytes: Uint8Array, disclosures: readonly Disclosure[], signal: AbortSignal, onWritten: () => void): Promise<Uint8Array> {
     signal.throwIfAborted()
     const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>()
     let taken = true
@@ -68,6 +70,7 @@ export class KadStream {
 
     try {
       this.#stream.send(bytes)
+      onWritten()
       return await promise
     } catch (error) {
       this.abort(error as Error)

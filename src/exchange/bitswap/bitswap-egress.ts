@@ -117,7 +117,8 @@ export class OutgoingStreams {
     }
 
     const { message, disclosures, cancelled = [] } = outgoing
-    let more: boolean
+    let more = true
+    let taken = 0
 
     try {
       const pieces = joined(encodeMessage(message, open.protocol))
@@ -130,10 +131,19 @@ export class OutgoingStreams {
       }
 
       open.usedAt = this.#init.clock.now()
-      more = pieces.map(piece => open.stream.send(piece)).every(more => more)
+
+      for (const piece of pieces) {
+        more = open.stream.send(piece) && more
+        taken++
+      }
     } catch (error) {
       for (const disclosure of disclosures) {
-        disclosure.unknown()
+        if (taken === 0) {
+          // it was over before it took anything
+          disclosure.notSent()
+        } else {
+          disclosure.unknown()
+        }
       }
       throw unreachable(to.peer, error as Error)
     }

@@ -19,14 +19,17 @@ export function networkAnswers (network: BitswapNetwork): NetworkAnswers {
   const connections = new Map<string, Connection>()
 
   return {
-    async transmit (peer, message, { signal, disclosures, progress, leaving }) {
+    async transmit (peer, message, { signal, disclosures, progress, onWriting, leaving }) {
       const connection = connections.get(peer)
 
       if (connection == null) {
         throw new FetchError('unreachable', `${peer} is not connected`, { provider: `p2p:${peer}` })
       }
 
-      await network.write({ peer, connection, lane: 'answers' }, () => ({ message, disclosures }), { signal, progress, leaving })
+      await network.write({ peer, connection, lane: 'answers' }, () => {
+        onWriting()
+        return { message, disclosures }
+      }, { signal, progress, leaving })
     },
 
     attach (server) {

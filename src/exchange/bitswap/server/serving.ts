@@ -18,6 +18,8 @@ export interface TransmitOptions {
   readonly signal: AbortSignal
   /** One for each answer in the message: `sent` or `unknown` is said by whoever writes; the server settles what is left when that fails */
   readonly disclosures: readonly Disclosure[]
+  /** Called before the first byte is written: a peer to whom no stream can be opened was told nothing */
+  readonly onWriting: () => void
   /** Bytes left to write when it counts as taken: none for who has not shown that it reads, since nobody counts them. @default whatever is usual */
   readonly leaving?: number
   /** To be called whenever some of the message was taken, so that slow is told from stalled */
@@ -244,8 +246,7 @@ export class Serving {
       }
 
       const progress = (): void => { this.schedule.progressed(peer, clock.now()) }
-      written = true
-      await raceSignal(transmit(peer.id, message, { signal, disclosures, progress, leaving: peer.proven ? undefined : 0 }), signal)
+      await raceSignal(transmit(peer.id, message, { signal, disclosures, progress, onWriting: () => { written = true }, leaving: peer.proven ? undefined : 0 }), signal)
       return true
     } catch (err) {
       disclosures.forEach(disclosure => { written ? disclosure.unknown() : disclosure.notSent() })

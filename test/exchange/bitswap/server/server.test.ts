@@ -28,16 +28,23 @@ class Network {
   answers = 0
   /** Answers to the next writes: an error breaks the stream */
   readonly breaks: Error[] = []
+  /** Streams that are never there */
+  readonly refusals: Error[] = []
   writes = 0
 
   constructor (clock: VirtualClock) {
     this.clock = clock
   }
 
-  readonly transmit = async (peer: string, message: OutgoingMessage, { signal, progress, disclosures }: TransmitOptions): Promise<void> => {
+  readonly transmit = async (peer: string, message: OutgoingMessage, { signal, progress, onWriting, disclosures }: TransmitOptions): Promise<void> => {
     const bytes = (message.blocks ?? []).reduce((sum, block) => sum + block.bytes.byteLength, 0)
     const pace = this.pace.get(peer) ?? Infinity
+    const refused = this.refusals.shift()
+    if (refused != null) {
+      throw refused
+    }
     const broken = this.breaks.shift()
+    onWriting()
     this.writes++
     this.outstanding += bytes
     this.answers += message.presences?.length ?? 0
@@ -246,6 +253,16 @@ describe('answers', () => {
     server.received(PEER, message([want(2)]))
     await clock.advance(100)
     expect(network.blocksTo(PEER)).toEqual([0, 2])
+  })
+
+  it('a peer to whom no stream can be opened was told nothing', async () => {
+    const { clock, store, network, disclosures, server } = setup()
+    store.fill(0, 1, 100)
+    network.refusals.push(new Error('no stream'))
+    server.received(PEER, message([want(0)]))
+    await clock.advance(100)
+    expect(network.blocksTo(PEER)).toEqual([0])
+    expect([disclosures.count('not-sent'), disclosures.count('unknown'), disclosures.count('sent')]).toEqual([1, 0, 1])
   })
 
   it('nothing is written of what may not be disclosed', async () => {
