@@ -45,28 +45,41 @@ interface DialOptions {
   readonly onProgress?: (event: never) => void
 }
 
-/** Asks whoever waits for the dial for what it is disclosed with; where nobody does, libp2p dials by itself, and it is disclosed here */
+/**
+ * Asks whoever waits for the dial for what it is disclosed with; where nobody does, libp2p dials by itself, and it is
+ * disclosed here. That a connection is there is said here too: who asked first may have left, and others wait on.
+ */
 async function disclosed<T> (address: DialAddress, { onProgress }: DialOptions, { disclose }: GuardedTransportsComponents, dial: (disclosure: Disclosure) => Promise<T>): Promise<T> {
   const asked: Dialling = {}
   onProgress?.(new CustomProgressEvent(DIALLING, asked) as never)
 
-  if (asked.disclosure != null) {
-    return dial(asked.disclosure)
-  }
   const { peer, host, port } = address
-  const disclosure = disclose({ observer: peer == null ? `party:${host.text}:${port ?? 0}` : `p2p:${peer}`, form: 'none', transport: 'dial', audience: 'one' })
+  const disclosure = asked.disclosure ?? disclose({ observer: peer == null ? `party:${host.text}:${port ?? 0}` : `p2p:${peer}`, form: 'none', transport: 'dial', audience: 'one' })
 
   try {
     const connection = await dial(disclosure)
     disclosure.sent()
     return connection
   } catch (error) {
-    if ((error as Error).name === AddressRefusedError.name) {
-      disclosure.notSent()
-    } else {
-      disclosure.unknown()
+    // whoever asked may have other addresses to try
+    if (asked.disclosure == null) {
+      if ((error as Error).name === AddressRefusedError.name) {
+        disclosure.notSent()
+      } else {
+        disclosure.unknown()
+      }
     }
     throw error
+  }
+}
+
+/** Who is there is told by the connection itself, before it is encrypted or anybody has said who he is */
+function connecting (disclosure: Disclosure, { onProgress }: DialOptions): (event: { readonly type: string }) => void {
+  return event => {
+    if (event.type.startsWith('upgrader:')) {
+      disclosure.sent()
+    }
+    onProgress?.(event as never)
   }
 }
 
@@ -124,7 +137,7 @@ function guardedTcp (guard: AddressGuard, disclosing: GuardedTransportsComponent
         }
 
         // libp2p hands its options on to net.connect, whose types name more than its own do; a test holds it
-        return dial(multiaddr, { ...options, lookup: resolve } as typeof options)
+        return dial(multiaddr, { ...options, lookup: resolve, onProgress: connecting(disclosure, options) } as typeof options)
       })
     }
     return transport
