@@ -2,6 +2,7 @@ import { connect as tcpConnect, isIP } from 'node:net'
 import { Duplex } from 'node:stream'
 import { connect as tlsConnect } from 'node:tls'
 import { raceSignal } from '../../clock/race-signal.ts'
+import { isNameAnswer } from '../../interface/name-answer.ts'
 import { RedisError, printable } from './redis-error.ts'
 import { ReplyGate } from './reply-gate.ts'
 import type { RedisServer } from './redis-options.ts'
@@ -39,9 +40,10 @@ function open ({ host, port, tls, ca }: RedisServer, disclosure: Disclosure): So
     ? tlsConnect({ host, port, ca: ca == null ? undefined : [ca].flat(), servername: isIP(host) === 0 ? host : undefined })
     : tcpConnect({ host, port })
   socket.once('lookup', (err: Error | null) => {
-    if (err == null) {
+    if (err == null || isNameAnswer(err)) {
       named?.sent()
-    } else {
+    }
+    if (err != null) {
       disclosure.notSent()
     }
   })
@@ -151,6 +153,11 @@ export class CheckedStream extends Duplex {
     if (socket.destroyed) {
       this.destroy(new RedisError('unreachable', 'it closed the connection'))
     }
+  }
+
+  /** Bytes that the operating system has not taken yet */
+  get unwritten (): number {
+    return this.writableLength + this.#socket.writableLength
   }
 
   /** What came from there, fit for a log */

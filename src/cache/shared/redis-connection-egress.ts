@@ -47,6 +47,8 @@ export class RedisConnection {
   #reason: RedisError | undefined
   #unwatch: (() => void) | undefined
   #replies = 0
+  /** We left, and all that was said had gone */
+  #left = false
 
   /** @param disclosure - of the connection alone: each command about a block has its own */
   static async open (init: RedisConnectionInit, signal: AbortSignal, disclosure: Disclosure): Promise<RedisConnection> {
@@ -124,6 +126,7 @@ export class RedisConnection {
   /** Idempotent: resolves when the socket is closed */
   async close (reason?: RedisError): Promise<void> {
     this.#reason ??= reason
+    this.#left ||= !this.#stream.destroyed && this.#stream.unwritten === 0
     this.#redis.disconnect()
     this.#stream.destroy()
     await this.#ended
@@ -147,6 +150,9 @@ export class RedisConnection {
     } catch (err) {
       if (isReply(err)) {
         this.#replies++
+        disclosure?.sent()
+      } else if (this.#left) {
+        // nothing broke: it did not answer in time, or nobody waits any more
         disclosure?.sent()
       } else {
         disclosure?.unknown()

@@ -1,3 +1,4 @@
+import { isNameAnswer } from '../../interface/name-answer.ts'
 import type { Disclosure } from '../../interface/disclosure.ts'
 import type { Resolve, ResolvedAddress } from '../http/dial-egress.ts'
 
@@ -12,14 +13,18 @@ export async function lookedUp (name: string, resolve: Resolve, request: Disclos
   return answered(disclosure, resolve(name, disclosure))
 }
 
-/** Settles what a lookup discloses: of an answer that did not come nobody knows whether it was asked for on the wire */
+/** Settles what a lookup discloses: where no answer came nobody knows whether it was asked for on the wire */
 export async function answered<T> (disclosure: Disclosure, answer: Promise<T>): Promise<T> {
   try {
     const value = await answer
     disclosure.sent()
     return value
   } catch (error) {
-    disclosure.unknown()
+    if (isNameAnswer(error)) {
+      disclosure.sent()
+    } else {
+      disclosure.unknown()
+    }
     throw error
   }
 }
