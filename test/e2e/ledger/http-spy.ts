@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { CID } from 'multiformats/cid'
 import { carQuery, carSections } from '../../../src/testing/car-sections.ts'
-import type { Sightings } from './sightings.ts'
+import type { Channel, Sightings } from './sightings.ts'
 import type { AddressInfo, Socket } from 'node:net'
 
 /** What becomes of a request */
@@ -12,8 +12,6 @@ export interface HttpSpyInit {
   readonly sightings: Sightings
   /** By the multihash in base64url */
   readonly blocks: ReadonlyMap<string, Uint8Array>
-  /** Names under which it is reached; `127.0.0.1` always is */
-  readonly names?: readonly string[]
   /** Asked for each connection and each request. @default always good */
   readonly conduct?: (what: 'connection' | 'request') => HttpConduct
   /** Where a redirect leads */
@@ -45,23 +43,22 @@ const LATE = 20
 export async function httpSpy (init: HttpSpyInit): Promise<HttpSpy> {
   const { sightings, conduct = () => 'good' } = init
   const sockets = new Set<Socket>()
+  /** Those that were ended by us, in whatever way */
+  const ended = new WeakSet<Socket>()
   const addressed = (host: string): string => `http:${host}`
   let port = 0
 
   const server = createServer({ pauseOnConnect: true }, socket => {
     sockets.add(socket)
-    const peers = new Set<string>()
+    const channel = sightings.channel(`tcp:${port}`, 'any')
+    let spoken = false
     let rest = Buffer.alloc(0)
     let unanswered = 0
     socket.on('error', () => { socket.destroy() })
     socket.on('close', () => {
       sockets.delete(socket)
-      if (unanswered > 0 || peers.size === 0) {
-        // to whomever it was meant
-        for (const name of peers.size > 0 ? peers : [`127.0.0.1:${port}`, ...(init.names ?? []).map(name => `${name}:${port}`)]) {
-          sightings.broke(addressed(name))
-          sightings.broke(`router:${name}`)
-        }
+      if (unanswered > 0 || !spoken) {
+        sightings.broke(channel, ended.has(socket) ? 'spy' : 'node')
       }
     })
     let turn = Promise.resolve()
@@ -72,19 +69,20 @@ export async function httpSpy (init: HttpSpyInit): Promise<HttpSpy> {
         rest = rest.subarray(end + 4)
         const host = lines.find(line => /^host:/i.test(line))?.slice(5).trim() ?? ''
         const [, path = ''] = (lines[0] ?? '').split(' ')
-        peers.add(host)
+        spoken = true
         unanswered++
-        saw(host, path)
+        saw(channel, host, path)
         if (answers) {
           turn = turn.then(async () => answer(socket, path, conduct('request'))).then(answered => { unanswered -= answered ? 1 : 0 })
         }
       }
     }
     // a connection names nobody before a request does
-    sightings.see(`tcp:${port}`, 'dial', 'none')
+    sightings.see(channel, `tcp:${port}`, 'dial', 'none')
 
     if (conduct('connection') === 'deaf') {
       // what has arrived is there to be read, by whoever owns the machine
+      ended.add(socket)
       setTimeout(() => {
         socket.once('data', chunk => { onData(chunk, false) })
         socket.resume()
@@ -97,13 +95,13 @@ export async function httpSpy (init: HttpSpyInit): Promise<HttpSpy> {
     socket.resume()
   })
 
-  const saw = (host: string, path: string): void => {
+  const saw = (channel: Channel, host: string, path: string): void => {
     const [, first, second, third, fourth] = path.split(/[/?]/)
 
     if (first === 'ipfs' && second != null) {
-      sightings.see(addressed(host), 'http', 'cid', keyOf(second))
+      sightings.see(channel, addressed(host), 'http', 'cid', keyOf(second), 'asked', carQuery(path) == null ? undefined : 'car')
     } else if (first === 'routing' && fourth != null) {
-      sightings.see(`router:${host}`, 'delegated', third === 'peers' ? 'peer' : 'cid', third === 'peers' ? peerOf(fourth) : keyOf(fourth))
+      sightings.see(channel, `router:${host}`, 'delegated', third === 'peers' ? 'peer' : 'cid', third === 'peers' ? peerOf(fourth) : keyOf(fourth))
     } else {
       throw new Error(`A request for ${path} is none that this spy knows`)
     }
@@ -112,6 +110,9 @@ export async function httpSpy (init: HttpSpyInit): Promise<HttpSpy> {
   /** True when all of an answer was given to the socket, as far as it goes */
   const answer = async (socket: Socket, path: string, how: HttpConduct): Promise<boolean> => {
     const head = (status: string, more = ''): string => `HTTP/1.1 ${status}\r\n${more}`
+    if (['reset', 'noise', 'cut'].includes(how)) {
+      ended.add(socket)
+    }
     if (how === 'reset') {
       socket.resetAndDestroy()
       return false

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { table } from './compare.ts'
 import { drive } from './driver.ts'
 import { credulous, forgetful, inventive, secretive } from './lying-ledgers.ts'
+import { table } from './tally.ts'
 
 /** A short form: `npm run test:e2e` has the long one */
 const STEPS = 16

@@ -6,10 +6,11 @@ import { createLibp2p } from 'libp2p'
 import { CID } from 'multiformats/cid'
 import { sha256 } from 'multiformats/hashes/sha2'
 import { lastingYamux } from '../../../src/config/lasting-yamux.ts'
+import { heardConnections } from './heard-connections.ts'
 import { keyOf } from './http-spy.ts'
 import { bytesOf, encoded, fields, framed, frames, numberOf } from './protobuf.ts'
-import type { Sightings } from './sightings.ts'
-import type { Connection, Libp2p, PeerId, Stream } from '@libp2p/interface'
+import type { Channel, Sightings } from './sightings.ts'
+import type { Connection, Libp2p, PeerId, PrivateKey, Stream } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 
 export const BITSWAP = '/ipfs/bitswap/1.2.0'
@@ -29,6 +30,8 @@ export interface PeerSpyInit {
     readonly providers: (key: string) => readonly PeerSpy[]
     readonly neighbours: () => readonly PeerSpy[]
   }
+  /** @default one of its own */
+  readonly privateKey?: PrivateKey
   /** The transport by which it is reached. @default TCP on loopback */
   readonly transport?: ReturnType<typeof tcp>
 }
@@ -52,39 +55,54 @@ const FIND_NODE = 4
 /** A peer that speaks bitswap and the DHT by hand, and writes down whatever it is told */
 export async function peerSpy (init: PeerSpyInit): Promise<PeerSpy> {
   const { sightings, blocks, conduct = () => 'good', dht } = init
+  let observer = ''
+  /** By the address that they come from */
+  const heard = new Map<string, Channel>()
   const libp2p = await createLibp2p({
+    ...init.privateKey == null ? {} : { privateKey: init.privateKey },
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
-    transports: [init.transport ?? tcp()],
+    transports: [heardConnections(init.transport ?? tcp(), ({ remoteAddr }) => {
+      const channel = sightings.channel(observer, 'any')
+      heard.set(remoteAddr.toString(), channel)
+      sightings.see(channel, observer, 'dial', 'none')
+      return () => { sightings.broke(channel, 'node') }
+    })],
     connectionEncrypters: [noise()],
     streamMuxers: [lastingYamux({})],
     connectionManager: { inboundConnectionThreshold: 10_000, maxConnections: 10_000, maxIncomingPendingConnections: 10_000 },
     connectionMonitor: { enabled: false },
     services: { identify: identify(), ping: ping() }
   })
-  const observer = `p2p:${libp2p.peerId.toString()}`
 
-  libp2p.addEventListener('connection:open', ({ detail }) => {
-    if (detail.direction === 'inbound') {
-      sightings.see(observer, 'dial', 'none')
+  observer = `p2p:${libp2p.peerId.toString()}`
+
+  const connections = new WeakMap<Connection, Channel>()
+  const channelOf = (connection: Connection): Channel => {
+    const known = connections.get(connection)
+    if (known != null) {
+      return known
     }
-    detail.addEventListener('close', ({ error }) => {
-      if (error != null) {
-        sightings.broke(observer, detail)
-      }
-    })
-  })
+    const [from = ''] = connection.remoteAddr.toString().split('/p2p/')
+    const channel = heard.get(from) ?? sightings.channel(observer, 'any')
+    heard.delete(from)
+    connections.set(connection, channel)
+    connection.addEventListener('close', ({ error, local }) => { sightings.broke(channel, local === true ? 'spy' : 'node', error == null) })
+    return channel
+  }
+
+  libp2p.addEventListener('connection:open', ({ detail }) => { channelOf(detail) })
 
   const onBitswap = (stream: Stream, connection: Connection): void => {
-    watch(stream)
+    const channel = watch(stream, connection, 'bitswap')
     if (conduct('stream') === 'refuse') {
       stream.abort(new Error('The spy wants no stream'))
       return
     }
     stream.addEventListener('message', ({ data }) => { onBytes(data.subarray()) })
-    const onBytes = frames(message => { onMessage(message, connection, stream) })
+    const onBytes = frames(message => { onMessage(message, connection, stream, channel) })
   }
 
-  const onMessage = (message: Uint8Array, connection: Connection, stream: Stream): void => {
+  const onMessage = (message: Uint8Array, connection: Connection, stream: Stream, channel: Channel): void => {
     const parts = fields(message)
     const wants: Array<{ cid: CID, have: boolean }> = []
 
@@ -92,7 +110,7 @@ export async function peerSpy (init: PeerSpyInit): Promise<PeerSpy> {
       for (const entry of bytesOf(fields(list), 1).map(fields)) {
         const cid = CID.decode(bytesOf(entry, 1)[0] as Uint8Array)
         const cancel = numberOf(entry, 3) === 1
-        sightings.see(observer, 'bitswap', 'cid', keyOf(cid.toString()), cancel ? 'cancelled' : 'asked', [stream, connection])
+        sightings.see(channel, observer, 'bitswap', 'cid', keyOf(cid.toString()), cancel ? 'cancelled' : 'asked', numberOf(entry, 4) === 1 ? 'have' : undefined)
         if (!cancel) {
           wants.push({ cid, have: numberOf(entry, 4) === 1 })
         }
@@ -100,13 +118,15 @@ export async function peerSpy (init: PeerSpyInit): Promise<PeerSpy> {
     }
     for (const payload of bytesOf(parts, 3).map(fields)) {
       const digest = sha256.digest(bytesOf(payload, 2)[0] as Uint8Array)
-      Promise.resolve(digest).then(({ bytes }) => { sightings.see(observer, 'bitswap', 'cid', Buffer.from(bytes).toString('base64url'), 'answered') }, () => {})
+      Promise.resolve(digest).then(({ bytes }) => { sightings.see(channel, observer, 'bitswap', 'cid', Buffer.from(bytes).toString('base64url'), 'answered') }, () => {})
     }
     for (const presence of bytesOf(parts, 4).map(fields)) {
-      sightings.see(observer, 'bitswap', 'cid', keyOf(CID.decode(bytesOf(presence, 1)[0] as Uint8Array).toString()), 'answered')
+      sightings.see(channel, observer, 'bitswap', 'cid', keyOf(CID.decode(bytesOf(presence, 1)[0] as Uint8Array).toString()), 'answered')
     }
     if (wants.length > 0) {
-      answer(wants, connection, stream, conduct('message')).catch(() => { sightings.broke(observer) })
+      answer(wants, connection, stream, conduct('message')).catch(() => {
+        // what it answers by is a stream of its own: that one says how it ended
+      })
     }
   }
 
@@ -138,8 +158,8 @@ export async function peerSpy (init: PeerSpyInit): Promise<PeerSpy> {
     await back.close()
   }
 
-  const onDht = (stream: Stream): void => {
-    watch(stream)
+  const onDht = (stream: Stream, connection: Connection): void => {
+    const channel = watch(stream, connection, 'dht')
     if (conduct('stream') === 'refuse') {
       stream.abort(new Error('The spy wants no stream'))
       return
@@ -151,10 +171,10 @@ export async function peerSpy (init: PeerSpyInit): Promise<PeerSpy> {
       const subject = Buffer.from(key).toString('base64url')
 
       if (type === GET_PROVIDERS || type === ADD_PROVIDER) {
-        sightings.see(observer, 'dht', 'multihash', subject)
+        sightings.see(channel, observer, 'dht', 'multihash', subject)
       } else if (type === FIND_NODE) {
         // whether that is a peer, a block or nothing at all is known to whoever compares
-        sightings.see(observer, 'dht', 'peer', subject)
+        sightings.see(channel, observer, 'dht', 'peer', subject)
       }
       const how = conduct('message')
       if (type === ADD_PROVIDER || how === 'silent' || stream.status !== 'open') {
@@ -177,12 +197,19 @@ export async function peerSpy (init: PeerSpyInit): Promise<PeerSpy> {
     stream.addEventListener('remoteCloseWrite', () => { stream.close().catch(() => {}) })
   }
 
-  const watch = (stream: Stream): void => {
-    stream.addEventListener('close', ({ error }) => {
+  const watch = (stream: Stream, connection: Connection, carries: 'bitswap' | 'dht'): Channel => {
+    const channel = sightings.channel(observer, carries, channelOf(connection))
+    let ended = false
+    stream.addEventListener('remoteCloseWrite', () => { ended = true })
+    stream.addEventListener('close', ({ error, local }) => {
       if (error != null) {
-        sightings.broke(observer, stream)
+        sightings.broke(channel, local === true ? 'spy' : 'node')
+      } else if (!ended) {
+        // its connection was closed over it
+        sightings.broke(channel, 'node')
       }
     })
+    return channel
   }
 
   await libp2p.handle(BITSWAP, onBitswap, { maxInboundStreams: 1_000, maxOutboundStreams: 1_000 })

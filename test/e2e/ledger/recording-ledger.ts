@@ -1,3 +1,4 @@
+import { instant } from './sightings.ts'
 import type { DisclosureEntry, Ledger } from '../../../src/interface/disclosure.ts'
 
 export interface Recorded {
@@ -12,7 +13,7 @@ export class RecordingLedger implements Ledger {
   readonly #byEntry = new Map<DisclosureEntry, Recorded>()
 
   intended (entry: DisclosureEntry): void {
-    const recorded: Recorded = { entry, intendedAt: Date.now() }
+    const recorded: Recorded = { entry, intendedAt: instant() }
     this.entries.push(recorded)
     this.#byEntry.set(entry, recorded)
   }
@@ -23,6 +24,6 @@ export class RecordingLedger implements Ledger {
     if (recorded == null) {
       throw new Error(`An entry about ${entry.observer} is settled that was never intended`)
     }
-    recorded.settledAt = Date.now()
+    recorded.settledAt = instant()
   }
 }

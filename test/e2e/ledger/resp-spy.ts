@@ -1,6 +1,7 @@
 import { respServer } from '../../cache/shared/resp-server.ts'
 import type { RespServer } from '../../cache/shared/resp-server.ts'
-import type { Sightings } from './sightings.ts'
+import type { Channel, Sightings } from './sightings.ts'
+import type { Socket } from 'node:net'
 
 export type RespConduct = 'good' | 'silent' | 'reset' | 'error'
 
@@ -10,20 +11,29 @@ export async function respSpy ({ sightings, conduct = () => 'good', keyPrefix = 
   const host = server.url.slice('redis://'.length)
   const observer = `party:redis://${host}`
 
+  const place = `tcp:${new URL(server.url).port}`
+  const channels = new WeakMap<Socket, Channel>()
+
   // whoever connects and leaves without a word was there all the same
-  server.met = () => { sightings.see(`tcp:${new URL(server.url).port}`, 'dial', 'none') }
+  server.met = socket => {
+    const channel = sightings.channel(place, 'any')
+    channels.set(socket, channel)
+    sightings.see(channel, place, 'dial', 'none')
+  }
   server.answer = ([command = '', key = ''], socket) => {
     if (!['GETRANGE', 'SET', 'DEL'].includes(command)) {
       return undefined
     }
-    sightings.see(observer, 'redis', 'multihash', key.slice(keyPrefix.length))
+    const channel = channels.get(socket) ?? sightings.channel(place, 'any')
+    sightings.see(channel, observer, 'redis', 'multihash', key.slice(keyPrefix.length))
 
     switch (conduct()) {
       case 'silent':
-        socket.once('close', () => { sightings.broke(observer) })
+        // whoever waits for an answer leaves one day
+        socket.once('close', () => { sightings.broke(channel, 'node') })
         return 'nothing'
       case 'reset':
-        sightings.broke(observer)
+        sightings.broke(channel, 'spy')
         socket.resetAndDestroy()
         return 'nothing'
       case 'error':

@@ -10,26 +10,66 @@ export interface Sighting {
   /** `answered`: it had asked the node, and was told */
   readonly what: 'asked' | 'answered' | 'cancelled'
   readonly at: number
-  /** The stream and the connection that it came by, where the spy can tell them apart */
-  readonly over: readonly object[]
+  /** What it came by */
+  readonly over: Channel
+  /** Of a want: whether the peer has it; of a request: for a file of several blocks */
+  readonly detail?: 'have' | 'car'
 }
 
-/** A connection or a stream that did not come to its proper end, as the spy knows */
+/** By whom something was ended that had no proper end: by the spy, as its conduct was, or by the node, in good order or not */
+export type Breaker = 'spy' | 'node'
+
+/** What messages come by and what may break: a connection, a stream of one, a question to a resolver */
+export interface Channel {
+  /** Where it ends: `p2p:…`, `tcp:PORT` or `party:dns` */
+  readonly place: string
+  /** What it carries; of a connection with streams: anything */
+  readonly carries: Sighting['transport'] | 'any'
+  /** The connection that it is a stream of */
+  readonly within?: Channel
+  readonly broke?: Break
+}
+
 export interface Break {
-  readonly observer: string
   readonly at: number
-  readonly over?: object
+  readonly by: Breaker
+  /** In order: what was read before was heard whole, what came behind it was not */
+  readonly proper: boolean
+}
+
+/** In ms, with fractions: what is compared happens within one turn of the event loop */
+export function instant (): number {
+  return performance.now()
 }
 
 export class Sightings {
   readonly seen: Sighting[] = []
-  readonly breaks: Break[] = []
+  /** Those that broke, in order */
+  readonly broken: Array<Channel & Required<Pick<Channel, 'broke'>>> = []
+  /** By which more came than the connection itself */
+  readonly used = new Set<Channel>()
 
-  see (observer: string, transport: Sighting['transport'], form: Sighting['form'], subject = '', what: Sighting['what'] = 'asked', over: readonly object[] = []): void {
-    this.seen.push({ observer, transport, form, subject, what, at: Date.now(), over })
+  channel (place: string, carries: Channel['carries'], within?: Channel): Channel {
+    return { place, carries, ...within == null ? {} : { within } }
   }
 
-  broke (observer: string, over?: object): void {
-    this.breaks.push({ observer, at: Date.now(), over })
+  see (over: Channel, observer: string, transport: Sighting['transport'], form: Sighting['form'], subject = '', what: Sighting['what'] = 'asked', detail?: Sighting['detail']): void {
+    for (let channel: Channel | undefined = transport === 'dial' ? undefined : over; channel != null; channel = channel.within) {
+      this.used.add(channel)
+    }
+    this.seen.push({ observer, transport, form, subject, what, at: instant(), over, ...detail == null ? {} : { detail } })
   }
+
+  /** It ended; only the first time counts. @param proper - as it should */
+  broke (channel: Channel, by: Breaker, proper = false): void {
+    if (channel.broke == null) {
+      this.broken.push(Object.assign(channel, { broke: { at: instant(), by, proper } }))
+    }
+  }
+}
+
+/** How it ended before its time: by itself, and with its connection */
+export function breaksOf (channel: Channel): readonly Break[] {
+  const above = channel.within == null ? [] : breaksOf(channel.within)
+  return channel.broke == null || channel.broke.proper ? above : [channel.broke, ...above]
 }
