@@ -158,7 +158,7 @@ export function describeProof (main?: () => string): void {
     it('is another one each time, and fit for a proof', async () => {
       const nonces = [nonce, (await proof(['nonce'])).stdout.trim()]
       expect(new Set(nonces).size).toBe(2)
-      nonces.forEach(text => { expect(text).toMatch(/^[\w-]{43}$/) })
+      nonces.forEach(text => { expect(text).toMatch(/^[a-z2-7]{52}$/) })
     }, PATIENCE)
   })
 

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { describeAnalyze } from '../cli/analyze-flags.ts'
+import { describeProof } from '../cli/proof-flags.ts'
 import { makeMember } from '../privacy/proofs/support/members.ts'
 import { formatMembershipGroup } from '../../src/privacy/proofs/membership-group.ts'
 import type { Membership } from '../../src/privacy/proofs/membership.ts'
@@ -155,6 +156,10 @@ describe('its command analyze', () => {
     const failure = await exec(process.execPath, [main(), 'analyze', '--zk', '--zk-group', group, '--store', store, '--simulate']).catch((err: unknown) => err as { code: number, stdout: string, stderr: string })
     expect(failure).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(/^portolan: .*npm install .*@zk-kit\/semaphore-artifacts/) as string })
   })
+})
+
+describe('its command proof', () => {
+  describeProof(() => join(project, 'node_modules', name, 'dist', 'src', 'cli', 'main.js'))
 })
 
 /** The first gateway address that the node prints */

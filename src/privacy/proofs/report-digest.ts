@@ -33,7 +33,8 @@ export function reportDigest (report: PrivacyReportData): string {
 
 /** A number that nobody can foresee: a reader gives it out, and takes one report for it */
 export function createNonce (): string {
-  return toString(crypto.getRandomValues(new Uint8Array(NONCE_BYTES)), 'base64url')
+  // letters and digits alone: one that begins with a dash is a flag to a command
+  return toString(crypto.getRandomValues(new Uint8Array(NONCE_BYTES)), 'base32')
 }
 
 function ordered (_: string, value: unknown): unknown {
