@@ -17,13 +17,9 @@ export function bounded (text: string, max: number): string {
   return text.length <= max ? text : decoder.decode(encoder.encode(`${text.slice(0, max - 1)}…`))
 }
 
-/** Adds to a small list of distinct texts, the oldest of which goes when it is full */
-export function remember (list: string[], text: string, max: number): void {
-  if (list.includes(text)) {
-    return
-  }
-  if (list.length >= max) {
-    list.shift()
-  }
-  list.push(text)
+export const NONE: readonly string[] = Object.freeze([])
+
+/** A small list of distinct texts with one more, the oldest of which goes when it is full; copied, as an array that grows keeps room for 17 */
+export function remembered (list: readonly string[], text: string, max: number): readonly string[] {
+  return list.includes(text) ? list : [...list.slice(list.length >= max ? 1 : 0), text]
 }

@@ -1,4 +1,4 @@
-import { MAX_ADDRESS, MAX_PROTOCOL, bounded, remember } from './bounded-text.ts'
+import { MAX_ADDRESS, MAX_PROTOCOL, NONE, bounded, remembered } from './bounded-text.ts'
 import { transportName } from './transport-name.ts'
 import type { PeerRecord } from './peer-table.ts'
 import type { ConnectionObservation } from '../../interface/privacy.ts'
@@ -7,7 +7,7 @@ import type { Connection } from '@libp2p/interface'
 /** Protocols kept of a connection: a busy one speaks 5 to 15 */
 const MAX_PROTOCOLS = 32
 
-/** What is known of a connection; its fields change while it is open */
+/** What is known of an open connection; its fields change */
 export class ConnectionRecord {
   readonly id: string
   /** Whom it is to, as that peer was known when it opened */
@@ -19,14 +19,13 @@ export class ConnectionRecord {
   readonly multiplexer?: string
   readonly limited: boolean
   readonly openedAt: number
-  closedAt?: number
   streams = 0
-  readonly protocols: string[] = []
+  protocols: readonly string[] = NONE
   bytesSent = 0
   bytesReceived = 0
 
   constructor (connection: Connection, peer: PeerRecord, openedAt: number) {
-    this.id = connection.id
+    this.id = bounded(connection.id, MAX_PROTOCOL)
     this.peer = peer
     this.direction = connection.direction
     this.remoteAddr = bounded(connection.remoteAddr.toString(), MAX_ADDRESS)
@@ -39,11 +38,11 @@ export class ConnectionRecord {
 
   spoke (protocol: string): void {
     this.streams++
-    remember(this.protocols, protocol, MAX_PROTOCOLS)
+    this.protocols = remembered(this.protocols, protocol, MAX_PROTOCOLS)
   }
 
-  /** @param bytes - whether those are all that passed */
-  observation (bytes: boolean): ConnectionObservation {
+  /** @param isExact - whether bytes are all that passed */
+  observation (isExact: boolean): ConnectionObservation {
     return {
       id: this.id,
       peer: this.peer.id,
@@ -54,10 +53,9 @@ export class ConnectionRecord {
       ...(this.multiplexer == null ? {} : { multiplexer: this.multiplexer }),
       limited: this.limited,
       openedAt: this.openedAt,
-      ...(this.closedAt == null ? {} : { closedAt: this.closedAt }),
       streams: this.streams,
       protocols: [...this.protocols],
-      ...(bytes ? { bytesSent: this.bytesSent, bytesReceived: this.bytesReceived } : {})
+      ...(isExact ? { bytesSent: this.bytesSent, bytesReceived: this.bytesReceived } : {})
     }
   }
 }

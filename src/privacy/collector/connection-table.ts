@@ -1,15 +1,19 @@
+import { ClosedConnections } from './closed-connections.ts'
+import { RenewedMap } from './renewed-map.ts'
 import type { ConnectionRecord } from './connection-record.ts'
+import type { ConnectionObservation } from '../../interface/privacy.ts'
 import type { Connection } from '@libp2p/interface'
 
 /** Connections that are open, and those closed last. When it is full the one closed longest ago goes. */
 export class ConnectionTable {
   readonly #max: number
-  readonly #open = new Map<Connection, ConnectionRecord>()
-  readonly #closed = new Set<ConnectionRecord>()
+  readonly #open = new RenewedMap<Connection, ConnectionRecord>()
+  readonly #closed: ClosedConnections
   #evicted = 0
 
   constructor (max: number) {
     this.#max = max
+    this.#closed = new ClosedConnections(max)
   }
 
   get openCount (): number {
@@ -35,25 +39,38 @@ export class ConnectionTable {
 
     if (record != null) {
       this.#open.delete(connection)
-      record.closedAt = at
-      this.#closed.add(record)
+      this.#closed.add(record, at)
       this.#shrink()
     }
   }
 
   expire (since: number): void {
-    for (const record of this.#closed) {
-      if ((record.closedAt ?? since) >= since) {
-        return
-      }
-      this.#closed.delete(record)
-      this.#evicted++
+    while ((this.#closed.oldest ?? since) < since) {
+      this.#evict()
     }
   }
 
-  /** Oldest first, no more than the table holds */
-  list (): ConnectionRecord[] {
-    return [...this.#closed, ...this.#open.values()].sort((a, b) => a.openedAt - b.openedAt).slice(-this.#max)
+  /**
+   * Oldest first, no more than the table holds.
+   *
+   * @param peerOf - whose record has that number; undefined where it has been forgotten
+   * @param isExact - whether bytes are all that passed
+   */
+  list (peerOf: (number: number) => string | undefined, isExact: boolean): ConnectionObservation[] {
+    const found: ConnectionObservation[] = []
+
+    for (const closed of this.#closed) {
+      const peer = peerOf(closed.peer)
+      if (peer != null) {
+        found.push(closed.observation(peer, isExact))
+      }
+    }
+    for (const record of this.#open.values()) {
+      if (peerOf(record.peer.number) != null) {
+        found.push(record.observation(isExact))
+      }
+    }
+    return found.sort((a, b) => a.openedAt - b.openedAt).slice(-this.#max)
   }
 
   clear (): void {
@@ -63,12 +80,13 @@ export class ConnectionTable {
   }
 
   #shrink (): void {
-    for (const record of this.#closed) {
-      if (this.#open.size + this.#closed.size <= this.#max) {
-        return
-      }
-      this.#closed.delete(record)
-      this.#evicted++
+    while (this.#closed.size > 0 && (this.#closed.isFull || this.#open.size + this.#closed.size > this.#max)) {
+      this.#evict()
     }
+  }
+
+  #evict (): void {
+    this.#closed.shift()
+    this.#evicted++
   }
 }

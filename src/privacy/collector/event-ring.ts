@@ -1,4 +1,5 @@
 import { NameTable } from './name-table.ts'
+import { RenewedMap } from './renewed-map.ts'
 import type { TrafficEvent } from '../../interface/privacy.ts'
 
 /** Events in one piece of memory: a ring that is never filled never costs more than its first pieces */
@@ -22,19 +23,27 @@ interface Chunk {
   readonly kind: Uint8Array
 }
 
+/** Whose events are counted */
+export interface EventPeer {
+  /** Nobody else's, now or later */
+  readonly number: number
+  /** Of the ring's events, how many it has: the ring writes it */
+  events: number
+}
+
 /** The latest events in 25 bytes each; the oldest is overwritten, of those who have more than their share where there are any */
 export class EventRing {
   readonly capacity: number
   readonly #maxAge: number
   readonly #share: number
   readonly #chunks: Chunk[] = []
-  readonly #peers = new NameTable()
+  /** Those that have events and were not forgotten */
+  readonly #peers = new RenewedMap<number, EventPeer>()
   readonly #protocols = new NameTable()
   #next = 0
   #size = 0
-  #overwritten = 0
   /** Peers with more than their share */
-  readonly #busy = new Set<string>()
+  readonly #busy = new Set<EventPeer>()
   /** Whether some were put behind younger ones */
   #isMixed = false
 
@@ -49,12 +58,8 @@ export class EventRing {
     return this.#size
   }
 
-  get overwritten (): number {
-    return this.#overwritten
-  }
-
   /** @param bytes - NaN where none are known */
-  push (at: number, peer: string, kind: TrafficEvent['kind'], bytes: number, protocol: string): void {
+  push (at: number, peer: EventPeer, kind: TrafficEvent['kind'], bytes: number, protocol: string): void {
     if (this.#size === this.capacity) {
       this.#spare(at)
     }
@@ -65,25 +70,39 @@ export class EventRing {
     if (this.#size === this.capacity) {
       this.#release(chunk.peer[slot] ?? 0)
       this.#protocols.release(chunk.protocol[slot] ?? 0)
-      this.#overwritten++
     } else {
       this.#size++
     }
 
     chunk.at[slot] = at
     chunk.bytes[slot] = bytes
-    chunk.peer[slot] = this.#peers.take(peer)
+    chunk.peer[slot] = peer.number
     chunk.protocol[slot] = this.#protocols.take(protocol)
     chunk.kind[slot] = KIND_NUMBERS.get(kind) ?? 0
     this.#next = (this.#next + 1) % this.capacity
 
-    if (this.#share > 0 && this.#peers.holders(chunk.peer[slot]) > this.#share) {
+    if (peer.events === 0) {
+      this.#peers.set(peer.number, peer)
+    }
+    peer.events++
+    if (this.#share > 0 && peer.events === this.#share + 1) {
       this.#busy.add(peer)
     }
   }
 
-  /** Oldest first, those from a moment on whose peer is wanted */
-  list (since: number, wanted: (peer: string, at: number) => boolean): TrafficEvent[] {
+  /** What is there of a peer is nobody's any more: it is not listed, and makes room */
+  forget (peer: EventPeer): void {
+    this.#peers.delete(peer.number)
+    this.#busy.delete(peer)
+    peer.events = 0
+  }
+
+  /**
+   * Oldest first, those from a moment on.
+   *
+   * @param idOf - of a peer by its number; undefined where it is not wanted
+   */
+  list (since: number, idOf: (peer: number) => string | undefined): TrafficEvent[] {
     const events: TrafficEvent[] = []
     const first = (this.#next - this.#size + this.capacity) % this.capacity
 
@@ -97,9 +116,9 @@ export class EventRing {
         continue
       }
 
-      const peer = this.#peers.name(chunk.peer[slot] ?? 0)
+      const peer = idOf(chunk.peer[slot] ?? 0)
 
-      if (wanted(peer, at)) {
+      if (peer != null) {
         const bytes = chunk.bytes[slot] ?? NaN
         const protocol = this.#protocols.name(chunk.protocol[slot] ?? 0)
         events.push({
@@ -117,11 +136,13 @@ export class EventRing {
 
   clear (): void {
     this.#chunks.length = 0
+    for (const peer of this.#peers.values()) {
+      peer.events = 0
+    }
     this.#peers.clear()
     this.#protocols.clear()
     this.#next = 0
     this.#size = 0
-    this.#overwritten = 0
     this.#busy.clear()
     this.#isMixed = false
   }
@@ -135,7 +156,7 @@ export class EventRing {
       const slot = this.#next % CHUNK
       const chunk = this.#chunks[Math.floor(this.#next / CHUNK)]
 
-      if (chunk == null || this.#peers.holders(chunk.peer[slot]) > this.#share || at - (chunk.at[slot] ?? 0) > this.#maxAge) {
+      if (chunk == null || (this.#peers.get(chunk.peer[slot] ?? 0)?.events ?? Infinity) > this.#share || at - (chunk.at[slot] ?? 0) > this.#maxAge) {
         return
       }
       // a full ring ends where it begins: what is first is last when it begins one further
@@ -144,11 +165,18 @@ export class EventRing {
     }
   }
 
-  #release (peer: number): void {
-    if (this.#peers.holders(peer) === this.#share + 1) {
-      this.#busy.delete(this.#peers.name(peer))
+  #release (number: number): void {
+    const peer = this.#peers.get(number)
+
+    if (peer != null) {
+      peer.events--
+      if (peer.events === this.#share) {
+        this.#busy.delete(peer)
+      }
+      if (peer.events === 0) {
+        this.#peers.delete(number)
+      }
     }
-    this.#peers.release(peer)
   }
 
   #grow (): Chunk {

@@ -1,5 +1,6 @@
 import { MAX_ADDRESS, MAX_AGENT, MAX_PROTOCOL, bounded } from './bounded-text.ts'
 import { collectorParams } from './collector-params.ts'
+import { RenewedMap } from './renewed-map.ts'
 import { SampledStreams } from './sampled-streams.ts'
 import { Seen } from './seen.ts'
 import { tapStream, unread } from './stream-tap.ts'
@@ -44,7 +45,7 @@ export class MetadataCollector implements ObservationSource {
   readonly #seen: Seen
   readonly #watch: StreamWatch
   /** Of each connection that is watched, the streams that are */
-  readonly #taps = new Map<Connection, Map<Stream, () => void>>()
+  readonly #taps = new RenewedMap<Connection, Map<Stream, (isOver?: boolean) => void>>()
   #agent?: string
   #detached = false
 
@@ -142,7 +143,7 @@ export class MetadataCollector implements ObservationSource {
       this.#carried(connection, 'received', unread(stream), stream.protocol)
     }
 
-    this.#untap(connection)
+    this.#untap(connection, true)
     this.#seen.closed(connection)
   }
 
@@ -180,7 +181,7 @@ export class MetadataCollector implements ObservationSource {
         sent: bytes => { this.#carried(connection, 'sent', bytes, protocol) },
         received: bytes => { this.#carried(connection, 'received', bytes, protocol) },
         ended: () => {
-          streams.get(stream)?.()
+          streams.get(stream)?.(true)
           streams.delete(stream)
         }
       }))
@@ -193,9 +194,9 @@ export class MetadataCollector implements ObservationSource {
     }
   }
 
-  #untap (connection: Connection): void {
+  #untap (connection: Connection, isOver = false): void {
     for (const release of this.#taps.get(connection)?.values() ?? []) {
-      release()
+      release(isOver)
     }
     this.#taps.delete(connection)
   }

@@ -1,4 +1,6 @@
-import { MAX_AGENT, MAX_PROTOCOL, bounded, remember } from './bounded-text.ts'
+import { MAX_AGENT, MAX_PROTOCOL, NONE, bounded, remembered } from './bounded-text.ts'
+import { RenewedMap } from './renewed-map.ts'
+import type { EventPeer } from './event-ring.ts'
 import type { PeerObservation } from '../../interface/privacy.ts'
 
 /** Addresses kept of a peer: a phone changes its port with every connection */
@@ -7,21 +9,25 @@ export const MAX_ADDRESSES = 16
 export const MAX_PROTOCOLS = 64
 
 /** What is known of a peer; its fields change as more is seen */
-export class PeerRecord implements PeerObservation {
+export class PeerRecord implements PeerObservation, EventPeer {
   readonly id: string
+  /** No two records have the same, not even of one peer that was forgotten and came back */
+  readonly number: number
+  events = 0
   readonly firstSeen: number
   lastSeen: number
   connectionCount = 0
   openConnections = 0
   inbound = 0
   outbound = 0
-  readonly addresses: string[] = []
-  readonly protocols: string[] = []
+  addresses: readonly string[] = NONE
+  protocols: readonly string[] = NONE
   agent?: string
   supported?: readonly string[]
 
-  constructor (id: string, at: number) {
+  constructor (id: string, number: number, at: number) {
     this.id = id
+    this.number = number
     this.firstSeen = at
     this.lastSeen = at
   }
@@ -30,11 +36,11 @@ export class PeerRecord implements PeerObservation {
     this.connectionCount++
     this.openConnections++
     this[direction]++
-    remember(this.addresses, address, MAX_ADDRESSES)
+    this.addresses = remembered(this.addresses, address, MAX_ADDRESSES)
   }
 
   spoke (protocol: string): void {
-    remember(this.protocols, protocol, MAX_PROTOCOLS)
+    this.protocols = remembered(this.protocols, protocol, MAX_PROTOCOLS)
   }
 
   identified (agent: string | undefined, supported: readonly string[]): void {
@@ -77,11 +83,15 @@ export interface ObservedPeers extends ReadonlyMap<string, PeerObservation> {
  */
 export class PeerTable implements ObservedPeers {
   readonly max: number
-  readonly #peers = new Map<string, PeerRecord>()
+  readonly #peers = new RenewedMap<string, PeerRecord>()
+  readonly #forgotten: (peer: PeerRecord) => void
+  #made = 0
   #evicted = 0
 
-  constructor (max: number) {
+  /** @param forgotten - told of whoever leaves the table */
+  constructor (max: number, forgotten: (peer: PeerRecord) => void = () => {}) {
     this.max = max
+    this.#forgotten = forgotten
   }
 
   get size (): number {
@@ -113,7 +123,9 @@ export class PeerTable implements ObservedPeers {
   }
 
   forEach (fn: (record: PeerRecord, id: string, peers: ReadonlyMap<string, PeerRecord>) => void): void {
-    this.#peers.forEach(fn)
+    for (const [id, record] of this.#peers.entries()) {
+      fn(record, id, this)
+    }
   }
 
   [Symbol.iterator] (): MapIterator<[string, PeerRecord]> {
@@ -130,10 +142,14 @@ export class PeerTable implements ObservedPeers {
     }
 
     if (this.#peers.size >= this.max) {
-      this.#evict()
+      const oldest = this.#oldest()
+      if (oldest != null) {
+        this.#evict(oldest)
+      }
     }
 
-    const record = new PeerRecord(id, at)
+    this.#made = (this.#made + 1) >>> 0
+    const record = new PeerRecord(id, this.#made, at)
     this.#peers.set(id, record)
     return record
   }
@@ -150,38 +166,37 @@ export class PeerTable implements ObservedPeers {
 
   /** Drops whoever was not seen since, unless a connection is open. */
   expire (since: number): void {
-    for (const [id, peer] of this.#peers) {
+    for (const peer of this.#peers.values()) {
       if (peer.openConnections === 0) {
         if (peer.lastSeen >= since) {
           return
         }
-        this.#peers.delete(id)
-        this.#evicted++
+        this.#evict(peer)
       }
     }
   }
 
-  /** */
   clear (): void {
     this.#peers.clear()
     this.#evicted = 0
   }
 
-  #evict (): void {
-    let oldest: string | undefined
+  /** Whoever has no connection and was seen longest ago; where all have some, the oldest of them */
+  #oldest (): PeerRecord | undefined {
+    let oldest: PeerRecord | undefined
 
-    for (const [id, peer] of this.#peers) {
-      oldest ??= id
-
+    for (const peer of this.#peers.values()) {
       if (peer.openConnections === 0) {
-        oldest = id
-        break
+        return peer
       }
+      oldest ??= peer
     }
+    return oldest
+  }
 
-    if (oldest != null) {
-      this.#peers.delete(oldest)
-      this.#evicted++
-    }
+  #evict (peer: PeerRecord): void {
+    this.#peers.delete(peer.id)
+    this.#evicted++
+    this.#forgotten(peer)
   }
 }

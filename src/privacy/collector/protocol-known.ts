@@ -17,7 +17,7 @@ export function onceProtocolKnown (stream: Stream, fn: () => void): () => void {
   return waiting.add(stream, fn)
 }
 
-function watchProtocol (stream: Stream, observers: ReadonlySet<() => void>): () => void {
+function watchProtocol (stream: Stream, observers: ReadonlyArray<() => void>): () => void {
   const field = Object.getOwnPropertyDescriptor(stream, 'protocol')
 
   if (field?.writable !== true || field.configurable !== true) {

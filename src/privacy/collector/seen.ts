@@ -21,15 +21,15 @@ export class Seen {
   constructor (params: CollectorParams) {
     this.#params = params
     this.#time = new SteadyTime(params.clock)
-    this.peers = new PeerTable(params.maxPeers)
-    this.#connections = new ConnectionTable(params.maxConnections)
     this.#events = new EventRing(params.maxEvents, params.retention)
+    this.peers = new PeerTable(params.maxPeers, peer => { this.#events.forget(peer) })
+    this.#connections = new ConnectionTable(params.maxConnections)
     this.#from = this.#time.now()
   }
 
   opened (connection: Connection): void {
     const record = this.#record(connection, this.#time.now())
-    this.#events.push(record.openedAt, record.peer.id, 'open', NaN, '')
+    this.#events.push(record.openedAt, record.peer, 'open', NaN, '')
   }
 
   /** Open already when it was looked at: nobody saw how */
@@ -45,7 +45,7 @@ export class Seen {
       this.#connections.close(connection, at)
       record.peer.openConnections--
       this.peers.moved(record.peer, at)
-      this.#events.push(at, record.peer.id, 'close', NaN, '')
+      this.#events.push(at, record.peer, 'close', NaN, '')
     }
   }
 
@@ -58,7 +58,7 @@ export class Seen {
     record.peer.spoke(protocol)
     record.peer.lastSeen = at
     this.#counts.stream(protocol)
-    this.#events.push(at, record.peer.id, 'stream', NaN, protocol)
+    this.#events.push(at, record.peer, 'stream', NaN, protocol)
   }
 
   carried (connection: Connection, kind: 'sent' | 'received', bytes: number, protocol: string): void {
@@ -73,7 +73,7 @@ export class Seen {
       this.#counts.bytesReceived += bytes
     }
     record.peer.lastSeen = at
-    this.#events.push(at, record.peer.id, kind, bytes, protocol)
+    this.#events.push(at, record.peer, kind, bytes, protocol)
   }
 
   identified ({ peerId, agentVersion, protocols }: Pick<IdentifyResult, 'peerId' | 'agentVersion' | 'protocols'>): void {
@@ -88,9 +88,9 @@ export class Seen {
 
   clear (): void {
     this.#counts = new CollectorCounts()
+    this.#events.clear()
     this.peers.clear()
     this.#connections.clear()
-    this.#events.clear()
     this.#from = this.#time.now()
   }
 
@@ -108,6 +108,9 @@ export class Seen {
   /** @param exact - whether no stream went unseen */
   observations (exact: boolean): Omit<Observations, 'self' | 'exposures' | 'unaccounted'> {
     const { peers } = this
+    // of a peer that was forgotten and came back, what was before is forgotten too
+    const ids = new Map([...peers.values()].map(({ id, number }) => [number, id]))
+    const idOf = (number: number): string | undefined => ids.get(number)
     const to = this.#time.now()
     const since = to - this.#params.retention
 
@@ -117,9 +120,8 @@ export class Seen {
       to,
       streams: exact ? 'exact' : 'sampled',
       peers: [...peers.values()].map(peer => peer.toJSON()),
-      // of a peer that was forgotten and came back, what was before is forgotten too
-      connections: this.#connections.list().filter(({ peer }) => peers.get(peer.id) === peer).map(record => record.observation(exact)),
-      events: this.#events.list(since, (id, at) => at >= (peers.get(id)?.firstSeen ?? Infinity))
+      connections: this.#connections.list(idOf, exact),
+      events: this.#events.list(since, idOf)
     }
   }
 

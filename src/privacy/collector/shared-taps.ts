@@ -3,31 +3,39 @@
  * to leave takes it away, in whatever order they leave.
  */
 export class SharedTaps<T extends object, Observer> {
-  readonly #make: (target: T, observers: ReadonlySet<Observer>) => () => void
-  readonly #taps = new WeakMap<T, { readonly observers: Set<Observer>, readonly release: () => void }>()
+  readonly #make: (target: T, observers: readonly Observer[]) => () => void
+  readonly #taps = new WeakMap<T, { readonly observers: Observer[], readonly release: () => void }>()
 
   /** @param make - wraps the object and returns what unwraps it */
-  constructor (make: (target: T, observers: ReadonlySet<Observer>) => () => void) {
+  constructor (make: (target: T, observers: readonly Observer[]) => () => void) {
     this.#make = make
   }
 
-  /** @returns takes the observer away again */
-  add (target: T, observer: Observer): () => void {
+  /** @returns takes the observer away again; of a target that is over nothing is put back, there are many of them and it takes a KB each */
+  add (target: T, observer: Observer): (isOver?: boolean) => void {
     let tap = this.#taps.get(target)
 
     if (tap == null) {
-      const observers = new Set<Observer>()
+      // an array: mostly there is one, and there is a tap for each stream
+      const observers: Observer[] = []
       tap = { observers, release: this.#make(target, observers) }
       this.#taps.set(target, tap)
     }
 
     const { observers, release } = tap
-    observers.add(observer)
+    observers.push(observer)
 
-    return () => {
-      if (observers.delete(observer) && observers.size === 0) {
-        this.#taps.delete(target)
-        release()
+    return (isOver = false) => {
+      const place = observers.indexOf(observer)
+
+      if (place >= 0) {
+        observers.splice(place, 1)
+        if (observers.length === 0) {
+          this.#taps.delete(target)
+          if (!isOver) {
+            release()
+          }
+        }
       }
     }
   }
@@ -45,11 +53,16 @@ export function wrap<T extends object, K extends keyof T> (target: T, name: K, w
 
   return () => {
     if (target[name] === wrapped) {
-      if (own == null) {
-        Reflect.deleteProperty(target, name)
-      } else {
-        Object.defineProperty(target, name, own)
-      }
+      restore(target, name, own)
     }
+  }
+}
+
+/** @param own - what the object had itself under that name */
+export function restore (target: object, name: PropertyKey, own: PropertyDescriptor | undefined): void {
+  if (own == null) {
+    Reflect.deleteProperty(target, name)
+  } else {
+    Object.defineProperty(target, name, own)
   }
 }

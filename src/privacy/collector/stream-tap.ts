@@ -1,4 +1,4 @@
-import { SharedTaps, wrap } from './shared-taps.ts'
+import { SharedTaps, restore } from './shared-taps.ts'
 import type { Stream } from '@libp2p/interface'
 
 /** Hears of what a stream carries for its protocol, after the protocol was agreed */
@@ -19,7 +19,7 @@ const putBack = new WeakMap<Stream, number>()
  *
  * @returns takes the observer away again
  */
-export function tapStream (stream: Stream, observer: StreamObserver): () => void {
+export function tapStream (stream: Stream, observer: StreamObserver): (isOver?: boolean) => void {
   return taps.add(stream, observer)
 }
 
@@ -28,11 +28,15 @@ export function unread (stream: Stream): number {
   return Math.max(0, stream.readBufferLength - (putBack.get(stream) ?? 0))
 }
 
-function tap (stream: Stream, observers: ReadonlySet<StreamObserver>): () => void {
-  const wrappers = [
-    wrap(stream, 'send', send => data => {
+/** One closure each and no more: there is a tap for each stream, and a node opens many */
+function tap (stream: Stream, observers: readonly StreamObserver[]): () => void {
+  const { send, dispatchEvent, unshift, push } = stream
+  const ownBefore = METHODS.map(name => Object.getOwnPropertyDescriptor(stream, name))
+
+  const wrappers: Pick<Stream, typeof METHODS[number]> = {
+    send: data => {
       const bytes = data.byteLength
-      const more = send(data)
+      const more = send.call(stream, data)
 
       if (bytes > 0) {
         for (const observer of observers) {
@@ -40,39 +44,44 @@ function tap (stream: Stream, observers: ReadonlySet<StreamObserver>): () => voi
         }
       }
       return more
-    }),
-    wrap(stream, 'dispatchEvent', dispatchEvent => event => {
+    },
+    dispatchEvent: event => {
       if (event.type === 'message') {
         arrived(stream, observers, event)
       }
-      const result = dispatchEvent(event)
+      const result = dispatchEvent.call(stream, event)
       if (OVER.has(event.type) && isOver(stream)) {
         for (const observer of [...observers]) {
           observer.ended()
         }
       }
       return result
-    }),
-    wrap(stream, 'unshift', unshift => data => {
+    },
+    unshift: data => {
       const bytes = data.byteLength
-      unshift(data)
+      unshift.call(stream, data)
       putBack.set(stream, (putBack.get(stream) ?? 0) + bytes)
-    }),
-    wrap(stream, 'push', push => data => {
+    },
+    push: data => {
       const bytes = data.byteLength
-      push(data)
+      push.call(stream, data)
       putBack.set(stream, (putBack.get(stream) ?? 0) + bytes)
-    })
-  ]
+    }
+  }
+  Object.assign(stream, wrappers)
 
   return () => {
     putBack.delete(stream)
 
-    for (const unwrap of wrappers) {
-      unwrap()
+    for (const [i, name] of METHODS.entries()) {
+      if (stream[name] === wrappers[name]) {
+        restore(stream, name, ownBefore[i])
+      }
     }
   }
 }
+
+const METHODS = ['send', 'dispatchEvent', 'unshift', 'push'] as const
 
 /** Either may be the last: what was read ahead comes out of a closed stream, and an answer goes into one that has been read to its end */
 const OVER: ReadonlySet<string> = new Set(['end', 'close'])
@@ -81,7 +90,7 @@ function isOver ({ status, readBufferLength }: Stream): boolean {
   return status !== 'open' && status !== 'closing' && readBufferLength === 0
 }
 
-function arrived (stream: Stream, observers: ReadonlySet<StreamObserver>, event: Event & { data?: { byteLength?: number } }): void {
+function arrived (stream: Stream, observers: readonly StreamObserver[], event: Event & { data?: { byteLength?: number } }): void {
   const length = event.data?.byteLength ?? 0
   const back = putBack.get(stream) ?? 0
   const known = Math.min(back, length)

@@ -1,4 +1,5 @@
 import { onceProtocolKnown } from './protocol-known.ts'
+import { RenewedMap } from './renewed-map.ts'
 import { SharedTaps, wrap } from './shared-taps.ts'
 import type { SeenStream, StreamWatch } from './stream-watch.ts'
 import type { Connection, Stream } from '@libp2p/interface'
@@ -23,7 +24,8 @@ const outgoing = new SharedTaps<Connection, (stream: Stream) => void>((connectio
  */
 export class WrappedConnections implements StreamWatch {
   readonly #seen: SeenStream
-  readonly #stops = new Map<Connection, Set<() => void>>()
+  readonly #stops = new RenewedMap<Connection, Set<() => void>>()
+  /** Told of when their protocol was agreed, before `newStream` gives them to whoever opens them */
   readonly #known = new WeakSet<Stream>()
   #exact = true
 
@@ -38,13 +40,20 @@ export class WrappedConnections implements StreamWatch {
 
   opened (connection: Connection): void {
     const { muxer } = connection as MuxedConnection
-    const see = (stream: Stream): void => { this.#see(connection, stream) }
-    const stops = new Set<() => void>([outgoing.add(connection, see)])
+    const see = (stream: Stream): void => { this.#seen(connection, stream) }
+    const stops = new Set<() => void>([outgoing.add(connection, stream => {
+      if (!this.#known.has(stream)) {
+        see(stream)
+      }
+    })])
     this.#stops.set(connection, stops)
 
     // identify asks at the same event, before anybody outside libp2p hears of it
     for (const stream of connection.streams) {
-      awaitProtocol(stream, stops, see)
+      awaitProtocol(stream, stops, () => {
+        this.#known.add(stream)
+        see(stream)
+      })
     }
 
     if (typeof muxer?.addEventListener === 'function') {
@@ -72,17 +81,13 @@ export class WrappedConnections implements StreamWatch {
       this.closed(connection)
     }
   }
-
-  #see (connection: Connection, stream: Stream): void {
-    if (!this.#known.has(stream)) {
-      this.#known.add(stream)
-      this.#seen(connection, stream)
-    }
-  }
 }
 
 function awaitProtocol (stream: Stream, stops: Set<() => void>, see: (stream: Stream) => void): void {
-  let known = false
+  if (stream.protocol !== '') {
+    see(stream)
+    return
+  }
   let forget = (): void => {}
 
   const stop = (): void => {
@@ -92,14 +97,10 @@ function awaitProtocol (stream: Stream, stops: Set<() => void>, see: (stream: St
   }
 
   forget = onceProtocolKnown(stream, () => {
-    known = true
     stop()
     see(stream)
   })
-
-  if (!known) {
-    // given up before a protocol was agreed
-    stream.addEventListener('close', stop)
-    stops.add(stop)
-  }
+  // given up before a protocol was agreed
+  stream.addEventListener('close', stop)
+  stops.add(stop)
 }

@@ -1,13 +1,15 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { bounded, remember } from '../../../src/privacy/collector/bounded-text.ts'
+import { MAX_PROTOCOL, NONE, bounded, remembered } from '../../../src/privacy/collector/bounded-text.ts'
 import { NameCounts } from '../../../src/privacy/collector/collector-counts.ts'
 import { ConnectionRecord } from '../../../src/privacy/collector/connection-record.ts'
 import { ConnectionTable } from '../../../src/privacy/collector/connection-table.ts'
 import { PeerTable } from '../../../src/privacy/collector/peer-table.ts'
+import { RenewedMap } from '../../../src/privacy/collector/renewed-map.ts'
 import { SteadyTime } from '../../../src/privacy/collector/steady-time.ts'
 import { transportName } from '../../../src/privacy/collector/transport-name.ts'
+import type { ConnectionObservation } from '../../../src/interface/privacy.ts'
 import type { Connection } from '@libp2p/interface'
 
 describe('time that never goes back', () => {
@@ -44,11 +46,10 @@ describe('what peers send', () => {
   })
 
   it('is remembered up to a number, the latest', () => {
-    const list: string[] = []
-    for (const text of ['a', 'b', 'a', 'c', 'd', 'c']) {
-      remember(list, text, 3)
-    }
+    const list = ['a', 'b', 'a', 'c', 'd', 'c'].reduce((list, text) => remembered(list, text, 3), NONE)
     expect(list).toEqual(['b', 'c', 'd'])
+    expect(remembered(list, 'd', 3)).toBe(list)
+    expect(NONE).toEqual([])
   })
 
   it('is counted by name up to a number of names', () => {
@@ -149,10 +150,11 @@ describe('a table of peers', () => {
 
 describe('a table of connections', () => {
   const peers = new PeerTable(10)
-  const make = (n: number): [Connection, ConnectionRecord] => {
-    const connection = { id: String(n), direction: 'inbound', remoteAddr: multiaddr('/memory/x') } as unknown as Connection
+  const make = (n: number, changes: object = {}): [Connection, ConnectionRecord] => {
+    const connection = { id: String(n), direction: 'inbound', remoteAddr: multiaddr('/memory/x'), ...changes } as unknown as Connection
     return [connection, new ConnectionRecord(connection, peers.touch('a', n), n)]
   }
+  const list = (table: ConnectionTable): ConnectionObservation[] => table.list(() => 'a', true)
 
   it('makes room by those closed longest ago', () => {
     const table = new ConnectionTable(3)
@@ -161,19 +163,92 @@ describe('a table of connections', () => {
       table.add(connection, record)
     }
     expect(table.openCount, 'open ones are all counted').toBe(5)
-    expect(table.list().map(({ id }) => id), 'and as many shown as are to be kept').toEqual(['2', '3', '4'])
+    expect(list(table).map(({ id }) => id), 'and as many shown as are to be kept').toEqual(['2', '3', '4'])
     for (const i of [4, 0, 1]) {
       table.close(all[i]?.[0] ?? expect.fail(), 10 + i)
     }
     expect(table.openCount).toBe(2)
-    expect(table.list().map(({ id, closedAt }) => [id, closedAt])).toEqual([['1', 11], ['2', undefined], ['3', undefined]])
+    expect(list(table).map(({ id, closedAt }) => [id, closedAt])).toEqual([['1', 11], ['2', undefined], ['3', undefined]])
     expect(table.evicted).toBe(2)
     table.close(all[0]?.[0] ?? expect.fail(), 99)
-    expect(table.list()).toHaveLength(3)
+    expect(list(table)).toHaveLength(3)
     table.expire(11)
-    expect(table.list()).toHaveLength(3)
+    expect(list(table)).toHaveLength(3)
     table.expire(12)
-    expect(table.list().map(({ id }) => id)).toEqual(['2', '3'])
+    expect(list(table).map(({ id }) => id)).toEqual(['2', '3'])
     expect(table.evicted).toBe(3)
+  })
+
+  const text = fc.oneof(fc.string({ unit: 'binary', maxLength: 300 }), fc.string({ unit: fc.constantFrom('\u0000', '€', '"', '\ud800'), minLength: 120, maxLength: 200 }))
+
+  it('says of those that have closed what it said of them while they were open, whatever they are called', () => {
+    fc.assert(fc.property(fc.integer({ min: 1, max: 400 }), fc.array(fc.record({
+      id: text,
+      encryption: fc.option(text, { nil: undefined }),
+      multiplexer: fc.option(text, { nil: undefined }),
+      direction: fc.constantFrom('inbound', 'outbound'),
+      protocols: fc.array(text, { maxLength: 40 }),
+      bytes: fc.nat()
+    }), { maxLength: 60 }), (max, all) => {
+      const table = new ConnectionTable(max)
+      const before = all.map(({ protocols, bytes, ...changes }, n) => {
+        const [connection, record] = make(n, changes)
+        table.add(connection, record)
+        protocols.forEach(protocol => { record.spoke(bounded(protocol, MAX_PROTOCOL)) })
+        record.bytesSent = bytes
+        const open = record.observation(true)
+        table.close(connection, 1_000 + n)
+        // half a character is no text that could be kept
+        return { ...JSON.parse(JSON.stringify(open).replaceAll(/\\ud[89a-f][0-9a-f]{2}/g, '\ufffd')) as ConnectionObservation, closedAt: 1_000 + n }
+      })
+      const wellFormed = (found: ConnectionObservation[]): unknown => JSON.parse(JSON.stringify(found).replaceAll(/\\ud[89a-f][0-9a-f]{2}/g, '\ufffd'))
+      expect(wellFormed(list(table))).toEqual(before.slice(-max))
+      expect(table.list(() => undefined, true)).toEqual([])
+      expect(table.list(() => 'a', false).every(each => !('bytesSent' in each))).toBe(true)
+      expect(table.evicted).toBe(Math.max(0, all.length - max))
+    }), { numRuns: 50 })
+  })
+
+  it('holds less of those with the longest names there can be, and no more bytes', () => {
+    const table = new ConnectionTable(1_000)
+    const longest = '\u0000'.repeat(MAX_PROTOCOL)
+    for (let n = 0; n < 1_000; n++) {
+      const [connection, record] = make(n, { id: longest, encryption: longest, multiplexer: longest })
+      for (let i = 0; i < 40; i++) {
+        record.spoke(`${longest.slice(0, -4)}${i}`)
+      }
+      table.add(connection, record)
+      table.close(connection, n)
+    }
+    const kept = list(table)
+    expect(kept.length).toBeGreaterThan(20)
+    // 1 KB each on average, and what is being filled
+    expect(JSON.stringify(kept).length).toBeLessThan(1_024 * 1_000 + 131_072)
+    expect(kept.length + table.evicted).toBe(1_000)
+    expect(kept.at(-1)?.protocols).toHaveLength(32)
+    table.clear()
+    expect(list(table)).toEqual([])
+  })
+})
+
+describe('a map for what comes and goes', () => {
+  it('is a map, in any order of events', () => {
+    fc.assert(fc.property(fc.array(fc.oneof(fc.record({ set: fc.nat(40) }), fc.record({ remove: fc.nat(40) }), fc.constant('clear' as const)), { maxLength: 600 }), steps => {
+      const [map, truth] = [new RenewedMap<number, number>(), new Map<number, number>()]
+      for (const [i, step] of steps.entries()) {
+        if (step === 'clear') {
+          map.clear()
+          truth.clear()
+        } else if ('set' in step) {
+          map.set(step.set, i)
+          truth.set(step.set, i)
+        } else {
+          expect(map.delete(step.remove)).toBe(truth.delete(step.remove))
+        }
+        expect([map.size, map.get(7), map.has(7)]).toEqual([truth.size, truth.get(7), truth.has(7)])
+      }
+      expect([...map.entries()]).toEqual([...truth])
+      expect([[...map.keys()], [...map.values()]]).toEqual([[...truth.keys()], [...truth.values()]])
+    }))
   })
 })
