@@ -1,11 +1,6 @@
 import { Disclosure } from '../../../src/interface/disclosure.ts'
 import type { DisclosureEntry, Ledger } from '../../../src/interface/disclosure.ts'
 
-/** Milliseconds after which a stream that breaks is no doubt about a CANCEL any more, twice over */
-const OVER = 500
-/** Milliseconds within which CANCELs to one peer count as one message */
-const MESSAGE = 50
-
 /** Loses every fifth entry about a block */
 export function forgetful (ledger: Ledger): Ledger {
   const lost = new Set<DisclosureEntry>()
@@ -57,21 +52,38 @@ export function credulous (ledger: Ledger): Ledger {
   }
 }
 
-export interface Secretive {
-  readonly between: (ledger: Ledger) => Ledger
-  /** Messages with CANCELs about which it has said nothing, and whose streams have had the time to break */
-  readonly hidden: number
+/** Never says that a want was cancelled */
+export function secretive (ledger: Ledger): Ledger {
+  const shown = new Map<DisclosureEntry, Copy>()
+  return {
+    intended: entry => {
+      const copy = copied(entry)
+      shown.set(entry, copy)
+      ledger.intended(copy)
+    },
+    settled: entry => {
+      const copy = shown.get(entry)
+      if (copy != null) {
+        copy.state = entry.state
+        ledger.settled(copy)
+      }
+    }
+  }
 }
 
-/** Never says that a want was cancelled */
-export function secretive (): Secretive {
-  const shown = new Map<DisclosureEntry, { -readonly [Name in keyof DisclosureEntry]: DisclosureEntry[Name] }>()
-  /** By whom and when: those of one message are settled together */
-  const hidden = new Map<string, number>()
+export interface Doubtful {
+  readonly between: (ledger: Ledger) => Ledger
+  /** What was sent, and is shown as unknown */
+  readonly doubted: ReadonlySet<DisclosureEntry>
+}
+
+/** Takes every nth that was sent for unknown, which spares it from being compared with what was seen */
+export function doubtful (nth: number): Doubtful {
+  const shown = new Map<DisclosureEntry, Copy>()
+  const doubted = new Set<DisclosureEntry>()
+  let count = 0
   return {
-    get hidden () {
-      return [...hidden.values()].filter(at => Date.now() - at > OVER).length
-    },
+    doubted,
     between: ledger => ({
       intended: entry => {
         const copy = copied(entry)
@@ -80,18 +92,25 @@ export function secretive (): Secretive {
       },
       settled: entry => {
         const copy = shown.get(entry)
-        if (entry.cancelled) {
-          hidden.set(`${entry.observer} ${Math.floor(Date.now() / MESSAGE)}`, Date.now())
+        if (copy == null) {
+          return
         }
-        if (copy != null) {
+        if (copy.state === 'intended') {
           copy.state = entry.state
-          ledger.settled(copy)
+          if (entry.state === 'sent' && entry.transport !== 'foreign' && ++count % nth === 0) {
+            copy.state = 'unknown'
+            doubted.add(copy)
+          }
         }
+        copy.cancelled = entry.cancelled
+        ledger.settled(copy)
       }
     })
   }
 }
 
-function copied ({ observer, form, transport, audience, purpose, request, mode, key, at, state }: DisclosureEntry): DisclosureEntry {
+type Copy = { -readonly [Name in keyof DisclosureEntry]: DisclosureEntry[Name] }
+
+function copied ({ observer, form, transport, audience, purpose, request, mode, key, at, state }: DisclosureEntry): Copy {
   return { observer, form, transport, audience, purpose, request, mode, key, at, state, cancelled: false }
 }
