@@ -1,11 +1,17 @@
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import { contentRoutingSymbol, peerRoutingSymbol } from '@libp2p/interface'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { createLibp2p } from 'libp2p'
 import { vi } from 'vitest'
 import { contentRoutingFor } from '../../../src/index.ts'
 import { PRIVACY_PRESETS } from '../../../src/interface/privacy-preset.ts'
+import { loopbackLibp2p } from '../../helia/loopback-libp2p.ts'
 import { LOOPBACK, namedBy, portolan, reads, wrapped } from './nodes.ts'
 import { relayedSpy, relaySpy, relayingLibp2p } from './relays.ts'
 import { KAD, block, httpSpy, peerSpy } from './spies.ts'
 import type { PrivacyMode } from '../../../src/interface/disclosure.ts'
 import type { PeerSpy } from './spies.ts'
+import type { PeerId } from '@libp2p/interface'
 import type { CID } from 'multiformats/cid'
 
 /** What somebody learns in a mode, as the table has it */
@@ -182,6 +188,30 @@ export const ROWS: Readonly<Record<string, Measurement>> = {
   'Either, named in `trustedRouters`': async (mode, open) => {
     const both = [await routed(mode, open, false, ['theirs']), await routed(mode, open, true, ['theirs'])]
     return both.every(one => one === CID_TOLD) ? CID_TOLD : both.join(' and ')
+  },
+  'A peer router that your libp2p node has': async (mode, open) => {
+    const asked: string[] = []
+    const somebody = peerIdFromPrivateKey(await generateKeyPair('Ed25519'))
+    const init = loopbackLibp2p()
+    const theirs = {
+      // it names him in every mode, and does not say where he is
+      [contentRoutingSymbol]: { provide: async () => {}, cancelReprovide: async () => {}, put: async () => {}, get: async () => new Uint8Array(), async * findProviders () { yield { id: somebody, multiaddrs: [], routing: 'theirs' } } },
+      [peerRoutingSymbol]: {
+        async findPeer (id: PeerId) {
+          asked.push(id.toString())
+          return { id, multiaddrs: [] }
+        },
+        async * getClosestPeers () {}
+      }
+    }
+    const libp2p = await createLibp2p({ ...init, services: { ...init.services, theirs: () => theirs } })
+    open.defer(async () => { await libp2p.stop() })
+    const contentRouting = contentRoutingFor(libp2p, { mode, allowAddresses: LOOPBACK, trustedRouters: ['theirs'], privacy: { lookupDelay: 0 } })
+    await contentRouting.start()
+    open.defer(async () => { await contentRouting.stop() })
+    const { cid } = await fresh()
+    await reads({ contentRouting }, cid)
+    return String(contentRouting.explain(cid)).includes(somebody.toString()) ? seen(asked.length > 0, 'whom this node is about to ask') : 'nobody was named'
   },
   'A block broker that your Helia node has': async (mode, open) => brokered(mode, open, [], 'asked'),
   'The same, named in `trustedBrokers`': async (mode, open) => brokered(mode, open, ['theirs'], 'asked'),
