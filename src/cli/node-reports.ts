@@ -1,6 +1,7 @@
 import { PRIVACY_REPORT_PATH } from '../gateway/privacy-control.ts'
 import { monitorInit, reportTokens } from '../config/report-options.ts'
 import { PrivacyMonitor } from '../privacy/monitor.ts'
+import { undiciWebhookRequest } from '../privacy/webhook-undici-egress.ts'
 import { PrivacyReportService } from '../privacy/report/report-service.ts'
 import { timelineOf } from '../privacy/report/report-timeline.ts'
 import type { CommandContext } from './command.ts'
@@ -16,7 +17,7 @@ export interface NodeReports {
 export async function nodeReports ({ config, clock }: Pick<CommandContext, 'config' | 'clock'>, node: Pick<Portolan, 'privacy' | 'helia'>, { log }: { log: OperatorLog }): Promise<NodeReports> {
   const { logger } = node.helia
   const analyzer = { analyze: () => node.privacy.analyze() }
-  const monitor = new PrivacyMonitor(analyzer, { ...monitorInit(config.values), clock, logger, ledger: node.privacy.ledger })
+  const monitor = new PrivacyMonitor(analyzer, { ...monitorInit(config.values), clock, logger, ledger: node.privacy.ledger, request: undiciWebhookRequest })
   const service = new PrivacyReportService({ analyzer, clock, logger }, {
     tokens: await reportTokens(config.values),
     context: () => ({ history: monitor.history, timeline: timelineOf(node.privacy.collector.observations()) })

@@ -1,4 +1,5 @@
 import { InvalidOptionError } from '../interface/errors.ts'
+import type { WebhookRequest } from './monitor-webhook-egress.ts'
 import type { WebhookInit } from './monitor-webhook.ts'
 import type { Clock, Random } from '../interface/clock.ts'
 import type { Ledger } from '../interface/disclosure.ts'
@@ -15,6 +16,8 @@ export interface PrivacyMonitorInit {
   readonly historyLimit?: number
   /** Where alerts are sent besides, redacted: a URL, or one with options. @default nowhere */
   readonly webhook?: string | WebhookInit
+  /** How the webhook is asked; on Node `undiciWebhookRequest` leaves no connection behind that is given up. @default the platform's `fetch` */
+  readonly request?: WebhookRequest
   /** Alerts that are events name peers, addresses and CIDs as they are. @default false */
   readonly raw?: boolean
   /** Where it is recorded what the webhook learns. @default nowhere */

@@ -13,31 +13,22 @@ export interface WebhookAnswer {
   readonly retryAfter?: string
 }
 
+/** Asks once: settles the disclosure as sent when the head of the answer is there, resolves with it, and leaves nothing open */
+export type WebhookRequest = (post: WebhookPost, disclosure: Disclosure) => Promise<WebhookAnswer>
+
 /** Failures that come before a connection stands */
 const BEFORE_WRITING = new Set(['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EADDRNOTAVAIL', 'UND_ERR_CONNECT_TIMEOUT'])
 
 /** Sends one POST: follows no redirect, sends no credentials, and reads nothing of the answer but its head */
-export async function postWebhook ({ url, body, signal }: WebhookPost, disclosure: Disclosure): Promise<WebhookAnswer> {
-  let response: Response
-
+export async function postWebhook (post: WebhookPost, disclosure: Disclosure, request: WebhookRequest = byFetch): Promise<WebhookAnswer> {
   try {
-    signal.throwIfAborted()
+    post.signal.throwIfAborted()
   } catch (err) {
     disclosure.notSent()
     throw err
   }
   try {
-    response = await fetch(url, {
-      method: 'POST',
-      // there is one in five minutes: a connection that is kept would outlive the monitor
-      headers: { 'content-type': 'application/json', connection: 'close' },
-      body,
-      signal,
-      redirect: 'manual',
-      credentials: 'omit',
-      referrerPolicy: 'no-referrer',
-      cache: 'no-store'
-    })
+    return await request(post, disclosure)
   } catch (err) {
     if (BEFORE_WRITING.has(failureCode(err))) {
       disclosure.notSent()
@@ -46,6 +37,21 @@ export async function postWebhook ({ url, body, signal }: WebhookPost, disclosur
     }
     throw err
   }
+}
+
+/** Whatever the platform has */
+const byFetch: WebhookRequest = async ({ url, body, signal }: WebhookPost, disclosure: Disclosure) => {
+  const response = await fetch(url, {
+    method: 'POST',
+    // there is one in five minutes: a connection that is kept would outlive the monitor
+    headers: { 'content-type': 'application/json', connection: 'close' },
+    body,
+    signal,
+    redirect: 'manual',
+    credentials: 'omit',
+    referrerPolicy: 'no-referrer',
+    cache: 'no-store'
+  })
   disclosure.sent()
   // fails only where the body broke already, and then there is nothing left to cancel
   await response.body?.cancel().then(undefined, () => undefined)
@@ -54,7 +60,7 @@ export async function postWebhook ({ url, body, signal }: WebhookPost, disclosur
 
 /** What `fetch` wraps in a TypeError */
 export function failureCode (err: unknown): string {
-  const { cause, name } = err as Error
+  const { code, cause, name } = err as Error & { code?: unknown }
   const [first] = cause instanceof AggregateError ? cause.errors : [cause]
-  return (first as { code?: string } | undefined)?.code ?? name
+  return (first as { code?: string } | undefined)?.code ?? (typeof code === 'string' ? code : name)
 }

@@ -6,7 +6,7 @@ import { quote } from '../interface/quote.ts'
 import { addressPolicy } from '../provider/address.ts'
 import { failureCode, postWebhook } from './monitor-webhook-egress.ts'
 import { whole } from './monitor-params.ts'
-import type { WebhookAnswer } from './monitor-webhook-egress.ts'
+import type { WebhookAnswer, WebhookRequest } from './monitor-webhook-egress.ts'
 import type { Clock, Random } from '../interface/clock.ts'
 import type { Ledger } from '../interface/disclosure.ts'
 import type { Logger } from '../interface/logger.ts'
@@ -56,6 +56,8 @@ export interface WebhookComponents {
   readonly random: Random
   readonly ledger: Ledger
   readonly log?: Logger
+  /** @default the platform's `fetch` */
+  readonly request?: WebhookRequest
 }
 
 /** Sends alerts one after the other, tries again where it is worth it, and keeps no more than a few */
@@ -151,7 +153,7 @@ export class Webhook {
     const signal = AbortSignal.any([stop, timeout.signal])
 
     try {
-      return await postWebhook({ url: this.#url, body, signal }, this.#disclose())
+      return await postWebhook({ url: this.#url, body, signal }, this.#disclose(), this.#components.request)
     } catch (err) {
       // what the error says may hold the address with its secret
       return timeout.signal.aborted ? `no answer within ${this.#timeout} ms` : failureCode(err)

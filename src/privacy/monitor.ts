@@ -122,13 +122,13 @@ export class PrivacyMonitor extends MonitorEvents {
     if (typeof analyzer?.analyze !== 'function') {
       throw new InvalidOptionError('a monitor needs an analyzer: something with a function analyze')
     }
-    const { clock = systemClock, random = systemRandom, ledger = nullLedger, logger, webhook, raw = false } = init
+    const { clock = systemClock, random = systemRandom, ledger = nullLedger, logger, webhook, request, raw = false } = init
     this.#analyzer = analyzer
     this.#params = monitorParams(init)
     this.#clock = clock
     this.#raw = raw
     this.#log = logger?.forComponent('portolan:privacy:monitor')
-    this.#webhook = webhook == null ? undefined : new Webhook({ clock, random, ledger, log: this.#log }, webhook)
+    this.#webhook = webhook == null ? undefined : new Webhook({ clock, random, ledger, log: this.#log, request }, webhook)
   }
 
   /** The last checks, oldest first */

@@ -28,6 +28,7 @@ const NODE_FILES = [
   'src/exchange/http/undici-egress.ts',
   'src/exchange/lease/dns-egress.ts',
   'src/exchange/lease/guarded-transports-egress.ts',
+  'src/privacy/webhook-undici-egress.ts',
   'src/privacy/proofs/artifacts.ts',
   'src/privacy/proofs/bounded-file.ts',
   'src/privacy/proofs/membership-group-file.ts',
