@@ -60,8 +60,12 @@ export async function openStore (init: OpenStoreInit): Promise<StoreOpening> {
     const resolved = await resolveDuplicates(store, notes, recovery.duplicates)
     await reserve.make()
     // on a full disk what is left is for what makes room
-    for (const segment of reserve.size > 0 ? recovery.unwritten : []) {
-      await segments.writeSidecar(segment, false)
+    if (reserve.size > 0) {
+      for (const segment of recovery.unwritten) {
+        await segments.writeSidecar(segment, false)
+      }
+      // at hand for the first put, which would wait for it for 1 to 13 ms
+      await segments.active(0).catch((err: unknown) => { logger.trace('the first write has to make its segment: %e', err) })
     }
     return { store, notes, repairs: [...repairs, ...recovery.repairs, ...resolved], unlock }
   } catch (err) {

@@ -106,7 +106,6 @@ describe('a write that fails', () => {
 
   it.each(['put', 'copied'] as const)('though the record arrives whole, and cannot be cut off, does not bring back a block that was %s and removed', async how => {
     const files = new MemoryFiles()
-    const tier = await open(files, 1_000_000)
     let sick = false
     const { open: openFile } = files
     // its calls fail when they are over
@@ -123,6 +122,7 @@ describe('a write that fails', () => {
       return file
     }
     files.fault = (operation, path) => (operation === 'truncate' && sick) || (operation === 'open' && path.endsWith('.idx.new')) ? systemError('EIO') : undefined
+    const tier = await open(files, 1_000_000)
     const [other, one] = blocks as [Block, Block]
     await put(tier, other)
     if (how === 'copied') {

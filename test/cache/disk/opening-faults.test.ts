@@ -53,3 +53,31 @@ it.each(['EMFILE', 'ENFILE', 'EIO', 'EACCES'])('%s for a moment, at whatever fil
   expect(last).toBeGreaterThan(8)
   expect(failed).toBeGreaterThan(code === 'EIO' ? 0 : 4)
 })
+
+it.each([false, true])('the file that the first write goes to is made by the opening, or, where it could not be (%s), by that write', async refuses => {
+  const files = new MemoryFiles()
+  const one = block(1, 500)
+  let tried = 0
+  let refused = refuses
+  files.fault = (operation, path) => {
+    if (operation !== 'open' || !path.endsWith('.seg')) {
+      return undefined
+    }
+    tried++
+    return refused ? systemError('EMFILE') : undefined
+  }
+  const { tier } = await openTier({ ...INIT, files })
+  expect(tried).toBeGreaterThan(0)
+  const before = tried
+  if (refuses) {
+    await expect(tier.write(one.multihash, one.bytes, 'authored')).rejects.toThrow('EMFILE')
+  }
+  refused = false
+  await tier.write(one.multihash, one.bytes, 'authored')
+  expect(tried > before).toBe(refuses)
+  expect(await tier.read(tier.find(one.multihash))).toEqual(one.bytes)
+  await tier.close()
+  const { tier: again, report } = await openTier({ ...INIT, files })
+  expect([report.blocks, report.repairs]).toEqual([1, []])
+  await again.close()
+})

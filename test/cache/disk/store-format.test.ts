@@ -151,7 +151,7 @@ describe('a directory', () => {
       await writeFile(join(path, 'segments', name), 'precious')
     }
     await (await openTier({ path })).tier.close()
-    expect(await readdir(join(path, 'segments'))).toEqual(['thesis.txt.new'])
+    expect(await readdir(join(path, 'segments'))).toEqual(['00000001.seg', 'thesis.txt.new'])
   })
 
   it('that is a file is refused by name', async () => {
