@@ -29,7 +29,7 @@ interface Pause {
 }
 
 type Command = Pause & (
-  | { readonly type: 'write', readonly block: number, readonly kind: CacheKind, readonly how: 'now' | 'gathered' | 'begun' | 'later' }
+  | { readonly type: 'write', readonly block: number, readonly kind: CacheKind, readonly how: 'now' | 'gathered' | 'begun' | 'later', readonly alone: boolean }
   | { readonly type: 'wrong', readonly block: number, readonly kind: CacheKind }
   | { readonly type: 'remove', readonly blocks: number[] }
   | { readonly type: 'setKind', readonly block: number, readonly kind: CacheKind }
@@ -41,8 +41,10 @@ type Command = Pause & (
 const blockNumber = fc.nat({ max: BLOCKS.length - 1 })
 const kind = fc.constantFrom<CacheKind>('authored', 'fetched')
 const pause = fc.oneof(fc.constant(0), fc.nat({ max: 12 }), fc.nat({ max: 60 }))
+/** The first three only while nothing else is being written, so more of them */
+const how = fc.constantFrom('now' as const, 'gathered' as const, 'gathered' as const, 'gathered' as const, 'begun' as const, 'begun' as const, 'later' as const)
 const command: fc.Arbitrary<Command> = fc.oneof(
-  { weight: 10, arbitrary: fc.record({ type: fc.constant('write' as const), block: blockNumber, kind, how: fc.constantFrom('now' as const, 'gathered' as const, 'begun' as const, 'later' as const), pause }) },
+  { weight: 14, arbitrary: fc.record({ type: fc.constant('write' as const), block: blockNumber, kind, how, alone: fc.nat({ max: 2 }).map(n => n > 0), pause }) },
   { weight: 2, arbitrary: fc.record({ type: fc.constant('wrong' as const), block: blockNumber, kind, pause }) },
   { weight: 6, arbitrary: fc.record({ type: fc.constant('remove' as const), blocks: fc.array(blockNumber, { minLength: 1, maxLength: 4 }), pause }) },
   { weight: 4, arbitrary: fc.record({ type: fc.constant('setKind' as const), block: blockNumber, kind, pause }) },
@@ -136,6 +138,9 @@ async function run (commands: readonly Command[], takeImage: (step: number) => b
   for (const each of commands) {
     switch (each.type) {
       case 'write':
+        if (each.alone) {
+          await model.settled()
+        }
         void model.change([each.block], () => each.kind, async () => {
           const { multihash, bytes } = BLOCKS[each.block] as Block
           if (each.how === 'now' && tier.writeNow(multihash, bytes, each.kind) !== -1) {
@@ -241,8 +246,8 @@ describe('a process that is killed', () => {
       }
     }), { numRuns: RUNS, ...(process.env.SEED == null ? {} : { seed: Number(process.env.SEED) }) })
     expect(opened).toBeGreaterThan(100)
-    expect(prompt).toBeGreaterThan(5)
-    expect(begunWrites).toBeGreaterThan(5)
-    expect(gatheredWrites).toBeGreaterThan(5)
+    expect(prompt).toBeGreaterThan(20)
+    expect(begunWrites).toBeGreaterThan(20)
+    expect(gatheredWrites).toBeGreaterThan(20)
   }, 60_000 + RUNS * 2_000)
 })
