@@ -2,7 +2,6 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
-import { setTimeout } from 'node:timers/promises'
 import { NONCE_BYTES, blockHead } from '../src/cache/disk/record.ts'
 import { endsInSha256 } from '../src/cache/native-sha256.ts'
 import { seededRandom } from '../src/clock/random.ts'
@@ -11,7 +10,7 @@ import { median } from './end-to-end/median.ts'
 import { CONTESTANTS } from './store/contestants.ts'
 import { memoryHits } from './store/memory-hits.ts'
 import { opening } from './store/opening.ts'
-import { noiseBlocks, readAll, shuffled, writeAll } from './store/passes.ts'
+import { collected, noiseBlocks, readAll, shuffled, writeAll } from './store/passes.ts'
 import type { Block } from './store/passes.ts'
 import type { BenchOptions, BenchResult } from './types.ts'
 
@@ -29,8 +28,6 @@ const WIDTHS = [{ wide: 1, suffix: '' }, { wide: 8, suffix: 'x8' }] as const
 /** The part of the blocks that ours may have in memory */
 const IN_MEMORY = 1 / 16
 const ENTRIES = 1_000_000
-/** For which the collector's threads go on, in ms: 38 MB in 5 to 10 */
-const SWEEPING = 10
 
 type Name = typeof CONTESTANTS[number]['name']
 type Rates = Record<Name, number[]>
@@ -160,9 +157,7 @@ async function tidy (): Promise<void> {
   if (globalThis.gc == null) {
     throw new Error('The garbage of others can only be left out with node --expose-gc')
   }
-  await globalThis.gc({ type: 'major', execution: 'async' })
-  // threads go on sweeping, on a processor that a store may want
-  await setTimeout(SWEEPING)
+  await collected()
 }
 
 /**
