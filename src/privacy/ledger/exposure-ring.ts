@@ -3,14 +3,23 @@ import type { DisclosureEntry, DisclosureInit, DisclosureState, Observer, Privac
 /** Longest text kept of a name, twice the longest that is any: a peer id has 60 characters, a host name 253. Others write them, and a table of them must stay small. */
 export const MAX_TEXT = 512
 
-/** Of one entry, on average: a peer id, a key, a request and what else it says take some 200 */
+/** Texts of one entry: a peer id, a key, a request and what else it says take some 200. Longer ones lie apart. */
 const ENTRY_BYTES = 320
-/** For any single entry, with six of the longest texts */
-const LEAST_BYTES = 65_536
-/** A character takes three bytes at most where a text counts it as one */
-const CHARACTER_BYTES = 3
 const TEXTS = 6
 const ABSENT = 0xffff
+
+/** Entries whose texts are longer than most, as a part of all: host names and requests can be, a table full of them would be ten times as large */
+const LONG = 1 / 16
+const LEAST_LONG = 10
+
+/**
+ * The newest so many entries of an owner, as a part of all, which no busier owner pushes out. Of 10 000 they are 312: some twenty
+ * reads with look-ups of a dozen hops, or all of a walk through a DHT.
+ */
+const SHARE = 1 / 32
+
+/** Owners are counted by a hash that is another one in each process: with 10 000 of them one in seven shares its count with somebody */
+const OWNERS = 65_536
 
 const FORMS: ReadonlyArray<DisclosureInit['form']> = ['none', 'cid', 'multihash', 'prefix', 'hostname', 'peer']
 const AUDIENCES: ReadonlyArray<DisclosureInit['audience']> = ['unbounded', 'one', 'many']
@@ -26,7 +35,9 @@ interface Columns {
   /** Monotonic: a wall clock that is set back makes nothing older or younger */
   readonly time: Float64Array
   readonly at: Float64Array
-  readonly offset: Float64Array
+  /** Of which entry it is; 0: of none */
+  readonly number: Float64Array
+  readonly owner: Uint16Array
   readonly length: Uint16Array
   readonly lengths: Uint16Array
   readonly codes: Uint8Array
@@ -35,50 +46,43 @@ interface Columns {
 }
 
 /**
- * The newest entries, in the order in which they came: the oldest makes room, and
- * what is too old goes. They lie in a few buffers and not in the heap, where a
- * table that turns over all the time leaves a hundred megabytes of garbage.
+ * The newest entries: when it is full the oldest makes room, of those who have more than their share where there are any, and
+ * what is too old goes. They lie in a few buffers and not in the heap, where a table that turns over all the time leaves a
+ * hundred megabytes of garbage.
  */
 export class ExposureRing {
   readonly #max: number
   readonly #maxAge: number
+  readonly #share: number
   #columns: Columns | undefined
-  #first = 1
+  /** Texts that are too long for their column, by place; the oldest first */
+  readonly #long = new Map<number, Uint8Array>()
+  /** Of each owner, how many entries there are */
+  #held = new Uint32Array()
+  /** Owners with more than their share */
+  #busy = 0
   #next = 1
-  /** Where the next text goes */
-  #end = 0
+  #now = -Infinity
+  readonly #salt: number
 
-  constructor (max: number, maxAge: number) {
+  /** @param salt - of the hash by which owners are counted: nobody can choose to be counted as somebody else */
+  constructor (max: number, maxAge: number, salt: number = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) {
     this.#max = max
     this.#maxAge = maxAge
+    this.#share = Math.floor(max * SHARE)
+    this.#salt = salt
   }
 
   get size (): number {
-    return this.#next - this.#first
+    return this.#columns?.number.reduce((size, number) => size + (this.#has(number) ? 1 : 0), 0) ?? 0
   }
 
-  /** @returns its number: the first is 1, and none comes twice */
+  /** @returns its number: the first is 1, none comes twice, and later ones are greater */
   add (entry: DisclosureEntry, now: number): number {
     this.expire(now)
-    if (this.size === this.#max) {
-      this.#first++
-    }
-    const columns = this.#columns ??= newColumns(this.#max)
-    const texts = [cut(entry.observer), cut(entry.request), cut(entry.transport), cut(entry.purpose), cut(entry.key), cut(entry.client)]
-    const text = texts.map(each => each ?? '').join('')
-    const offset = this.#room(columns, text.length * CHARACTER_BYTES)
-    const { written } = encoder.encodeInto(text, columns.bytes.subarray(offset))
+    this.#spare()
     const number = this.#next++
-    const i = number % this.#max
-
-    this.#end = offset + written
-    columns.time[i] = now
-    columns.at[i] = entry.at
-    columns.offset[i] = offset
-    columns.length[i] = written
-    texts.forEach((each, k) => { columns.lengths[i * TEXTS + k] = each?.length ?? ABSENT })
-    columns.codes[i] = Math.max(0, FORMS.indexOf(entry.form)) | Math.max(0, AUDIENCES.indexOf(entry.audience)) << 3 | Math.max(0, MODES.indexOf(entry.mode)) << 5
-    columns.state[i] = stateOf(entry)
+    this.#put(number, entry, now)
     return number
   }
 
@@ -89,7 +93,7 @@ export class ExposureRing {
     }
   }
 
-  /** The number of what comes next */
+  /** The least number that what comes next can have */
   get next (): number {
     return this.#next
   }
@@ -105,7 +109,7 @@ export class ExposureRing {
   /** What is still open becomes `unknown`. @returns the numbers of those */
   abandon (): number[] {
     const { state = new Uint8Array() } = this.#columns ?? {}
-    const open = [...this.numbers()].filter(number => ((state[number % this.#max] ?? 0) & 3) === 0)
+    const open = this.numbers().filter(number => ((state[number % this.#max] ?? 0) & 3) === 0)
     open.forEach(number => { state[number % this.#max] = (state[number % this.#max] ?? 0) | STATES.indexOf('unknown') })
     return open
   }
@@ -114,10 +118,9 @@ export class ExposureRing {
     if (!this.#has(number) || this.#columns == null) {
       return undefined
     }
-    const { at, offset, length, lengths, codes, state, bytes } = this.#columns
+    const { at, length, lengths, codes, state, bytes } = this.#columns
     const i = number % this.#max
-    const start = offset[i] ?? 0
-    const text = decoder.decode(bytes.subarray(start, start + (length[i] ?? 0)))
+    const text = decoder.decode(this.#long.get(i) ?? bytes.subarray(i * ENTRY_BYTES, i * ENTRY_BYTES + (length[i] ?? 0)))
     let end = 0
     const [observer = '', request = '', transport = '', purpose = '', key, client] = Array.from(lengths.subarray(i * TEXTS, (i + 1) * TEXTS), length => {
       const begin = end
@@ -145,60 +148,133 @@ export class ExposureRing {
 
   /** Forgets what is too old */
   expire (now: number): void {
-    while (this.size > 0 && now - (this.#columns?.time[this.#first % this.#max] ?? 0) > this.#maxAge) {
-      this.#first++
-    }
+    this.#now = Math.max(this.#now, now)
   }
 
-  /** Puts older ones before those that are there. @returns by how much the numbers of these have grown */
+  /** Puts older ones before those that are there, as many as there is room for. @returns by how much the numbers of these have grown */
   restore (older: ReadonlyArray<readonly [entry: DisclosureEntry, time: number]>, now: number): number {
-    const first = this.#first
-    const present = [...this.numbers()].map((number): [DisclosureEntry | undefined, number] => [this.get(number), this.#columns?.time[number % this.#max] ?? now])
+    this.expire(now)
+    const numbers = this.numbers()
+    const present = numbers.map((number): [number, DisclosureEntry | undefined, number] => [number, this.get(number), this.#columns?.time[number % this.#max] ?? now])
+    const first = numbers[0] ?? this.#next
+    const room = Math.max(0, this.#max - (this.#next - first))
+    const fitting = room === 0 ? [] : older.slice(-room)
     this.clear()
-    older.slice(-this.#max).forEach(([entry, time]) => { this.add(entry, time) })
-    const grown = this.#next - first
+    fitting.forEach(([entry, time], i) => { this.#put(first + i, entry, time) })
 
-    for (const [entry, time] of present) {
+    for (const [number, entry, time] of present) {
       if (entry != null) {
-        this.add(entry, time)
+        this.#put(number + fitting.length, entry, time)
       }
     }
-    this.expire(now)
-    return grown
+    this.#next += fitting.length
+    return fitting.length
   }
 
   clear (): void {
-    this.#first = this.#next
+    this.#columns?.number.fill(0)
+    this.#held.fill(0)
+    this.#long.clear()
+    this.#busy = 0
   }
 
   /** Oldest first */
-  * numbers (): Generator<number, void, undefined> {
-    for (let number = this.#first; number < this.#next; number++) {
-      yield number
-    }
+  numbers (): number[] {
+    const { number = new Float64Array() } = this.#columns ?? {}
+    return [...number.filter(each => this.#has(each)).sort()]
   }
 
   #has (number: number): boolean {
-    return number >= this.#first && number < this.#next
+    const i = number % this.#max
+    return number > 0 && this.#columns?.number[i] === number && this.#now - (this.#columns.time[i] ?? 0) <= this.#maxAge
   }
 
-  /** Where so many bytes are free: those whose texts lie there leave */
-  #room ({ offset, bytes }: Columns, needed: number): number {
-    const wraps = this.#end + needed > bytes.length
-    const start = this.size === 0 || wraps ? 0 : this.#end
+  /**
+   * The place of the oldest that is nobody's share is the next to be taken: those before it keep theirs. As those who have more
+   * than theirs have a 32nd of all at least, it is 32 steps for each entry on average, and none where nobody has.
+   */
+  #spare (): void {
+    while (this.#busy > 0) {
+      const i = this.#next % this.#max
+      const number = this.#columns?.number[i] ?? 0
 
-    while (this.size > 0) {
-      const oldest = offset[this.#first % this.#max] ?? 0
-      // those of the lap before are older than the ones that the next lap runs over
-      const isInTheWay = wraps
-        ? oldest >= this.#end || oldest < needed
-        : oldest >= start && oldest < start + needed
-      if (!isInTheWay) {
-        break
+      if (!this.#has(number) || (this.#held[this.#columns?.owner[i] ?? 0] ?? 0) > this.#share) {
+        return
       }
-      this.#first++
+      this.#next++
     }
-    return start
+  }
+
+  #put (number: number, entry: DisclosureEntry, time: number): void {
+    const columns = this.#columns ??= newColumns(this.#max)
+    const i = number % this.#max
+    this.#drop(i)
+    const texts = [cut(entry.observer), cut(entry.request), cut(entry.transport), cut(entry.purpose), cut(entry.key), cut(entry.client)]
+    const text = texts.map(each => each ?? '').join('')
+    const { read, written } = encoder.encodeInto(text, columns.bytes.subarray(i * ENTRY_BYTES, (i + 1) * ENTRY_BYTES))
+
+    if (read < text.length) {
+      this.#keepLong(i, text)
+    }
+    columns.number[i] = number
+    columns.length[i] = written
+    columns.time[i] = time
+    columns.at[i] = entry.at
+    texts.forEach((each, k) => { columns.lengths[i * TEXTS + k] = each?.length ?? ABSENT })
+    columns.codes[i] = Math.max(0, FORMS.indexOf(entry.form)) | Math.max(0, AUDIENCES.indexOf(entry.audience)) << 3 | Math.max(0, MODES.indexOf(entry.mode)) << 5
+    columns.state[i] = stateOf(entry)
+    columns.owner[i] = this.#ownerOf(entry)
+    this.#count(columns.owner[i] ?? 0, 1)
+  }
+
+  #drop (i: number): void {
+    const { number, owner } = this.#columns ?? {}
+
+    if (number?.[i] !== undefined && number[i] !== 0) {
+      number[i] = 0
+      this.#long.delete(i)
+      this.#count(owner?.[i] ?? 0, -1)
+    }
+  }
+
+  #keepLong (i: number, text: string): void {
+    const [oldest] = this.#long.keys()
+
+    if (oldest != null && this.#long.size >= Math.max(LEAST_LONG, Math.floor(this.#max * LONG))) {
+      this.#drop(oldest)
+    }
+    this.#long.set(i, encoder.encode(text))
+  }
+
+  #count (owner: number, change: 1 | -1): void {
+    if (this.#held.length === 0) {
+      this.#held = new Uint32Array(OWNERS)
+    }
+    const before = this.#held[owner] ?? 0
+    const after = before + change
+    this.#held[owner] = after
+
+    if (this.#share > 0 && Math.max(before, after) === this.#share + 1 && Math.min(before, after) === this.#share) {
+      this.#busy += change
+    }
+  }
+
+  /** Whose share an entry is: of the client who asked, of the peer who was served, of one read of this node's own, or of all else that it does */
+  #ownerOf ({ client, purpose, observer, request }: DisclosureEntry): number {
+    if (client != null) {
+      return this.#hash(client, 1)
+    }
+    return purpose === 'read' ? this.#hash(request, 2) : purpose === 'serve' ? this.#hash(observer, 3) : this.#hash(purpose, 4)
+  }
+
+  /** FNV-1a over what is kept of a text */
+  #hash (text: string, kind: number): number {
+    let hash = this.#salt ^ kind
+
+    for (let i = 0; i < text.length && i < MAX_TEXT; i++) {
+      hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
+    }
+    return (hash ^ hash >>> 16) & (OWNERS - 1)
   }
 }
 
@@ -206,12 +282,13 @@ function newColumns (max: number): Columns {
   return {
     time: new Float64Array(max),
     at: new Float64Array(max),
-    offset: new Float64Array(max),
+    number: new Float64Array(max),
+    owner: new Uint16Array(max),
     length: new Uint16Array(max),
     lengths: new Uint16Array(max * TEXTS),
     codes: new Uint8Array(max),
     state: new Uint8Array(max),
-    bytes: new Uint8Array(Math.max(LEAST_BYTES, max * ENTRY_BYTES))
+    bytes: new Uint8Array(max * ENTRY_BYTES)
   }
 }
 
