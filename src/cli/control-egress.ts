@@ -32,7 +32,7 @@ const MAX_ERROR = 262_144
  * must show that it knows the token, which is not sent. The record may be of a
  * node that was killed, and anybody may have its port by now.
  */
-export async function isOwnNode (node: RunningNode, options: { signal: AbortSignal, clock: Clock }): Promise<boolean> {
+export async function isOwnNode (node: RunningNode, disclosure: Disclosure, options: { signal: AbortSignal, clock: Clock }): Promise<boolean> {
   using timeout = options.clock.timeout(HELLO_TIMEOUT)
   const signal = AbortSignal.any([options.signal, timeout.signal])
   const nonce = newNonce()
@@ -41,9 +41,11 @@ export async function isOwnNode (node: RunningNode, options: { signal: AbortSign
 
   try {
     const response = await fetch(url, { redirect: 'error', signal })
+    disclosure.sent()
     const proof = proofIn(await textOf(response, MAX_HELLO))
     return response.ok && proof != null && sameToken(proof, tokenProof(node.token, node.record.url, nonce))
   } catch (err) {
+    disclosure.unknown()
     options.signal.throwIfAborted()
     if (timeout.signal.aborted || err instanceof TypeError) {
       // nobody there, not HTTP, a redirect, or silence: whatever it is, it is not our node

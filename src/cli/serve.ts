@@ -13,6 +13,7 @@ import { watchDHT } from './dht-watch.ts'
 import { EXIT_OK } from './exit-code.ts'
 import { operatorLog } from './logger.ts'
 import { nodeReports } from './node-reports.ts'
+import { ownNodeDisclosure } from './own-request.ts'
 import { startNode } from './start-node.ts'
 import { watchStore } from './store-watch.ts'
 import { painter } from './style.ts'
@@ -78,7 +79,7 @@ async function startOnly (context: CommandContext, init: PortolanInit): Promise<
       throw err
     }
     const other = await readControl(config.store)
-    const who = other == null || !await isOwnNode(other, { signal, clock }) ? '' : `: a node (process ${other.record.pid}) serves it at ${other.record.gateway}`
+    const who = other == null || !await isOwnNode(other, ownNodeDisclosure(signal, 'none'), { signal, clock }) ? '' : `: a node (process ${other.record.pid}) serves it at ${other.record.gateway}`
     throw new StoreLockedError(`${err.message}${who}; stop that one, or choose another directory with --store DIR`, { cause: err })
   }
 }

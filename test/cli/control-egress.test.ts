@@ -36,7 +36,7 @@ const record = (url: string): { url: string, gateway: string, pid: number } => (
 
 it('whoever knows the token is the node', async () => {
   const { url } = await somebody((request, response) => { response.end(JSON.stringify({ proof: tokenProof(token, url, nonceOf(request)) })) })
-  expect(await isOwnNode({ record: record(url), token }, { signal, clock: systemClock })).toBe(true)
+  expect(await isOwnNode({ record: record(url), token }, ownNodeDisclosure(signal, 'none'), { signal, clock: systemClock })).toBe(true)
 })
 
 it.each<[string, (url: () => string) => RequestListener]>([
@@ -57,7 +57,7 @@ it.each<[string, (url: () => string) => RequestListener]>([
   let url = ''
   const stranger = await somebody((request, response) => { answer(() => url)(request, response) })
   url = stranger.url
-  expect(await isOwnNode({ record: record(url), token }, { signal, clock: systemClock })).toBe(false)
+  expect(await isOwnNode({ record: record(url), token }, ownNodeDisclosure(signal, 'none'), { signal, clock: systemClock })).toBe(false)
   expect(stranger.requests).toHaveLength(1)
   expect(JSON.stringify([stranger.requests[0]?.url, stranger.requests[0]?.rawHeaders])).not.toContain(token)
 })
@@ -66,7 +66,7 @@ it('a stranger that says nothing is waited for three seconds', async () => {
   const clock = new VirtualClock()
   const asked = Promise.withResolvers<void>()
   const { url } = await somebody(() => { asked.resolve() })
-  const isOwn = isOwnNode({ record: record(url), token }, { signal, clock })
+  const isOwn = isOwnNode({ record: record(url), token }, ownNodeDisclosure(signal, 'none'), { signal, clock })
   await asked.promise
   await clock.advance(3000)
   expect(await isOwn).toBe(false)
@@ -76,7 +76,7 @@ it('a stranger that says nothing is waited for three seconds', async () => {
 it('Ctrl-C ends the wait', async () => {
   const controller = new AbortController()
   const { url } = await somebody(() => { controller.abort(new Error('interrupted')) })
-  await expect(isOwnNode({ record: record(url), token }, { signal: controller.signal, clock: systemClock })).rejects.toThrow('interrupted')
+  await expect(isOwnNode({ record: record(url), token }, ownNodeDisclosure(controller.signal, 'none'), { signal: controller.signal, clock: systemClock })).rejects.toThrow('interrupted')
 })
 
 it('an error of the node is read up to a bound', async () => {

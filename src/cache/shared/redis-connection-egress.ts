@@ -42,6 +42,8 @@ export interface RedisConnectionInit {
 export class RedisConnection {
   readonly #redis: Redis
   readonly #stream: CheckedStream
+  /** Of the connection: it covers what is said of no block */
+  readonly #disclosure: Disclosure
   readonly #clock: Clock
   readonly #ended: Promise<void>
   #reason: RedisError | undefined
@@ -53,7 +55,7 @@ export class RedisConnection {
   /** @param disclosure - of the connection alone: each command about a block has its own */
   static async open (init: RedisConnectionInit, signal: AbortSignal, disclosure: Disclosure): Promise<RedisConnection> {
     const stream = await checkedStream(init.server, signal, disclosure)
-    const connection = new RedisConnection(init, stream)
+    const connection = new RedisConnection(init, stream, disclosure)
     try {
       await connection.#redis.connect()
     } catch (err) {
@@ -62,8 +64,9 @@ export class RedisConnection {
     return connection
   }
 
-  private constructor (init: RedisConnectionInit, stream: CheckedStream) {
+  private constructor (init: RedisConnectionInit, stream: CheckedStream, disclosure: Disclosure) {
     this.#stream = stream
+    this.#disclosure = disclosure
     this.#clock = init.clock
     this.#redis = new init.library.Redis({
       Connector: connectorOf(init.library, stream),
@@ -116,11 +119,11 @@ export class RedisConnection {
   }
 
   async ping (): Promise<void> {
-    await this.#send(MAX_STATUS, async () => this.#redis.ping())
+    await this.#send(MAX_STATUS, async () => this.#redis.ping(), this.#disclosure)
   }
 
   async memory (): Promise<string> {
-    return this.#send(MAX_INFO, async () => this.#redis.info('memory'))
+    return this.#send(MAX_INFO, async () => this.#redis.info('memory'), this.#disclosure)
   }
 
   /** Idempotent: resolves when the socket is closed */
@@ -133,9 +136,9 @@ export class RedisConnection {
   }
 
   /** The disclosure is settled by what became of the command, however long that takes and whoever still waits */
-  async #send<T> (maxBytes: number, command: () => Promise<T>, disclosure?: Disclosure): Promise<T> {
+  async #send<T> (maxBytes: number, command: () => Promise<T>, disclosure: Disclosure): Promise<T> {
     if (this.#stream.destroyed || this.#redis.status !== 'ready') {
-      disclosure?.notSent()
+      disclosure.notSent()
       throw this.#reason ?? new RedisError('unreachable', 'the connection was closed')
     }
     this.#stream.gate.expect(maxBytes)
@@ -145,17 +148,17 @@ export class RedisConnection {
     try {
       const value = await reply
       this.#replies++
-      disclosure?.sent()
+      disclosure.sent()
       return value
     } catch (err) {
       if (isReply(err)) {
         this.#replies++
-        disclosure?.sent()
+        disclosure.sent()
       } else if (this.#left) {
         // nothing broke: it did not answer in time, or nobody waits any more
-        disclosure?.sent()
+        disclosure.sent()
       } else {
-        disclosure?.unknown()
+        disclosure.unknown()
       }
       const reason = reasonOf(err, this.#stream)
       throw isReply(err) ? reason : this.#reason ?? reason
