@@ -252,6 +252,28 @@ export function describeAnalyze (main?: () => string): void {
       expect(['\u001b', '\u202e'].filter(text => stdout.includes(text))).toEqual([])
     }, PATIENCE)
 
+    it('--raw shows in no format what a terminal, a browser or Slack would obey, whatever a peer tells', async () => {
+      const hostile = '<script>alert(1)</script><img src=x onerror=alert(2)>"\'&<!channel><@U1>*b*\u001b]0;t\u0007\u001b[2J\u202e\u2028\r\n'
+      const peers = await Promise.all(Array.from({ length: 6 }, (_, i) => peer(`${hostile}${'x'.repeat(600 * i)}`)))
+      await Promise.all(peers.map(async (libp2p, i) => libp2p.handle(`/${hostile}${'y'.repeat(400 * i)}/1.0.0`, () => {})))
+      const connect = peers.flatMap(libp2p => ['--connect-to', addressOf(libp2p)])
+
+      for (const format of ['console', 'json', 'html', 'slack']) {
+        const { code, stdout, stderr } = await analyze('--duration', '2', '--raw', '--verbose', '--format', format, ...connect)
+        expect([format, code]).toEqual([format, 0])
+        expect([...stdout, ...stderr].filter(character => character !== '\n' && /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(character))).toEqual([])
+        expect(stdout).toContain(peers[0]?.peerId.toString())
+        if (format === 'html') {
+          expect(stdout).not.toMatch(/<(?!\/)(?!!doctype|html|head|meta|title|style|body|header|h1|h2|h3|p|main|div|figure|figcaption|svg|g|path|rect|line|text|circle|polyline|article|span|b|dl|dt|dd|code|table|thead|tbody|tr|th|td|footer|br)[^>]*>/)
+          expect(stdout).not.toMatch(/<[^>]+\son\w+=/)
+        } else if (format === 'slack') {
+          expect(stdout).not.toMatch(/<[!@#]/)
+        } else if (format === 'json') {
+          expect(schemaFaults(privacyReportSchema, JSON.parse(stdout))).toEqual([])
+        }
+      }
+    }, 2 * PATIENCE)
+
     it('--verbose tells what happens as it happens', async () => {
       const { code, stderr } = await analyze('--duration', '1', '--verbose', '--connect-to', addressOf(await peer()))
       expect(code).toBe(0)
@@ -261,6 +283,7 @@ export function describeAnalyze (main?: () => string): void {
 
     it('thresholds are flags', async () => {
       const report = await json('--simulate', '--anonymity-set-threshold', '10', '--timing-correlation-threshold', '0.95')
+      expect(schemaFaults(privacyReportSchema, report)).toEqual([])
       expect(report.thresholds).toEqual({ ANONYMITY_SET_THRESHOLD: 10, TIMING_CORRELATION_THRESHOLD: 0.95 })
       expect(report.risks.some(({ kind }) => kind === 'timing-correlation')).toBe(false)
 

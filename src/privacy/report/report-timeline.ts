@@ -36,5 +36,5 @@ export function timelineOf (observations: Pick<Observations, 'from' | 'to' | 'co
       count(at, 'exposures')
     }
   })
-  return { from, to, bins: counts }
+  return { from: Math.floor(from), to: Math.ceil(to), bins: counts }
 }

@@ -75,6 +75,11 @@ describe('a report', () => {
     expect(report.toJSON()).toEqual(JSON.parse(JSON.stringify(report)))
     expect(new Set(report.risks.map(({ id }) => id)).size).toBe(report.risks.length)
   })
+
+  it('has times in whole milliseconds, whatever clocks give', () => {
+    const { window, generatedAt } = new PrivacyAnalyzer(sourceOf({ from: START + 0.25, to: START + 9.5 }), {}, { clock: { wall: () => START + 10.75 } }).analyze()
+    expect([window, generatedAt]).toEqual([{ from: START, to: START + 10 }, START + 11])
+  })
 })
 
 describe('the score', () => {

@@ -11,7 +11,7 @@ import { PrivacyAnalyzer } from '../../../src/privacy/analysis/analyzer.ts'
 import { plainReport, redactReport } from '../../../src/privacy/report/redact-report.ts'
 import { reportFormats } from '../../../src/privacy/report/report-formats.ts'
 import { SyntheticTraffic } from '../../../src/testing/traffic/synthetic-traffic.ts'
-import { connection, exposure, peer, sourceOf, START } from '../analysis/support/observations.ts'
+import { connection, exposure, observations, peer, sourceOf, START } from '../analysis/support/observations.ts'
 import { risk, sample } from './sample.ts'
 import type { Observations, PrivacyReport, PrivacyReportData } from '../../../src/interface/privacy.ts'
 import type { PeerId } from '@libp2p/interface'
@@ -106,6 +106,24 @@ describe('peers who write ids everywhere', () => {
     for (const id of ids.filter(id => id.type === 'Ed25519')) {
       const begin = id.toString().slice(0, 16)
       expect(redactReport(sample({ insufficient: [{ kind: 'burst-traffic', n: 0, needed: 1, reason: `of ${begin}… nothing` }] })).insufficient[0]?.reason).not.toContain(begin)
+    }
+  })
+})
+
+describe('a report on what has no ledger', () => {
+  const { exposures, unaccounted, ...rest } = { ...observations(), exposures: undefined, unaccounted: undefined }
+
+  it.each(['console', 'html'])('says so once as %s, for all that cannot be judged without one', name => {
+    const text = formats.render(name, new PrivacyAnalyzer(sourceOf(rest)).analyze()).replace(/\s+/g, ' ')
+    expect(text.match(/ledger/gi)).toHaveLength(1)
+    expect(text).toContain('Co-request linkage (0 of 5), announce exposure, unaccounted requests, third-party exposure')
+  })
+
+  it.each([[1, '1 peer', '1 connection', '1 stream'], [2, '2 peers', '2 connections', '2 streams'], [0, '0 peers', '0 connections', '0 streams']])('counts %i in words that fit', (n, ...words) => {
+    const statistics = { ...sample().statistics, uniquePeers: n, totalConnections: n, totalStreams: n, evictedPeers: 1, evictedConnections: 1 }
+    const text = formats.render('console', sample({ statistics, risks: [risk({ n: 1 })] }), { width: 120 })
+    for (const word of [...words, '1 observation', '1 peer, 1 connection']) {
+      expect(text).toMatch(new RegExp(`(?<!\\d)${word}(?!\\w)`))
     }
   })
 })
