@@ -111,7 +111,7 @@ describe('a read in a mode of its own', () => {
     await vi.waitFor(() => { expect(gateway.asked).toHaveLength(1) }, { timeout: 10_000 })
 
     // it is told what it may ask for itself, and does not wait for what the other one asked for
-    expect(await reads(node, wanted.cid, { mode: 'strict', providers: [gateway.url] })).toBe(false)
+    await expect(node.contentRouting.retrieve(wanted.cid, { mode: 'strict', providers: [gateway.url], timeout: 5_000 })).rejects.toThrow('mode "strict" asks no other host over HTTP')
     expect(gateway.asked).toHaveLength(1)
     resolve()
     expect(await loose).toBe(true)

@@ -188,6 +188,9 @@ describe('the mode of a node', () => {
     const node = await portolan(open, { mode: 'strict', privacy: { hedges: true, agent: 'common', lookupDelay: 5 } })
     expect(node.contentRouting.stats().mode).toEqual({ name: 'strict', overrides: { hedges: true, lookupDelay: 5 } })
     await expect(portolan(open, { privacy: { relays: 'any' } as never })).rejects.toMatchObject({ name: 'InvalidOptionError', message: expect.stringContaining('privacy has no switch "relays"') as string })
+    for (const mode of ['balanced', 'strict'] as const) {
+      await expect(portolan(open, { mode, askConnected: 2 })).rejects.toMatchObject({ name: 'InvalidOptionError', message: expect.stringContaining(`"${mode}"`) as string })
+    }
     await expect(portolan(open, { mode: 'secret' as never })).rejects.toMatchObject({ name: 'InvalidOptionError' })
   })
 })
