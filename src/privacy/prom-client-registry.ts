@@ -24,9 +24,10 @@ function isPromClient (registry: object): registry is PromClientRegistry {
 }
 
 function ofPromClient (registry: PromClientRegistry): CalculatedMetrics {
+  const add = registry.registerMetric.bind(registry)
   const register = (name: string, help: string, samples: () => ReadonlyArray<{ value: number, labels: Record<string, string> }>): void => {
     const type = 'gauge'
-    registry.registerMetric({
+    add({
       name,
       help,
       type,
