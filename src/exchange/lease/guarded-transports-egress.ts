@@ -70,6 +70,8 @@ async function disclosed<T> (address: DialAddress, { onProgress }: DialOptions, 
       }
     }
     throw error
+  } finally {
+    asked.over?.()
   }
 }
 
