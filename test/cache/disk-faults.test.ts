@@ -51,19 +51,21 @@ describe('a block that is damaged on disk', () => {
     expect([cache.stats().quarantined, await cache.has(one.cid)]).toEqual([1, false])
   })
 
-  it('is found later at the rate that was set', async () => {
+  it.each([false, true])('is found later at the rate that was set, also where the system has it in memory: %s', async isInMemory => {
     const one = await block()
     for (const [verifyRate, name] of [[0, 'none'], [1, 'NotFoundError']] as const) {
       const { cache, disk } = await smallCache({ verifyRate })
+      disk.isInMemory = isInMemory
       await cache.put(one.cid, one.bytes)
       flip(disk)
       expect(await failure(read(cache.get(one.cid)))).toBe(name)
     }
   })
 
-  it('is found at one read in so many, when that is the rate', async () => {
+  it.each([false, true])('is found at one read in so many, when that is the rate, also where the system has it in memory: %s', async isInMemory => {
     const held = await blocks(100, 10)
     const { cache, disk } = await smallCache({ verifyRate: 0.1 })
+    disk.isInMemory = isInMemory
     for (const { cid, bytes } of held) {
       await cache.put(cid, bytes)
     }
@@ -354,5 +356,21 @@ describe('many readers', () => {
     expect(await leaving).toBe('AbortError')
     go()
     expect(await staying).toEqual(Buffer.from(one.bytes))
+  })
+})
+
+describe('a block on disk', () => {
+  it('is read before the generator is given, where the system has it in memory and it was hashed before', async () => {
+    const one = await block()
+    const { cache, disk } = await smallCache({ verifyRate: 0 })
+    await cache.put(one.cid, one.bytes)
+    expect(Symbol.asyncIterator in cache.get(one.cid)).toBe(true)
+    disk.isInMemory = true
+    const chunks = cache.get(one.cid)
+    expect(Symbol.iterator in chunks && [...chunks]).toEqual([one.bytes])
+    expect(cache.stats().hits).toMatchObject({ disk: 1 })
+    const slot = disk.find(one.cid.multihash.bytes)
+    disk.rows[slot] = { ...disk.rows[slot] as NonNullable<typeof disk.rows[0]>, checked: false }
+    expect(Symbol.asyncIterator in cache.get(one.cid)).toBe(true)
   })
 })

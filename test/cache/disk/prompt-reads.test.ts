@@ -143,6 +143,28 @@ describe('a read', () => {
   })
 })
 
+describe('a damaged block', () => {
+  it.each([40, 10_000, 40_000])('of %i bytes is not given, wherever the damage is: it is read once more, which says so', async length => {
+    const one = block(1, length)
+    const { tier, files, read } = await opened(one)
+    await read(one)
+    const slot = tier.find(one.multihash)
+    const flip = (at: number): void => {
+      const { bytes } = files.inodes.get(files.paths('.seg')[0] as string) as { bytes: Buffer }
+      bytes[at] = (bytes[at] as number) ^ 1
+    }
+    expect(tier.readNow(slot)).toEqual(one.bytes)
+    // magic, checksum, multihash, and both ends of the bytes
+    for (const at of [0, 20, 40, 64, 63 + length]) {
+      flip(at)
+      expect(tier.readNow(slot)).toBeUndefined()
+      await expect(tier.read(slot)).rejects.toThrow(expect.objectContaining({ name: 'DamagedBlockError' }))
+      flip(at)
+      expect(tier.readNow(slot)).toEqual(one.bytes)
+    }
+  })
+})
+
 describe('what is in memory', () => {
   function segmentOf (bytes: number): Segment {
     return { ...newSegment(1, bytes), file: { readNow: (target: Uint8Array) => target.byteLength } as unknown as NonNullable<Segment['file']> }

@@ -22,6 +22,8 @@ export class MemoryDisk implements DiskTier {
   reads = 0
   /** Whether it takes writes in the turn in which they are asked for */
   isPrompt = false
+  /** Whether the system has what is read in memory */
+  isInMemory = false
   /** Whether it takes blocks of which nobody knows yet whether they are right */
   isEager = false
   /** How many of those it took, and how many of them were wrong */
@@ -105,9 +107,8 @@ export class MemoryDisk implements DiskTier {
     return this.#row(slot).multihash
   }
 
-  /** As a disk that nothing was read of before */
-  readNow (): undefined {
-    return undefined
+  readNow (slot: number): Uint8Array | undefined {
+    return this.isInMemory ? new Uint8Array(this.#row(slot).bytes) : undefined
   }
 
   async read (slot: number): Promise<Uint8Array> {
