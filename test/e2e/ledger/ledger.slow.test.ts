@@ -20,10 +20,12 @@ const all: Driven[] = []
 afterAll(() => {
   const retrievals = all.reduce((sum, { retrievals }) => sum + retrievals, 0)
   const { sum: { matched, missing, extra, unknown } } = together(all)
+  // a worker of the tests has no terminal
+  const columns = Number(process.env.COLUMNS)
   console.log([
     `seeds ${seeds.join(',')} (PORTOLAN_SEED), ${retrievals} retrievals by ${all.length} nodes`,
     table(together(all)),
-    pathLines(allPaths(all.map(({ byPath }) => byPath)), process.stdout.columns),
+    pathLines(allPaths(all.map(({ byPath }) => byPath)), process.stdout.columns ?? (columns > 0 ? columns : undefined)),
     `matched ${matched}, missing ${missing}, extra ${extra}, unknown ${unknown}`
   ].join('\n\n'))
 })
@@ -55,6 +57,8 @@ describe.each(seeds)('the ledger of a node among spies, with seed %d', seed => {
     console.log(`seed ${seed}: ${retrievals} retrievals`)
 
     expect(retrievals).toBeGreaterThanOrEqual(RETRIEVALS)
-    expect(PATHS.filter(path => { const row = paths.get(path); return path === 'cache hit' ? (row?.reads ?? 0) === 0 : (row?.matched ?? 0) === 0 })).toEqual([])
+    // of what is here nothing is told: only the reads can be counted
+    const counts = PATHS.map(path => [path, paths.get(path)?.[path === 'cache hit' ? 'reads' : 'matched'] ?? 0] as const)
+    expect(counts.filter(([, count]) => count === 0)).toEqual([])
   })
 })
