@@ -11,6 +11,22 @@ const CHUNKS = `${PREFIX}/chunks/`
 /** Digits of a time in ms until the year 5138, so that names sort like numbers */
 const NAME_LENGTH = 14
 
+const LAST_NAME = 10 ** NAME_LENGTH - 1
+
+/**
+ * A name that no chunk has: after the last one, and not before now. Where that has too many digits, by a file that somebody put
+ * there or a clock that is far off, it is any free one: what it names would not be found again.
+ */
+export function freeName (last: number, wall: number, taken: ReadonlySet<number | undefined>): number {
+  const now = Number.isFinite(wall) ? Math.max(1, Math.min(LAST_NAME, Math.floor(wall))) : 1
+  let name = last < LAST_NAME ? Math.max(last + 1, now) : now
+
+  while (taken.has(name)) {
+    name = name % LAST_NAME + 1
+  }
+  return name
+}
+
 export function chunkKey (name: number): Key {
   return new Key(`${CHUNKS}${String(name).padStart(NAME_LENGTH, '0')}`)
 }

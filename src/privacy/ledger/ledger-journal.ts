@@ -1,7 +1,7 @@
 import { raceSignal } from '../../clock/race-signal.ts'
 import { jittered } from '../../clock/random.ts'
 import { Turns } from '../../clock/turns.ts'
-import { COUNTS, PREFIX, chunkKey, commit, nameOf, valueOf } from './journal-keys.ts'
+import { COUNTS, PREFIX, chunkKey, commit, freeName, nameOf, valueOf } from './journal-keys.ts'
 import { decodeChunk, decodeCounts, encodeChunk, encodeCounts, identity, newest } from './journal-chunk.ts'
 import { Pseudonyms } from './pseudonyms.ts'
 import type { KeptCounts } from './journal-chunk.ts'
@@ -330,7 +330,7 @@ export class LedgerJournal {
   }
 
   #nextKey (): Key {
-    this.#lastName = Math.max(this.#lastName + 1, Math.floor(this.#components.clock.wall()))
+    this.#lastName = freeName(this.#lastName, this.#components.clock.wall(), new Set(this.#chunks.map(({ key }) => nameOf(key))))
     return chunkKey(this.#lastName)
   }
 

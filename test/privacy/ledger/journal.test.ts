@@ -288,6 +288,36 @@ describe('the journal of a ledger', () => {
     expect(await stored(datastore)).toEqual(before)
   })
 
+  it.each(['99999999999999', '00000000000000', '-1', 'NaN', '1e21', '999999999999999'])('loses nothing of its own for a file that somebody has named %s', async name => {
+    const { clock, datastore, logged } = world()
+    const exposure: Exposure = { at: clock.wall(), request: 'r', purpose: 'read', mode: 'open', observer: 'p2p:x', observerClass: 'peer', subject: 'theirs', form: 'cid', transport: 'bitswap', audience: 'one', state: 'sent', cancelled: false }
+    await datastore.put(new Key(`${PREFIX}/chunks/${name}`), encodeChunk({ raw: true, exposures: [exposure] }))
+
+    for (let round = 0; round < 3; round++) {
+      const ledger = await run({ clock, datastore, logged }, { raw: true })
+      for (let i = 0; i < 700; i++) {
+        disclose(ledger, clock, 1_000 * round + i).sent()
+      }
+      await clock.run(ledger.stop())
+    }
+    const last = await run({ clock, datastore, logged }, { raw: true })
+    expect(last.entries().filter(({ subject }) => subject !== 'theirs')).toHaveLength(2_100)
+    expect(last.stats()).toMatchObject({ total: 2_100, journal: { dropped: 0, failedWrites: 0 } })
+    await clock.run(last.stop())
+  })
+
+  it.each([1e15, NaN, -5])('finds again what it wrote while the clock said %d', async wall => {
+    const { clock, datastore, logged } = world()
+    const off: Clock = { now: () => clock.now(), wall: () => wall, schedule: clock.schedule.bind(clock), sleep: clock.sleep, timeout: clock.timeout }
+    for (let round = 0; round < 3; round++) {
+      const ledger = await run({ clock, datastore, logged }, { raw: true, maxAge: 31_536_000_000 }, off)
+      disclose(ledger, clock, round).sent()
+      await clock.run(ledger.stop())
+    }
+    expect([...(await stored(datastore)).keys()].filter(key => /chunks\/\d{14}$/.test(key)).length).toBeGreaterThan(0)
+    expect([...(await stored(datastore)).keys()].filter(key => !/(chunks\/\d{14}|counts)$/.test(key))).toEqual([])
+  })
+
   it('ages by a clock that is set back or forward', async () => {
     const { clock, datastore, logged } = world()
     const future: Clock = { now: () => clock.now(), wall: () => clock.wall() + 400 * 86_400_000, schedule: clock.schedule.bind(clock), sleep: clock.sleep, timeout: clock.timeout }
