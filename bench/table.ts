@@ -12,13 +12,14 @@ export function verdict (value: number | undefined, bar: Bar | undefined): Verdi
     return 'MISSED'
   }
 
-  return value <= (bar.max ?? Infinity) && value >= (bar.min ?? -Infinity) ? 'ok' : 'MISSED'
+  return value <= (bar.max ?? Infinity) && value >= (bar.min ?? -Infinity) && (bar.below == null || value < bar.below) ? 'ok' : 'MISSED'
 }
 
 function barText (bar: Bar | undefined): string {
   return [
     bar?.min == null ? undefined : `>= ${bar.min}`,
-    bar?.max == null ? undefined : `<= ${bar.max}`
+    bar?.max == null ? undefined : `<= ${bar.max}`,
+    bar?.below == null ? undefined : `< ${bar.below}`
   ].filter(part => part != null).join(', ')
 }
 

@@ -31,6 +31,8 @@ export interface BenchResult {
 
 export interface Bar {
   readonly max?: number
+  /** It has to be less: the bar itself is a miss */
+  readonly below?: number
   readonly min?: number
 }
 

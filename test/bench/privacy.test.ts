@@ -15,11 +15,12 @@ describe('npm run bench -- privacy', () => {
   })
 
   it('weighs a process in which all events were seen', async () => {
-    const { events, peers, disclosures, grownMiB } = await memory(10_000)
+    const { events, peers, disclosures, causedMiB, watchedMiB, controlMiB, heldMiB, defaultMiB } = await memory(10_000, 1)
     expect(events).toBeGreaterThanOrEqual(10_000)
     expect(peers).toBeGreaterThan(0)
     expect(disclosures).toBeGreaterThan(0)
-    expect(Number.isFinite(grownMiB)).toBe(true)
+    expect(causedMiB).toBe(watchedMiB - controlMiB)
+    expect([heldMiB, defaultMiB].every(Number.isFinite)).toBe(true)
   })
 
   it('analyses by the seed', () => {
