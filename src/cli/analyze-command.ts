@@ -16,7 +16,6 @@ of the peers could be reached.`,
     'portolan analyze --listen-addr /ip4/0.0.0.0/tcp/4490 --duration 3600 --format html --output report.html',
     'portolan analyze --node --format json | jq .overallRiskScore',
     'portolan analyze --simulate',
-    'portolan analyze --zk-join fleet > entry.json',
     'portolan analyze --connect-to /ip4/127.0.0.1/tcp/4480 --zk --zk-group fleet.json --zk-nonce NONCE --format json'
   ],
   own: {
@@ -34,8 +33,7 @@ of the peers could be reached.`,
     zk: { type: 'boolean', description: 'Prove that the report is by a member of a group, and not by which. Needs the packages snarkjs and @zk-kit/semaphore-artifacts.' },
     'zk-group': { type: 'string', placeholder: 'FILE', description: 'The group: at least 5 commitments, each signed by its peer.' },
     'zk-nonce': { type: 'string', placeholder: 'TEXT', description: 'What the reader gave out for this report. (default made up)' },
-    'zk-artifacts': { type: 'string', placeholder: 'DIR', description: 'Where semaphore-DEPTH.wasm, .zkey and .json are; they have to be those of the ceremony. (default the package @zk-kit/semaphore-artifacts)' },
-    'zk-join': { type: 'string', placeholder: 'NAME', description: "Print this node's entry for the group of that name instead: a commitment, signed with the node's key. The secret stays in the store." }
+    'zk-artifacts': { type: 'string', placeholder: 'DIR', description: 'Where semaphore-DEPTH.wasm, .zkey and .json are; they have to be those of the ceremony. (default the package @zk-kit/semaphore-artifacts)' }
   },
   options: ['store.path', 'log.level'],
 

@@ -1,7 +1,6 @@
 import { readDialAddress } from '../exchange/lease/dial-address.ts'
 import { quote } from '../interface/quote.ts'
 import { privacyThresholds } from '../privacy/analysis/thresholds.ts'
-import { GROUP_NAME } from '../privacy/proofs/membership.ts'
 import { createNonce } from '../privacy/proofs/report-digest.ts'
 import { messageOf } from '../privacy/proofs/statement.ts'
 import { reportFormats } from '../privacy/report/report-formats.ts'
@@ -43,8 +42,6 @@ export interface AnalyzeOptions {
   readonly verbose: boolean
   readonly thresholds: PrivacyThresholds
   readonly proof?: AnalyzeProofOptions
-  /** The group for which a membership is to be made, instead of a report */
-  readonly join?: string
 }
 
 /** Flags that make no sense where nobody is watched */
@@ -54,7 +51,8 @@ const WATCHING = ['duration', 'listen-addr', 'connect-to'] as const
 export function analyzeOptions (flags: OwnFlags): AnalyzeOptions {
   const text = (name: string): string | undefined => flags[name] as string | undefined
   const source = sourceOf(flags)
-  const { output, join } = { output: text('output'), join: joinOf(flags) }
+  const output = text('output')
+  refuseIdleProofFlags(flags)
 
   return {
     source,
@@ -66,8 +64,7 @@ export function analyzeOptions (flags: OwnFlags): AnalyzeOptions {
     raw: flags.raw === true,
     verbose: flags.verbose === true,
     thresholds: privacyThresholds({ ...threshold('ANONYMITY_SET_THRESHOLD', text('anonymity-set-threshold')), ...threshold('TIMING_CORRELATION_THRESHOLD', text('timing-correlation-threshold')) }),
-    ...flags.zk === true ? { proof: proofOf(flags, source) } : {},
-    ...join == null ? {} : { join }
+    ...flags.zk === true ? { proof: proofOf(flags, source) } : {}
   }
 }
 
@@ -138,29 +135,17 @@ function proofOf (flags: OwnFlags, source: AnalyzeSource): AnalyzeProofOptions {
     throw new UsageError('--zk proves who hands on a report that is made here: leave out --node')
   }
   if (group == null) {
-    throw new UsageError('--zk proves that the report is by a member of a group, and --zk-group FILE says which: a file of commitments, each signed by its peer. --zk-join NAME makes the entry of this node')
+    throw new UsageError('--zk proves that the report is by a member of a group, and --zk-group FILE says which: a file of commitments, each signed by its peer. portolan proof join NAME makes the entry of this node')
   }
   const nonce = given ?? createNonce()
   messageOf('0'.repeat(64), nonce)
   return { group, nonce, given: given != null, ...artifacts == null ? {} : { artifacts } }
 }
 
-function joinOf (flags: OwnFlags): string | undefined {
-  const { 'zk-join': name, zk } = flags
+function refuseIdleProofFlags (flags: OwnFlags): void {
   const idle = ['zk-group', 'zk-nonce', 'zk-artifacts'].find(flag => flags[flag] != null)
 
-  if (zk !== true && idle != null) {
+  if (flags.zk !== true && idle != null) {
     throw new UsageError(`--${idle} is for a proof: add --zk`)
   }
-  if (name == null) {
-    return undefined
-  }
-  const other = Object.entries(flags).find(([flag, value]) => !['zk-join', 'config', 'output', 'verbose'].includes(flag) && value != null)?.[0]
-  if (other != null) {
-    throw new UsageError(`--zk-join makes an entry for a group, and no report: leave out --${other}`)
-  }
-  if (typeof name !== 'string' || !GROUP_NAME.test(name)) {
-    throw new UsageError(`--zk-join needs the name of a group, 1 to 64 letters, digits, ".", "_" or "-", got ${quote(name, 80)}`)
-  }
-  return name
 }

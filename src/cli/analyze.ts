@@ -14,7 +14,6 @@ import { simulatedTraffic } from './analyze-simulated.ts'
 import { logConnections, watch } from './analyze-watch.ts'
 import { EXIT_FAILURE, EXIT_OK } from './exit-code.ts'
 import { componentLogger } from './logger.ts'
-import { membershipEntry } from './proof-join.ts'
 import type { AnalyzeOptions } from './analyze-options.ts'
 import type { AnalyzeProver } from './analyze-proof.ts'
 import type { CommandContext } from './command.ts'
@@ -31,15 +30,10 @@ export class NotConnectedError extends Error {
 export async function analyze (context: CommandContext): Promise<number> {
   const { stderr, clock } = context
   const options = analyzeOptions(context.flags)
-  const { output, proof, join } = options
+  const { output, proof } = options
 
   if (output != null) {
     await checkReportFile(output)
-  }
-  if (join != null) {
-    await write(context, options, await membershipEntry(context, join))
-    stderr.write(`This is the entry of this node for the group ${join}: nothing in it is secret. Give it to whoever keeps the file of the group.\n`)
-    return EXIT_OK
   }
   if (options.source === 'node') {
     await write(context, options, await runningReport(context, options))

@@ -296,7 +296,7 @@ export function describeAnalyze (main?: () => string): void {
     it('--help names each flag; others are refused', async () => {
       const { code, stdout } = await analyze('--help')
       expect(code).toBe(0)
-      for (const flag of ['duration', 'listen-addr', 'connect-to', 'simulate', 'node', 'format', 'output', 'raw', 'verbose', 'zk', 'zk-group', 'zk-nonce', 'zk-artifacts', 'zk-join', 'anonymity-set-threshold', 'timing-correlation-threshold']) {
+      for (const flag of ['duration', 'listen-addr', 'connect-to', 'simulate', 'node', 'format', 'output', 'raw', 'verbose', 'zk', 'zk-group', 'zk-nonce', 'zk-artifacts', 'anonymity-set-threshold', 'timing-correlation-threshold']) {
         expect(stdout).toContain(`--${flag} `)
       }
       expect((await analyze('--conect-to', NOBODY)).stderr).toContain('connect-to')

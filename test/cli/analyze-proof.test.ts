@@ -33,6 +33,10 @@ async function analyze (...args: string[]): Promise<Finished> {
   return await run(['analyze', '--store', store, ...args])
 }
 
+async function joined (name: string): Promise<Finished> {
+  return await run(['proof', 'join', name, '--store', store])
+}
+
 async function stranger (): Promise<Membership> {
   const validity = { validFrom: Date.now() - DAY, validUntil: Date.now() + 30 * DAY }
   return await createMembership({ group: 'fleet', identity: await memberIdentity(randomSeed()), privateKey: await generateKeyPair('Ed25519'), ...validity })
@@ -46,7 +50,7 @@ async function groupFile (init: Partial<MembershipGroupInit> = {}): Promise<stri
 
 beforeAll(async () => {
   store = join(scope.directory(), 'store')
-  const { code, stdout, stderr } = await analyze('--zk-join', 'fleet')
+  const { code, stdout, stderr } = await joined('fleet')
   expect([code, stderr]).toEqual([0, expect.stringContaining('entry of this node for the group fleet')])
   entries = [await stranger(), JSON.parse(stdout) as Membership, await stranger(), await stranger(), await stranger()]
   group = await groupFile({ validFrom: Math.floor(Date.now() / DAY) * DAY })
@@ -54,10 +58,10 @@ beforeAll(async () => {
 afterAll(async () => { await scope.close() })
 
 describe('portolan analyze --zk', () => {
-  it('--zk-join makes one secret, and the same entry from it again', async () => {
+  it('portolan proof join makes one secret, and the same entry from it again', async () => {
     expect(readdirSync(store).sort()).toEqual(['identity.key', 'membership.seed'])
     expect(statSync(join(store, 'membership.seed')).mode & 0o777).toBe(0o600)
-    const { stdout } = await analyze('--zk-join', 'other')
+    const { stdout } = await joined('other')
     expect(JSON.parse(stdout)).toMatchObject({ peer: entries[1]?.peer, commitment: entries[1]?.commitment })
     expect(stdout).not.toContain(readFileSync(join(store, 'membership.seed'), 'utf8').trim())
   }, PATIENCE)
@@ -100,8 +104,6 @@ describe('portolan analyze --zk', () => {
       [1, /the artifact \S+semaphore-10\.json cannot be read: there is no such file/, ['--zk', '--zk-group', group, '--zk-artifacts', store]],
       [2, /a nonce is 16 to 128/, ['--zk', '--zk-group', group, '--zk-nonce', 'short']],
       [2, /leave out --node/, ['--zk', '--zk-group', group, '--node']],
-      [2, /needs the name of a group/, ['--zk-join', 'no group']],
-      [2, /leave out --simulate/, ['--zk-join', 'fleet', '--simulate']],
       [2, /there is no membership in/, ['--zk', '--zk-group', group, '--store', scope.directory()]],
       [1, /^portolan: the file of the group "[^"]+missing\.json" cannot be read: there is no such file\n$/, ['--zk', '--zk-group', join(store, 'missing.json')]],
       [1, /4 members: below 5/, ['--zk', '--zk-group', small]],

@@ -147,7 +147,7 @@ describe('its command analyze', () => {
   it('says what to install for proofs, which need packages that not everybody wants', async () => {
     const store = join(project, 'member')
     const group = join(project, 'group.json')
-    const { stdout } = await exec(process.execPath, [main(), 'analyze', '--zk-join', 'fleet', '--store', store])
+    const { stdout } = await exec(process.execPath, [main(), 'proof', 'join', 'fleet', '--store', store])
     const entry = JSON.parse(stdout) as Membership
     const times = { validFrom: Date.parse(entry.validFrom), validUntil: Date.parse(entry.validUntil) }
     const members = await Promise.all([1, 2, 3, 4].map(async n => (await makeMember(n, 'fleet', times)).membership))
