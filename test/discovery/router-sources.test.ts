@@ -6,7 +6,7 @@ import { CID } from 'multiformats/cid'
 import { describe, expect, it } from 'vitest'
 import { blockKey } from '../../src/block/key.ts'
 import { MAX_CONNECTED_PEERS, connectedPeersSource } from '../../src/discovery/connected-peers.ts'
-import { heliaRoutingSource } from '../../src/discovery/helia-routing-egress.ts'
+import { heliaRoutingSource, mayBeAsked } from '../../src/discovery/helia-routing-egress.ts'
 import { libp2pProviding, libp2pRoutingSource } from '../../src/discovery/libp2p-routing-egress.ts'
 import { namedProvidersSource } from '../../src/discovery/named-providers.ts'
 import { providing } from '../../src/discovery/provide-egress.ts'
@@ -190,6 +190,10 @@ describe('connectedPeersSource', () => {
     expect(connectedPeersSource(() => undefined, { logger: silentLogger })).toMatchObject({ name: 'connected', lastResort: true })
   })
 
+  it.each(['balanced', 'strict'] as const)('names nobody in mode %s', async mode => {
+    expect(await find(() => node([connection(0)]), recordedRequest({ mode }))).toEqual([])
+  })
+
   it('names at most sixteen', async () => {
     expect(await find(() => node(peers.map((_, i) => connection(i))))).toHaveLength(MAX_CONNECTED_PEERS)
     expect(MAX_CONNECTED_PEERS).toBe(16)
@@ -218,5 +222,15 @@ describe('connectedPeersSource', () => {
     const finding = find(() => ({ ...node([connection(0), connection(1)]), peerStore: { get: async () => new Promise(() => {}) } }), recorded)
     recorded.controller.abort()
     expect(await finding).toEqual([])
+  })
+})
+
+describe('routers of a node of which not all can be watched by name', () => {
+  it.each([
+    ['strict', ['mine'], [true, true], true], ['strict', ['mine'], [true, false], false], ['strict', [], [true], false], ['strict', ['mine'], undefined, false],
+    ['balanced', [], [false], true], ['open', [], undefined, true]
+  ] as const)('may be asked in mode %s with %j named and %j seen whole: %s', (mode, trusted, whole, may) => {
+    const routers = whole?.map(isWhole => ({ isWhole })) as unknown as Parameters<typeof mayBeAsked>[1]['routers']
+    expect(mayBeAsked(recordedRequest({ mode }).request, { routers, trusted: new Set(trusted) })).toBe(may)
   })
 })
