@@ -32,7 +32,7 @@ export interface MetadataCollectorInit {
   maxConnections?: number
   /** Events that are kept. @default 100000 */
   maxEvents?: number
-  /** Only these peers are looked at. @default all */
+  /** Only these peers are looked at, and all of them kept, also where they are more than `maxPeers`. @default all */
   peerAllowlist?: readonly PeerName[]
   /**
    * How streams, protocols and bytes are seen. `wrap`: exactly, by wrapping methods
@@ -75,12 +75,15 @@ export function collectorParams (init: MetadataCollectorInit): CollectorParams {
     throw new InvalidOptionError(`peerAllowlist must be an array of peer ids, got ${quote(peerAllowlist)}`)
   }
 
+  const allowed = peerAllowlist == null ? undefined : new Set(peerAllowlist.map(peer => peer.toString()))
+
   return {
-    maxPeers: whole('maxPeers', init.maxPeers ?? DEFAULT_MAX_PEERS, MAX_SIZE),
+    // who is named is not forgotten for others that are
+    maxPeers: Math.max(whole('maxPeers', init.maxPeers ?? DEFAULT_MAX_PEERS, MAX_SIZE), allowed?.size ?? 0),
     retention: whole('retention', init.retention ?? DEFAULT_RETENTION, Number.MAX_SAFE_INTEGER),
     maxConnections: whole('maxConnections', init.maxConnections ?? DEFAULT_MAX_CONNECTIONS, MAX_SIZE),
     maxEvents: whole('maxEvents', init.maxEvents ?? DEFAULT_MAX_EVENTS, MAX_SIZE),
-    allowed: peerAllowlist == null ? undefined : new Set(peerAllowlist.map(peer => peer.toString())),
+    allowed,
     streams,
     sampleInterval: whole('sampleInterval', init.sampleInterval ?? DEFAULT_SAMPLE_INTERVAL, MAX_MS),
     ledger: init.ledger,
