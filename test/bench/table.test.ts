@@ -8,6 +8,7 @@ describe('the table of a bench', () => {
     expect(verdict(1, { min: 1, max: 2 })).toBe('ok')
     expect(verdict(0.9, { min: 1 })).toBe('MISSED')
     expect(verdict(5, undefined)).toBe('')
+    expect([verdict(31.99, { below: 32 }), verdict(32, { below: 32 }), verdict(Infinity, { min: 1 })]).toEqual(['ok', 'MISSED', 'ok'])
   })
 
   it('counts what is absent or no number as missed', () => {
