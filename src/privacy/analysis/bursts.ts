@@ -8,14 +8,14 @@ import type { PeriodicFlow } from './periodicity.ts'
 import type { Risk } from '../../interface/privacy.ts'
 
 /** Bursts make intervals vary more than this (1 is independent events): the others need not be looked at twice */
-const LEAST_VARIATION = 1.25
+const LEAST_VARIATION = 1.12
 
-/** Between bursts it takes ten times as long as within, on average, or nobody would see where one ends */
-const LEAST_RATIO = 10
+/** Between bursts it takes seven times as long as within, on average, or nobody would see where one ends */
+const LEAST_RATIO = 7
 
 /** Log likelihood over independent events that is needed, and for each interval: tides make flows uneven by as much */
-const OVER_POISSON = 3
-const OVER_POISSON_EACH = 0.3
+const OVER_POISSON = 5
+const OVER_POISSON_EACH = 0.2
 
 /**
  * Log likelihood over one kind of long-tailed intervals: of few intervals the two cannot be told apart, so that the best
@@ -30,10 +30,11 @@ const CLEAR_RATIO = 40
 const OVER_SINGLE_NEAR = -1
 const OVER_SINGLE_NEAR_EACH = 0.08
 
-/** One pause is an interruption */
+/** One pause is an interruption, unless so little was seen that there was no time for another */
 const MIN_BURSTS = 3
+const FEW_INTERVALS = 30
 
-const MAX_RISKS = 8
+const MAX_RISKS = 64
 
 export interface BurstFlow {
   readonly id: string
@@ -61,7 +62,7 @@ export function burstFlows (flows: readonly Flow[]): readonly BurstFlow[] {
     const bursty = ratio >= LEAST_RATIO &&
       overPoisson >= OVER_POISSON + OVER_POISSON_EACH * n + Math.log(flows.length) &&
       overSingle >= leastOverSingle(n, ratio) &&
-      starts.length >= MIN_BURSTS &&
+      (starts.length >= MIN_BURSTS || (starts.length === MIN_BURSTS - 1 && n <= FEW_INTERVALS && ratio >= CLEAR_RATIO)) &&
       mean > 0
 
     return bursty ? [{ id, starts, events: times.length, ratio, gain: overPoisson, short }] : []

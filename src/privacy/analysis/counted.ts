@@ -8,7 +8,8 @@ const MIN_BINS = 20
 const MOST_BINS_PER_EVENT = 2
 
 /** What is usual around a bin is the mean over so many to both sides: what changes slower is a tide, which both flows may have */
-const TIDE = 8
+const MOST_TIDE = 8
+const TIDE_SHARE = 6
 
 /** Shifts by which chance is known: a standard deviation within a tenth */
 const SHIFTS = 96
@@ -61,7 +62,7 @@ function countsAbove (times: Float64Array, first: number, bin: number, bins: num
     counts[Math.min(bins - 1, Math.max(0, Math.floor((time - first) / bin)))]!++
   }
 
-  const width = Math.min(bins, 2 * TIDE + 1)
+  const width = 2 * Math.min(MOST_TIDE, Math.floor(bins / TIDE_SHARE)) + 1
   let sum = 0
 
   for (let i = 0; i < width; i++) {

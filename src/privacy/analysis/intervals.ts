@@ -12,8 +12,14 @@ export interface Rhythm {
   readonly regular: number
   /** Log likelihood by which a distribution around a middle explains the intervals better than one with a sharp lower end and a tail */
   readonly middle: number
+  /** The same, by which intervals are as often too early as too late, and not of one long tail (lognormal) */
+  readonly even: number
   /** Share of intervals above one and a half medians that are near a multiple of it: 1 where there are none */
   readonly multiples: number
+  /** Intervals that were left out of all this: in which the timer paused, or ticks are missing */
+  readonly gaps: number
+  /** Of these, the ones in which ticks are missing */
+  readonly missed: number
 }
 
 /** Intervals of no length would make everything else look even: shares of the mean below this are taken for it */
@@ -21,6 +27,23 @@ const SHORTEST = 1e-4
 
 /** An interval in which a tick is missing is twice as long, give or take this share */
 const NEAR_MULTIPLE = 0.25
+
+/** In medians: from here on an interval is long; up to here ticks may be missing in it, beyond it is a pause */
+const LONG = 1.5
+const LONGER = 1.65
+const MOST_MISSED = 4.35
+const NEAR_MISSED = 0.35
+
+/** Share of the long ones that have to be near a multiple, and of all intervals that may be long */
+const MOSTLY = 0.8
+const MOST_GAPS = 0.35
+
+/** What pauses take, in times of what a timer runs */
+const MOST_GONE = 1.5
+
+/** Between pauses a timer ticks so often on average, and it pauses twice; what does oftener comes in bursts */
+const EVENTS_OF_RUN = 10
+const MOST_PAUSES = 2
 
 /** Distances between neighbours, in units of their mean and none of length 0 */
 export function intervalsOf (times: Float64Array): { readonly intervals: Float64Array, readonly mean: number } {
@@ -39,12 +62,27 @@ export function intervalsOf (times: Float64Array): { readonly intervals: Float64
   return { intervals, mean }
 }
 
-export function rhythmOf (times: Float64Array): Rhythm {
+/** The rhythm of all intervals, and where some are left out because ticks are missing or the timer paused, that of the others */
+export function rhythmsOf (times: Float64Array): readonly Rhythm[] {
   const { intervals, mean } = intervalsOf(times)
+  const whole = rhythm(intervals, mean)
+  const middle = whole.median / Math.max(mean, Number.MIN_VALUE)
+  const left = withoutGaps(Float64Array.from(intervals).sort(), middle)
+
+  if (left.length < 2 || left.length === intervals.length) {
+    return [whole]
+  }
+
+  const running = rhythm(left, mean)
+  // which ones are left out was chosen: any other choice would have had its chance
+  return [whole, { ...running, regular: Math.min(1, running.regular * Math.exp(choices(intervals.length, left.length))), gaps: intervals.length - left.length, missed: intervals.filter(x => x > LONGER * middle && x <= MOST_MISSED * middle).length }]
+}
+
+function rhythm (intervals: Float64Array, unit: number): Rhythm {
   const n = intervals.length
 
   if (n < 2) {
-    return { n, mean, median: mean, variation: 0, regular: 1, middle: 0, multiples: 1 }
+    return { n, mean: unit, median: unit, variation: 0, regular: 1, middle: 0, even: 0, multiples: 1, gaps: 0, missed: 0 }
   }
 
   let sum = 0
@@ -64,14 +102,41 @@ export function rhythmOf (times: Float64Array): Rhythm {
   const sorted = Float64Array.from(intervals).sort()
   const median = sorted[n >> 1]!
   const logarithms = intervals.map(Math.log)
-  const middle = Math.max(normal(intervals), lognormal(logarithms), weibull(logarithms)) - pareto(sorted, logarithms)
+  const evenly = normal(intervals)
+  const skewed = lognormal(logarithms)
+  const middle = Math.max(evenly, skewed, weibull(logarithms)) - pareto(sorted, logarithms)
 
-  return { n, mean, median: median * mean, variation, regular: lowerTail(moran, n - 1), middle, multiples: multiplesOf(sorted, median) }
+  return { n, mean: average * unit, median: median * unit, variation, regular: lowerTail(moran, n - 1), middle, even: evenly - skewed, multiples: multiplesOf(sorted, median), gaps: 0, missed: 0 }
 }
 
-function multiplesOf (sorted: Float64Array, median: number): number {
-  const long = sorted.filter(x => x > 1.5 * median)
-  return long.length === 0 ? 1 : long.filter(x => Math.abs(x / median - Math.round(x / median)) <= NEAR_MULTIPLE).length / long.length
+/**
+ * The intervals without those in which ticks are missing, which are near a multiple of the others, and without pauses of
+ * the timer; nothing where neither explains the long ones
+ */
+function withoutGaps (sorted: Float64Array, median: number): Float64Array {
+  const n = sorted.length
+  const long = sorted.filter(x => x > LONGER * median)
+  const pauses = long.filter(x => x > MOST_MISSED * median).length
+  const missed = long.slice(0, long.length - pauses)
+  const gone = long.reduce((sum, x) => sum + x, 0)
+  const explained = gone <= MOST_GONE * (sorted.reduce((sum, x) => sum + x, 0) - gone) && pauses <= Math.min(MOST_PAUSES, Math.floor((n + 1) / EVENTS_OF_RUN) - 1) && long.length <= MOST_GAPS * n && multiplesOf(missed, median, NEAR_MISSED) >= MOSTLY
+
+  return explained ? sorted.slice(0, n - long.length) : new Float64Array(0)
+}
+
+/** Logarithm of the number of ways to choose k of n */
+function choices (n: number, k: number): number {
+  let sum = 0
+
+  for (let i = 1; i <= k; i++) {
+    sum += Math.log((n - k + i) / i)
+  }
+  return sum
+}
+
+function multiplesOf (sorted: Float64Array, median: number, near = NEAR_MULTIPLE): number {
+  const long = sorted.filter(x => x > LONG * median)
+  return long.length === 0 ? 1 : long.filter(x => Math.abs(x / median - Math.round(x / median)) <= near).length / long.length
 }
 
 /** Of a χ² distribution (Wilson and Hilferty, 1931): within a few percent of the logarithm where it is used */

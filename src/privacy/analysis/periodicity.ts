@@ -1,6 +1,7 @@
-import { rhythmOf } from './intervals.ts'
+import { rhythmsOf } from './intervals.ts'
 import { MIN_EVENTS } from './flows.ts'
 import { risk, tooLittle } from './finding.ts'
+import { stepUp } from './step-up.ts'
 import type { Finding } from './finding.ts'
 import type { Flow } from './flows.ts'
 import type { Rhythm } from './intervals.ts'
@@ -18,11 +19,24 @@ const MOST_VARIATION = 0.5
 /** With few intervals the variation is known by about 1 / √(2n): what is within it may still be periodic */
 const MARGIN_Z = 0.7
 
+/** Where pauses were left out the others have to be about as often too early as too late (log likelihood, and for each interval) */
+const LEAST_EVEN = -1
+const LEAST_EVEN_EACH = -0.05
+
+/** Where ticks are missing the others have to come in time, or what is left of a long tail without its end would do */
+const LEAST_SURE = 0.15
+
+/** What is left when the longest are left out is around some middle by itself: that has to be clear (log likelihood) */
+const CLEARLY = 3
+
+/** A machine keeps time that well, chance does not */
+const CLOCK_VARIATION = 0.05
+
 /** A fifth of the ticks may be missing; where the mean is further above the median, a tail decides and not a period */
 const MOST_SKEW = 1.3
 
 /** More than these and nobody reads them: the count is in the evidence */
-const MAX_RISKS = 8
+const MAX_RISKS = 64
 
 export interface PeriodicFlow extends Rhythm {
   readonly id: string
@@ -30,13 +44,20 @@ export interface PeriodicFlow extends Rhythm {
 
 /** Flows whose intervals are more even than independent events could have them: significantly, and by enough to matter */
 export function periodicFlows (flows: readonly Flow[]): readonly PeriodicFlow[] {
-  return flows
-    .map(({ id, times }) => ({ id, ...rhythmOf(times) }))
-    .filter(({ n, mean, median, variation, regular, middle, multiples }) =>
-      regular * flows.length < CHANCE &&
-      variation * (1 - MARGIN_Z / Math.sqrt(2 * (n - 1))) < MOST_VARIATION &&
-      mean < MOST_SKEW * median &&
-      (middle > 0 || multiples === 1))
+  const rhythms = flows.flatMap(({ id, times }) => {
+    const [best] = rhythmsOf(times).filter(isPeriodic).sort((a, b) => a.regular - b.regular)
+    return best == null ? [] : [{ id, ...best }]
+  })
+
+  return stepUp(rhythms, ({ regular }) => regular, CHANCE, flows.length)
+}
+
+function isPeriodic ({ n, mean, median, variation, middle, even, multiples, gaps, missed }: Rhythm): boolean {
+  return variation * (1 - MARGIN_Z / Math.sqrt(2 * (n - 1))) < MOST_VARIATION &&
+    mean < MOST_SKEW * median &&
+    (missed === 0 || variation < LEAST_SURE) &&
+    (gaps === 0 || variation < CLOCK_VARIATION || even > LEAST_EVEN + LEAST_EVEN_EACH * n) &&
+    (middle > (gaps === 0 ? 0 : CLEARLY) || (multiples === 1 && (gaps === 0 || variation < CLOCK_VARIATION)))
 }
 
 /** Traffic in a rhythm: it can be told apart from everything else, and says that somebody's timer runs, and since when */

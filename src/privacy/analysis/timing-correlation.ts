@@ -1,25 +1,23 @@
-import { seededRandom } from '../../clock/random.ts'
 import { ANYWHERE, AT_START, binnedCorrelation } from './binned.ts'
 import { correlogramPeak } from './correlogram.ts'
 import { countedTogether } from './counted.ts'
 import { MIN_EVENTS } from './flows.ts'
 import { risk, tooLittle } from './finding.ts'
+import { choosePairs } from './pairs.ts'
+import { stepUp } from './step-up.ts'
 import type { BinnedCorrelation } from './binned.ts'
 import type { BurstFlow } from './bursts.ts'
 import type { Finding } from './finding.ts'
 import type { Flow } from './flows.ts'
 import type { PeriodicFlow } from './periodicity.ts'
+import type { Random } from '../../interface/clock.ts'
 import type { PrivacyThresholds, Risk, TIMING_TESTS } from '../../interface/privacy.ts'
 
 /** That one pair of all that are compared is called correlated by chance, by name: with what else is demanded it is 0.3 % of reports (3 000 of five models) */
-const CHANCE = 0.015
+const CHANCE = 0.005
 
 /** Of one pair, by permutation, whatever the correction */
 const PAIR_CHANCE = 0.01
-
-/** 23 flows, each with each: what a report can take the time for, and what correction for so many tests leaves power for */
-const MAX_PAIRS = 256
-const MAX_COMPARED_FLOWS = 23
 
 /** Events of each flow within the time that both have: with fewer there is nothing to correlate */
 const MIN_COMMON_EVENTS = 10
@@ -34,11 +32,14 @@ const MIN_BINS = 20
 const MAX_BINS = 1_000
 
 /** Pairs that are looked at closely, the most unlikely ones first */
-const MAX_CANDIDATES = 32
-const MAX_RISKS = 8
+const MAX_CANDIDATES = 96
+const MAX_RISKS = 64
 
-/** How far the true correlation may be above the one that was seen, at 99 % (Fisher's z) */
-const BOUND_Z = 2.326
+/** Widths of bins that are tried, in widths of the peak */
+const BINS_OF_PEAK = [4, 2, 8, 1]
+
+/** How far the true correlation may be above the one that was seen, at 98.5 % (Fisher's z) */
+const BOUND_Z = 2.17
 
 interface Pair {
   readonly a: Flow
@@ -53,7 +54,7 @@ interface Pair {
 }
 
 /** How the chance of a false alarm is shared between what agrees in its moments, which is the rule, and what only does in its counts */
-const MOMENTS_SHARE = 0.7
+const MOMENTS_SHARE = 0.75
 
 /** What else is known of the flows, which changes how they can be compared */
 export interface Rhythms {
@@ -62,8 +63,8 @@ export interface Rhythms {
 }
 
 export interface Comparison {
-  /** Of the permutations */
-  readonly seed: number
+  /** Of the choice of pairs, and of the permutations */
+  readonly random: Random
   /** When the observation began: where bins begin */
   readonly origin: number
   /** Events of the busiest flow, for the words that there are too few */
@@ -76,40 +77,40 @@ export interface Comparison {
  * Pairs of flows in which things happen together. A pair is found where its correlogram stands out at some lag and width,
  * or its counts go together in bins of a round length, beyond what chance does in any of the pairs, and where the counts
  * in bins of about that width correlate beyond chance by permutation, too; it is told where its correlation may be as high
- * as the threshold, that is unless 99 % of such pairs would show more.
+ * as the threshold, that is unless 98.5 % of such pairs would show more.
  *
  * Of a flow in bursts the starts of bursts are compared, for what follows in a burst is no news. Two flows that are
  * periodic agree by themselves and are not compared.
  */
-export function timingCorrelation (flows: readonly Flow[], { periodic, bursts }: Rhythms, { TIMING_CORRELATION_THRESHOLD: threshold }: PrivacyThresholds, { seed, origin, most, focus }: Comparison): Finding {
+export function timingCorrelation (flows: readonly Flow[], { periodic, bursts }: Rhythms, { TIMING_CORRELATION_THRESHOLD: threshold }: PrivacyThresholds, { random, origin, most, focus }: Comparison): Finding {
   if (flows.length < 2) {
     return tooLittle('timing-correlation', flows.length === 0 ? most : MIN_EVENTS - 1, MIN_EVENTS, 'Fewer than two flows have enough events to be compared')
   }
 
   const clocks = new Set(periodic.map(({ id }) => id))
   const starts = new Map(bursts.map(({ id, starts }) => [id, starts]))
-  const pairs = pairsOf(flows, focus).filter(([a, b]) => !(clocks.has(a.id) && clocks.has(b.id)))
-  const compared = pairs.flatMap(([a, b]) => compare(withStarts(a, starts), withStarts(b, starts), origin))
+  const { pairs, among, flows: looked } = choosePairs(flows.map(flow => withStarts(flow, starts)), focus, random)
+  const compared = pairs
+    .filter(([a, b]) => !(clocks.has(a.id) && clocks.has(b.id)))
+    .flatMap(([a, b]) => compare(a, b, origin))
 
   if (compared.length === 0) {
     return tooLittle('timing-correlation', 0, MIN_COMMON_EVENTS, 'No two flows have enough events in the time that both were there, or all are periodic')
   }
 
-  const random = seededRandom(seed)
-  const candidates = compared
-    .filter(({ p }) => corrected(p, compared.length) < CHANCE)
-    .sort((x, y) => x.p - y.p || (x.a.id + x.b.id < y.a.id + y.b.id ? -1 : 1))
+  // who was chosen for looking alike has been compared with all the others
+  const tests = compared.length + among - pairs.length
+  const candidates = stepUp(compared, ({ p }) => p, CHANCE, tests)
     .slice(0, MAX_CANDIDATES)
-    .map(pair => ({ pair, binned: confirm(pair, random) }))
-    .filter(({ pair, binned }) => binned.p < PAIR_CHANCE && bounds(binned.r, common(pair)).high >= threshold)
+    .flatMap(pair => confirm(pair, threshold, random).map(binned => ({ pair, binned })))
 
   return {
     risks: candidates
       .slice(0, MAX_RISKS)
-      .map(({ pair, binned }) => found(pair, binned, compared.length, candidates.length)),
-    // whoever opens many busy flows keeps others from being compared, and that is not to pass for nothing found
-    insufficient: focus == null && flows.length > MAX_COMPARED_FLOWS
-      ? [{ kind: 'timing-correlation', n: MAX_COMPARED_FLOWS, needed: flows.length, reason: `Only the ${MAX_COMPARED_FLOWS} busiest of ${flows.length} flows were compared with each other` }]
+      .map(({ pair, binned }) => found(pair, binned, tests, candidates.length)),
+    // what was not compared is not to pass for nothing found
+    insufficient: focus == null && among > pairs.length
+      ? [{ kind: 'timing-correlation', n: pairs.length, needed: flows.length * (flows.length - 1) / 2, reason: `Of ${flows.length} flows ${looked} were looked over, and of their ${among} pairs the ${pairs.length} compared that look most alike or came by chance` }]
       : []
   }
 }
@@ -117,18 +118,6 @@ export function timingCorrelation (flows: readonly Flow[], { periodic, bursts }:
 function withStarts (flow: Flow, starts: ReadonlyMap<string, Float64Array>): Flow {
   const times = starts.get(flow.id)
   return times == null ? flow : { ...flow, times }
-}
-
-/** The busiest with each other; of one peer, it with the others */
-function pairsOf (flows: readonly Flow[], focus: string | undefined): ReadonlyArray<readonly [Flow, Flow]> {
-  const [first] = flows
-
-  if (focus != null) {
-    return first?.id === focus ? flows.slice(1, 1 + MAX_PAIRS).map(other => [first, other] as const) : []
-  }
-
-  const busiest = flows.slice(0, MAX_COMPARED_FLOWS)
-  return busiest.flatMap((a, i) => busiest.slice(i + 1).map(b => [a, b] as const))
 }
 
 /** In the time that both were there, and a usual interval before and after */
@@ -147,14 +136,12 @@ function compare (a: Flow, b: Flow, origin: number): readonly Pair[] {
 
   const peak = correlogramPeak(both.a.times, both.b.times, from, to)
   const p = Math.min(1, peak.p / MOMENTS_SHARE)
-  const length = to - from
-  const bin = Math.min(length / MIN_BINS, Math.max(length / MAX_BINS, 4 * peak.width))
   const counted = countedTogether(both.a.times, both.b.times, from, to, origin)
   const byCounts = counted == null ? 1 : Math.min(1, counted.p / (1 - MOMENTS_SHARE))
 
   return counted != null && byCounts < p
     ? [{ ...both, ...counted, p: byCounts, lag: 0, test: 'counts' }]
-    : [{ ...both, from, to, p, bin, lag: peak.lag, test: 'moments' }]
+    : [{ ...both, from, to, p, bin: peak.width, lag: peak.lag, test: 'moments' }]
 }
 
 /** Where the newest events up to a moment begin, as many as are compared */
@@ -172,8 +159,21 @@ function corrected (p: number, tests: number): number {
   return p >= 1 ? 1 : -Math.expm1(tests * Math.log1p(-p))
 }
 
-function confirm ({ a, b, from, to, bin, lag, test }: Pair, random: ReturnType<typeof seededRandom>): BinnedCorrelation {
-  return binnedCorrelation(a.times, b.times, from, to, bin, lag, random, test === 'counts' ? AT_START : ANYWHERE)
+/** In bins of the first width that shows it, if any: the correction for chance is made already */
+function confirm (pair: Pair, threshold: number, random: Random): readonly BinnedCorrelation[] {
+  const { a, b, from, to, bin, lag, test } = pair
+  const widths = test === 'counts'
+    ? [bin]
+    : [...new Set(BINS_OF_PEAK.map(share => Math.min((to - from) / MIN_BINS, Math.max((to - from) / MAX_BINS, share * bin))))]
+
+  for (const width of widths) {
+    const binned = binnedCorrelation(a.times, b.times, from, to, width, lag, random, test === 'counts' ? AT_START : ANYWHERE)
+
+    if (binned.p < PAIR_CHANCE && bounds(binned.r, common(pair)).high >= threshold) {
+      return [binned]
+    }
+  }
+  return []
 }
 
 function common ({ a, b }: Pair): number {

@@ -139,9 +139,9 @@ describe('what is looked at', () => {
   it('is said not to be all where somebody opens more flows than are compared', () => {
     const random = seededRandom(1)
     const flows = (count: number): TrafficEvent[] => Array.from({ length: count * 40 }, (_, i) => ({ at: START + 1_000_000 * random.next(), peer: `p${i % count}`, kind: 'received' as const }))
-    const said = (count: number): unknown[] => analyze({ from: START, to: START + 1_000_000, events: flows(count) }).insufficient.filter(({ kind, n }) => kind === 'timing-correlation' && n === 23)
+    const said = (count: number): unknown[] => analyze({ from: START, to: START + 1_000_000, events: flows(count) }).insufficient.filter(({ kind }) => kind === 'timing-correlation')
 
     expect(said(23)).toEqual([])
-    expect(said(24)).toEqual([{ kind: 'timing-correlation', n: 23, needed: 24, reason: 'Only the 23 busiest of 24 flows were compared with each other' }])
+    expect(said(24)).toEqual([expect.objectContaining({ kind: 'timing-correlation', n: 256, needed: 276 })])
   })
 })

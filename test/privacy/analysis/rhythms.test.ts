@@ -134,6 +134,27 @@ describe('periodic traffic', () => {
     expect(risks('burst-traffic', source)).toEqual([])
   })
 
+  it('makes nothing of exchanges that overlap: neither bursts nor a rhythm', () => {
+    let alarms = 0
+
+    for (let seed = 0; seed < 40; seed++) {
+      const source = sourceOf({
+        events: poisson(150, seed).flatMap((at): TrafficEvent[] => [
+          { at: START + at, peer: 'a', kind: 'stream' }, { at: START + at + 10, peer: 'a', kind: 'sent' }, { at: START + at + 18, peer: 'a', kind: 'received' }
+        ]).sort((a, b) => a.at - b.at)
+      })
+      alarms += new PrivacyAnalyzer(source).analyze().risks.some(({ kind }) => kind === 'burst-traffic' || kind === 'periodic-traffic') ? 1 : 0
+    }
+    expect(alarms).toBe(0)
+  })
+
+  it('is told also where the timer paused', () => {
+    const random = seededRandom(12)
+    const ticks = Array.from({ length: 100 }, (_, i) => (i + (i < 60 ? 0 : 40) + 0.4 * random.next()) * 30_000)
+    expect(risks('periodic-traffic', sourceOf({ events: events('a', ticks) }))).toEqual([expect.objectContaining({ n: 99 })])
+    expect(risks('burst-traffic', sourceOf({ events: events('a', ticks) }))).toEqual([])
+  })
+
   it('is not hidden where a slow machine, or a long way, parts the messages of an exchange', () => {
     const random = seededRandom(5)
     const source = sourceOf({
@@ -165,11 +186,44 @@ describe('bursts', () => {
 })
 
 describe('what a report costs', () => {
-  it('is bounded: of any number of flows 253 pairs are compared, and risks are told in order, eight of a kind', () => {
-    const traffic = new SyntheticTraffic({ seed: 2, flows: Array.from({ length: 40 }, () => ({ kind: 'correlated', r: 0.9, events: 60 })) })
-    const found = risks('timing-correlation', traffic)
+  it('is bounded: of any number of flows 256 pairs are compared closely, which is said, and risks are told in order', () => {
+    const traffic = new SyntheticTraffic({ seed: 2, flows: Array.from({ length: 60 }, () => ({ kind: 'correlated', r: 0.9, events: 60 })) })
+    const { risks: all, insufficient } = new PrivacyAnalyzer(traffic).analyze()
+    const found = all.filter(({ kind }) => kind === 'timing-correlation')
 
-    expect(found).toHaveLength(8)
-    expect(found.every(({ evidence }) => Number(evidence.pairs) <= 253)).toBe(true)
+    expect(found.length).toBeGreaterThan(20)
+    expect(found.length).toBeLessThanOrEqual(64)
+    expect(insufficient).toContainEqual(expect.objectContaining({ kind: 'timing-correlation', n: 256, needed: 7_140 }))
+  })
+})
+
+describe('what somebody does who opens many flows', () => {
+  const few = { length: 60 }
+
+  it('hides no pair among busy peers that are new', () => {
+    const flows = [{ kind: 'correlated', r: 0.9, events: 60 } as const, ...Array.from(few, () => ({ kind: 'independent', events: 300 }) as const)]
+    let found = 0
+
+    for (let seed = 0; seed < 10; seed++) {
+      const traffic = new SyntheticTraffic({ seed, flows })
+      const subjects = [...traffic.labels.correlated[0] ?? []].sort()
+      found += risks('timing-correlation', traffic).some(risk => risk.subjects.join() === subjects.join()) ? 1 : 0
+    }
+    expect(found).toBeGreaterThanOrEqual(9)
+  })
+
+  it('hides none by peers that are alike either', () => {
+    const flows = [{ kind: 'correlated', r: 0.9, events: 60 } as const, ...Array.from({ length: 25 }, () => ({ kind: 'correlated', r: 0.95, events: 200 }) as const)]
+    const traffic = new SyntheticTraffic({ seed: 11, flows })
+    expect(risks('timing-correlation', traffic).map(({ subjects }) => subjects.join())).toContain([...traffic.labels.correlated[0] ?? []].sort().join())
+  })
+
+  it('hides no timer: of more flows than are looked at some are the oldest', () => {
+    const busy = Array.from({ length: 300 }, (_, i) => events(`busy-${i}`, poisson(40, i).map(at => at + 50_000)))
+    const source = sourceOf({ events: [...events('timer', Array.from({ length: 25 }, (_, i) => i * 4_000)), ...busy.flat()].sort((a, b) => a.at - b.at) })
+    const { risks: all, insufficient } = new PrivacyAnalyzer(source).analyze()
+
+    expect(all).toContainEqual(expect.objectContaining({ kind: 'periodic-traffic', subjects: ['timer'] }))
+    expect(insufficient).toContainEqual(expect.objectContaining({ kind: 'periodic-traffic', n: 256, needed: 301 }))
   })
 })
