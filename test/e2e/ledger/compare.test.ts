@@ -3,15 +3,15 @@ import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { describe, expect, it } from 'vitest'
 import { Disclosure } from '../../../src/interface/disclosure.ts'
 import { compare } from './compare.ts'
+import { SLACK } from './doubts.ts'
 import { RecordingLedger } from './recording-ledger.ts'
-import { Sightings } from './sightings.ts'
+import { Sightings, instant } from './sightings.ts'
 import type { Comparison } from './compare.ts'
 import type { Channel } from './sightings.ts'
 
 const SPY = peerIdFromPrivateKey(await generateKeyPair('Ed25519')).toString()
 const OBSERVER = `p2p:${SPY}` as const
 const KEY = 'block'
-const LONG = 60
 
 interface Scene {
   readonly sightings: Sightings
@@ -38,7 +38,12 @@ function scene (): Scene {
   }
 }
 
-const later = async (): Promise<void> => new Promise(resolve => setTimeout(resolve, LONG))
+/** Later than either side may hear of anything */
+async function later (): Promise<void> {
+  for (const until = instant() + 2 * SLACK; instant() < until;) {
+    await new Promise(resolve => setTimeout(resolve, 1))
+  }
+}
 
 /** A want that a spy saw, and that is in the ledger as sent */
 function wanted (): Scene & { readonly disclosure: Disclosure, cancels (): void } {
@@ -122,6 +127,15 @@ describe('what the ledger does not know', () => {
     const disclosure = intended()
     seen()
     sightings.broke(connection, 'node', true)
+    disclosure.unknown()
+    expect(compared().baseless).toEqual([disclosure])
+  })
+
+  it('is a fault where the node itself broke off what was read', () => {
+    const { intended, seen, sightings, stream, compared } = scene()
+    const disclosure = intended()
+    seen()
+    sightings.broke(stream, 'node')
     disclosure.unknown()
     expect(compared().baseless).toEqual([disclosure])
   })

@@ -41,8 +41,8 @@ export interface Told {
   readonly peers: ReadonlySet<string>
 }
 
-/** Milliseconds from a CANCEL to the end of its stream: the node waits four turns of the event loop before it says that it was written */
-const QUICK = 250
+/** From a CANCEL to the end of its stream, as `SLACK`: the node waits four turns of the event loop before it says that it was written */
+const QUICK = 50
 
 /**
  * Every message that a spy saw against every entry of the ledger, both ways, and how
@@ -63,7 +63,7 @@ export function compare ({ sightings, entries, blocks, ports, peers, aliases }: 
     const isSpy = place.startsWith('p2p:') ? peers.has(place.slice(4)) : place === 'party:dns' || ports.has(Number(place.slice(4)))
 
     if (tally.missing > 0) {
-      faults.push(`missing: ${tally.missing} of ${seen.length} × ${line.group}, the ledger has ${sent.length} sent and ${unknown.length} unknown`)
+      faults.push(`missing: ${tally.missing} of ${seen.length} × ${line.group}, the ledger has ${sent.length} sent and ${unknown.length} unknown; ${seen.map(({ at, over }) => `seen at ${at.toFixed()}${breaksOf(over).map(({ at, by }) => `, broken at ${at.toFixed()} by the ${by}`).join('')}`).slice(0, 5).join('; ')}`)
     }
     if (tally.extra > 0) {
       faults.push(`extra: ${tally.extra} of ${sent.length} × ${line.group}, seen ${seen.length}`)
@@ -174,7 +174,7 @@ function told ({ observer, form, transport, purpose, key, state, request }: Disc
 
 /** What was seen of it and what broke there about that time, for whoever has to find out why */
 function around ({ intendedAt, settledAt = intendedAt }: Recorded, { seen, sent, unknown, line: { place } }: Group, { broken }: Sightings): string {
-  const from = (at: number): string => `${(at - intendedAt).toFixed(1)}`
+  const from = (at: number): string => `${(at - intendedAt).toFixed()}`
   const near = broken.filter(({ place: at, broke }) => at === place && Math.abs(broke.at - intendedAt) < 5_000)
   return `settled after ${from(settledAt)} ms; seen at ${seen.map(({ at, over }) => `${from(at)}${breaksOf(over).map(({ at, by }) => `, broken at ${from(at)} by the ${by}`).join('')}`).join(' and ') || 'no time'}; ${sent.length} sent, ${unknown.length} unknown; broken there ${near.map(({ carries, broke }) => `${carries} at ${from(broke.at)} by the ${broke.by}`).join(', ') || 'nothing'}`
 }

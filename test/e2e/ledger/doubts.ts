@@ -3,20 +3,20 @@ import type { Line } from './lines.ts'
 import type { Recorded } from './recording-ledger.ts'
 import type { Breaker, Channel, Sighting, Sightings } from './sightings.ts'
 
-/** Milliseconds by which one side may hear later than the other of what happened: a few turns of the event loop that both are on */
-export const SLACK = 20
+/** By which one side may hear later than the other of what happened: in turns of the event loop that both are on, of which a message takes three or four and a reset as many */
+export const SLACK = 8
 /** The same for a connection that was given up: a listener accepts one in each turn, and of 128 the last one comes late */
-const ACCEPTED = 500
-/** Milliseconds within which all that one break has lost is settled */
+const ACCEPTED = 60
+/** The same within which all that one break has lost is settled */
 const MOMENT = 10
 
 /**
  * Why nobody can know whether something was sent:
- * - `read`: it was read, and what it came by broke around that
+ * - `read`: it was read, and the spy broke what it came by around that: a node that ends it itself knows what it had written
  * - `unread`: nobody read it, and what it may have gone by broke around that
  * - given up: a connection that the node did not know to be there yet
  */
-export type Cause = `${'read' | 'unread'}, ended by the ${Breaker}` | 'given up before anything was said' | 'given up before there was a connection'
+export type Cause = 'read, ended by the spy' | `unread, ended by the ${Breaker}` | 'given up before anything was said' | 'given up before there was a connection'
 
 export interface Doubt {
   readonly recorded: Recorded
@@ -59,7 +59,7 @@ export class Excuses {
       if (!shared) {
         free.delete(sighting)
       }
-      return { recorded, cause: line.transport === 'dial' ? 'given up before anything was said' : `read, ended by the ${breakAmid(recorded, sighting.over)?.by ?? 'spy'}` }
+      return { recorded, cause: line.transport === 'dial' ? 'given up before anything was said' : 'read, ended by the spy' }
     })
     const open = doubts.filter(({ cause }) => cause == null)
     const baseless = shared ? new Set<Doubt>() : seenWhole(open, free, sent)
@@ -112,7 +112,7 @@ function seenWhole (open: readonly Doubt[], free: Set<Sighting>, sent: readonly 
 }
 
 function breakAmid (recorded: Recorded, over: Channel): ReturnType<typeof breaksOf>[number] | undefined {
-  return breaksOf(over).find(({ at }) => within(recorded, at))
+  return breaksOf(over).find(({ at, by }) => by === 'spy' && within(recorded, at))
 }
 
 /** In its life: from when it was meant to when it was settled */
