@@ -13,7 +13,7 @@ export interface WebhookAnswer {
   readonly retryAfter?: string
 }
 
-/** Asks once: settles the disclosure as sent when the head of the answer is there, resolves with it, and leaves nothing open */
+/** Asks once: settles the disclosure, as sent when the head of the answer is there, resolves with that, and leaves nothing open */
 export type WebhookRequest = (post: WebhookPost, disclosure: Disclosure) => Promise<WebhookAnswer>
 
 /** Failures that come before a connection stands */
@@ -27,15 +27,15 @@ export async function postWebhook (post: WebhookPost, disclosure: Disclosure, re
     disclosure.notSent()
     throw err
   }
-  try {
-    return await request(post, disclosure)
-  } catch (err) {
-    if (BEFORE_WRITING.has(failureCode(err))) {
-      disclosure.notSent()
-    } else {
-      disclosure.unknown()
-    }
-    throw err
+  return await request(post, disclosure)
+}
+
+/** Settles the disclosure of a request that failed */
+export function webhookFailed (err: unknown, disclosure: Disclosure): void {
+  if (BEFORE_WRITING.has(failureCode(err))) {
+    disclosure.notSent()
+  } else {
+    disclosure.unknown()
   }
 }
 
@@ -51,6 +51,9 @@ const byFetch: WebhookRequest = async ({ url, body, signal }: WebhookPost, discl
     credentials: 'omit',
     referrerPolicy: 'no-referrer',
     cache: 'no-store'
+  }).catch((err: unknown) => {
+    webhookFailed(err, disclosure)
+    throw err
   })
   disclosure.sent()
   // fails only where the body broke already, and then there is nothing left to cancel

@@ -1,4 +1,5 @@
 import { Agent, request } from 'undici'
+import { webhookFailed } from './monitor-webhook-egress.ts'
 import type { WebhookPost, WebhookRequest } from './monitor-webhook-egress.ts'
 import type { Disclosure } from '../interface/disclosure.ts'
 
@@ -22,7 +23,10 @@ export const undiciWebhookRequest: WebhookRequest = async ({ url, body, signal }
   signal.addEventListener('abort', end)
 
   try {
-    const answer = await request(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body, dispatcher: agent, reset: true })
+    const answer = await request(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body, dispatcher: agent, reset: true }).catch((err: unknown) => {
+      webhookFailed(err, disclosure)
+      throw err
+    })
     disclosure.sent()
     const { 'retry-after': retryAfter } = answer.headers
     answer.body.on('error', () => {})
