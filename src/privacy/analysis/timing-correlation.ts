@@ -13,7 +13,7 @@ import type { PeriodicFlow } from './periodicity.ts'
 import type { Random } from '../../interface/clock.ts'
 import type { PrivacyThresholds, Risk, TIMING_TESTS } from '../../interface/privacy.ts'
 
-/** That one pair of all that are compared is called correlated by chance, by name: with what else is demanded it is 0.3 % of reports (3 000 of five models) */
+/** That any pair of a report is called correlated by chance: with all that is found by chance it is 0.4 % of reports (2 500 of five models) */
 const CHANCE = 0.005
 
 /** Of one pair, by permutation, whatever the correction */
