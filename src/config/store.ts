@@ -8,6 +8,7 @@ import { DEFAULT_MAX_BYTES, MIN_MAX_BYTES } from '../cache/params.ts'
 import { systemClock } from '../clock/system-clock.ts'
 import { StoreError, StoreLockedError } from './errors.ts'
 import { MemoryRecords } from './memory-records.ts'
+import { MendedRecords } from './mended-records.ts'
 import { NodeCache } from './node-cache.ts'
 import { openDatabase } from './open-database.ts'
 import { PeerRecordWrites } from './peer-record-writes.ts'
@@ -54,7 +55,7 @@ export function memoryStore (): NodeStore {
 export function directoryStore (directory: string, init: DirectoryStoreInit = {}): NodeStore {
   const path = join(directory, 'cache')
   const cache = new NodeCache(async () => openCache(directory, { ...init, path }))
-  const records = new LevelDatastore(join(directory, 'data'))
+  const records = new MendedRecords(directory)
   const datastore = new PeerRecordWrites(records)
 
   // a database opens itself in the next microtask, and would take the lock and make the directory

@@ -15,6 +15,7 @@ const NODE_FILES = [
   'src/config/load.ts',
   'src/config/meaning.ts',
   'src/config/membership-seed.ts',
+  'src/config/mended-records.ts',
   'src/config/open-database.ts',
   'src/config/private-file.ts',
   'src/config/report-options.ts',
