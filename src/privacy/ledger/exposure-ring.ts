@@ -29,7 +29,8 @@ const STATES: readonly DisclosureState[] = ['intended', 'sent', 'not-sent', 'unk
 const CANCELLED = 4
 
 const encoder = new TextEncoder()
-const decoder = new TextDecoder()
+// what begins with a byte order mark keeps it: without it all that follows would begin one too early
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 interface Columns {
   /** Monotonic: a wall clock that is set back makes nothing older or younger */
@@ -267,9 +268,9 @@ export class ExposureRing {
     return purpose === 'read' ? this.#hash(request, 2) : purpose === 'serve' ? this.#hash(observer, 3) : this.#hash(purpose, 4)
   }
 
-  /** FNV-1a over what is kept of a text */
+  /** FNV-1a over a kind and what is kept of a text: as a part of the salt, the kind would be undone by the first character */
   #hash (text: string, kind: number): number {
-    let hash = this.#salt ^ kind
+    let hash = Math.imul(this.#salt ^ kind, 0x01000193)
 
     for (let i = 0; i < text.length && i < MAX_TEXT; i++) {
       hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)

@@ -4,7 +4,7 @@ import { ExposureRing, MAX_TEXT } from '../../../src/privacy/ledger/exposure-rin
 import type { DisclosureEntry, Observer } from '../../../src/interface/disclosure.ts'
 
 // unpaired halves of characters are no text that could be kept
-const text = fc.oneof(fc.string({ unit: 'grapheme', maxLength: 40 }), fc.string({ unit: 'binary-ascii', minLength: 300, maxLength: 500 }), fc.string({ unit: fc.constantFrom('€', 'a', '\u0000'), minLength: 400, maxLength: MAX_TEXT }))
+const text = fc.oneof(fc.string({ unit: 'grapheme', maxLength: 40 }), fc.string({ unit: 'binary-ascii', minLength: 300, maxLength: 500 }), fc.string({ unit: fc.constantFrom('€', 'a', '\u0000', '\ufeff'), minLength: 400, maxLength: MAX_TEXT }))
 
 const entries = fc.record({
   observer: text as fc.Arbitrary<Observer>,
@@ -35,6 +35,27 @@ describe('the ring of exposures', () => {
       }
       expect(ring.get(all.length + 1)).toBeUndefined()
     }), { numRuns: 60 })
+  })
+
+  it('keeps a byte order mark that a text begins with, and so the beginning of all others', () => {
+    const ring = new ExposureRing(10, 1_000)
+    const entry: DisclosureEntry = { observer: '\ufeffp2p:a' as Observer, request: 'r', transport: 'bitswap', purpose: 'read', key: 'k', client: '\ufeffc', at: 0, form: 'cid', audience: 'one', mode: 'balanced', state: 'sent', cancelled: false }
+    expect(ring.get(ring.add(entry, 0))).toEqual(entry)
+  })
+
+  it('counts a client apart from a peer and a read, whatever they are called', () => {
+    const names = Array.from({ length: 8 }, (_, i) => `${String.fromCharCode(0x70 ^ i)}2p:a`)
+    const quiet = names.flatMap(name => [{ client: name, request: 'x', purpose: 'read' }, { request: name, purpose: 'read' }])
+
+    for (let salt = 0; salt < 32; salt++) {
+      const ring = new ExposureRing(640, 1_000, salt)
+      const put = (entry: Partial<DisclosureEntry>): number => ring.add({ observer: 'p2p:b', request: 'r', transport: 'bitswap', purpose: 'read', at: 0, form: 'cid', audience: 'one', mode: 'balanced', state: 'sent', cancelled: false, ...entry }, 0)
+      const kept = quiet.map(put)
+      for (let i = 0; i < 2_000; i++) {
+        put({ observer: 'p2p:a', purpose: 'serve' })
+      }
+      expect(ring.numbers().slice(0, kept.length), `salt ${salt}`).toEqual(kept)
+    }
   })
 
   it('holds as many as it may of names as long as real ones', () => {
