@@ -52,7 +52,7 @@ async function connect (libp2p: Pick<Libp2p, 'dial'>, text: string, signal: Abor
   } catch (err) {
     // whoever was to answer for the name may have been asked, whatever became of the dial
     name?.unknown()
-    if (UNREACHED.has(codeOf(err) ?? '')) {
+    if (reachedNobody(err)) {
       disclosure.notSent()
     } else {
       disclosure.unknown()
@@ -64,10 +64,14 @@ async function connect (libp2p: Pick<Libp2p, 'dial'>, text: string, signal: Abor
 /** There was nobody who could have been told anything */
 const UNREACHED: ReadonlySet<string> = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN'])
 
-function codeOf (err: unknown, depth = 0): string | undefined {
-  const { code, errors, cause } = err as NodeJS.ErrnoException & { errors?: unknown[] }
-  const within = depth < 4 ? errors?.[0] ?? cause : undefined
-  return code ?? (within == null ? undefined : codeOf(within, depth + 1))
+/** Not where one of several addresses had somebody, whichever was tried first */
+function reachedNobody (err: unknown, depth = 0): boolean {
+  const { code, errors = [], cause } = err as NodeJS.ErrnoException & { errors?: unknown[] }
+
+  if (depth < 4 && errors.length > 0) {
+    return errors.every(error => reachedNobody(error, depth + 1))
+  }
+  return code == null && depth < 4 && cause != null ? reachedNobody(cause, depth + 1) : UNREACHED.has(code ?? '')
 }
 
 /** The user named them, and nothing is asked of them */

@@ -51,7 +51,9 @@ describe('portolan analyze', () => {
     const peer = '12D3KooWAvLJdWDqXdojUvY5mm9xFcCL77wBGtTdmzqiGbF8ZwvS'
     const failures: Record<string, Error> = {
       '/ip4/127.0.0.1/tcp/2': new AggregateError([Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })], 'all failed'),
-      '/ip4/127.0.0.1/tcp/3': new Error('the connection broke')
+      '/ip4/127.0.0.1/tcp/3': new Error('the connection broke'),
+      // two addresses of one name, of which the second had somebody
+      '/dnsaddr/example.org': new AggregateError([Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }), new Error('the handshake broke')], 'all failed')
     }
     const libp2p = {
       async dial (address: unknown) {
@@ -61,13 +63,15 @@ describe('portolan analyze', () => {
         }
       }
     } as unknown as Pick<Libp2p, 'dial'>
-    await connectAll(libp2p, [`/dns4/localhost/tcp/1/p2p/${peer}`, '/ip4/127.0.0.1/tcp/2', '/ip4/127.0.0.1/tcp/3'], { clock: new VirtualClock(), signal: never, ledger })
+    await connectAll(libp2p, [`/dns4/localhost/tcp/1/p2p/${peer}`, '/ip4/127.0.0.1/tcp/2', '/ip4/127.0.0.1/tcp/3', '/dnsaddr/example.org'], { clock: new VirtualClock(), signal: never, ledger })
 
     expect(ledger.entries().map(({ observer, form, transport, state }) => [observer, form, transport, state])).toEqual([
       [`p2p:${peer}`, 'none', 'dial', 'sent'],
       ['party:dns', 'hostname', 'dns', 'sent'],
       ['party:127.0.0.1:2', 'none', 'dial', 'not-sent'],
-      ['party:127.0.0.1:3', 'none', 'dial', 'unknown']
+      ['party:127.0.0.1:3', 'none', 'dial', 'unknown'],
+      ['party:example.org:0', 'none', 'dial', 'unknown'],
+      ['party:dns', 'hostname', 'dns', 'unknown']
     ])
   })
 
