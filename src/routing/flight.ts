@@ -72,6 +72,8 @@ export class Flight {
   /** It began as a prefetch, and nobody waits for it yet */
   #ahead = false
   #over = false
+  /** What it was for when it ended: a lookup that lingers was caused by that, although nobody waits any more */
+  #was?: 'read' | 'prefetch'
 
   get key (): BlockKey {
     return this.#init.want.key
@@ -261,7 +263,7 @@ export class Flight {
 
   /** One reader who waits makes it a read */
   get #purpose (): 'read' | 'prefetch' {
-    return [...this.#seats].some(({ purpose }) => purpose === 'read') ? 'read' : 'prefetch'
+    return this.#was ?? ([...this.#seats].some(({ purpose }) => purpose === 'read') ? 'read' : 'prefetch')
   }
 
   #tell (phase: string, detail: Record<string, unknown>): void {
@@ -326,6 +328,7 @@ export class Flight {
 
   #close (): void {
     if (!this.#over) {
+      this.#was = this.#purpose
       this.#over = true
       this.#wait.end()
       this.#init.onClosed()

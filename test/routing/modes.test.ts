@@ -176,4 +176,25 @@ describe('disclosures', () => {
     const purposes = [...good.requests, ...silent.requests].map(({ purpose }) => purpose).sort()
     expect(entries.map(({ purpose }) => purpose).sort()).toEqual(purposes)
   })
+
+  it.each(['read', 'prefetch'] as const)('of a lookup that lingers say what it was begun for, when nobody waits any more: %s', async purpose => {
+    const entries: DisclosureEntry[] = []
+    const ledger: Ledger = { intended: entry => { entries.push(entry) }, settled: () => {} }
+    const w = await world({ started: false })
+    const { provider } = w.network.add('good')
+    const lasting: ProviderSource = {
+      name: 'lasting',
+      async * find (_, request) {
+        yield { ...provider, source: 'lasting' }
+        await w.clock.sleep(500, request)
+        request.disclose({ observer: 'p2p:late', form: 'multihash', transport: 'dht', audience: 'one' }).sent()
+      }
+    }
+    const v = await world({ network: w.network, parts: { ledger, sources: [lasting] }, routing: { hedge: noHedge } })
+    await v.clock.run(v.manager.retrieve(v.network.block(numbered(1)), { purpose }))
+    expect(entries).toHaveLength(1)
+    await v.clock.advance(600)
+    expect(entries.map(({ observer, purpose }) => [observer, purpose])).toEqual([[provider.id, purpose], ['p2p:late', purpose]])
+    await v.manager.stop()
+  })
 })

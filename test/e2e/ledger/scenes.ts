@@ -1,3 +1,5 @@
+import { DEFAULT_LOOKUP } from '../../../src/routing/lookup.ts'
+import { DEFAULT_TIMEOUTS } from '../../../src/routing/timeouts.ts'
 import { heard } from './driver.ts'
 import { keyOf } from './stage.ts'
 import { RESP_FAULTS } from './world.ts'
@@ -26,6 +28,8 @@ const ROUNDS = 2
 /** What is to be skipped until addresses are looked at again: they hold for a quarter of an hour */
 const LEAPS = 20
 const LEAP = 60_000
+/** For which a lookup goes on when its block is here, or somebody is measured beside */
+const AFTERWARDS = Math.max(DEFAULT_LOOKUP.linger, DEFAULT_TIMEOUTS.ceiling)
 
 /** What may be read, in an order of the dice: whatever needs that something was read before comes last */
 export function scenes (stage: Stage, props: Props, dice: Dice): Array<() => Promise<void>> {
@@ -192,7 +196,7 @@ async function probes (_: Stage, { clock }: Props): Promise<void> {
 }
 
 /** What is here is read again: nobody learns of it */
-async function again (stage: Stage, { fresh }: Props): Promise<void> {
+async function again (stage: Stage, { fresh, clock }: Props): Promise<void> {
   const { spies: { sightings, files: [file], peers: [peer] }, ledger: { entries } } = stage
   const cids = [fresh(), fresh(), fresh()]
   const readAll = async (): Promise<void> => {
@@ -210,6 +214,9 @@ async function again (stage: Stage, { fresh }: Props): Promise<void> {
   // when they are asked for a second time, the second level is given them: it is one of those who learn what is read
   await readAll()
   await readAll()
+  // what was read before has lookups that go on for a while, and shadows that are measured
+  clock.leap(AFTERWARDS)
+  await heard(stage.spies)
   const [seen, told, before] = [sightings.seen.length, entries.length, stage.retrievals]
 
   await readAll()
