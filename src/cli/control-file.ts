@@ -7,6 +7,8 @@ export interface ControlRecord {
   readonly url: string
   readonly gateway: string
   readonly pid: number
+  /** How it reads, as digests of its options by key */
+  readonly reading?: Readonly<Record<string, unknown>>
 }
 
 const RECORD = 'control.json'
@@ -44,6 +46,8 @@ function parse (text: string): ControlRecord | undefined {
     }
     throw err
   }
-  const { url, gateway, pid } = value ?? {}
-  return typeof url === 'string' && typeof gateway === 'string' && typeof pid === 'number' ? { url, gateway, pid } : undefined
+  const { url, gateway, pid, reading } = value ?? {}
+  return typeof url === 'string' && typeof gateway === 'string' && typeof pid === 'number'
+    ? { url, gateway, pid, ...typeof reading === 'object' && reading !== null ? { reading } : {} }
+    : undefined
 }

@@ -14,6 +14,7 @@ import { EXIT_OK } from './exit-code.ts'
 import { operatorLog } from './logger.ts'
 import { nodeReports } from './node-reports.ts'
 import { ownNodeDisclosure } from './own-request.ts'
+import { readingDigests } from './reading-options.ts'
 import { startNode } from './start-node.ts'
 import { watchStore } from './store-watch.ts'
 import { painter } from './style.ts'
@@ -50,7 +51,7 @@ export async function serve (context: CommandContext): Promise<number> {
       if (node.cache != null) {
         await recordCacheSize(config.store, node.cache.stats().maxBytes)
       }
-      await writeControl(config.store, { url: address.url, gateway: url, pid: process.pid }, control.token)
+      await writeControl(config.store, { url: address.url, gateway: url, pid: process.pid, reading: readingDigests(config) }, control.token)
       log.info(banner({ version: version(), gateway: url, control: address.url, config, node }, painter(stderr, environment)))
 
       await aborted(signal)

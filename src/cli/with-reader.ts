@@ -1,16 +1,15 @@
 import { StoreLockedError } from '../config/errors.ts'
 import { RemoteReader } from './remote-reader.ts'
+import { readsItsOwnWay, unheeded } from './reading-options.ts'
 import { runningNode, storeIsTaken } from './running-node.ts'
+import { terminalText } from './terminal-text.ts'
 import type { CommandContext } from './command.ts'
-import type { ConfigKey } from '../config/schema.ts'
 import type { Reader } from './reader.ts'
-
-/** Options that change how a read is done: a node that runs already has its own */
-const READING: readonly ConfigKey[] = ['routing.mode', 'routing.providers', 'routing.routers', 'routing.ownRouters', 'routing.allowAddresses', 'routing.timeout', 'block.maxSize', 'block.allowSha1', 'libp2p.bootstrap', 'libp2p.dhtProtocol', 'exchange.siblings']
 
 /**
  * Uses the node that runs on the store, else a node of the command's own.
- * Flags that a running node could not honour are honoured by reading without it.
+ * Flags that a running node could not honour are honoured by reading without it;
+ * of what else says how to read, a note tells that the node does not heed it.
  */
 export async function withReader<T> (context: CommandContext, use: (reader: Reader) => Promise<T>): Promise<T> {
   const reader = await openReader(context)
@@ -22,7 +21,10 @@ export async function withReader<T> (context: CommandContext, use: (reader: Read
 }
 
 async function openReader (context: CommandContext): Promise<Reader> {
-  const { config, stderr } = context
+  const { config } = context
+  const note = (text: string): void => { context.stderr.write(terminalText(`note: ${text}\n`)) }
+  // a variable with a typo may be the mode that somebody counts on
+  config.warnings.forEach(note)
 
   if (!await storeIsTaken(context)) {
     try {
@@ -34,11 +36,16 @@ async function openReader (context: CommandContext): Promise<Reader> {
       }
     }
   }
-  if (READING.some(key => config.origins[key] === 'flag')) {
-    stderr.write('note: the running node has options of its own; with these flags the read goes past it, and nothing is kept\n')
+  if (readsItsOwnWay(config)) {
+    note('the running node has options of its own; with these flags the read goes past it, and nothing is kept')
     return await ownReader(context, 'memory')
   }
-  return new RemoteReader(await runningNode(context))
+  const node = await runningNode(context)
+  const ignored = unheeded(config, node.record.reading)
+  if (ignored != null) {
+    note(ignored)
+  }
+  return new RemoteReader(node)
 }
 
 async function ownReader (context: CommandContext, store?: 'memory'): Promise<Reader> {

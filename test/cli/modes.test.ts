@@ -53,6 +53,11 @@ describe('portolan get', () => {
     expect(stranger.connections()).toBe(0)
   })
 
+  it('tells of a variable that is none of ours: somebody may count on it', async () => {
+    const { code, stderr } = await run(['get', cid, '--store', scope.directory(), ...named()], { PORTOLAN_MOD: 'strict' })
+    expect([code, stderr]).toEqual([0, 'note: the environment variable PORTOLAN_MOD is not an option of portolan; did you mean PORTOLAN_MODE?\n'])
+  })
+
   it('refuses a mode that is none, and a router of others in mode strict, and asks nobody', async () => {
     const store = scope.directory()
     expect(await run(['get', cid, '--store', store, '--mode', 'secret', ...named()])).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('must be one of open, balanced, strict') as string })
@@ -80,5 +85,29 @@ describe('portolan serve', () => {
     expect(strict.code).toBe(1)
     expect(strict.stderr).toContain('the read goes past it')
     expect(stranger.connections()).toBe(0)
+  })
+
+  it.each([
+    ['the environment variable PORTOLAN_MODE', (_: string) => ({ args: [], env: { PORTOLAN_MODE: 'strict' } })],
+    ['the file', (file: string) => {
+      writeFileSync(file, JSON.stringify({ routing: { mode: 'strict' } }))
+      return { args: ['--config', file], env: {} }
+    }]
+  ])('is asked all the same where %s names a mode, and a note says that this is not heeded', async (source, given) => {
+    const store = scope.directory()
+    await scope.serve(store, ['--mode', 'balanced', ...named()])
+    const { args, env } = given(join(scope.directory(), 'portolan.json'))
+    const { code, stdout, stderr } = await run(['get', cid, '--store', store, ...args], env)
+    expect([code, stdout]).toEqual([0, content])
+    expect(stderr).toMatch(/^note: .*\n$/)
+    expect(stderr).toContain(`the running node reads as it was started, not with routing.mode of ${source}`)
+    expect(stderr).toContain('--mode on the command line would read past it')
+    expect((await run(['explain', cid, '--store', store, ...args], env)).stderr).toBe(stderr)
+  })
+
+  it('is asked without a word where the environment says what it was started with', async () => {
+    const store = scope.directory()
+    await scope.serve(store, ['--mode', 'balanced', ...named()])
+    expect(await run(['get', cid, '--store', store], { PORTOLAN_MODE: 'balanced', PORTOLAN_STORE: store })).toMatchObject({ code: 0, stdout: content, stderr: '' })
   })
 })
