@@ -24,7 +24,7 @@ export function unroutedRequests (components: { clock: Clock, ledger: Ledger }, 
 }
 
 /** For what brings a node into a network: it says nothing about any block, but that we are about to join, or are there, is learnt */
-export function joinRequests (components: { clock: Clock, ledger: Ledger }, mode: PrivacyMode = 'balanced'): () => Request {
+export function joinRequests (components: { clock: Clock, ledger: Ledger }, mode: PrivacyMode): () => Request {
   let count = 0
 
   return () => new RoutingRequest(components, {
@@ -38,7 +38,7 @@ export function joinRequests (components: { clock: Clock, ledger: Ledger }, mode
 }
 
 /** For the names that lead into a network */
-export function joinDisclosures (components: { clock: Clock, ledger: Ledger }, mode?: PrivacyMode): () => Disclosure {
+export function joinDisclosures (components: { clock: Clock, ledger: Ledger }, mode: PrivacyMode): () => Disclosure {
   const request = joinRequests(components, mode)
   return () => request().disclose({ observer: 'party:dns', form: 'hostname', transport: 'dns', audience: 'one' })
 }

@@ -151,7 +151,7 @@ export function libp2pOptions (init: Libp2pInit = {}, { policy = addressPolicy()
 
   const components = { policy: policy.with(namedAddresses(listen, peers, isPrivate)), clock, resolve, resolveText }
   const guard = new AddressGuard(components)
-  const joining = joinRequests({ clock, ledger })
+  const joining = joinRequests({ clock, ledger }, mode)
   const { agent, privateAddresses } = switches(mode)
   const told = toldAddresses({ private: privateAddresses || (isPrivate && takesPart(init)) })
   const services = { identify: (parts: Parameters<ReturnType<typeof identify>>[0]) => identify()(tellingLess(parts, told)), ping: ping() }
@@ -162,7 +162,7 @@ export function libp2pOptions (init: Libp2pInit = {}, { policy = addressPolicy()
     connectionEncrypters: [tls(), noise()],
     // both let the handshake say which muxer comes next, which saves a round trip
     streamMuxers: [lastingYamux({ maxInboundStreams: MAX_STREAMS, streamOptions: { maxStreamWindowSize: MAX_STREAM_WINDOW } })],
-    connectionManager: { resolvers: { dnsaddr: dnsaddrResolver({ ...components, disclose: joinDisclosures({ clock, ledger }) }) }, maxConnections, inboundConnectionThreshold: INBOUND_PER_HOST, maxIncomingPendingConnections: INBOUND_PENDING }
+    connectionManager: { resolvers: { dnsaddr: dnsaddrResolver({ ...components, disclose: joinDisclosures({ clock, ledger }, mode) }) }, maxConnections, inboundConnectionThreshold: INBOUND_PER_HOST, maxIncomingPendingConnections: INBOUND_PENDING }
   }
   const dht = dhtServices({ ...init, listen, bootstrap: peers }, { policy: components.policy, clock, ledger, announce, told, switches, batches, lookupNode: lookupNode(connecting) }, isPrivate)
   const peerStore = dhtPeerStore(init)

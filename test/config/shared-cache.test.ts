@@ -18,7 +18,7 @@ import type { SharedTierComponents } from '../../src/cache/shared/shared-tier.ts
 import type { RespServer } from '../cache/shared/resp-server.ts'
 
 /** As a node makes them for what is about no block */
-const joining = joinRequests({ clock: systemClock, ledger: nullLedger })
+const joining = joinRequests({ clock: systemClock, ledger: nullLedger }, 'balanced')
 
 const components: SharedTierComponents = {
   clock: systemClock,

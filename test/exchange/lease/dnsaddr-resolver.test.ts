@@ -20,7 +20,7 @@ function setup (texts: Record<string, string[] | Error>): { resolver: MultiaddrR
   const resolver = dnsaddrResolver({
     policy: addressPolicy(),
     clock,
-    disclose: joinDisclosures({ clock, ledger: { intended: entry => { entries.push(entry) }, settled: () => {} } }),
+    disclose: joinDisclosures({ clock, ledger: { intended: entry => { entries.push(entry) }, settled: () => {} } }, 'balanced'),
     resolve: async name => {
       asked.push(name)
       return [{ address: '8.8.4.4', family: 4 }]
@@ -98,6 +98,7 @@ describe('a /dnsaddr of the node', () => {
     const entries: DisclosureEntry[] = []
     const libp2p = await createLibp2p(libp2pOptions({}, {
       policy: loopback,
+      mode: 'strict',
       ledger: { intended: entry => { entries.push(entry) }, settled: () => {} },
       resolveText: async name => {
         asked.push(name)
@@ -111,6 +112,6 @@ describe('a /dnsaddr of the node', () => {
     const connection = await libp2p.dial(server.peerId)
     expect(connection.remotePeer.toString()).toBe(id)
     expect(asked).toEqual(['_dnsaddr.seed.example'])
-    expect(entries.map(({ observer, form, purpose, state }) => [observer, form, purpose, state])).toEqual([['party:dns', 'hostname', 'join', 'sent'], [`p2p:${id}`, 'none', 'join', 'sent']])
+    expect(entries.map(({ observer, form, purpose, mode, state }) => [observer, form, purpose, mode, state])).toEqual([['party:dns', 'hostname', 'join', 'strict', 'sent'], [`p2p:${id}`, 'none', 'join', 'strict', 'sent']])
   })
 })
