@@ -2,6 +2,7 @@ import { mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { DisclosureLedger } from '../../../src/privacy/ledger/disclosure-ledger.ts'
+import { contradictions } from './claims.ts'
 import { compare } from './compare.ts'
 import { realPortolan, spiedPortolan } from './nodes.ts'
 import { byPath } from './path-table.ts'
@@ -114,8 +115,9 @@ export async function perform (spies: World, { mode, make, options, between }: P
     await spies.close()
   }
   const comparison = compare({ sightings, entries: recording.entries, blocks: spies.keys, ports: spies.ports, peers: spies.ids, aliases: spies.aliases })
+  const contradicted = contradictions(recording.entries.map(({ entry }) => entry), mode)
   const differences = between == null ? apart(real, recording) : []
-  return { ...comparison, mode, retrievals: stage.retrievals, byPath: byPath(comparison.groups, mode, stage.played), faults: [...comparison.faults, ...differences, ...stage.faults] }
+  return { ...comparison, mode, retrievals: stage.retrievals, byPath: byPath(comparison.groups, mode, stage.played), faults: [...comparison.faults, ...contradicted, ...differences, ...stage.faults] }
 }
 
 /** Waits until no spy has heard anything for a while */
