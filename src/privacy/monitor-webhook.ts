@@ -2,8 +2,10 @@ import { jittered } from '../clock/random.ts'
 import { retryAfter } from '../clock/retry-after.ts'
 import { Disclosure } from '../interface/disclosure.ts'
 import { InvalidOptionError } from '../interface/errors.ts'
+import { isNameAnswer } from '../interface/name-answer.ts'
 import { quote } from '../interface/quote.ts'
 import { addressPolicy } from '../provider/address.ts'
+import { parseHost } from '../provider/host.ts'
 import { failureCode, postWebhook } from './monitor-webhook-egress.ts'
 import { whole } from './monitor-params.ts'
 import type { WebhookAnswer, WebhookRequest } from './monitor-webhook-egress.ts'
@@ -151,12 +153,23 @@ export class Webhook {
   async #attempt (body: string, stop: AbortSignal): Promise<WebhookAnswer | string> {
     using timeout = this.#components.clock.timeout(this.#timeout)
     const signal = AbortSignal.any([stop, timeout.signal])
+    const disclosure = this.#disclose()
+    // whoever answers for names learns where alerts go, before anybody there learns anything
+    const name = parseHost(this.#url.hostname)?.ip == null ? disclosure.also({ observer: 'party:dns', form: 'hostname', transport: 'dns', audience: 'one' }) : undefined
 
     try {
-      return await postWebhook({ url: this.#url, body, signal }, this.#disclose(), this.#components.request)
+      const answer = await postWebhook({ url: this.#url, body, signal }, disclosure, this.#components.request)
+      name?.sent()
+      return answer
     } catch (err) {
+      const code = failureCode(err)
+      if (isNameAnswer({ code })) {
+        name?.sent()
+      } else {
+        name?.unknown()
+      }
       // what the error says may hold the address with its secret
-      return timeout.signal.aborted ? `no answer within ${this.#timeout} ms` : failureCode(err)
+      return timeout.signal.aborted ? `no answer within ${this.#timeout} ms` : code
     }
   }
 

@@ -3,11 +3,13 @@ import { describe, expect, it } from 'vitest'
 import { privacyReport } from '../../src/privacy/analysis/report.ts'
 import { DisclosureLedger } from '../../src/privacy/ledger/disclosure-ledger.ts'
 import { PrivacyMonitor } from '../../src/privacy/monitor.ts'
+import { webhookFailed } from '../../src/privacy/monitor-webhook-egress.ts'
 import { seededRandom } from '../../src/clock/random.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 import { CIDS, PEERS, risk, sample } from './report/sample.ts'
 import type { Logger } from '../../src/interface/logger.ts'
 import type { PrivacyMonitorInit } from '../../src/privacy/monitor-params.ts'
+import type { WebhookRequest } from '../../src/privacy/monitor-webhook-egress.ts'
 import type { WebhookInit } from '../../src/privacy/monitor-webhook.ts'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -159,6 +161,29 @@ describe('the webhook', () => {
     await until(clock, settled(monitor))
     await monitor.stop()
     expect(ledger.entries().map(({ state }) => state)).toEqual(['not-sent', 'not-sent', 'not-sent'])
+  })
+
+  it('that has a name is told to whoever answers for it, and the ledger says so', async () => {
+    const clock = new VirtualClock()
+    await using server = await receiver(clock)
+    const named = monitored(clock, { webhook: { url: server.url.replace('127.0.0.1', 'localhost'), timeoutMs: FAR } })
+    named.monitor.start()
+    await until(clock, settled(named.monitor))
+    await named.monitor.stop()
+    expect(named.ledger.entries().map(({ observer, form, state }) => [observer, form, state])).toEqual([['party:webhook', 'none', 'sent'], ['party:dns', 'hostname', 'sent']])
+
+    for (const [code, state] of [['ENOTFOUND', 'sent'], ['EAI_AGAIN', 'unknown']] as const) {
+      const request: WebhookRequest = async (_, disclosure) => {
+        const err = Object.assign(new Error(code), { code })
+        webhookFailed(err, disclosure)
+        throw err
+      }
+      const nowhere = monitored(clock, { webhook: { url: server.url.replace('127.0.0.1', 'localhost'), maxAttempts: 1 }, request })
+      nowhere.monitor.start()
+      await until(clock, settled(nowhere.monitor))
+      await nowhere.monitor.stop()
+      expect(nowhere.ledger.entries().map(({ observer, state }) => [observer, state])).toEqual([['party:webhook', 'not-sent'], ['party:dns', state]])
+    }
   })
 
   it('that is down holds a few alerts, the newest', async () => {
