@@ -16,10 +16,15 @@ export function helpWidth (stream: { readonly isTTY?: boolean, readonly columns?
   return isTTY === true && columns != null && columns > 0 ? Math.min(MAX_WIDTH, Math.max(MIN_WIDTH, columns)) : DEFAULT_WIDTH
 }
 
+/** A name that is longer than this part of the line has one of its own: what is said of it needs the rest */
+const WIDEST_NAME = 0.45
+
 function columns (rows: ReadonlyArray<readonly [string, string]>, width: number): string {
-  const left = Math.max(...rows.map(([name]) => name.length))
+  const widest = Math.floor(width * WIDEST_NAME)
+  const left = Math.max(0, ...rows.map(([name]) => name.length).filter(length => length <= widest))
   const indent = left + 4
-  return rows.map(([name, text]) => `  ${name.padEnd(left)}  ${wrap(text, width - indent).join(`\n${' '.repeat(indent)}`)}`).join('\n')
+  const margin = `\n${' '.repeat(indent)}`
+  return rows.map(([name, text]) => `  ${name.length > left ? `${name}${margin}` : `${name.padEnd(left)}  `}${wrap(text, width - indent).join(margin)}`).join('\n')
 }
 
 /** Breaks between words; a word longer than the line stays whole, since it is something to copy */

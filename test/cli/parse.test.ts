@@ -113,6 +113,11 @@ describe('what people read', () => {
         expect(lines.filter(line => line.length > width)).toEqual([])
       }
     }
+    // a long name does not take the room of what is said of all
+    for (const command of COMMANDS) {
+      const options = commandHelp(command, 60).split('Options:\n')[1]?.split('\n\n')[0]?.split('\n') ?? []
+      expect(options.map(line => /^ {3,}(?=\S)/.exec(line)?.[0].length ?? 0).filter(indent => indent > 31)).toEqual([])
+    }
     const words = (help: string): string[] => help.split(/\s+/)
     expect(words(commandHelp(serve, 60))).toEqual(words(commandHelp(serve, 1000)))
     expect([helpWidth({}), helpWidth({ isTTY: true, columns: 72 }), helpWidth({ isTTY: true, columns: 10 }), helpWidth({ isTTY: true, columns: 0 }), helpWidth({ isTTY: true, columns: 400 })]).toEqual([100, 72, 60, 100, 120])
