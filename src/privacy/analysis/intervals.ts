@@ -125,7 +125,7 @@ function withoutGaps (sorted: Float64Array, median: number): Float64Array {
 }
 
 /** Logarithm of the number of ways to choose k of n */
-function choices (n: number, k: number): number {
+export function choices (n: number, k: number): number {
   let sum = 0
 
   for (let i = 1; i <= k; i++) {

@@ -1,7 +1,8 @@
-import { rhythmsOf } from './intervals.ts'
+import { intervalsOf, rhythmsOf } from './intervals.ts'
 import { MIN_EVENTS } from './flows.ts'
 import { risk, tooLittle } from './finding.ts'
 import { stepUp } from './step-up.ts'
+import { timerOf } from './timers.ts'
 import type { Finding } from './finding.ts'
 import type { Flow } from './flows.ts'
 import type { Rhythm } from './intervals.ts'
@@ -11,13 +12,19 @@ import type { Risk } from '../../interface/privacy.ts'
 const CHANCE = 0.002
 
 /**
- * A jitter of 30 % of the period around a clock gives a variation of 0.42 where it is normal and 0.25 where it is even;
- * intervals of any length up to twice the mean give 0.58, and nobody would call that a period
+ * A timer that is set anew with a jitter of 30 % gives a variation of 0.3 where that is normal, and 0.17 where it is even.
+ * Intervals of any length up to twice the mean give 0.58: from 0.6 on they are called independent, not periodic
  */
-const MOST_VARIATION = 0.5
+const MOST_VARIATION = 0.47
 
-/** With few intervals the variation is known by about 1 / √(2n): what is within it may still be periodic */
-const MARGIN_Z = 0.7
+/** Of few intervals the variation is known by about 1 / √(2n), and chance must not make a rhythm of independent events */
+const MARGIN_Z = 1
+
+/** The share by which a timer may be late and never early, at this variation: more is the lower end of a tail that was not seen */
+const MOST_LATE = 0.22
+
+/** Of independent intervals (gamma, Weibull, lognormal, Pareto) e^-gain times this share have a timer with such a gain, and at 20 events more */
+const TIMERS_BY_CHANCE = 0.16
 
 /** Where pauses were left out the others have to be about as often too early as too late (log likelihood, and for each interval) */
 const LEAST_EVEN = -1
@@ -38,26 +45,36 @@ const MOST_SKEW = 1.3
 /** More than these and nobody reads them: the count is in the evidence */
 const MAX_RISKS = 64
 
-export interface PeriodicFlow extends Rhythm {
+export interface PeriodicFlow extends Pick<Rhythm, 'n' | 'mean' | 'median' | 'variation' | 'regular'> {
   readonly id: string
 }
 
 /** Flows whose intervals are more even than independent events could have them: significantly, and by enough to matter */
 export function periodicFlows (flows: readonly Flow[]): readonly PeriodicFlow[] {
-  const rhythms = flows.flatMap(({ id, times }) => {
-    const [best] = rhythmsOf(times).filter(isPeriodic).sort((a, b) => a.regular - b.regular)
+  const enough = CHANCE / Math.max(1, flows.length)
+  const rhythms = flows.flatMap(({ id, times }): readonly PeriodicFlow[] => {
+    const even = rhythmsOf(times).filter(isPeriodic)
+    const all: Array<Omit<PeriodicFlow, 'id'>> = even.some(({ regular }) => regular <= enough) ? even : [...even, ...ticking(times, enough)]
+    const [best] = all.sort((a, b) => a.regular - b.regular)
     return best == null ? [] : [{ id, ...best }]
   })
 
   return stepUp(rhythms, ({ regular }) => regular, CHANCE, flows.length)
 }
 
+/** As a timer explains it */
+function ticking (times: Float64Array, enough: number): ReadonlyArray<Omit<PeriodicFlow, 'id'>> {
+  const { intervals, mean } = intervalsOf(times)
+  const timer = timerOf(intervals, Math.log(TIMERS_BY_CHANCE / enough))
+  return timer == null ? [] : [{ n: timer.n, mean: timer.period * mean, median: timer.period * mean, variation: timer.variation, regular: Math.min(1, TIMERS_BY_CHANCE * Math.exp(-timer.gain)) }]
+}
+
 function isPeriodic ({ n, mean, median, variation, middle, even, multiples, gaps, missed }: Rhythm): boolean {
-  return variation * (1 - MARGIN_Z / Math.sqrt(2 * (n - 1))) < MOST_VARIATION &&
+  return variation * (1 + MARGIN_Z / Math.sqrt(2 * (n - 1))) < MOST_VARIATION &&
     mean < MOST_SKEW * median &&
     (missed === 0 || variation < LEAST_SURE) &&
     (gaps === 0 || variation < CLOCK_VARIATION || even > LEAST_EVEN + LEAST_EVEN_EACH * n) &&
-    (middle > (gaps === 0 ? 0 : CLEARLY) || (multiples === 1 && (gaps === 0 || variation < CLOCK_VARIATION)))
+    (middle > (gaps === 0 ? 0 : CLEARLY) || (multiples === 1 && variation < (gaps === 0 ? MOST_LATE : CLOCK_VARIATION)))
 }
 
 /** Traffic in a rhythm: it can be told apart from everything else, and says that somebody's timer runs, and since when */
