@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import process from 'node:process'
 import { NONCE_BYTES, blockHead } from '../src/cache/disk/record.ts'
 import { endsInSha256 } from '../src/cache/native-sha256.ts'
 import { seededRandom } from '../src/clock/random.ts'
@@ -127,9 +126,7 @@ async function passesOf ({ folder, blocks, wide, rounds, seed }: PassesInit): Pr
     for (const { name, open } of order) {
       const path = join(folder, `${name}-${round}`)
       const first = await open(path, memoryBytes)
-      const used = process.cpuUsage()
-      const write = await writeAll(first.store, blocks, wide)
-      const { user, system } = process.cpuUsage(used)
+      const { ms: write, cpuMs } = await writeAll(first.store, blocks, wide)
       // once for the page cache and the allocator
       await readAll(first.store, asked, wide)
       await tidy()
@@ -143,7 +140,7 @@ async function passesOf ({ folder, blocks, wide, rounds, seed }: PassesInit): Pr
 
       if (round >= 0) {
         rates.write[name].push(blocks.length * 1_000 / write)
-        rates.cpu[name].push((user + system) / 1_000 / blocks.length)
+        rates.cpu[name].push(cpuMs / blocks.length)
         rates.read[name].push(blocks.length * 1_000 / read)
         rates.first[name].push(blocks.length * 1_000 / firstRead)
       }

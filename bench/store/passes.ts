@@ -1,3 +1,4 @@
+import process from 'node:process'
 import { setTimeout } from 'node:timers/promises'
 import { sha256 } from 'multiformats/hashes/sha2'
 import { CID } from 'multiformats/cid'
@@ -51,11 +52,21 @@ export async function collected (): Promise<void> {
   await setTimeout(SWEEPING)
 }
 
+export interface Written {
+  /** Until all were written */
+  readonly ms: number
+  /** Of processor meanwhile, of all threads; without what was made ready before */
+  readonly cpuMs: number
+}
+
 /** Puts a copy: none of the stores has seen these bytes before, as when they come from a socket or an importer */
-export async function writeAll (store: Blockstore, blocks: readonly Block[], wide: number): Promise<number> {
+export async function writeAll (store: Blockstore, blocks: readonly Block[], wide: number): Promise<Written> {
   const fresh = blocks.map(({ cid, bytes }) => ({ cid, bytes: bytes.slice() }))
   await collected()
-  return timed(fresh, wide, async ({ cid, bytes }) => { await store.put(cid, bytes) })
+  const before = process.cpuUsage()
+  const ms = await timed(fresh, wide, async ({ cid, bytes }) => { await store.put(cid, bytes) })
+  const { user, system } = process.cpuUsage(before)
+  return { ms, cpuMs: (user + system) / 1_000 }
 }
 
 export async function readAll (store: Blockstore, blocks: readonly Block[], wide: number): Promise<number> {
