@@ -17,11 +17,11 @@ const WORDS: ReadonlySet<string> = new Set([...LABELS, ...KINDS, ...PLAIN])
 /** As detectors name their evidence, in code: letters, and one short number at most. No id of anybody looks like it */
 const KEY = /^(?=.{1,40}$)[a-z][A-Za-z]*(?:\d{1,2}[A-Za-z]*)?$/
 
-/** Protocols that whole networks speak, so that they point at nobody */
-const PROTOCOL = /^\/(?:ipfs|libp2p|meshsub|floodsub|noise|tls|yamux|mplex|multistream|webrtc|sbptp)(?:\/(?:bitswap|id|push|kad|lan|ping|autonat|dcutr|circuit|relay|fetch|identify|hop|stop|dial-request|dial-back|perf|http))*(?:\/v?\d{1,3}(?:\.\d{1,3}){0,3})?$/
+/** Protocols that whole networks speak, so that they point at nobody; what could be an address is no version */
+const PROTOCOL = /^\/(?:ipfs|libp2p|meshsub|floodsub|noise|tls|yamux|mplex|multistream|webrtc|sbptp)(?:\/(?:bitswap|id|push|kad|lan|ping|autonat|dcutr|circuit|relay|fetch|identify|hop|stop|dial-request|dial-back|perf|http))*(?:\/v?\d{1,2}(?:\.\d{1,3}){0,2})?$/
 
 /** Programs that many run; a version of three numbers is shared by all who use it */
-const AGENT = /^(?:portolan|helia|js-libp2p|node|browser|kubo|go-ipfs|boxo|go-libp2p|rust-libp2p|rainbow|someguy|lotus|iroh)(?:\/v?\d{1,4}(?:\.\d{1,4}){0,2})?$/
+const AGENT = /^(?:portolan|helia|js-libp2p|node|browser|kubo|go-ipfs|boxo|go-libp2p|rust-libp2p|rainbow|someguy|lotus|iroh)(?:\/v?\d{1,2}(?:\.\d{1,3}){0,2})?$/
 
 const NUMBER = /^[+-]?\d{1,15}(?:\.\d{1,9})?(?:ms|s|%|x)?$/
 
@@ -32,5 +32,10 @@ export function isKey (text: string): boolean {
 
 /** Whether a word is one of a closed set, so that showing it tells nothing about anybody */
 export function isKnownWord (word: string): boolean {
-  return WORDS.has(word) || NUMBER.test(word) || PROTOCOL.test(word) || AGENT.test(word)
+  return NUMBER.test(word) || isKnownName(word)
+}
+
+/** The same of what others may have written: their numbers are whatever they want to be read, such as an address in four words */
+export function isKnownName (word: string): boolean {
+  return WORDS.has(word) || PROTOCOL.test(word) || AGENT.test(word)
 }

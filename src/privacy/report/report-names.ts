@@ -1,4 +1,4 @@
-import { isKnownWord } from './known-words.ts'
+import { isKnownName, isKnownWord } from './known-words.ts'
 
 const MULTIADDR = String.raw`/(?:ip4|ip6|ip6zone|ipcidr|dns|dns4|dns6|dnsaddr|unix|onion3?|garlic32|garlic64|p2p)/[^\s"'<>,;)]+`
 const URL_TEXT = String.raw`\b[a-z][a-z0-9+.-]{0,20}://[^\s"'<>]+`
@@ -67,13 +67,13 @@ export class ReportNames {
 
   /** What others may have written: only words of closed sets stay as they are */
   words (text: string): string {
-    if (isKnownWord(text)) {
+    if (isKnownName(text)) {
       return text
     }
     const parts = text.split(/(, ?| )/, 2 * MAX_WORDS)
-    return parts.length === 2 * MAX_WORDS || !parts.some((part, i) => i % 2 === 0 && isKnownWord(part))
+    return parts.length === 2 * MAX_WORDS || !parts.some((part, i) => i % 2 === 0 && isKnownName(part))
       ? this.#name(text)
-      : parts.map((part, i) => i % 2 === 1 || part === '' || isKnownWord(part) ? part : this.#name(part)).join('')
+      : parts.map((part, i) => i % 2 === 1 || part === '' || isKnownName(part) ? part : this.#name(part)).join('')
   }
 
   #name (identifier: string): string {

@@ -110,6 +110,18 @@ describe('peers who write ids everywhere', () => {
   })
 })
 
+describe('a peer who says where this node is', () => {
+  // it has seen the address, and the agent string is its own
+  it.each(['203 0 113 7', '203, 0, 113, 7', '3405803783', '0.203011307', 'kubo/203.0.113', 'node/3405.8037.83', '/ipfs/203.0.113.7', '/libp2p/id/203.0.113.7', 'portolan 203 0 113 7'])('is not quoted in a redacted report with %j', agent => {
+    const others = Array.from({ length: 6 }, (_, i) => peer(`12D3KooWOther${i}`, { agent: 'kubo/0.34.1' }))
+    const analyzer = new PrivacyAnalyzer(sourceOf(observations({ peers: [peer('12D3KooWAttacker', { agent }), ...others] })))
+    const found = analyzer.analyzePeer('12D3KooWAttacker').toJSON()
+    expect(found.risks.map(({ evidence }) => evidence.told)).toContain(agent)
+    const { risks, statistics } = redactReport({ ...found, statistics: { ...found.statistics, protocols: { [agent]: 1 } } })
+    expect(JSON.stringify([risks.map(({ evidence }) => evidence.told), statistics.protocols])).not.toMatch(/203|34058037|3405/)
+  })
+})
+
 describe('a report on what has no ledger', () => {
   const { exposures, unaccounted, ...rest } = { ...observations(), exposures: undefined, unaccounted: undefined }
 
