@@ -23,3 +23,33 @@ export const NONE: readonly string[] = Object.freeze([])
 export function remembered (list: readonly string[], text: string, max: number): readonly string[] {
   return list.includes(text) ? list : [...list.slice(list.length >= max ? 1 : 0), text]
 }
+
+/** Lists that are shared at most: peers of one network speak the same few protocols, in a few orders */
+const MAX_LISTS = 256
+/** Texts of one that is shared: what has more is some peer's own */
+const MAX_SHARED = 8
+
+/** Lists like one another are one: of each that is kept for a while the engine would make an old object */
+export class SharedLists {
+  readonly #lists = new Map<string, readonly string[]>()
+
+  remembered (list: readonly string[], text: string, max: number): readonly string[] {
+    if (list.includes(text) || list.length >= Math.min(max, MAX_SHARED)) {
+      return remembered(list, text, max)
+    }
+    const key = JSON.stringify([...list, text])
+    let shared = this.#lists.get(key)
+
+    if (shared == null) {
+      shared = remembered(list, text, max)
+      if (this.#lists.size >= MAX_LISTS) {
+        this.#lists.clear()
+      }
+      this.#lists.set(key, shared)
+    }
+    return shared
+  }
+}
+
+/** Of protocols: they are no secret, and the same for all nodes in a process */
+export const protocolLists = new SharedLists()

@@ -1,4 +1,4 @@
-import { MAX_ADDRESS, MAX_PROTOCOL, NONE, bounded, remembered } from './bounded-text.ts'
+import { MAX_ADDRESS, MAX_PROTOCOL, NONE, bounded, protocolLists } from './bounded-text.ts'
 import { transportName } from './transport-name.ts'
 import type { PeerRecord } from './peer-table.ts'
 import type { ConnectionObservation } from '../../interface/privacy.ts'
@@ -38,7 +38,7 @@ export class ConnectionRecord {
 
   spoke (protocol: string): void {
     this.streams++
-    this.protocols = remembered(this.protocols, protocol, MAX_PROTOCOLS)
+    this.protocols = protocolLists.remembered(this.protocols, protocol, MAX_PROTOCOLS)
   }
 
   /** @param isExact - whether bytes are all that passed */

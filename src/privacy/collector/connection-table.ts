@@ -1,5 +1,5 @@
 import { ClosedConnections } from './closed-connections.ts'
-import { RenewedMap } from './renewed-map.ts'
+import { OpenMap } from './open-map.ts'
 import type { ConnectionRecord } from './connection-record.ts'
 import type { ConnectionObservation } from '../../interface/privacy.ts'
 import type { Connection } from '@libp2p/interface'
@@ -7,7 +7,7 @@ import type { Connection } from '@libp2p/interface'
 /** Connections that are open, and those closed last. When it is full the one closed longest ago goes. */
 export class ConnectionTable {
   readonly #max: number
-  readonly #open = new RenewedMap<Connection, ConnectionRecord>()
+  readonly #open = new OpenMap<Connection, ConnectionRecord>()
   readonly #closed: ClosedConnections
   #evicted = 0
 

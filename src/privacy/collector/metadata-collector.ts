@@ -1,6 +1,6 @@
 import { MAX_ADDRESS, MAX_AGENT, MAX_PROTOCOL, bounded } from './bounded-text.ts'
 import { collectorParams } from './collector-params.ts'
-import { RenewedMap } from './renewed-map.ts'
+import { OpenMap } from './open-map.ts'
 import { SampledStreams } from './sampled-streams.ts'
 import { Seen } from './seen.ts'
 import { tapStream, unread } from './stream-tap.ts'
@@ -45,7 +45,7 @@ export class MetadataCollector implements ObservationSource {
   readonly #seen: Seen
   readonly #watch: StreamWatch
   /** Of each connection that is watched, the streams that are */
-  readonly #taps = new RenewedMap<Connection, Map<Stream, (isOver?: boolean) => void>>()
+  readonly #taps = new OpenMap<Connection, Map<Stream, (isOver?: boolean) => void>>()
   #agent?: string
   #detached = false
 

@@ -1,4 +1,4 @@
-import { MAX_AGENT, MAX_PROTOCOL, NONE, bounded, remembered } from './bounded-text.ts'
+import { MAX_AGENT, MAX_PROTOCOL, NONE, bounded, protocolLists, remembered } from './bounded-text.ts'
 import { RenewedMap } from './renewed-map.ts'
 import type { EventPeer } from './event-ring.ts'
 import type { PeerObservation } from '../../interface/privacy.ts'
@@ -20,7 +20,8 @@ export class PeerRecord implements PeerObservation, EventPeer {
   openConnections = 0
   inbound = 0
   outbound = 0
-  addresses: readonly string[] = NONE
+  /** The only one, or all there are: most peers have one, and an array for it lives as long as the record */
+  #addresses: string | readonly string[] = NONE
   protocols: readonly string[] = NONE
   agent?: string
   supported?: readonly string[]
@@ -32,15 +33,21 @@ export class PeerRecord implements PeerObservation, EventPeer {
     this.lastSeen = at
   }
 
+  get addresses (): readonly string[] {
+    return typeof this.#addresses === 'string' ? [this.#addresses] : this.#addresses
+  }
+
   opened (direction: 'inbound' | 'outbound', address: string): void {
     this.connectionCount++
     this.openConnections++
     this[direction]++
-    this.addresses = remembered(this.addresses, address, MAX_ADDRESSES)
+    if (this.#addresses !== address) {
+      this.#addresses = this.#addresses === NONE ? address : remembered(this.addresses, address, MAX_ADDRESSES)
+    }
   }
 
   spoke (protocol: string): void {
-    this.protocols = remembered(this.protocols, protocol, MAX_PROTOCOLS)
+    this.protocols = protocolLists.remembered(this.protocols, protocol, MAX_PROTOCOLS)
   }
 
   identified (agent: string | undefined, supported: readonly string[]): void {
@@ -85,6 +92,8 @@ export class PeerTable implements ObservedPeers {
   readonly max: number
   readonly #peers = new RenewedMap<string, PeerRecord>()
   readonly #forgotten: (peer: PeerRecord) => void
+  /** The last in the table, where it is still there */
+  #latest?: PeerRecord
   #made = 0
   #evicted = 0
 
@@ -151,6 +160,7 @@ export class PeerTable implements ObservedPeers {
     this.#made = (this.#made + 1) >>> 0
     const record = new PeerRecord(id, this.#made, at)
     this.#peers.set(id, record)
+    this.#latest = record
     return record
   }
 
@@ -158,9 +168,11 @@ export class PeerTable implements ObservedPeers {
   moved (record: PeerRecord, at: number): void {
     record.lastSeen = Math.max(record.lastSeen, at)
 
-    if (this.#peers.get(record.id) === record) {
+    // mostly whoever came last is also the next to go
+    if (record !== this.#latest && this.#peers.get(record.id) === record) {
       this.#peers.delete(record.id)
       this.#peers.set(record.id, record)
+      this.#latest = record
     }
   }
 
@@ -178,6 +190,7 @@ export class PeerTable implements ObservedPeers {
 
   clear (): void {
     this.#peers.clear()
+    this.#latest = undefined
     this.#evicted = 0
   }
 
@@ -196,6 +209,7 @@ export class PeerTable implements ObservedPeers {
 
   #evict (peer: PeerRecord): void {
     this.#peers.delete(peer.id)
+    this.#latest = peer === this.#latest ? undefined : this.#latest
     this.#evicted++
     this.#forgotten(peer)
   }

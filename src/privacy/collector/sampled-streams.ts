@@ -1,3 +1,4 @@
+import { OpenMap } from './open-map.ts'
 import type { SeenStream, StreamWatch } from './stream-watch.ts'
 import type { Clock } from '../../interface/clock.ts'
 import type { Connection, Stream } from '@libp2p/interface'
@@ -8,7 +9,7 @@ export class SampledStreams implements StreamWatch {
   readonly #clock: Pick<Clock, 'schedule'>
   readonly #seen: SeenStream
   readonly #interval: number
-  readonly #connections = new Set<Connection>()
+  readonly #connections = new OpenMap<Connection, true>()
   readonly #known = new WeakSet<Stream>()
   #cancel?: () => void
 
@@ -19,7 +20,7 @@ export class SampledStreams implements StreamWatch {
   }
 
   opened (connection: Connection): void {
-    this.#connections.add(connection)
+    this.#connections.set(connection, true)
     this.#lookAt(connection)
     this.#schedule()
   }
@@ -34,7 +35,7 @@ export class SampledStreams implements StreamWatch {
   }
 
   look (): void {
-    for (const connection of this.#connections) {
+    for (const connection of this.#connections.keys()) {
       this.#lookAt(connection)
     }
   }

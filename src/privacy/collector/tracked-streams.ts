@@ -1,11 +1,12 @@
 import { watchMetrics } from './collector-metrics.ts'
+import { OpenMap } from './open-map.ts'
 import type { SeenStream, StreamWatch } from './stream-watch.ts'
 import type { Connection, Metrics, Stream } from '@libp2p/interface'
 
 /** Sees the streams of a node that was made with `collectorMetrics`, from its first one on */
 export class TrackedStreams implements StreamWatch {
   readonly exact = true
-  readonly #connections = new Set<Connection>()
+  readonly #connections = new OpenMap<Connection, true>()
   readonly #seen: SeenStream
   readonly stop: () => void
 
@@ -21,7 +22,7 @@ export class TrackedStreams implements StreamWatch {
   }
 
   opened (connection: Connection): void {
-    this.#connections.add(connection)
+    this.#connections.set(connection, true)
 
     for (const stream of connection.streams) {
       // those without a protocol are told of when they have one
@@ -39,11 +40,10 @@ export class TrackedStreams implements StreamWatch {
 
   /** The stream does not say whose it is */
   #track (stream: Stream): void {
-    for (const connection of this.#connections) {
-      if (connection.streams.includes(stream)) {
-        this.#seen(connection, stream)
-        return
-      }
+    const connection = this.#connections.findKey(({ streams }) => streams.includes(stream))
+
+    if (connection != null) {
+      this.#seen(connection, stream)
     }
   }
 }

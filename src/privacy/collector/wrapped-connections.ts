@@ -1,5 +1,5 @@
 import { onceProtocolKnown } from './protocol-known.ts'
-import { RenewedMap } from './renewed-map.ts'
+import { OpenMap } from './open-map.ts'
 import { SharedTaps, wrap } from './shared-taps.ts'
 import type { SeenStream, StreamWatch } from './stream-watch.ts'
 import type { Connection, Stream } from '@libp2p/interface'
@@ -24,7 +24,7 @@ const outgoing = new SharedTaps<Connection, (stream: Stream) => void>((connectio
  */
 export class WrappedConnections implements StreamWatch {
   readonly #seen: SeenStream
-  readonly #stops = new RenewedMap<Connection, Set<() => void>>()
+  readonly #stops = new OpenMap<Connection, Set<() => void>>()
   /** Told of when their protocol was agreed, before `newStream` gives them to whoever opens them */
   readonly #known = new WeakSet<Stream>()
   #exact = true

@@ -1,10 +1,11 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { MAX_PROTOCOL, NONE, bounded, remembered } from '../../../src/privacy/collector/bounded-text.ts'
+import { MAX_PROTOCOL, NONE, SharedLists, bounded, remembered } from '../../../src/privacy/collector/bounded-text.ts'
 import { NameCounts } from '../../../src/privacy/collector/collector-counts.ts'
 import { ConnectionRecord } from '../../../src/privacy/collector/connection-record.ts'
 import { ConnectionTable } from '../../../src/privacy/collector/connection-table.ts'
+import { OpenMap } from '../../../src/privacy/collector/open-map.ts'
 import { PeerTable } from '../../../src/privacy/collector/peer-table.ts'
 import { RenewedMap } from '../../../src/privacy/collector/renewed-map.ts'
 import { SteadyTime } from '../../../src/privacy/collector/steady-time.ts'
@@ -228,6 +229,50 @@ describe('a table of connections', () => {
     expect(kept.at(-1)?.protocols).toHaveLength(32)
     table.clear()
     expect(list(table)).toEqual([])
+  })
+})
+
+describe('a map of what is open', () => {
+  it('is a map, in any order of events, and uses its places again', () => {
+    const keys = Array.from({ length: 41 }, (_, id) => ({ id }))
+    fc.assert(fc.property(fc.array(fc.oneof(fc.record({ set: fc.nat(40) }), fc.record({ remove: fc.nat(40) }), fc.constant('clear' as const)), { maxLength: 300 }), steps => {
+      const [map, truth] = [new OpenMap<object, number>(), new Map<object, number>()]
+      for (const [i, step] of steps.entries()) {
+        const key = keys[typeof step === 'string' ? 7 : 'set' in step ? step.set : step.remove] ?? expect.fail()
+        if (step === 'clear') {
+          map.clear()
+          truth.clear()
+        } else if ('set' in step) {
+          map.set(key, i)
+          truth.set(key, i)
+        } else {
+          expect(map.delete(key)).toBe(truth.delete(key))
+        }
+        expect([map.size, map.get(key), map.has(key), map.findKey(each => each === key)]).toEqual([truth.size, truth.get(key), truth.has(key), truth.has(key) ? key : undefined])
+      }
+      expect(map.entries()).toEqual([...truth])
+      expect([map.keys(), map.values()]).toEqual([[...truth.keys()], [...truth.values()]])
+    }))
+  })
+})
+
+describe('lists that are shared', () => {
+  it('are what they were alone, and one where they are alike', () => {
+    fc.assert(fc.property(fc.array(fc.array(fc.oneof(fc.constantFrom('a', 'b', '', '","'), fc.string()), { maxLength: 14 }), { maxLength: 30 }), fc.integer({ min: 1, max: 10 }), (all, max) => {
+      const lists = new SharedLists()
+      for (const texts of all) {
+        const alone = texts.reduce((list, text) => remembered(list, text, max), NONE)
+        const shared = texts.reduce((list, text) => lists.remembered(list, text, max), NONE)
+        expect(shared).toEqual(alone)
+      }
+    }))
+    const lists = new SharedLists()
+    const [first, second] = [1, 2].map(() => ['/a', '/b'].reduce((list, text) => lists.remembered(list, text, 8), NONE))
+    expect(first).toBe(second)
+    for (let i = 0; i < 1_000; i++) {
+      lists.remembered(NONE, `/${i}`, 8)
+    }
+    expect(lists.remembered(['/a'], '/b', 8), 'others have taken its place').not.toBe(first)
   })
 })
 
