@@ -5,12 +5,13 @@ import { multiaddr } from '@multiformats/multiaddr'
 import { DisclosureLedger, MetadataCollector } from '../../src/index.privacy.ts'
 import { Disclosure } from '../../src/interface/disclosure.ts'
 import { echoNode } from './loopback-nodes.ts'
-import type { Growth } from './memory.ts'
+import type { Growth, TrafficKind } from './memory.ts'
 import type { Ledger } from '../../src/index.privacy.ts'
 import type { PeerId } from '@libp2p/interface'
 
 const events = Number(process.argv[2])
 const isWatched = process.argv[3] === 'watched'
+const kind = (process.argv[4] ?? 'messages') as TrafficKind
 const MIB = 1024 ** 2
 /** Twice what is kept, so that the tables are full and turn over */
 const PEERS = 2_000
@@ -66,8 +67,20 @@ for (let n = 0; n < PEERS; n++) {
   peers.push(peerIdFromPrivateKey(await generateKeyPairFromSeed('Ed25519', seed)))
 }
 
+/** Connections that carry nothing, of peers who come back or of ones that come once */
+async function visits (from: number): Promise<void> {
+  for (let n = from; n < from + events / 2; n++) {
+    const connection = new BareConnection(n, kind === 'strangers' ? { toString: () => `stranger-${n}` } as PeerId : peers[n % PEERS] as PeerId)
+    node.dispatchEvent(new CustomEvent('connection:open', { detail: connection }) as never)
+    node.dispatchEvent(new CustomEvent('connection:close', { detail: connection }) as never)
+    if (n % 100 === 0) {
+      await new Promise(resolve => { setImmediate(resolve) })
+    }
+  }
+}
+
 /** Opens, streams, messages both ways and closes, all of which a collector sees */
-async function traffic (ledger: Ledger): Promise<void> {
+async function messages (ledger: Ledger): Promise<void> {
   const [block, message] = [new Uint8Array(1_024), new Uint8Array(100)]
 
   for (let seen = 0, n = 0; seen < events; n++) {
@@ -109,14 +122,18 @@ function collected (): number {
   return process.memoryUsage.rss()
 }
 
+async function traffic (ledger: Ledger, round: number): Promise<void> {
+  await (kind === 'messages' ? messages(ledger) : visits(round * events))
+}
+
 // the same events with nobody watching: code is compiled, and the engine has what it needs for them itself
-await traffic({ intended: () => {}, settled: () => {} })
+await traffic({ intended: () => {}, settled: () => {} }, 0)
 const compact = globalThis.gc == null ? undefined : collected()
 const before = process.memoryUsage.rss()
 
 const ledger = isWatched ? new DisclosureLedger() : undefined
 const collector = isWatched ? new MetadataCollector(node, { streams: 'wrap', ledger }) : undefined
-await traffic(ledger ?? { intended: () => {}, settled: () => {} })
+await traffic(ledger ?? { intended: () => {}, settled: () => {} }, 1)
 const growth = ((compact == null ? process.memoryUsage.rss() : collected()) - (compact ?? before)) / MIB
 
 const { uniquePeers = 0, totalConnections = 0, totalStreams = 0, bytesReceived = 0, bytesSent = 0 } = collector?.getStatistics() ?? {}

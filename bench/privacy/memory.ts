@@ -12,6 +12,9 @@ const ROUNDS = 5
  */
 const YOUNG = 16
 
+/** `messages`: on streams of connections of peers who come back; `visits`: their connections alone; `strangers`: connections of peers who come once */
+export type TrafficKind = 'messages' | 'visits' | 'strangers'
+
 /** What a process says of itself */
 export interface Growth {
   /** Of its RSS over the events, in MiB */

@@ -22,6 +22,8 @@ const WIDE = 8
 
 export interface Overhead {
   readonly transport: 'bitswap' | 'http'
+  /** How the collector sees streams: each wrapped, or told of by the metrics that the node was made with */
+  readonly streams: 'wrap' | 'metrics'
   /** Throughput with everything watching, against none of it: the median over pairs */
   readonly ratio: number
   readonly onMBs: number
@@ -54,7 +56,8 @@ export async function overhead ({ seed, short }: { seed: number, short: boolean 
     const keys = await peer.tell('keys', null)
     // the root is of another size
     const cids = keys.map(key => CID.parse(key)).filter(cid => blockKey(cid) !== blockKey(CID.parse(root)))
-    results.push(await pairsOf('bitswap', peer.multiaddrs[0] ?? '', cids, rounds))
+    results.push(await pairsOf('bitswap', 'wrap', peer.multiaddrs[0] ?? '', cids, rounds))
+    results.push(await pairsOf('bitswap', 'metrics', peer.multiaddrs[0] ?? '', cids, rounds))
   } finally {
     await peer.stop()
   }
@@ -63,18 +66,18 @@ export async function overhead ({ seed, short }: { seed: number, short: boolean 
   const farm = await startFarm({ blocks: new Map(blocks.map(({ cid, bytes }) => [blockKey(cid), bytes])), gateways: [{ kind: 'good' }], seed })
 
   try {
-    results.push(await pairsOf('http', farm.urls[0] ?? '', blocks.map(({ cid }) => cid), rounds))
+    results.push(await pairsOf('http', 'wrap', farm.urls[0] ?? '', blocks.map(({ cid }) => cid), rounds))
   } finally {
     await farm.close()
   }
   return results
 }
 
-async function pairsOf (transport: Overhead['transport'], provider: string, cids: readonly CID[], rounds: number): Promise<Overhead> {
+async function pairsOf (transport: Overhead['transport'], streams: Overhead['streams'], provider: string, cids: readonly CID[], rounds: number): Promise<Overhead> {
   const ledger = new DisclosureLedger()
   const on = await reader(ledger)
   const off = await reader(false)
-  const collector = new MetadataCollector(on.libp2p, { streams: 'wrap', ledger })
+  const collector = new MetadataCollector(on.libp2p, { streams: streams === 'wrap' ? 'wrap' : 'auto', ledger })
   const times = { on: [] as number[], off: [] as number[], ratio: [] as number[], cpu: [] as number[] }
 
   try {
@@ -103,7 +106,7 @@ async function pairsOf (transport: Overhead['transport'], provider: string, cids
       throw new Error(`what was to be measured did not run: ${disclosures} disclosures a block, ${collector.getStatistics().bytesReceived} bytes counted`)
     }
     const rate = (ms: number): number => cids.length * BLOCK / 1e3 / ms
-    return { transport, ratio: median(times.ratio), onMBs: rate(median(times.on)), offMBs: rate(median(times.off)), cpu: median(times.cpu), disclosures }
+    return { transport, streams, ratio: median(times.ratio), onMBs: rate(median(times.on)), offMBs: rate(median(times.off)), cpu: median(times.cpu), disclosures }
   } finally {
     collector.detach()
     await on.stop()
