@@ -1,29 +1,23 @@
 import { ANYWHERE, AT_START, binnedCorrelation } from './binned.ts'
-import { correlogramPeak } from './correlogram.ts'
-import { countedTogether } from './counted.ts'
+import { compare, MIN_COMMON_EVENTS } from './common-time.ts'
 import { MIN_EVENTS } from './flows.ts'
 import { risk, tooLittle } from './finding.ts'
 import { choosePairs } from './pairs.ts'
 import { stepUp } from './step-up.ts'
 import type { BinnedCorrelation } from './binned.ts'
 import type { BurstFlow } from './bursts.ts'
+import type { Pair } from './common-time.ts'
 import type { Finding } from './finding.ts'
 import type { Flow } from './flows.ts'
 import type { PeriodicFlow } from './periodicity.ts'
 import type { Random } from '../../interface/clock.ts'
-import type { PrivacyThresholds, Risk, TIMING_TESTS } from '../../interface/privacy.ts'
+import type { PrivacyThresholds, Risk } from '../../interface/privacy.ts'
 
 /** That any pair of a report is called correlated by chance: with all that is found by chance it is 0.4 % of reports (2 500 of five models) */
 const CHANCE = 0.005
 
 /** Of one pair, by permutation, whatever the correction */
 const PAIR_CHANCE = 0.01
-
-/** Events of each flow within the time that both have: with fewer there is nothing to correlate */
-const MIN_COMMON_EVENTS = 10
-
-/** The newest of each in that time: the time for a pair grows with the product */
-const MAX_COMMON_EVENTS = 256
 
 /** Fewer bins than this make no correlation */
 const MIN_BINS = 20
@@ -40,21 +34,6 @@ const BINS_OF_PEAK = [4, 2, 8, 1]
 
 /** How far the true correlation may be above the one that was seen, at 98.5 % (Fisher's z) */
 const BOUND_Z = 2.17
-
-interface Pair {
-  readonly a: Flow
-  readonly b: Flow
-  readonly from: number
-  readonly to: number
-  /** Of both tests, not corrected for the number of pairs */
-  readonly p: number
-  readonly bin: number
-  readonly lag: number
-  readonly test: typeof TIMING_TESTS[number]
-}
-
-/** How the chance of a false alarm is shared between what agrees in its moments, which is the rule, and what only does in its counts */
-const MOMENTS_SHARE = 0.75
 
 /** What else is known of the flows, which changes how they can be compared */
 export interface Rhythms {
@@ -118,40 +97,6 @@ export function timingCorrelation (flows: readonly Flow[], { periodic, bursts }:
 function withStarts (flow: Flow, starts: ReadonlyMap<string, Float64Array>): Flow {
   const times = starts.get(flow.id)
   return times == null ? flow : { ...flow, times }
-}
-
-/** In the time that both were there, and a usual interval before and after */
-function compare (a: Flow, b: Flow, origin: number): readonly Pair[] {
-  const last = Math.min(a.times.at(-1) ?? 0, b.times.at(-1) ?? 0)
-  const first = Math.max(newestBefore(a.times, last), newestBefore(b.times, last))
-  const margin = Math.max(1, last - first) / Math.max(MIN_COMMON_EVENTS, Math.min(a.times.length, b.times.length))
-  const from = first - margin
-  const to = last + margin
-  const within = (time: number): boolean => time >= from && time < to
-  const both = { a: { ...a, times: a.times.filter(within) }, b: { ...b, times: b.times.filter(within) } }
-
-  if (last <= first || both.a.times.length < MIN_COMMON_EVENTS || both.b.times.length < MIN_COMMON_EVENTS) {
-    return []
-  }
-
-  const peak = correlogramPeak(both.a.times, both.b.times, from, to)
-  const p = Math.min(1, peak.p / MOMENTS_SHARE)
-  const counted = countedTogether(both.a.times, both.b.times, from, to, origin)
-  const byCounts = counted == null ? 1 : Math.min(1, counted.p / (1 - MOMENTS_SHARE))
-
-  return counted != null && byCounts < p
-    ? [{ ...both, ...counted, p: byCounts, lag: 0, test: 'counts' }]
-    : [{ ...both, from, to, p, bin: peak.width, lag: peak.lag, test: 'moments' }]
-}
-
-/** Where the newest events up to a moment begin, as many as are compared */
-function newestBefore (times: Float64Array, last: number): number {
-  let end = times.length
-
-  while (end > 1 && times[end - 1]! > last) {
-    end--
-  }
-  return times[Math.max(0, end - MAX_COMMON_EVENTS)] ?? 0
 }
 
 /** Šidák's, for that many tests */
