@@ -32,6 +32,8 @@ export interface PrivacySwitches {
   readonly lookupIdentity: 'node' | 'separate'
   /** Milliseconds for which a lookup may wait to leave together with others. 0: at once */
   readonly lookupDelay: number
+  /** Whether a lookup goes on for a moment when its block has come: more providers of the same DAG are worth that, and those who are asked meanwhile learn of it */
+  readonly lookupLinger: boolean
   /** Whether the peer routers of the node are asked where a provider is */
   readonly peerRouters: boolean
   /** Whose addresses are tried without a read: of anybody who is named as a provider, of who delivered before, of whom the operator named */
@@ -66,6 +68,7 @@ const OPEN: PrivacySwitches = {
   related: true,
   lookupIdentity: 'node',
   lookupDelay: 0,
+  lookupLinger: true,
   peerRouters: true,
   probes: 'anybody',
   agent: 'full',
@@ -94,6 +97,7 @@ const STRICT: PrivacySwitches = {
   related: false,
   lookupIdentity: 'separate',
   lookupDelay: STRICT_LOOKUP_DELAY,
+  lookupLinger: false,
   peerRouters: false,
   probes: 'named'
 }

@@ -93,14 +93,14 @@ export class Lookups {
 
   /** The read is over. More providers of the same DAG are worth a moment; after a failure they are not. */
   end (linger: boolean): void {
-    const { clock, params } = this.#init.env
+    const { env: { clock, params, switches }, request } = this.#init
 
     if (this.#stage !== 'running') {
       // nobody listens, and an error for nobody costs as much as the hash of a block
       return
     }
 
-    if (!linger) {
+    if (!linger || !switches(request.mode).lookupLinger) {
       this.#controller.abort()
       return
     }

@@ -197,4 +197,24 @@ describe('disclosures', () => {
     expect(entries.map(({ observer, purpose }) => [observer, purpose])).toEqual([[provider.id, purpose], ['p2p:late', purpose]])
     await v.manager.stop()
   })
+
+  it.each([['open', 1], ['balanced', 1], ['strict', 0]] as const)('of a lookup whose block has come go on in mode %s: %i', async (mode, expected) => {
+    const late: DisclosureEntry[] = []
+    const ledger: Ledger = { intended: entry => { late.push(entry) }, settled: () => {} }
+    const w = await world({ started: false })
+    w.network.add('good')
+    const lasting: ProviderSource = {
+      name: 'lasting',
+      async * find (_, request) {
+        await w.clock.sleep(500, request)
+        request.disclose({ observer: 'p2p:late', form: 'multihash', transport: 'dht', audience: 'one' }).sent()
+        yield * []
+      }
+    }
+    const v = await world({ network: w.network, parts: { ledger, sources: [w.network.source, lasting] }, routing: { mode, hedge: noHedge } })
+    expect(await v.clock.run(v.manager.retrieve(v.network.block(numbered(1))))).toEqual(numbered(1))
+    await v.clock.advance(600)
+    expect(late.filter(({ observer }) => observer === 'p2p:late')).toHaveLength(expected)
+    await v.manager.stop()
+  })
 })

@@ -151,7 +151,9 @@ function tallied ({ line: { path, what }, seen, sent, unknown, shared }: Group, 
     // keys of nobody: tables are kept with them, and lookups are hidden among them
     tally.missing = excuse(tally.missing, 'keys of nobody')
   } else if (what === 'cancelled' && sent.length > 0) {
-    tally.missing = excuse(tally.missing, 'said twice')
+    // once more, after the stream of the first one broke
+    tally.missing -= Math.min(tally.missing, sent.length)
+    excuse(seen.length - settled - tally.missing, 'said twice')
   } else if (what === 'cancelled' && seen.every(({ at, over }) => breaksOf(over).some(broke => Math.abs(broke.at - at) <= QUICK))) {
     // the node cannot know that it was read
     tally.missing = excuse(tally.missing, 'their stream broke behind them')

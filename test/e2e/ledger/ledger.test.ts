@@ -24,8 +24,9 @@ const FOUND = 0.65
 const FOUND_CALM = 0.95
 
 describe('the ledger of a node among spies', () => {
-  it.each(['open', 'balanced', 'strict'] as const)('agrees with what they saw, in mode %s', async mode => {
-    const comparison = await drive({ seed: 7, mode, steps: STEPS })
+  // of seeds divisible by four the resolver of names is a spy too
+  it.each([['open', 7], ['balanced', 8], ['strict', 7]] as const)('agrees with what they saw, in mode %s', async (mode, seed) => {
+    const comparison = await drive({ seed, mode, steps: STEPS })
     console.log(`mode ${mode}\n${table(comparison)}`)
 
     expect(comparison.faults).toEqual([])
