@@ -18,6 +18,8 @@ export class PeerRecord implements PeerObservation, EventPeer {
   lastSeen: number
   connectionCount = 0
   openConnections = 0
+  /** No longer in the table: its connections may outlast that */
+  isForgotten = false
   inbound = 0
   outbound = 0
   /** The only one, or all there are: most peers have one, and an array for it lives as long as the record */
@@ -211,6 +213,7 @@ export class PeerTable implements ObservedPeers {
     this.#peers.delete(peer.id)
     this.#latest = peer === this.#latest ? undefined : this.#latest
     this.#evicted++
+    peer.isForgotten = true
     this.#forgotten(peer)
   }
 }

@@ -5,7 +5,8 @@ import { EventRing } from './event-ring.ts'
 import { PeerTable } from './peer-table.ts'
 import { SteadyTime } from './steady-time.ts'
 import type { CollectorParams } from './collector-params.ts'
-import type { CollectorStatistics, Observations } from '../../interface/privacy.ts'
+import type { PeerRecord } from './peer-table.ts'
+import type { CollectorStatistics, Observations, TrafficEvent } from '../../interface/privacy.ts'
 import type { Connection, IdentifyResult } from '@libp2p/interface'
 
 /** All that a collector has seen, bounded in number and age. It looks at nothing by itself. */
@@ -29,7 +30,7 @@ export class Seen {
 
   opened (connection: Connection): void {
     const record = this.#record(connection, this.#time.now())
-    this.#events.push(record.openedAt, record.peer, 'open', NaN, '')
+    this.#happened(record.openedAt, record.peer, 'open', NaN, '')
   }
 
   /** Open already when it was looked at: nobody saw how */
@@ -45,7 +46,7 @@ export class Seen {
       this.#connections.close(connection, at)
       record.peer.openConnections--
       this.peers.moved(record.peer, at)
-      this.#events.push(at, record.peer, 'close', NaN, '')
+      this.#happened(at, record.peer, 'close', NaN, '')
     }
   }
 
@@ -58,7 +59,7 @@ export class Seen {
     record.peer.spoke(protocol)
     record.peer.lastSeen = at
     this.#counts.stream(protocol)
-    this.#events.push(at, record.peer, 'stream', NaN, protocol)
+    this.#happened(at, record.peer, 'stream', NaN, protocol)
   }
 
   carried (connection: Connection, kind: 'sent' | 'received', bytes: number, protocol: string): void {
@@ -73,7 +74,7 @@ export class Seen {
       this.#counts.bytesReceived += bytes
     }
     record.peer.lastSeen = at
-    this.#events.push(at, record.peer, kind, bytes, protocol)
+    this.#happened(at, record.peer, kind, bytes, protocol)
   }
 
   identified ({ peerId, agentVersion, protocols }: Pick<IdentifyResult, 'peerId' | 'agentVersion' | 'protocols'>): void {
@@ -122,6 +123,13 @@ export class Seen {
       peers: [...peers.values()].map(peer => peer.toJSON()),
       connections: this.#connections.list(idOf, exact),
       events: this.#events.list(since, idOf)
+    }
+  }
+
+  /** Of a peer that was forgotten while it was connected nothing is listed: it would only take the room of others */
+  #happened (at: number, peer: PeerRecord, kind: TrafficEvent['kind'], bytes: number, protocol: string): void {
+    if (!peer.isForgotten) {
+      this.#events.push(at, peer, kind, bytes, protocol)
     }
   }
 

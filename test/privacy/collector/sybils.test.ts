@@ -1,7 +1,10 @@
 import { multiaddr } from '@multiformats/multiaddr'
 import { expect, it } from 'vitest'
+import { collectorParams } from '../../../src/privacy/collector/collector-params.ts'
+import { Seen } from '../../../src/privacy/collector/seen.ts'
 import { node, watched } from './support/nodes.ts'
 import type { TestLibp2p } from './support/nodes.ts'
+import type { Connection } from '@libp2p/interface'
 
 const address = multiaddr('/ip4/198.51.100.1/tcp/4001')
 
@@ -63,4 +66,20 @@ it('stays small with a hundred thousand protocols', async () => {
   const observed = collector.observations()
   expect(observed.events).toHaveLength(1_000)
   expect(JSON.stringify(observed).length).toBeLessThan(1_500_000)
+})
+
+it('keeps the events of others where a peer that was forgotten goes on over its connection', () => {
+  const seen = new Seen(collectorParams({ maxPeers: 2, maxEvents: 64, streams: 'wrap' }))
+  const connection = (peer: string): Connection => ({ id: peer, remotePeer: { toString: () => peer }, remoteAddr: address, direction: 'inbound', timeline: { open: 0 }, streams: [] }) as unknown as Connection
+  const [forgotten, kept, newest] = [connection('forgotten'), connection('kept'), connection('newest')]
+  for (const each of [forgotten, kept, newest]) {
+    seen.opened(each)
+  }
+  seen.carried(kept, 'sent', 1, '/x')
+  for (let i = 0; i < 1_000; i++) {
+    seen.carried(forgotten, 'sent', 1, '/x')
+  }
+  expect([...seen.peers.keys()]).toEqual(['kept', 'newest'])
+  expect(seen.observations(true).events.map(({ peer, kind }) => [peer, kind])).toEqual([['kept', 'open'], ['newest', 'open'], ['kept', 'sent']])
+  expect(seen.statistics(true)).toMatchObject({ bytesSent: 1_001, openConnections: 3 })
 })
