@@ -169,6 +169,11 @@ class SegmentTier implements DiskTier {
 
   async read (slot: number): Promise<Uint8Array> {
     const { store } = this.#open
+    // of one that is still to be hashed, or that several wait for, the system may have it in memory all the same
+    const now = readBlockNow(store, slot)
+    if (now != null) {
+      return now
+    }
     const { bytes, header } = await readRecord(store, this.#placeOf(slot), expected(store, slot))
     return new Uint8Array(bytes.buffer, bytes.byteOffset + header.headerBytes, header.payloadBytes)
   }
