@@ -27,7 +27,7 @@ const HOSTILE = '<script>alert(1)</script>\u001b[2J\u202e'
 /** What `portolan analyze` does with each of its flags, whichever way the command is run */
 export function describeAnalyze (main?: () => string): void {
   const scope = new Scope()
-  const launch = (args: readonly string[]): Started => start(['analyze', ...args], {}, undefined, main?.())
+  const launch = (args: readonly string[]): Started => start(['analyze', ...args], {}, { main: main?.() })
   const analyze = async (...args: string[]): Promise<Finished> => await launch(args).finished
   const json = async (...args: string[]): Promise<ReportDocument> => {
     const { code, stdout, stderr } = await analyze('--format', 'json', ...args)
@@ -229,7 +229,7 @@ export function describeAnalyze (main?: () => string): void {
     it.skipIf(!existsSync('/dev/full'))('on standard output, where the disk is full, too', async () => {
       const full = openSync('/dev/full', 'w')
       scope.add(() => { closeSync(full) })
-      const { code, stderr } = await start(['analyze', '--simulate'], {}, undefined, main?.(), full).finished
+      const { code, stderr } = await start(['analyze', '--simulate'], {}, { main: main?.(), output: full }).finished
       expect([code, stderr]).toEqual([1, 'simulated traffic: this says nothing about a real node\nportolan: the output cannot be written: the disk is full\n'])
     }, PATIENCE)
 

@@ -28,9 +28,19 @@ function environment (extra: Record<string, string>): NodeJS.ProcessEnv {
   return { ...clean, ...extra }
 }
 
-/** @param main - the command: that of the sources, or one that was built; @param output - an open file for what it prints */
-export function start (args: readonly string[], env: Record<string, string> = {}, cwd?: string, main: string = MAIN, output?: number): Started {
-  const child = spawn(process.execPath, [main, ...args], { env: environment(env), cwd, stdio: ['pipe', output ?? 'pipe', 'pipe'] }) as ChildProcessWithoutNullStreams
+export interface StartInit {
+  cwd?: string
+  /** The command: one that was built. @default that of the sources */
+  main?: string
+  /** An open file for what it prints */
+  output?: number
+  /** What goes before the command */
+  before?: readonly string[]
+}
+
+export function start (args: readonly string[], env: Record<string, string> = {}, { cwd, main = MAIN, output, before = [] }: StartInit = {}): Started {
+  const [command = '', ...rest] = [...before, process.execPath, main, ...args]
+  const child = spawn(command, rest, { env: environment(env), cwd, stdio: ['pipe', output ?? 'pipe', 'pipe'] }) as ChildProcessWithoutNullStreams
   let stdout = ''
   let stderr = ''
   ;(child.stdout as typeof child.stdout | null)?.setEncoding('utf8').on('data', chunk => { stdout += chunk as string })
@@ -49,8 +59,8 @@ export function start (args: readonly string[], env: Record<string, string> = {}
   }
 }
 
-export async function run (args: readonly string[], env?: Record<string, string>, cwd?: string): Promise<Finished> {
-  return await start(args, env, cwd).finished
+export async function run (args: readonly string[], env?: Record<string, string>, init?: StartInit): Promise<Finished> {
+  return await start(args, env, init).finished
 }
 
 export interface Serving extends Started {

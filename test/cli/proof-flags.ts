@@ -1,8 +1,8 @@
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import process from 'node:process'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { rerandomised } from '../privacy/proofs/support/altered-proofs.ts'
+import { UNPRIVILEGED } from '../support/unprivileged.ts'
 import { Scope, start } from './fixture.ts'
 import type { MembershipClaim } from '../../src/interface/privacy.ts'
 import type { Membership } from '../../src/privacy/proofs/membership.ts'
@@ -17,8 +17,8 @@ type Document = Record<string, unknown> & { proof: MembershipClaim }
 /** What `portolan proof` does with each of its actions and flags, whichever way the command is run; reports are made from the sources */
 export function describeProof (main?: () => string): void {
   const scope = new Scope()
-  const proof = async (args: readonly string[], input?: string | Uint8Array): Promise<Finished> => {
-    const started = start(['proof', ...args], {}, undefined, main?.())
+  const proof = async (args: readonly string[], input?: string | Uint8Array, before?: readonly string[]): Promise<Finished> => {
+    const started = start(['proof', ...args], {}, { main: main?.(), before })
     started.child.stdin.on('error', () => {})
     started.child.stdin.end(input ?? '')
     return await started.finished
@@ -299,10 +299,10 @@ export function describeProof (main?: () => string): void {
       expect(readdirSync(occupied)).toEqual(['letter'])
     }, PATIENCE)
 
-    it.skipIf(process.getuid?.() === 0)('accepts nothing where it may not write', async () => {
+    it.skipIf(UNPRIVILEGED == null)('accepts nothing where it may not write', async () => {
       const closed = scope.directory()
       chmodSync(closed, 0o500)
-      expect(await verify(report, '--claims', join(closed, 'claims'))).toEqual({ code: 1, stdout: '', stderr: expect.stringMatching(/permission denied/) as string })
+      expect(await proof(['verify', report, '--group', group, '--nonce', nonce, '--claims', join(closed, 'claims')], '', UNPRIVILEGED)).toEqual({ code: 1, stdout: '', stderr: expect.stringMatching(/permission denied/) as string })
     }, PATIENCE)
   })
 

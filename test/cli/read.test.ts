@@ -8,6 +8,7 @@ import { directoryStore } from '../../src/config/store.ts'
 import { welcomeSite } from '../../src/gateway/welcome/site.ts'
 import { loopbackProvider } from '../../src/testing/loopback-provider.ts'
 import { sampleFile } from '../../src/testing/sample-file.ts'
+import { UNPRIVILEGED } from '../support/unprivileged.ts'
 import { Scope, run, start } from './fixture.ts'
 import type { LoopbackProvider } from '../../src/testing/loopback-provider.ts'
 import type { SampleFile } from '../../src/testing/sample-file.ts'
@@ -162,11 +163,10 @@ describe('portolan get by itself', () => {
     expect(provider.requests).toHaveLength(asked)
   })
 
-  // root may write everywhere
-  it.skipIf(process.getuid?.() === 0)('-o into a directory without permission fails', async () => {
+  it.skipIf(UNPRIVILEGED == null)('-o into a directory without permission fails', async () => {
     const path = scope.directory()
     chmodSync(path, 0o500)
-    const { code, stderr } = await run(['get', MISSING, '-o', join(path, 'x'), '--store', scope.directory()])
+    const { code, stderr } = await run(['get', MISSING, '-o', join(path, 'x'), '--store', scope.directory()], {}, { before: UNPRIVILEGED })
     expect([code, /permission denied/.test(stderr)]).toEqual([1, true])
   })
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { writeReport } from '../../../src/privacy/report/report-file.ts'
+import { UNPRIVILEGED, unprivileged } from '../../support/unprivileged.ts'
 
 let directory: string
 
@@ -51,10 +52,13 @@ describe('a report file', () => {
     expect([await readdir(directory), await readFile(at('file'), 'utf8')]).toEqual([['file'], 'kept'])
   })
 
-  it.skipIf(process.getuid?.() === 0)('in a directory that may not be written is a named error', async () => {
+  it.skipIf(UNPRIVILEGED == null)('in a directory that may not be written is a named error', async () => {
     await mkdir(at('closed'))
     await chmod(at('closed'), 0o500)
-    await expect(writeReport(at('closed/a'), 'text')).rejects.toEqual(refused(/permission denied/))
+    const outcome = await unprivileged(new URL('../../../src/privacy/report/report-file.ts', import.meta.url), `
+      return await exports.writeReport(${JSON.stringify(at('closed/a'))}, 'text').catch(({ name, message }) => ({ name, message }))
+    `)
+    expect(outcome).toEqual(refused(/permission denied/))
   })
 
   it('that was given up is not there', async () => {
