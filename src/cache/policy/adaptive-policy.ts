@@ -62,7 +62,7 @@ class PanelPolicy implements AdaptivePolicy {
       led: () => this.#led(),
       rescored: () => this.#residents.rescore()
     })
-    this.#residents = new Residents({ requests: this.#requests, sketch: this.#sketch, learned: this.#panel.learned })
+    this.#residents = new Residents({ requests: this.#requests, sketch: this.#sketch, learned: this.#panel.learned, capacity })
     this.#led()
   }
 
@@ -109,7 +109,7 @@ class PanelPolicy implements AdaptivePolicy {
     this.#sketch.fit(this.#residents.count)
     this.#panel.arrive(slot, hash, size)
     this.#votes?.push(this.#panel.votes(hash), slot)
-    return this.#shrink(slot)
+    return this.#shrink()
   }
 
   remove (slot: number): void {
@@ -122,7 +122,8 @@ class PanelPolicy implements AdaptivePolicy {
   resize (capacity: number): number[] {
     this.#capacity = capacity
     this.#panel.resize(capacity)
-    return this.#shrink(NONE)
+    this.#residents.resize(capacity)
+    return this.#shrink()
   }
 
   save (): Uint8Array {
@@ -157,11 +158,11 @@ class PanelPolicy implements AdaptivePolicy {
     this.#panel.ask(hash, this.#residents.count)
   }
 
-  #shrink (newcomer: number): number[] {
+  #shrink (): number[] {
     const evicted: number[] = []
 
     while (this.#residents.used > this.#capacity) {
-      const slot = this.#victim(newcomer)
+      const slot = this.#victim()
       this.#panel.evicted(slot, this.#residents.hash(slot))
       this.#drop(slot)
       evicted.push(slot)
@@ -170,7 +171,7 @@ class PanelPolicy implements AdaptivePolicy {
     return evicted
   }
 
-  #victim (newcomer: number): number {
+  #victim (): number {
     if (this.#votes !== undefined) {
       for (const votes of this.#order) {
         const slot = this.#votes.oldest(votes)
@@ -184,7 +185,7 @@ class PanelPolicy implements AdaptivePolicy {
     switch (this.leader) {
       case 'learned': return this.#residents.leastLearned()
       case 'worthy': return this.#residents.leastWorthy()
-      case 'frequent': return this.#residents.leastFrequent(newcomer)
+      case 'frequent': return this.#residents.leastFrequent()
       default: return this.#residents.longestUnasked()
     }
   }

@@ -1,3 +1,4 @@
+import { WINDOW_SHARE } from './experts/frequent.ts'
 import { classAtFirst, classOfFame } from './reuse-model.ts'
 import { grown, NONE } from './slot-lists.ts'
 import { faded, fading, worth } from './worth.ts'
@@ -30,18 +31,24 @@ export interface ResidentsComponents {
   readonly requests: Requests
   readonly sketch: FrequencySketch
   readonly learned: Learned
+  /** In bytes */
+  readonly capacity: number
 }
 
 /** The blocks that are here, at 16 bytes each and 9 or 10 more while they are ranked, and which of them a rule would let go */
 export class Residents {
-  readonly #components: ResidentsComponents
+  readonly #components: Omit<ResidentsComponents, 'capacity'>
   #facts = new Uint32Array(FIRST_SLOTS * FACTS)
   #ranking: WorthLists | WorthChains | undefined
   #count = 0
   #used = 0
+  #capacity: number
+  /** Of newcomers that nobody was compared with, in bytes */
+  #new = 0
 
-  constructor (components: ResidentsComponents) {
+  constructor ({ capacity, ...components }: ResidentsComponents) {
     this.#components = components
+    this.#capacity = capacity
   }
 
   get count (): number {
@@ -67,7 +74,12 @@ export class Residents {
     const frequency = Math.min(MAX_STEPS, Math.round(faded(this.#steps(slot), this.#age(slot), halfLife) + STEPS))
     this.#facts[at + FREQUENCY] = frequency + classOfFame(frequency / STEPS) * CLASS
     this.#facts[at + LAST] = now
-    this.#push(slot)
+
+    if (this.#isNewcomer(slot)) {
+      this.#newcomers?.pushNewcomer(slot)
+    } else {
+      this.#push(slot)
+    }
   }
 
   add (slot: number, hash: number, size: number): void {
@@ -80,10 +92,28 @@ export class Residents {
     this.#facts[at + FREQUENCY] = Math.max(1, sketch.estimate(hash)) * STEPS + classAtFirst(size) * CLASS
     this.#used += size
     this.#count++
-    this.#push(slot)
+
+    if (this.#newcomers === undefined) {
+      this.#push(slot)
+    } else {
+      this.#newcomers.pushNewcomer(slot)
+      this.#new += size
+
+      if (this.#used <= this.#capacity) {
+        this.#settleLeaving()
+      }
+    }
+  }
+
+  resize (capacity: number): void {
+    this.#capacity = capacity
   }
 
   delete (slot: number): void {
+    if (this.#isNewcomer(slot)) {
+      this.#new -= this.#facts[slot * FACTS + SIZE] as number
+    }
+
     this.#facts[slot * FACTS + FREQUENCY] = 0
     this.#used -= this.#facts[slot * FACTS + SIZE] as number
     this.#count--
@@ -109,6 +139,7 @@ export class Residents {
     }
 
     const { learned } = this.#components
+    this.#new = 0
     this.#ranking = sized ? new WorthChains(slot => learned.worth(this.#class(slot), this.#age(slot)), learned.sizePower) : new WorthLists()
 
     for (const slot of slots.sort((a, b) => this.#age(b) - this.#age(a))) {
@@ -136,15 +167,59 @@ export class Residents {
     return this.#least(slot => this.#worth(slot) - fading(this.#age(slot), halfLife))
   }
 
-  /** @returns the newcomer, if no other is asked for less often */
-  leastFrequent (newcomer: number): number {
+  /**
+   * Newcomers have time to be asked for again: they are compared when they leave the window, and go
+   * unless they are asked for more often than the one that would have to.
+   */
+  leastFrequent (): number {
     const { sketch } = this.#components
     const frequency = (slot: number): number => sketch.estimate(this.hash(slot))
-    const found = this.#least(slot => frequency(slot) - this.#age(slot) / 0x100000000)
-    return this.has(newcomer) && frequency(found) >= frequency(newcomer) ? newcomer : found
+    const candidate = this.#leaving()
+    const found = this.#newcomers?.leastBy(slot => frequency(slot) - this.#age(slot) / 0x100000000, { newcomers: false }) ?? NONE
+
+    if (found === NONE) {
+      return this.#newcomers?.oldestNewcomer() ?? NONE
+    }
+    if (candidate === NONE) {
+      return found
+    }
+    if (frequency(found) >= frequency(candidate)) {
+      return candidate
+    }
+
+    this.#settle(candidate)
+    return found
+  }
+
+  get #newcomers (): WorthLists | undefined {
+    return this.#ranking instanceof WorthLists ? this.#ranking : undefined
+  }
+
+  #isNewcomer (slot: number): boolean {
+    return this.#newcomers?.isNewcomer(slot) === true
+  }
+
+  /** @returns the newcomer that the window has no room for, or NONE. One is always in it. */
+  #leaving (): number {
+    const oldest = this.#newcomers?.oldestNewcomer() ?? NONE
+    return oldest !== NONE && this.#new > Math.max(this.#capacity * WINDOW_SHARE, this.#facts[oldest * FACTS + SIZE] as number) ? oldest : NONE
+  }
+
+  /** It is like all others from now on */
+  #settle (slot: number): void {
+    this.#new -= this.#facts[slot * FACTS + SIZE] as number
+    this.#push(slot)
+  }
+
+  /** Compared with nobody */
+  #settleLeaving (): void {
+    for (let slot = this.#leaving(); slot !== NONE; slot = this.#leaving()) {
+      this.#settle(slot)
+    }
   }
 
   #least (value: (slot: number) => number): number {
+    this.#settleLeaving()
     return this.#ranking?.leastBy(value) ?? NONE
   }
 

@@ -111,6 +111,12 @@ describe('adaptive policy', () => {
         expect(hitRatio(policyOf(300, maxEntries), requests)).toBeGreaterThan(leastRecent(300, requests) - 0.02)
       })
 
+      it('and where each block is asked for a few times in a row, after it had learnt who is popular', () => {
+        const pairs = Array.from({ length: 20_000 }, (_, i) => i % 3 === 0 ? 0 : OBJECTS + Math.floor(i / 3))
+        const requests = [...skewed(OBJECTS, 20_000), ...pairs]
+        expect(hitRatio(policyOf(100, maxEntries), requests)).toBeGreaterThan(leastRecent(100, requests))
+      })
+
       it('prefers small blocks where sizes differ, without hitting fewer bytes', () => {
         const requests = skewed(OBJECTS, 30_000)
         const sizes = (key: number): number => 1 + (mixHash(key) % 100)

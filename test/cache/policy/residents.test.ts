@@ -14,7 +14,7 @@ interface World {
   asked: number[]
 }
 
-function world (): World {
+function world (capacity = 1_000_000): World {
   const requests = { now: 0, halfLife: 1000 }
   const sketch = new FrequencySketch()
   const asked: number[] = []
@@ -25,7 +25,7 @@ function world (): World {
       return (of + 1) / (age + 1)
     }
   }
-  return { residents: new Residents({ requests, sketch, learned }), requests, sketch, learned, asked }
+  return { residents: new Residents({ requests, sketch, learned, capacity }), requests, sketch, learned, asked }
 }
 
 function touchOften (residents: Residents, slot: number, times: number): void {
@@ -89,16 +89,42 @@ describe('residents', () => {
     expect(residents.leastWorthy()).toBe(3)
   })
 
-  it('give the least frequent, the newcomer when nobody is asked for less', () => {
-    const { residents, sketch } = world()
-    residents.rank(false);
-    [1, 1, 1, 2, 2, 3].forEach(key => { sketch.add(mixHash(key)) });
-    [1, 2, 3].forEach(key => { residents.add(key, mixHash(key), 1) })
-    expect(residents.leastFrequent(NONE)).toBe(3)
-    expect(residents.leastFrequent(2)).toBe(3)
-    residents.delete(3)
-    expect(residents.leastFrequent(2)).toBe(2)
-    expect(residents.leastFrequent(1)).toBe(2)
+  it('give the least frequent; newcomers, when the window has no room for them, if nobody is asked for less', () => {
+    const { residents, requests, sketch } = world(300)
+    residents.rank(false)
+    const add = (slot: number, times: number): void => {
+      for (let i = 0; i < times; i++) {
+        sketch.add(mixHash(slot))
+      }
+      requests.now++
+      residents.add(slot, mixHash(slot), 1)
+    }
+
+    add(1, 3)
+    add(2, 2)
+    // a hundredth of the capacity: all of them are newcomers
+    add(3, 1)
+    expect(residents.leastFrequent()).toBe(1)
+    // the first one leaves: it may stay
+    add(4, 1)
+    expect(residents.leastFrequent()).toBe(1)
+    add(5, 1)
+    expect(residents.leastFrequent()).toBe(2)
+    requests.now++
+    residents.touch(3)
+    add(6, 1)
+    // 3 was asked for again
+    expect(residents.leastFrequent()).toBe(4)
+    residents.delete(4)
+    add(7, 3)
+    expect(residents.leastFrequent()).toBe(5)
+    // for others they are like all that are here
+    expect(residents.longestUnasked()).toBe(1);
+    [1, 2].forEach(slot => { residents.delete(slot) })
+    expect(residents.longestUnasked()).toBe(5);
+    [5, 3, 6, 7].forEach(slot => { residents.delete(slot) })
+    add(8, 1)
+    expect([residents.leastFrequent(), residents.longestUnasked(), residents.count, residents.used]).toEqual([8, 8, 1, 1])
   })
 
   it('give what was learnt to be worth least for its bytes: classes are of size at first, then of fame', () => {

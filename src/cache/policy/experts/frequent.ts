@@ -7,7 +7,7 @@ const PROBATION = 1
 const PROTECTED = 2
 
 /** Newcomers need room to be asked for a second time; a hundredth is what W-TinyLFU was published with */
-const WINDOW_SHARE = 0.01
+export const WINDOW_SHARE = 0.01
 /** Of the main part, for what was asked for again while in it: the share of segmented LRU */
 const PROTECTED_SHARE = 0.8
 
