@@ -130,7 +130,10 @@ export function windowWords ({ window: { from, to } }: PrivacyReportData): strin
   return `${moment(from)} to ${sameDay ? moment(to).slice(11) : moment(to)} UTC (${duration(to - from)})`
 }
 
-export function streamWords ({ streams }: PrivacyReportData): string {
+export function streamWords ({ source, streams }: PrivacyReportData): string {
+  if (streams === 'exact' && source === 'simulated') {
+    return 'nothing was measured: all of it is made up'
+  }
   return streams === 'exact' ? 'streams, protocols and bytes exact' : 'streams, protocols and bytes sampled: lower bounds'
 }
 

@@ -59,6 +59,9 @@ describe('every format', () => {
     expect(text).toMatch(/simulated/i)
     expect(text).toMatch(/sampled/)
     expect(text).toMatch(/which one/)
+    const made = formats.render(name, sample({ source: 'simulated' }), FULL)
+    expect(made).toMatch(name === 'json' ? /"simulated"/ : /nothing was measured/)
+    expect(name === 'json' || !made.includes('bytes exact')).toBe(true)
     expect(formats.render(name, sample(), { proof: { result: 'refused', reason: 'the root is old' } })).toContain('the root is old')
   })
 
