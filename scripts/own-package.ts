@@ -3,16 +3,14 @@
  * `node --import ./scripts/own-package.ts FILE`
  */
 import { registerHooks } from 'node:module'
+import { pathToFileURL } from 'node:url'
+import { ownEntries } from './own-entries.ts'
 
-const ENTRIES: Readonly<Record<string, string>> = {
-  portolan: new URL('../src/index.ts', import.meta.url).href,
-  'portolan/privacy': new URL('../src/index.privacy.ts', import.meta.url).href,
-  'portolan/testing': new URL('../src/testing/index.ts', import.meta.url).href
-}
+const entries = ownEntries()
 
 registerHooks({
   resolve (specifier, context, next) {
-    const url = ENTRIES[specifier]
-    return url == null ? next(specifier, context) : { url, shortCircuit: true }
+    const path = entries[specifier]
+    return path == null ? next(specifier, context) : { url: pathToFileURL(path).href, shortCircuit: true }
   }
 })

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import ts from 'typescript'
+import { ownEntries } from './own-entries.ts'
 import type { Snippet } from './markdown-snippets.ts'
 
 const ROOT = join(import.meta.dirname, '..')
@@ -28,7 +29,7 @@ function compilerOptions (): ts.CompilerOptions {
     noEmit: true,
     // a snippet shows what exists, not what is done with it
     noUnusedLocals: false,
-    paths: { portolan: [INDEX], 'portolan/privacy': [join(ROOT, 'src/index.privacy.ts')], 'portolan/testing': [join(ROOT, 'src/testing/index.ts')] }
+    paths: Object.fromEntries(Object.entries(ownEntries()).map(([name, path]) => [name, [path]]))
   }
 }
 
