@@ -53,13 +53,15 @@ export async function startAnalyzeNode ({ listen, clock, logger, signal }: Analy
     services: { identify: identify() },
     logger
   })
+  signal.throwIfAborted()
   using timeout = clock.timeout(LISTEN_TIMEOUT)
+  const starting = Promise.resolve(libp2p.start())
 
   try {
-    await raceSignal(Promise.resolve(libp2p.start()), AbortSignal.any([signal, timeout.signal]))
+    await raceSignal(starting, AbortSignal.any([signal, timeout.signal]))
     return libp2p
   } catch (err) {
-    await stopAnalyzeNode(libp2p, clock)
+    await stopAnalyzeNode(libp2p, clock, starting)
     signal.throwIfAborted()
     throw timeout.signal.aborted
       ? new ListenError(`nothing listens on ${listen.map(address => quote(address)).join(', ')} after ${LISTEN_TIMEOUT / 1000} s; choose another with --listen-addr MULTIADDR`, { cause: err })
@@ -67,10 +69,15 @@ export async function startAnalyzeNode ({ listen, clock, logger, signal }: Analy
   }
 }
 
-/** Ends it, and waits no longer than a moment for that */
-export async function stopAnalyzeNode (libp2p: Libp2p, clock: Clock): Promise<void> {
+/**
+ * Ends it, and waits no longer than a moment for that.
+ *
+ * @param starting - a node that still starts is not stopped by being told to
+ */
+export async function stopAnalyzeNode (libp2p: Libp2p, clock: Clock, starting?: Promise<void>): Promise<void> {
   using timeout = clock.timeout(STOP_TIMEOUT)
-  await raceSignal(Promise.resolve(libp2p.stop()), timeout.signal).catch((err: unknown) => {
+  const stop = async (): Promise<void> => { await libp2p.stop() }
+  await raceSignal(starting == null ? stop() : starting.then(stop, stop), timeout.signal).catch((err: unknown) => {
     libp2p.logger.forComponent('portolan:analyze').error('the node did not stop - %e', err)
   })
 }

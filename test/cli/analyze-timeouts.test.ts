@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { defaultLogger } from 'birnam'
 import { afterEach, describe, expect, it } from 'vitest'
 import { connectAll, withoutPeer } from '../../src/cli/analyze-connect-egress.ts'
@@ -11,6 +12,7 @@ import { DisclosureLedger } from '../../src/privacy/ledger/disclosure-ledger.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 import type { Clock } from '../../src/interface/clock.ts'
 import type { Libp2p } from '@libp2p/interface'
+import type { Server } from 'node:net'
 
 const stderr = { isTTY: false } as NodeJS.WriteStream
 const never = new AbortController().signal
@@ -23,6 +25,39 @@ describe('portolan analyze', () => {
     expect(LISTEN_TIMEOUT).toBe(5000)
     await expect(startAnalyzeNode({ listen: ['/ip4/127.0.0.1/tcp/0'], clock: hanging, logger: defaultLogger(), signal: never }))
       .rejects.toMatchObject({ name: 'ListenError', message: 'nothing listens on "/ip4/127.0.0.1/tcp/0" after 5 s; choose another with --listen-addr MULTIADDR' })
+  })
+
+  it.each(['late', 'interrupted'])('listens nowhere after it was given up while it started: %s', async how => {
+    const servers: Server[] = []
+    let listens: () => void
+    const listened = new Promise<void>(resolve => { listens = resolve })
+    const listening = (message: unknown): void => {
+      servers.push((message as { server: Server }).server)
+      listens()
+    }
+    subscribe('tracing:net.server.listen:asyncEnd', listening)
+    undo.push(async () => { unsubscribe('tracing:net.server.listen:asyncEnd', listening) })
+
+    const stop = new AbortController()
+    const clock: Clock = {
+      ...systemClock,
+      timeout: ms => {
+        if (ms !== LISTEN_TIMEOUT) {
+          return systemClock.timeout(ms)
+        }
+        stop.abort(new Interrupted('SIGINT'))
+        return { signal: how === 'late' ? stop.signal : never, [Symbol.dispose]: () => {} }
+      }
+    }
+    await expect(startAnalyzeNode({ listen: ['/ip4/127.0.0.1/tcp/0'], clock, logger: defaultLogger(), signal: how === 'late' ? never : stop.signal }))
+      .rejects.toMatchObject({ name: how === 'late' ? 'ListenError' : 'Interrupted' })
+    await listened
+    expect(servers.map(server => server.listening)).toEqual([false])
+  })
+
+  it('starts nothing when it was interrupted before', async () => {
+    await expect(startAnalyzeNode({ listen: ['/ip4/127.0.0.1/tcp/0'], clock: systemClock, logger: defaultLogger(), signal: AbortSignal.abort(new Interrupted('SIGINT')) }))
+      .rejects.toMatchObject({ name: 'Interrupted' })
   })
 
   it('gives up on a dial after 10 s, and waits for all that answer', async () => {
