@@ -90,7 +90,7 @@ class PanelPolicy implements AdaptivePolicy {
     const hash = this.#residents.hash(slot)
     this.#ask(hash)
     this.#residents.touch(slot)
-    this.#votes?.push(this.#panel.votes(hash), slot)
+    this.#votes?.push(this.#panel.votes(slot, hash), slot)
   }
 
   miss (hash: number): void {
@@ -108,7 +108,7 @@ class PanelPolicy implements AdaptivePolicy {
     this.#residents.add(slot, hash, size)
     this.#sketch.fit(this.#residents.count)
     this.#panel.arrive(slot, hash, size)
-    this.#votes?.push(this.#panel.votes(hash), slot)
+    this.#votes?.push(this.#panel.votes(slot, hash), slot)
     return this.#shrink()
   }
 

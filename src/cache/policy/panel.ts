@@ -87,9 +87,9 @@ export class Panel {
     return (this.#experts[this.#leader] as Expert).windowShare
   }
 
-  /** @returns the experts that keep the block, as bits */
-  votes (hash: number): number {
-    const entry = this.#entries.find(hash)
+  /** @returns the experts that keep the block, as bits. Of two with one hash, only the later is known. */
+  votes (slot: number, hash: number): number {
+    const entry = this.#in(slot, hash)
     return entry === NONE ? 0 : (this.#entries.holders[entry] as number) & (VOTES - 1)
   }
 
@@ -140,9 +140,14 @@ export class Panel {
     const { sketch, requests } = this.#init
     const entries = this.#entries
     let entry = entries.find(hash)
+    const other = entry === NONE ? NONE : entries.slot[entry] as number
+
+    if (other !== NONE && other !== slot) {
+      // Of two keys with one hash the later is watched: nobody keeps the other
+      this.#init.moved(other, 0)
+    }
 
     if (entry !== NONE && entries.size[entry] !== size) {
-      // Of two keys with one hash the later is watched
       this.#forget(entry)
       entry = NONE
     }

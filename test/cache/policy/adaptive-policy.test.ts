@@ -89,6 +89,16 @@ describe('adaptive policy', () => {
     expect(evictions()).toEqual(evictions())
   })
 
+  it.each([['of one size', (): number => 1], ['of two sizes', (key: number): number => key === 101 ? 2 : 1]])('loses nothing when two blocks that are here have the same hash: %s', (_, sizes) => {
+    const gap = 25
+    // each three times, a quarter of the cache apart
+    const requests = Array.from({ length: 10_000 }, (_, i) => Math.floor(i / 3) - gap * (i % 3)).filter(key => key >= 0)
+    const hash = (key: number): number => mixHash(key === 101 ? 100 : key)
+    const recent = leastRecent(100, requests, { sizes })
+    expect(recent).toBeGreaterThan(0.6)
+    expect(hitRatio(policyOf(100), requests, { sizes, hash })).toBeGreaterThan(recent - 0.01)
+  })
+
   // Whether all keys are watched or a sample
   for (const [watched, maxEntries] of [['all keys', undefined], ['a sample', 200]] as const) {
     describe(`watching ${watched}`, () => {

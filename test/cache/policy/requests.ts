@@ -8,6 +8,7 @@ interface Hits {
 
 interface Options {
   sizes? (key: number): number
+  hash? (key: number): number
   hits?: Hits
   evicted? (slot: number): void
 }
@@ -42,7 +43,7 @@ export function mixHash (key: number): number {
 }
 
 /** Plays a trace to a policy, as a store that obeys it */
-export function hitRatio (policy: EvictionPolicy, requests: readonly number[], { sizes = () => 1, hits = { objects: 0, bytes: 0 }, evicted = () => {} }: Options = {}): number {
+export function hitRatio (policy: EvictionPolicy, requests: readonly number[], { sizes = () => 1, hash = mixHash, hits = { objects: 0, bytes: 0 }, evicted = () => {} }: Options = {}): number {
   const slots = new Map<number, number>()
   const keys: number[] = []
   const free: number[] = []
@@ -57,12 +58,12 @@ export function hitRatio (policy: EvictionPolicy, requests: readonly number[], {
       continue
     }
 
-    policy.miss(mixHash(key))
+    policy.miss(hash(key))
     const slot = free.pop() ?? keys.length
     keys[slot] = key
     slots.set(key, slot)
 
-    for (const gone of policy.insert(slot, mixHash(key), sizes(key))) {
+    for (const gone of policy.insert(slot, hash(key), sizes(key))) {
       slots.delete(keys[gone] ?? -1)
       free.push(gone)
       evicted(gone)
