@@ -97,7 +97,7 @@ function reasonOf ({ reason, because }: Attempt): string {
   const narrow = width() < 100
   switch (reason) {
     case 'hedge': return `no byte yet: ${narrow ? words.split(':')[0] : words}`
-    case 'next': return `next ${narrow ? words.replace('usually ', '~') : words}`
+    case 'next': return `next ${narrow ? words.replace(/(?:usually|expected) /, '~').replace(', no answer yet', '?') : words}`
     case 'shadow': return 'beside it, to measure it'
     default: return words
   }

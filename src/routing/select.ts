@@ -330,7 +330,9 @@ function describe ({ view }: CandidateView, why: string): string {
     return `${why}; not measured yet`
   }
 
-  return `${why}; usually ${formatMs(Math.exp(view.latency.mean))}`
+  const latency = formatMs(Math.exp(view.latency.mean))
+  // only cut off so far: it takes longer than that, and how much is a guess
+  return view.rtt == null ? `${why}; expected ${latency}, no answer yet` : `${why}; usually ${latency}`
 }
 
 function formatMs (ms: number): string {

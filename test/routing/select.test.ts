@@ -284,6 +284,8 @@ describe('selectProvider', () => {
     expect(choose([])).toEqual({ because: 'nobody is left to ask', skipped: [], passed: [] })
     expect(choose([candidate('a', { latency: 12 })]).because).toBe('the only one left; usually 12 ms')
     expect(choose([candidate('a', { latency: 1.25 })]).because).toBe('the only one left; usually 1.3 ms')
+    // it was cut off each time it was asked: that is no habit of its own
+    expect(choose([candidate('a', { latency: 236, view: { rtt: undefined } })]).because).toBe('the only one left; expected 236 ms, no answer yet')
     expect(choose([candidate('a')]).because).toBe('the only one left; not measured yet')
     expect(choose([candidate('a', { latency: 9, view: { breaker: 'half-open' } })]).because).toBe('the only one left; probing after a pause')
     expect(choose([candidate('a', { latency: 50 }), candidate('b', { latency: 5_000 })]).because).toBe('cheapest of 2; usually 50 ms')

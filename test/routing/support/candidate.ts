@@ -41,6 +41,7 @@ export function candidate (name: string, init: CandidateInit = {}): CandidateVie
       passedOver: 0,
       attempts: 0,
       patience: 1,
+      ...init.latency == null ? {} : { rtt: { mean: init.latency, deviation: 0 } },
       ...init.view
     },
     inFlight: init.inFlight ?? 0,
