@@ -84,9 +84,14 @@ export async function askNode (node: RunningNode, path: string, query: Record<st
     return undefined
   }
   if (!response.ok) {
-    throw new ControlError(response.status, (await textOf(response, MAX_ERROR)).trim())
+    throw new ControlError(response.status, withoutStatus(response.status, (await textOf(response, MAX_ERROR)).trim()))
   }
   return response
+}
+
+/** What a browser is shown begins with the number; without a node the same message has none */
+function withoutStatus (status: number, text: string): string {
+  return text.startsWith(`${status} `) ? text.slice(`${status} `.length) : text
 }
 
 /** The first bytes of an answer, as text */

@@ -85,3 +85,12 @@ it('an error of the node is read up to a bound', async () => {
   expect(err).toBeInstanceOf(ControlError)
   expect((err as ControlError).message).toHaveLength(262_144)
 })
+
+it('an error reads as it would without a node: what a client is told by its number is not told twice', async () => {
+  const bodies = ['404 No entry "x" in bafy\n', '4040 things are missing\n', 'nothing is here\n']
+  const { url } = await somebody((_request, response) => { response.writeHead(404).end(bodies.shift()) })
+  const ask = async (): Promise<unknown> => await askNode({ record: record(url), token }, '/api/get', {}, ownNodeDisclosure(signal), { signal }).catch((err: unknown) => err)
+  expect(await ask()).toMatchObject({ name: 'ControlError', status: 404, message: 'No entry "x" in bafy' })
+  expect(await ask()).toMatchObject({ status: 404, message: '4040 things are missing' })
+  expect(await ask()).toMatchObject({ status: 404, message: 'nothing is here' })
+})
