@@ -7,6 +7,7 @@ import { ProofRefusedError } from '../privacy/proofs/errors.ts'
 import { readMembershipGroup } from '../privacy/proofs/membership-group-file.ts'
 import { MembershipVerifier } from '../privacy/proofs/membership-verifier.ts'
 import { NullifierDirectory } from '../privacy/proofs/nullifier-directory.ts'
+import { NOT_JSON, NotPlainJsonError } from '../privacy/proofs/plain-json.ts'
 import { MAX_DOCUMENT_BYTES, readReportDocument } from '../privacy/proofs/report-document.ts'
 import { messageOf } from '../privacy/proofs/statement.ts'
 import { quote } from '../interface/quote.ts'
@@ -71,7 +72,7 @@ export async function verify (context: CommandContext): Promise<number> {
     if (options.json) {
       stdout.write(`${terminalJson({ result: 'refused', reason, message })}\n`)
     } else {
-      stderr.write(terminalText(`portolan: the proof is refused (${reason}): ${message}\n`))
+      stderr.write(terminalText(`portolan: the proof is refused (${reason}): ${message}${isNotJson(err) ? '; only a report that was made as JSON can be verified: portolan analyze --format json' : ''}\n`))
     }
     return EXIT_FAILURE
   }
@@ -79,6 +80,11 @@ export async function verify (context: CommandContext): Promise<number> {
     stderr.write('the nonce is the one that the report names: the proof may have been made for somebody else, and handed on\n')
   }
   return EXIT_OK
+}
+
+/** A report as HTML, text or CSV, or another file altogether */
+function isNotJson ({ cause }: ProofRefusedError): boolean {
+  return cause instanceof NotPlainJsonError && cause.message === NOT_JSON
 }
 
 function verifyOptions ({ flags, positionals }: CommandContext): VerifyOptions {

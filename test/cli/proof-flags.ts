@@ -178,6 +178,13 @@ export function describeProof (main?: () => string): void {
       expect(kept).not.toContain((read(entries[2] ?? '') as Membership).peer)
     }, PATIENCE)
 
+    it('says which format is to be verified, where the report came in another', async () => {
+      const asHtml = file('report.html', '<!doctype html><title>Privacy</title>')
+      expect(await verify(asHtml, '--claims', claims())).toEqual({ code: 1, stdout: '', stderr: 'portolan: the proof is refused (malformed): this is no report: it is not JSON; only a report that was made as JSON can be verified: portolan analyze --format json\n' })
+      // what is JSON has the format, and something else is wrong with it
+      expect((await verify(file('list.json', '[]'), '--claims', claims())).stderr).toBe('portolan: the proof is refused (malformed): this is no report: it is not an object\n')
+    }, PATIENCE)
+
     it('of five at the same time lets one have the claim', async () => {
       const shared = claims()
       const outcomes = await Promise.all(Array.from({ length: 5 }, async () => await verify(report, '--claims', shared)))

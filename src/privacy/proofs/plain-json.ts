@@ -1,6 +1,9 @@
 const QUOTE = 34
 const ESCAPE = 92
 
+/** What it says of other formats */
+export const NOT_JSON = 'it is not JSON'
+
 /** What is wrong with it, in words that say nothing of what is in it: somebody may have named the wrong file */
 export class NotPlainJsonError extends Error {
   static override name = 'NotPlainJsonError'
@@ -24,7 +27,7 @@ export function parsePlainJson (source: string | Uint8Array): unknown {
       return value
     })
   } catch (err) {
-    throw new NotPlainJsonError(err instanceof RangeError ? 'it is nested too deeply' : 'it is not JSON', { cause: err })
+    throw new NotPlainJsonError(err instanceof RangeError ? 'it is nested too deeply' : NOT_JSON, { cause: err })
   }
   if (!finite) {
     throw new NotPlainJsonError('it has a number that is too large')
