@@ -39,8 +39,18 @@ export function parseCID (value: unknown): CID {
     }
 
     // the decoder quotes its whole input back: cut that too
-    throw new InvalidCIDError(`${quote(value)} is not a CID: ${reason(err)}`, { cause: err })
+    throw new InvalidCIDError(`${quote(value)} is not a CID${typeof value === 'string' ? `${likeness(value)} (${reason(err)})` : `: ${reason(err)}`}`, { cause: err })
   }
+}
+
+/** How those begin that people copy */
+const BEGINNING = /^(?:Qm|baf|BAF|zdj|zb2|k5|k2|f01|F01|uA)/
+/** Characters: the decoder knows the base of what is as long as this and begins with the letter of one, and words are shorter */
+const LONG = 32
+
+/** The decoder's words are about bytes: what whoever pasted it wants to know is whether it was one */
+function likeness (text: string): string {
+  return BEGINNING.test(text) || (text.length >= LONG && /^[QbzkfFBKu][\w-]+$/.test(text)) ? ': cut off or mistyped' : ', which looks like bafybei... or Qm...'
 }
 
 function fromString (value: string): CID {

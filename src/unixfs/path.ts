@@ -3,7 +3,7 @@ import { decode as decodeDagJson, code as DAG_JSON_CODE } from '@ipld/dag-json'
 import { CID } from 'multiformats/cid'
 import { parseCID } from '../block/cid.ts'
 import { raceSignal } from '../clock/race-signal.ts'
-import { UnixFSError } from '../interface/errors.ts'
+import { InvalidCIDError, UnixFSError } from '../interface/errors.ts'
 import { quote } from '../interface/quote.ts'
 import { stat } from './entry.ts'
 import { findInShard } from './hamt.ts'
@@ -33,6 +33,12 @@ export function parsePath (target: CID | string): ParsedPath {
 
   if (/^(\/ipns\/|ipns:\/\/)/.test(target)) {
     throw new UnixFSError('unsupported', `${quote(target)} is an IPNS name: resolve it to a CID first`)
+  }
+
+  if (/^[a-z][a-z\d+.-]*:\/\//i.test(target) && !target.startsWith('ipfs://')) {
+    // that host is not asked, and whoever sees its name there would think so
+    const [gateway] = /^https?:\/\/[^/?#]+\/ipfs\//i.exec(target) ?? []
+    throw new InvalidCIDError(`${quote(target)} is a URL, not a CID or a path: ${gateway == null ? 'give the CID in it, and the path behind that: CID/PATH' : `leave out ${quote(gateway)}`}`)
   }
 
   const [root = '', ...names] = target.replace(/^(\/ipfs\/|ipfs:\/\/)/, '').split('/')

@@ -53,6 +53,15 @@ describe('parsePath', () => {
     expect(() => parsePath(target)).toThrow(expect.objectContaining({ name: target.includes('ipns') ? 'UnixFSError' : 'InvalidCIDError' }))
   })
 
+  it.each([
+    [`https://gateway.example/ipfs/${ROOT}/a.txt`, 'leave out "https://gateway.example/ipfs/"'],
+    [`HTTP://127.0.0.1:8480/ipfs/${ROOT}?format=raw`, 'leave out "HTTP://127.0.0.1:8480/ipfs/"'],
+    [`https://${ROOT}.ipfs.gateway.example/a`, 'give the CID in it, and the path behind that: CID/PATH'],
+    [`file:///ipfs/${ROOT}`, 'give the CID in it']
+  ])('says what to leave out of %s', (target, advice) => {
+    expect(() => parsePath(target)).toThrow(expect.objectContaining({ name: 'InvalidCIDError', message: expect.stringContaining(`is a URL, not a CID or a path: ${advice}`) }))
+  })
+
   it.each([null, undefined, 1, {}, []])('refuses %o', target => {
     // @ts-expect-error what JavaScript users may pass
     expect(() => parsePath(target)).toThrow(expect.objectContaining({ name: 'InvalidCIDError' }))
