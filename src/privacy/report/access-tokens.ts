@@ -46,16 +46,17 @@ export class AccessTokens {
     })
   }
 
-  /** Whose token it is; nothing when it is nobody's */
-  holder (token: string | undefined): TokenHolder | undefined {
-    const given = sha256(encoder.encode((token ?? '').slice(0, MAX_TOKEN + 1)))
+  /** Whose token it is; nothing when it is nobody's, or no text */
+  holder (token: unknown): TokenHolder | undefined {
+    const text = typeof token === 'string' ? token : ''
+    const given = sha256(encoder.encode(text.slice(0, MAX_TOKEN + 1)))
     let found: TokenHolder | undefined
 
     // all of them, whichever it is
     this.#holders.forEach(({ role, digest }, index) => {
       found = this.#equal(given, digest) ? { role, index } : found
     })
-    return token == null || token.length > MAX_TOKEN ? undefined : found
+    return text === '' || text.length > MAX_TOKEN ? undefined : found
   }
 }
 
@@ -68,8 +69,13 @@ export function equalDigests (a: Uint8Array, b: Uint8Array): boolean {
   return difference === 0
 }
 
+/** Is it one that there is? Anything may be asked */
+export function isRole (role: unknown): role is ReportRole {
+  return ROLES.includes(role as string)
+}
+
 function roleOf ({ role }: ReportToken, i: number): ReportRole {
-  if (!ROLES.includes(role)) {
+  if (!isRole(role)) {
     throw new InvalidOptionError(`the role of token ${i + 1} must be viewer or admin`)
   }
   return role

@@ -1,11 +1,14 @@
 import { systemClock } from '../../clock/system-clock.ts'
 import { clientKey } from '../../interface/client-key.ts'
 import { InvalidOptionError } from '../../interface/errors.ts'
-import { AccessTokens } from './access-tokens.ts'
+import { quote } from '../../interface/quote.ts'
+import { errorName } from '../error-name.ts'
+import { AccessTokens, isRole } from './access-tokens.ts'
 import { POLICY } from './html-style.ts'
 import { plainJson } from './plain-text.ts'
 import { RateLimit } from './rate-limit.ts'
 import { RecentReport } from './recent-report.ts'
+import { UnknownFormatError, columnsOf } from './report-format.ts'
 import { reportFormats } from './report-formats.ts'
 import type { ReportRole, ReportToken, TokenHolder } from './access-tokens.ts'
 import type { ReportSource } from './recent-report.ts'
@@ -97,7 +100,11 @@ const REUSE = 1_000
 /** Beyond it a limit is none */
 const MAX_PER_MINUTE = 100_000
 
-const STATUSES: Readonly<Record<string, number>> = { UnknownFormatError: 406, InvalidOptionError: 400, RateLimitedError: 429 }
+/** A request that was let in and makes sense */
+interface Asked {
+  readonly format: ReportFormat
+  readonly options: Pick<RenderOptions, 'raw' | 'verbose' | 'width'>
+}
 
 /**
  * Gives reports to those who may have them: viewers redacted ones, admins raw ones where they ask for them. It knows no
@@ -138,32 +145,64 @@ export class PrivacyReportService {
     this.#log = logger?.forComponent('portolan:privacy:reports')
   }
 
-  /** The report as a text; throws an AccessDeniedError, a RateLimitedError or an UnknownFormatError */
+  /** The report as a text; throws an AccessDeniedError, a RateLimitedError, an UnknownFormatError or an InvalidOptionError */
   report (request: ReportRequest): { readonly text: string, readonly format: ReportFormat } {
-    const { raw = false, verbose, width, accept } = request
-    const holder = this.#admit(request)
-
-    if (raw && holder.role !== 'admin') {
-      throw new AccessDeniedError('role', 'Raw reports are for admins: this token is good for redacted ones.')
-    }
-    const format = request.format == null ? this.#formats.accepted(accept) : this.#formats.get(request.format)
-    const text = this.#formats.render(format.name, this.#recent.get().toJSON(), { ...this.#context(), raw, verbose, width })
-    return { text, format }
+    return this.#made(this.#asked(request))
   }
 
-  /** The same as an answer over HTTP; errors are JSON with their name */
+  /** The same as an answer over HTTP, whatever it is given; errors are JSON with their name */
   handle (request: ReportRequest): ReportResponse {
+    let asked: Asked
+
     try {
-      const { text, format } = this.report(request)
-      const html: Record<string, string> = format.mediaType === 'text/html' ? { 'content-security-policy': `${POLICY}; frame-ancestors 'none'` } : {}
-      return { status: 200, headers: { ...COMMON, ...html, 'content-type': `${format.mediaType}${format.mediaType.startsWith('text/') ? '; charset=utf-8' : ''}` }, body: text }
+      asked = this.#asked(request)
     } catch (err) {
       return this.#refusal(err, request)
     }
+    try {
+      const { text, format } = this.#made(asked)
+      const html: Record<string, string> = format.mediaType === 'text/html' ? { 'content-security-policy': `${POLICY}; frame-ancestors 'none'` } : {}
+      return { status: 200, headers: { ...COMMON, ...html, 'content-type': `${format.mediaType}${format.mediaType.startsWith('text/') ? '; charset=utf-8' : ''}` }, body: text }
+    } catch (err) {
+      // an analyzer and a format may be somebody else's: what they throw is for no client, whatever it is called
+      return this.#failure(err)
+    }
   }
 
-  #admit ({ token, role, client = '' }: ReportRequest): TokenHolder {
-    const key = ADDRESS.test(client) ? clientKey(client) : client.slice(0, MAX_CLIENT)
+  /** Throws what may be told to whoever asks, and only that */
+  #asked (request: ReportRequest): Asked {
+    if (request == null || typeof request !== 'object') {
+      throw new InvalidOptionError(`a request for a report must be an object, got ${quote(request, 40)}`)
+    }
+    const { raw, verbose, width, accept, format } = request
+    const holder = this.#admit(request)
+
+    if (Boolean(raw) && holder.role !== 'admin') {
+      throw new AccessDeniedError('role', 'Raw reports are for admins: this token is good for redacted ones.')
+    }
+    checkType('raw', raw, 'boolean')
+    checkType('verbose', verbose, 'boolean')
+    checkType('accept', accept, 'string')
+    if (width != null) {
+      columnsOf({ width })
+    }
+    return {
+      format: format == null ? this.#formats.accepted(accept ?? undefined) : this.#formats.get(format),
+      options: { raw: raw ?? false, verbose: verbose ?? undefined, width: width ?? undefined }
+    }
+  }
+
+  #made ({ format, options }: Asked): { readonly text: string, readonly format: ReportFormat } {
+    return { text: this.#formats.render(format.name, this.#recent.get().toJSON(), { ...this.#context(), ...options }), format }
+  }
+
+  #admit ({ token, role, client }: ReportRequest): TokenHolder {
+    checkType('client', client, 'string')
+    if (role != null && !isRole(role)) {
+      throw new InvalidOptionError(`role must be viewer or admin, got ${quote(role, 40)}`)
+    }
+    const name = client ?? ''
+    const key = ADDRESS.test(name) ? clientKey(name) : name.slice(0, MAX_CLIENT)
     const waiting = role == null ? this.#failures.wait(key) : 0
 
     if (waiting > 0) {
@@ -183,29 +222,40 @@ export class PrivacyReportService {
     return holder
   }
 
-  #refusal (err: unknown, { format }: ReportRequest): ReportResponse {
-    const { name, message } = err as Error
-    const known = err instanceof AccessDeniedError ? (err.reason === 'role' ? 403 : 401) : STATUSES[name]
+  #refusal (err: unknown, request: ReportRequest): ReportResponse {
+    if (err instanceof AccessDeniedError) {
+      return err.reason === 'role' ? refused(403, err) : refused(401, err, { 'www-authenticate': 'Bearer realm="portolan privacy"' })
+    }
+    if (err instanceof RateLimitedError) {
+      return refused(429, err, { 'retry-after': String(Math.ceil(err.retryAfter / 1_000)) })
+    }
+    if (err instanceof UnknownFormatError) {
+      return refused(request.format == null ? 406 : 400, err)
+    }
+    return err instanceof InvalidOptionError ? refused(400, err) : this.#failure(err)
+  }
 
-    if (known == null) {
-      // the message may hold what was observed, and belongs in no log and no answer
-      this.#log?.error('a report could not be made: %s', name)
-    }
-    const status = known === 406 && format != null ? 400 : known ?? 500
-    return {
-      status,
-      headers: {
-        ...COMMON,
-        'content-type': 'application/json',
-        ...(status === 401 ? { 'www-authenticate': 'Bearer realm="portolan privacy"' } : {}),
-        ...(err instanceof RateLimitedError ? { 'retry-after': String(Math.ceil(err.retryAfter / 1_000)) } : {})
-      },
-      body: `${plainJson({ error: known == null ? { name: 'ReportFailedError', message: 'The report could not be made.' } : { name, message } })}\n`
-    }
+  #failure (err: unknown): ReportResponse {
+    // the message may hold what was observed, and belongs in no log and no answer
+    this.#log?.error('a report could not be made: %s', errorName(err))
+    return refused(500, { name: 'ReportFailedError', message: 'The report could not be made.' })
   }
 }
 
 const COMMON = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer', vary: 'accept, authorization' } as const
+
+function refused (status: number, { name, message }: Pick<Error, 'name' | 'message'>, headers: Readonly<Record<string, string>> = {}): ReportResponse {
+  return { status, headers: { ...COMMON, 'content-type': 'application/json', ...headers }, body: `${plainJson({ error: { name, message } })}\n` }
+}
+
+/** Whoever carries requests may hand on what somebody else wrote */
+function checkType (name: string, value: unknown, type: 'string' | 'boolean'): void {
+  const given = typeof value
+
+  if (value != null && given !== type) {
+    throw new InvalidOptionError(`${name} must be a ${type}, got ${quote(value, 40)}`)
+  }
+}
 
 function checkedRate (name: string, value: number): number {
   if (!Number.isInteger(value) || value < 1 || value > MAX_PER_MINUTE) {

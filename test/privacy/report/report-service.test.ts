@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { InvalidOptionError } from '../../../src/interface/errors.ts'
 import { privacyReport } from '../../../src/privacy/analysis/report.ts'
 import { RateLimit } from '../../../src/privacy/report/rate-limit.ts'
-import { PrivacyReportService } from '../../../src/privacy/report/report-service.ts'
+import { UnknownFormatError } from '../../../src/privacy/report/report-format.ts'
+import { AccessDeniedError, PrivacyReportService, RateLimitedError } from '../../../src/privacy/report/report-service.ts'
 import { VirtualClock } from '../../../src/testing/virtual-clock.ts'
 import { PEERS, sample } from './sample.ts'
 import type { Logger } from '../../../src/interface/logger.ts'
@@ -154,6 +156,79 @@ describe('PrivacyReportService', () => {
     service.handle({ token: VIEWER, raw: true })
     expect(logged).toHaveLength(2)
     expect(`${answer.body}${logged.join()}`).not.toMatch(new RegExp([PEERS[0], VIEWER, ADMIN, 'wrong-token'].join('|')))
+  })
+
+  it.each([
+    null, undefined, 'SECRET', 5, Symbol('SECRET'), Object.create(null),
+    ...['toString', 'constructor', '__proto__', 'hasOwnProperty', 'AccessDeniedError', 'RateLimitedError', 'UnknownFormatError', 'InvalidOptionError', `peer ${PEERS[0]}`, PEERS[0]].map(name => Object.assign(new Error('SECRET'), { name })),
+    new InvalidOptionError('SECRET'), new AccessDeniedError('role', 'SECRET'), new RateLimitedError(5, 'SECRET'), new UnknownFormatError('SECRET'),
+    Object.defineProperty(new Error('SECRET'), 'name', { get: () => { throw new Error('SECRET') } })
+  ])('takes nothing from what a format or an analyzer of somebody else throws: %#', thrown => {
+    // eslint-disable-next-line @typescript-eslint/only-throw-error -- foreign code throws anything
+    const boom = (): never => { throw thrown }
+    for (const { service, logged } of [setup({ formats: [{ name: 'mine', mediaType: 'text/plain', extension: 'txt', render: boom }] }), setup({ formats: [{ name: 'mine', mediaType: 'text/plain', extension: 'txt', render: () => '' }] }, boom), setup({ formats: [{ name: 'mine', mediaType: 'text/plain', extension: 'txt', render: () => '' }], context: boom })]) {
+      const answer = service.handle({ token: VIEWER, format: 'mine' })
+      expect([answer.status, JSON.parse(answer.body)]).toEqual([500, { error: { name: 'ReportFailedError', message: 'The report could not be made.' } }])
+      expect(logged).toHaveLength(1)
+      expect(logged.join()).not.toMatch(new RegExp(`SECRET|${PEERS[0]}`))
+    }
+  })
+
+  it.each([null, undefined, 5, {}])('has no answer in %o where a format is to give a text', text => {
+    const { service } = setup({ formats: [{ name: 'mine', mediaType: 'text/plain', extension: 'txt', render: () => text as unknown as string }] })
+    expect(service.handle({ token: VIEWER, format: 'mine' })).toMatchObject({ status: 500, body: expect.stringContaining('ReportFailedError') as unknown })
+  })
+
+  it.each([
+    [{ role: 'root' }, /role must be viewer or admin, got .*root/], [{ role: '' }, /role must be/], [{ role: ['admin'] }, /role must be/], [{ role: 'toString' }, /role must be/],
+    [{ token: VIEWER, client: 5 }, /client must be a string, got 5/], [{ token: VIEWER, client: ['192.0.2.1'] }, /client must be/],
+    [{ token: VIEWER, accept: 5 }, /accept must be a string/], [{ token: VIEWER, accept: ['text/html'] }, /accept must be/],
+    [{ token: VIEWER, format: ['json'] }, /there is no format/], [{ token: VIEWER, format: '__proto__' }, /there is no format/], [{ token: VIEWER, format: Object.create(null) as unknown }, /there is no format/],
+    [{ token: VIEWER, width: '80' }, /width must be a number/], [{ token: VIEWER, width: Number.NaN }, /width must be/], [{ token: ADMIN, raw: 1 }, /raw must be a boolean/], [{ token: VIEWER, verbose: 'yes' }, /verbose must be/],
+    [undefined, /a request for a report must be an object/], [null, /must be an object/], ['', /must be an object/], [5, /must be an object/]
+  ])('refuses a request that makes no sense, by its name: %#', (request, message) => {
+    const { service, analyses, logged } = setup()
+    const answer = service.handle(request as never)
+    const { name, message: said } = (JSON.parse(answer.body) as { error: { name: string, message: string } }).error
+    expect([answer.status, ['InvalidOptionError', 'UnknownFormatError'].includes(name), analyses(), logged]).toEqual([400, true, 0, []])
+    expect(said).toMatch(message)
+    expect(() => service.report(request as never)).toThrow(message)
+  })
+
+  it('takes null for what is not there, and answers whatever it is asked', () => {
+    const { service } = setup()
+    expect(service.handle({ token: VIEWER, role: null, client: null, format: null, accept: null, raw: null, verbose: null, width: null } as never).status).toBe(200)
+
+    const anything = fc.anything({ withNullPrototype: true, withBigInt: true, withSparseArray: true })
+    fc.assert(fc.property(fc.record({ token: anything, role: anything, client: anything, format: anything, accept: anything, raw: anything, verbose: anything, width: anything }, { requiredKeys: [] }), request => {
+      const { status, body } = setup().service.handle(request as never)
+      expect([400, 401]).toContain(status)
+      expect(JSON.parse(body)).toHaveProperty('error.message')
+    }))
+  })
+
+  it.each([[[VIEWER]], [5], [{}], [{ toString: () => VIEWER }], [Object.create(null) as unknown], [true]])('counts %o for a wrong token', token => {
+    const { service } = setup({ failuresPerMinute: 2 })
+    expect(Array.from({ length: 3 }, () => service.handle({ client: 'a', token } as never).status)).toEqual([401, 401, 429])
+  })
+
+  it.each([-86_400_000, 86_400_000])('has the same limits, and the same report for those who ask at once, when the wall clock is set by %d ms', async ms => {
+    const { service, clock, pass, analyses } = setup({ requestsPerMinute: 3, failuresPerMinute: 2 })
+    const wrong = (): number => service.handle({ client: 'a', token: 'wrong-token-0123456789' }).status
+    expect([service.handle({ token: VIEWER }).status, service.handle({ token: VIEWER }).status, wrong(), wrong()]).toEqual([200, 200, 401, 401])
+    const { wall } = clock
+    Object.assign(clock, { wall: () => wall.call(clock) + ms })
+    expect([service.handle({ token: VIEWER }).status, service.handle({ token: VIEWER }).status, wrong(), analyses()]).toEqual([200, 429, 429, 1])
+    await pass(30_000)
+    expect([service.handle({ token: VIEWER }).status, service.handle({ token: VIEWER }).status, wrong(), wrong(), analyses()]).toEqual([200, 429, 401, 429, 2])
+  })
+
+  it('gives no more after a day without time between than after a minute', async () => {
+    const { service, pass } = setup({ requestsPerMinute: 2 })
+    const ask = (): number[] => Array.from({ length: 3 }, () => service.handle({ token: VIEWER }).status)
+    expect(ask()).toEqual([200, 200, 429])
+    await pass(86_400_000)
+    expect(ask()).toEqual([200, 200, 429])
   })
 
   it('shows what goes with the reports, as it is when they are made', () => {
