@@ -38,7 +38,7 @@ export async function answerCache (exchange: Exchange, cache: CacheTools | undef
   const lines = (): AsyncIterable<object> => {
     switch (action) {
       case 'ls': return map(cache.ls({ signal }), entryJson)
-      case 'verify': return map(cache.verify({ signal }), progressJson)
+      case 'verify': return verified(cache.verify({ signal }))
       case 'gc': return working<CacheProgress>(async tell => cache.gc({ signal, onProgress: ({ detail }) => { tell(detail) } }))
       default: return working<CacheProgress>(async tell => cache.clear({ signal, onProgress: ({ detail }) => { tell(detail) }, authored: query.get('authored') === 'true' }))
     }
@@ -50,8 +50,15 @@ function entryJson ({ cid, size, kind }: CacheEntry): object {
   return { cid: cid.toString(), size, kind }
 }
 
-function progressJson ({ damaged, ...counts }: CacheVerifyProgress): object {
-  return { ...counts, damaged: damaged.map(String) }
+/** How far it is, and then what came of it, as of all that takes long */
+async function * verified (progress: AsyncIterable<CacheVerifyProgress>): AsyncGenerator<object> {
+  let result: object = { blocks: 0, bytes: 0, damagedBlocks: 0, unreadBlocks: 0 }
+
+  for await (const { blocks, bytes, totalBlocks, damaged, damagedBlocks, unreadBlocks } of progress) {
+    result = { blocks, bytes, damagedBlocks, unreadBlocks }
+    yield { ...result, totalBlocks, damaged: damaged.map(String) }
+  }
+  yield { done: true, ...result }
 }
 
 async function * map<T> (items: AsyncIterable<T>, change: (item: T) => object): AsyncGenerator<object> {

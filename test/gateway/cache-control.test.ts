@@ -79,7 +79,7 @@ describe('the cache over the control endpoint', () => {
   })
 
   it('verifies, collects and clears on POST only', async () => {
-    expect(lines(await post('/api/cache/verify'))).toEqual([{ blocks: 2, bytes: 7, totalBlocks: 2, damaged: [cid.toString()], damagedBlocks: 1, unreadBlocks: 0 }, { done: true }])
+    expect(lines(await post('/api/cache/verify'))).toEqual([{ blocks: 2, bytes: 7, totalBlocks: 2, damaged: [cid.toString()], damagedBlocks: 1, unreadBlocks: 0 }, { done: true, blocks: 2, bytes: 7, damagedBlocks: 1, unreadBlocks: 0 }])
     expect(lines(await post('/api/cache/clear'))).toEqual([{ done: true, removed: 3, freedBytes: 4 }])
     expect((await post('/api/cache/clear?authored=true')).status).toBe(200)
     expect(asked).toEqual([false, true])
