@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { schema } from '../config/schema.ts'
 import { didYouMean } from '../config/suggest.ts'
+import { quote } from '../interface/quote.ts'
 import { UsageError } from './exit-code.ts'
 import type { Command, OwnFlag, OwnFlags } from './command.ts'
 import type { OptionDefinition } from '../config/schema.ts'
@@ -74,7 +75,7 @@ function readFlag (command: Command, { known, config }: { known: Record<string, 
   }
   if (flag.type === 'boolean') {
     if (token.value != null) {
-      throw new UsageError(`--${name} takes no value`)
+      throw new UsageError(`${token.rawName} takes no value, not ${quote(token.value)}${config.has(name) && !negated ? `: --${name} switches it on, --no-${name} off` : ''}`)
     }
     values.set(name, !negated)
     return

@@ -1,4 +1,5 @@
 import { describeRange } from './value.ts'
+import { shownFlag } from './schema.ts'
 import type { OptionDefinition, Schema } from './schema.ts'
 
 /** A default as it would be written in a configuration file */
@@ -7,7 +8,7 @@ function written (option: OptionDefinition): string {
 }
 
 function section (key: string, option: OptionDefinition): string {
-  const flag = option.flag == null ? 'none' : `\`--${option.flag}${option.placeholder == null ? '' : ` ${option.placeholder}`}\`${option.type === 'list' ? ', repeatable' : ''}`
+  const flag = option.flag == null ? 'none' : `\`${shownFlag(option)}${option.placeholder == null ? '' : ` ${option.placeholder}`}\`${option.type === 'list' ? ', repeatable' : ''}${option.switchedOff == null ? '' : `; \`--${option.flag}\` where the environment or the file switches it off`}`
 
   return [
     `### \`${key}\``,

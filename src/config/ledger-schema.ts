@@ -10,7 +10,8 @@ export const ledgerSchema = {
     reason: 'who does not know what was told cannot tell less; it costs a microsecond for each message',
     description: 'Write down who learns what: `portolan explain CID --privacy` and `portolan analyze` read it.',
     env: 'PORTOLAN_LEDGER',
-    flag: 'ledger'
+    flag: 'ledger',
+    switchedOff: 'Do not write down who learns what: `portolan explain CID --privacy` has nothing to tell then, and `portolan analyze` less.'
   },
   'ledger.maxEntries': {
     type: 'integer',

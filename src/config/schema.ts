@@ -33,6 +33,8 @@ export interface OptionDefinition {
   readonly env: string
   /** Without the dashes; absent where a flag would only be clutter */
   readonly flag?: string
+  /** Of a switch that is on by default: what `--no-FLAG` does, which is all that a flag is needed for */
+  readonly switchedOff?: string
   /** What the help shows for the value: `PORT`, `URL` */
   readonly placeholder?: string
   readonly min?: number
@@ -57,11 +59,19 @@ type ValueOf<T extends OptionType> =
 /** A value for every key of a schema */
 export type ConfigOf<S extends Schema> = { readonly [K in keyof S]: ValueOf<S[K]['type']> }
 
-/** Keeps the literal types and checks what a compiler cannot: names unique, defaults in range */
+/** How the flag is written that changes something: without the `no-` a switch that is on by default would do nothing */
+export function shownFlag (option: OptionDefinition): string | undefined {
+  return option.flag == null ? undefined : `--${option.switchedOff == null ? '' : 'no-'}${option.flag}`
+}
+
+/** Keeps the literal types and checks what a compiler cannot: names unique, defaults in range, and each switch that is on says what it is to switch it off */
 export function defineSchema<const S extends Schema> (schema: S): S {
   const seen = new Set<string>()
 
   for (const [key, option] of Object.entries<OptionDefinition>(schema)) {
+    if (option.flag != null && (option.type === 'boolean' && option.default === true) !== (option.switchedOff != null)) {
+      throw new InvalidOptionError(`the schema says of a switch what it does when it is switched off (switchedOff) where it is on by default, and nowhere else (at ${key})`)
+    }
     for (const name of [option.env, option.flag]) {
       if (name != null && seen.has(name)) {
         throw new InvalidOptionError(`the schema uses the name ${name} twice (at ${key})`)

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { schema } from '../../src/config/schema.ts'
+import { schema, shownFlag } from '../../src/config/schema.ts'
 import { didYouMean, editDistance, suggest } from '../../src/config/suggest.ts'
 import { UsageError } from '../../src/cli/exit-code.ts'
 import { commandHelp, helpWidth, programHelp } from '../../src/cli/help.ts'
@@ -30,7 +30,9 @@ describe('arguments', () => {
     [serve, ['--prot', '1'], /--prot is not an option of portolan serve; did you mean --port\?/],
     [serve, ['-x'], /-x is not an option/], [serve, ['extra'], /takes no arguments, not "extra"/], [serve, ['--port'], /--port needs a value/],
     [serve, ['--port', '--store', 'x'], /--port needs a value/], [serve, ['--port', '1', '--port', '2'], /given twice/],
-    [serve, ['--allow-sha1=yes'], /takes no value/], [serve, ['--no-port'], /--no-port is not an option/],
+    [serve, ['--allow-sha1=yes'], /^--allow-sha1 takes no value, not "yes": --allow-sha1 switches it on, --no-allow-sha1 off$/],
+    [serve, ['--ledger=false'], /^--ledger takes no value, not "false": --ledger switches it on, --no-ledger off$/], [serve, ['--no-ledger=true'], /^--no-ledger takes no value, not "true"$/],
+    [serve, ['--help=x'], /^--help takes no value, not "x"$/], [serve, ['--no-port'], /--no-port is not an option/],
     [get, [], /needs CID/], [get, ['a', 'b'], /takes only CID\[\/PATH\], not "b"/], [get, ['a', '--json'], /--json is not an option of portolan get/]
   ])('%o with %j says what is wrong', (command, args, message) => {
     expect(() => parseArguments(command, args)).toThrow(UsageError)
@@ -91,7 +93,7 @@ describe('what people read', () => {
       expect(programHelp(COMMANDS)).toContain(command.summary)
       const help = commandHelp(command)
       for (const key of command.options) {
-        expect(help).toContain(`--${(schema[key] as { flag?: string }).flag}`)
+        expect(help).toContain(`${shownFlag(schema[key])}`)
       }
     }
   })
@@ -105,22 +107,35 @@ describe('what people read', () => {
     expect(words('cache')).toMatch(/Actions: stats Prints .* ls Prints .* verify .* Prints .* gc .* Prints .* clear .* Prints .* Options:/)
   })
 
+  it('a switch that is on is shown as what switches it off', () => {
+    expect(commandHelp(serve)).toMatch(/^ {2}--no-ledger +Do not write down who learns what/m)
+    expect(commandHelp(serve)).not.toMatch(/^ {2}--ledger /m)
+    expect(parseArguments(serve, ['--no-ledger']).config).toEqual({ ledger: false })
+    expect(parseArguments(serve, ['--ledger']).config).toEqual({ ledger: true })
+  })
+
   it('the help keeps within its width, and loses no word', () => {
-    for (const width of [60, 80, 100, 120]) {
+    for (const width of [40, 50, 59, 60, 80, 100, 120]) {
       for (const help of [programHelp(COMMANDS, width), ...COMMANDS.map(command => commandHelp(command, width))]) {
-        // examples are to be copied, and what stands alone on its line cannot be broken
-        const lines = help.split('\n').filter(line => !line.startsWith('  portolan ') && /\S {1,}\S/.test(line.trimStart().replace(/^-.*? {2,}/, '')))
+        // what stands alone on its line cannot be broken, nor can a flag and its value in an example
+        const lines = help.split('\n').filter(line => !/^ {2,4}(?:portolan|--?[a-z]\S*|\|) .*\S/.test(line) && /\S {1,}\S/.test(line.trimStart().replace(/^-.*? {2,}/, '')))
         expect(lines.filter(line => line.length > width)).toEqual([])
       }
+    }
+    // as wide as most terminals, nothing is broken by the terminal
+    for (const help of [programHelp(COMMANDS, 80), ...COMMANDS.map(command => commandHelp(command, 80))]) {
+      expect(help.split('\n').filter(line => line.length > 80)).toEqual([])
     }
     // a long name does not take the room of what is said of all
     for (const command of COMMANDS) {
       const options = commandHelp(command, 60).split('Options:\n')[1]?.split('\n\n')[0]?.split('\n') ?? []
       expect(options.map(line => /^ {3,}(?=\S)/.exec(line)?.[0].length ?? 0).filter(indent => indent > 31)).toEqual([])
     }
-    const words = (help: string): string[] => help.split(/\s+/)
+    // an example that is broken goes on for the shell, too
+    const words = (help: string): string[] => help.replaceAll(' \\\n', ' ').split(/\s+/)
+    expect(words(commandHelp(serve, 40))).toEqual(words(commandHelp(serve, 1000)))
     expect(words(commandHelp(serve, 60))).toEqual(words(commandHelp(serve, 1000)))
-    expect([helpWidth({}), helpWidth({ isTTY: true, columns: 72 }), helpWidth({ isTTY: true, columns: 10 }), helpWidth({ isTTY: true, columns: 0 }), helpWidth({ isTTY: true, columns: 400 })]).toEqual([100, 72, 60, 100, 120])
+    expect([helpWidth({}), helpWidth({ isTTY: true, columns: 72 }), helpWidth({ isTTY: true, columns: 50 }), helpWidth({ isTTY: true, columns: 10 }), helpWidth({ isTTY: true, columns: 0 }), helpWidth({ isTTY: true, columns: 400 })]).toEqual([100, 72, 50, 40, 100, 120])
   })
 
   it('colours only a terminal, and not with NO_COLOR', () => {

@@ -30,6 +30,13 @@ describe('the schema', () => {
     expect(() => defineSchema({ a: option, b: option })).toThrow(InvalidOptionError)
   })
 
+  it('says of each switch that is on what it is to switch it off, since its flag would do nothing else', () => {
+    const option: OptionDefinition = { type: 'boolean', default: true, reason: 'r', description: 'd.', env: 'PORTOLAN_A', flag: 'a' }
+    expect(() => defineSchema({ a: option })).toThrow(/switchedOff/)
+    expect(() => defineSchema({ a: { ...option, switchedOff: 'Not d.' } })).not.toThrow()
+    expect(() => defineSchema({ a: { ...option, default: false, switchedOff: 'Not d.' } })).toThrow(/switchedOff/)
+  })
+
   it('binds nothing but loopback and names nobody by default', () => {
     const { values } = loadConfig()
     expect(values['gateway.host']).toBe('127.0.0.1')
