@@ -155,6 +155,10 @@ export class TieredCache implements BlockCache {
     return typeof kept === 'boolean' ? kept : raceSignal(kept, options?.signal)
   }
 
+  missed (cid: CID): void {
+    this.#parts.counts.nowhere(this.#parts.disk.hashOf(cid.multihash.bytes))
+  }
+
   async getShared (cid: CID, options?: AbortOptions): Promise<Uint8Array | undefined> {
     this.#begin(options)
     return readShared(this.#init.shared, this.#parts, cid, options)
@@ -201,7 +205,7 @@ export class TieredCache implements BlockCache {
   }
 
   attachPins (isPinned: (cid: CID) => boolean | Promise<boolean>): void {
-    this.#parts.room.attachPins(isPinned)
+    this.#parts.room.pins.attach(isPinned)
   }
 
   stats (): CacheStats {

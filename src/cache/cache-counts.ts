@@ -57,6 +57,13 @@ export class CacheCounts {
     return !known
   }
 
+  /** No block comes after all for somebody who missed it */
+  nowhere (hash: number): void {
+    const at = hash % RECENT_MISSES
+    this.misses += this.#recent[at] === hash ? 0 : 1
+    this.#recent[at] = 0
+  }
+
   ratios (): Pick<CacheStats, 'hitRatio' | 'byteHitRatio' | 'hitRatios' | 'byteHitRatios'> {
     const { memory, disk, shared, transit } = this.hits
     const hits = memory + disk + shared + transit

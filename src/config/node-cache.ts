@@ -87,6 +87,10 @@ export class NodeCache implements BlockCache {
     return this.#use.claim(cid, options)
   }
 
+  missed (cid: CID): void {
+    this.#cache?.missed(cid)
+  }
+
   async getShared (cid: CID, options?: AbortOptions): Promise<Uint8Array | undefined> {
     return this.#use.getShared(cid, options)
   }

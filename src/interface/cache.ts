@@ -49,6 +49,11 @@ export interface LocalStore {
    * @returns whether it is here and the user's
    */
   claim? (cid: CID, options?: AbortOptions): boolean | Promise<boolean>
+  /**
+   * Somebody read this block, it was not here, and nobody else delivered it: of all other misses a cache hears when the
+   * block comes. To be counted and nothing else, since anybody may ask for what does not exist.
+   */
+  missed? (cid: CID): void
 }
 
 /** `authored` is the user's, and stays until it is deleted; `fetched` can be had again */
@@ -98,6 +103,7 @@ export interface CacheStats {
   readonly pinnedBytes: number
   readonly hits: Readonly<Record<CacheTier | 'transit', number>>
   readonly hitBytes: Readonly<Record<CacheTier | 'transit', number>>
+  /** Reads of blocks that were not here, fetched afterwards or not; those that wait for one retrieval together are one */
   readonly misses: number
   /** Hits of all reads; absent before the first read */
   readonly hitRatio?: number
@@ -157,7 +163,7 @@ export type CacheProgress =
 export type CacheProgressEvents = ProgressEvent<'portolan:cache:evict' | 'portolan:cache:compact', CacheProgress>
 
 /** What the commands, the control endpoint and whoever composes a node need of a cache, besides the blockstore that it is */
-export interface BlockCache extends Blockstore, Required<Pick<LocalStore, 'admit' | 'fetched' | 'claim' | 'getShared'>> {
+export interface BlockCache extends Blockstore, Required<Pick<LocalStore, 'admit' | 'fetched' | 'claim' | 'getShared' | 'missed'>> {
   /** Blocks that must not be evicted, though nobody authored them here: asked before an eviction */
   attachPins (isPinned: (cid: CID) => boolean | Promise<boolean>): void
   stats (): CacheStats

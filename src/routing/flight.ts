@@ -41,7 +41,8 @@ export interface FlightInit {
   onDelivered (bytes: Uint8Array, provider: Provider): void
   /** A certain miss: nobody known has it. Not called when somebody announced it meanwhile. */
   onMiss (why: string, asked: Iterable<string>, refused: boolean): void
-  onFailed (kind: 'not-found' | 'failed' | 'aborted'): void
+  /** `wasRead`: somebody waited for it, and it was not only wanted ahead */
+  onFailed (kind: 'not-found' | 'failed' | 'aborted', wasRead: boolean): void
   onClosed (): void
 }
 
@@ -301,7 +302,7 @@ export class Flight {
     this.timeline.end(timedOut ? 'timeout' : end.kind, end.why)
     this.#close()
 
-    this.#init.onFailed(end.kind)
+    this.#init.onFailed(end.kind, this.#begun && !this.#ahead)
 
     if (end.certain && !this.announced) {
       this.#init.onMiss(end.why, this.timeline.found.keys(), end.kind === 'failed')
@@ -319,7 +320,7 @@ export class Flight {
       return
     }
 
-    this.#init.onFailed(err.name === 'RetrievalTimeoutError' ? 'failed' : 'aborted')
+    this.#init.onFailed(err.name === 'RetrievalTimeoutError' ? 'failed' : 'aborted', this.#begun && !this.#ahead)
     this.timeline.end(err.name === 'RetrievalTimeoutError' ? 'timeout' : 'aborted', err.name === 'RetrievalTimeoutError' ? 'the deadline passed' : 'the last caller left')
     this.#close()
     this.#retrieval?.abort('nobody waits for it any more')

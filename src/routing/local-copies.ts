@@ -82,6 +82,11 @@ export class LocalCopies {
     }
   }
 
+  /** It was not here, and nobody delivered it to those who read it */
+  missed (cid: CID): void {
+    this.#store.missed?.(cid)
+  }
+
   /**
    * Callers that share the bytes share the write; a full or hanging disk costs the copy, not the read.
    *

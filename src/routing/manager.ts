@@ -188,6 +188,7 @@ export class ContentRoutingManager implements ContentRouting {
     }
 
     if (options.offline === true) {
+      this.#copies?.missed(cid)
       throw new OfflineError(`${cid} is not in the local store and offline was asked for`)
     }
 
@@ -198,9 +199,9 @@ export class ContentRoutingManager implements ContentRouting {
     const hints = (options.providers ?? []).map(hint => this.#hint(hint))
     const mode = options.mode ?? this.#params.mode
     const missed = options.skipNegativeCache === true ? undefined : this.#negative.get(key, mode, clock.now(), [...hints, ...this.#env.affinity.published(options.publisher, mode)])
-
     if (missed != null) {
       stats.negativeHits++
+      this.#copies?.missed(cid)
       const MissError = missed.refused ? RetrievalFailedError : NotFoundError
       throw new MissError([], `${cid}: nobody delivered it a moment ago (${missed.reason}); not asked again for ${Math.ceil((missed.until - clock.now()) / 1000)} s`, this.explain(cid))
     }
@@ -284,10 +285,9 @@ export class ContentRoutingManager implements ContentRouting {
         affinity.delivered(group.root, cid, bytes, provider)
       },
       onMiss: (why, asked, refused) => { this.#negative.add(key, mode, this.#env.clock.now(), why, asked, refused) },
-      onFailed: kind => {
-        stats.notFound += kind === 'not-found' ? 1 : 0
-        stats.failed += kind === 'failed' ? 1 : 0
-        stats.aborted += kind === 'aborted' ? 1 : 0
+      onFailed: (kind, wasRead) => {
+        if (wasRead) this.#copies?.missed(cid)
+        stats[kind === 'not-found' ? 'notFound' : kind]++
       },
       onClosed: () => { this.#flights.delete(id) }
     })

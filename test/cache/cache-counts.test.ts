@@ -3,6 +3,19 @@ import { CacheCounts } from '../../src/cache/cache-counts.ts'
 
 const sum = (parts: Readonly<Record<string, number>> = {}): number => Object.values(parts).reduce((all, part) => all + part, 0)
 
+it('what nobody had was missed once, also by whoever had read it here before', () => {
+  const counts = new CacheCounts()
+  counts.nowhere(7)
+  counts.nowhere(7)
+  expect(counts.misses).toBe(2)
+  counts.miss(7)
+  counts.nowhere(7)
+  expect(counts.misses).toBe(3)
+  // somebody has it later: that is another read
+  expect(counts.came(7, 100)).toBe(true)
+  expect(counts.misses).toBe(4)
+})
+
 it('hit ratios by object and by byte are told apart by tier, and add up', () => {
   const counts = new CacheCounts()
   expect(counts.ratios()).toEqual({})

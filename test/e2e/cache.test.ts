@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openBlockCache, withContentRouting } from '../../src/index.ts'
 import { block, blocks, read } from '../cache/support/blocks.ts'
 
-import type { BlockCache, BlockCacheOptions } from '../../src/index.ts'
+import type { BlockCache, BlockCacheOptions, ContentRouting } from '../../src/index.ts'
 import type { TestBlock } from '../cache/support/blocks.ts'
 import type { BlockBroker, Helia } from '@helia/interface'
 import type { CID } from 'multiformats/cid'
@@ -117,6 +117,31 @@ describe('a cache under Helia', () => {
     await Promise.all(Array.from({ length: 25 }, async () => read(helia.blockstore.get(wanted.cid))))
     expect(Object.values(await kinds())).toEqual(['fetched'])
     expect(cache.stats()).toMatchObject({ admitted: 1, misses: 1 })
+  })
+
+  it('counts a read of what nobody has once, and readers who wait together once', async () => {
+    const [nowhere, offline, later] = await blocks(3) as [TestBlock, TestBlock, TestBlock]
+    helia = await withContentRouting(createHeliaLight({ blockstore: cache, blockBrokers: [] })).start()
+    const missed = async (reading: () => Promise<unknown>): Promise<number> => {
+      const { misses } = cache.stats()
+      await reading().catch(() => {})
+      return cache.stats().misses - misses
+    }
+    const { contentRouting } = helia as typeof helia & { contentRouting: ContentRouting }
+
+    expect(await missed(async () => Promise.allSettled(Array.from({ length: 25 }, async () => read(helia.blockstore.get(nowhere.cid)))))).toBe(1)
+    // answered from memory, and no more here than before
+    expect(await missed(async () => read(helia.blockstore.get(nowhere.cid)))).toBe(1)
+    expect(await missed(async () => contentRouting.retrieve(nowhere.cid, { skipNegativeCache: true }))).toBe(1)
+    expect(await missed(async () => read(helia.blockstore.createSession(later.cid).get(later.cid)))).toBe(1)
+    expect(await missed(async () => contentRouting.retrieve(offline.cid, { offline: true }))).toBe(1)
+    // a read of the cache itself, and then of everybody, by one reader
+    expect(await missed(async () => read(cache.get(offline.cid)))).toBe(1)
+    expect(await missed(async () => contentRouting.retrieve(offline.cid))).toBe(0)
+    // somebody has it now, and it is read here
+    await cache.admit(later.cid, later.bytes, { origin: 'test' })
+    expect(await missed(async () => read(helia.blockstore.get(later.cid)))).toBe(0)
+    expect(cache.stats()).toMatchObject({ admitted: 1, misses: 7, hitRatio: 1 / 8 })
   })
 
   it('adds a file, which is there after a restart without anybody', async () => {
