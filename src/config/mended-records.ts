@@ -4,7 +4,9 @@ import { LevelDatastore } from 'datastore-level'
 import { raceSignal } from '../clock/race-signal.ts'
 import { StoreError } from './errors.ts'
 import { openDatabase } from './open-database.ts'
+import type { Erases } from '../interface/erases.ts'
 import type { AbortOptions } from '@libp2p/interface'
+import type { ClassicLevel } from 'classic-level'
 import type { Batch, Key, KeyQuery, Pair, Query } from 'interface-datastore'
 
 /** What a database writes when it is opened, beside its logs: a manifest and a few names */
@@ -18,7 +20,7 @@ const LOGS = 2
  * nothing in its log; what comes after half a record is answered, read, and gone when the log is read the next time. So it is
  * opened anew before the next write, as soon as there is room for that.
  */
-export class MendedRecords extends LevelDatastore {
+export class MendedRecords extends LevelDatastore implements Erases {
   readonly #directory: string
   /** One write at a time: none may follow one that is about to fail */
   #turn: Promise<unknown> = Promise.resolve()
@@ -62,6 +64,11 @@ export class MendedRecords extends LevelDatastore {
   override async * queryKeys (query: KeyQuery, options?: AbortOptions): AsyncGenerator<Key> {
     await this.#settled()
     yield * super.queryKeys(query, options)
+  }
+
+  /** A log ends, and tables are written anew without what is over */
+  async erase (prefix: string, options?: AbortOptions): Promise<void> {
+    await this.#write(async () => (this.db as unknown as ClassicLevel).compactRange(prefix, `${prefix}\uffff`), options)
   }
 
   override async close (): Promise<void> {

@@ -2,6 +2,7 @@ import { BaseDatastore } from 'datastore-core'
 import { LRUCache } from 'lru-cache'
 import { systemClock } from '../clock/system-clock.ts'
 import type { Clock } from '../interface/clock.ts'
+import type { Erases } from '../interface/erases.ts'
 import type { AbortOptions } from '@libp2p/interface'
 import type { Batch, Datastore, Key, KeyQuery, Pair, Query } from 'interface-datastore'
 
@@ -32,8 +33,8 @@ const DEFAULT_MAX_RECORDS = 1_024
  * A write that failed is tried again with the next put, which fails if it does,
  * and with `close`.
  */
-export class PeerRecordWrites extends BaseDatastore {
-  readonly #datastore: Datastore
+export class PeerRecordWrites extends BaseDatastore implements Erases {
+  readonly #datastore: Datastore & Partial<Erases>
   readonly #clock: Clock
   readonly #delay: number
   readonly #maxRecords: number
@@ -45,7 +46,7 @@ export class PeerRecordWrites extends BaseDatastore {
   #cancel: (() => void) | undefined
   #failed = false
 
-  constructor (datastore: Datastore, init: PeerRecordWritesInit = {}) {
+  constructor (datastore: Datastore & Partial<Erases>, init: PeerRecordWritesInit = {}) {
     super()
     this.#datastore = datastore
     this.#clock = init.clock ?? systemClock
@@ -170,6 +171,11 @@ export class PeerRecordWrites extends BaseDatastore {
       await this.settle()
     }
     yield * this.#datastore.queryKeys(query, options)
+  }
+
+  /** As far as the datastore below does */
+  async erase (prefix: string, options?: AbortOptions): Promise<void> {
+    await this.#datastore.erase?.(prefix, options)
   }
 
   /** Resolves once everything that was put is written */

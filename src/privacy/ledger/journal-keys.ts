@@ -1,5 +1,6 @@
 import { Key } from 'interface-datastore/key'
 import { raceSignal } from '../../clock/race-signal.ts'
+import type { Erases } from '../../interface/erases.ts'
 import type { Datastore } from 'interface-datastore'
 
 /** Versioned: a later format starts a new prefix */
@@ -49,6 +50,19 @@ export async function commit (datastore: Datastore, changes: ReadonlyArray<[Key]
     }
   }
   await raceSignal(Promise.resolve(batch.commit({ signal })), signal)
+}
+
+/**
+ * Deletes what names peers and CIDs, from the disk too where the datastore can: a database notes what was deleted, and keeps it until it
+ * writes that part anew. Before, too: what stands beside its own deletion may be written together with it.
+ */
+export async function erase (datastore: Datastore & Partial<Erases>, keys: readonly Key[], signal: AbortSignal): Promise<void> {
+  if (keys.length === 0) {
+    return
+  }
+  await raceSignal(Promise.resolve(datastore.erase?.(PREFIX, { signal })), signal)
+  await commit(datastore, keys.map(key => [key]), signal)
+  await raceSignal(Promise.resolve(datastore.erase?.(PREFIX, { signal })), signal)
 }
 
 /** Undefined for what is not there */

@@ -1,7 +1,7 @@
 import { raceSignal } from '../../clock/race-signal.ts'
 import { jittered } from '../../clock/random.ts'
 import { Turns } from '../../clock/turns.ts'
-import { COUNTS, PREFIX, chunkKey, commit, freeName, nameOf, valueOf } from './journal-keys.ts'
+import { COUNTS, PREFIX, chunkKey, commit, erase, freeName, nameOf, valueOf } from './journal-keys.ts'
 import { decodeChunk, decodeCounts, encodeChunk, encodeCounts, identity, newest } from './journal-chunk.ts'
 import { Pseudonyms } from './pseudonyms.ts'
 import type { KeptCounts } from './journal-chunk.ts'
@@ -199,9 +199,7 @@ export class LedgerJournal {
         chunk.exposures.forEach(exposure => { found.set(identity(exposure), exposure) })
       }
     }
-    if (unwanted.length > 0) {
-      await commit(datastore, unwanted.map(key => [key]), signal)
-    }
+    await erase(datastore, unwanted, signal)
     signal.throwIfAborted()
     this.#chunks = chunks.sort((a, b) => (nameOf(a.key) ?? 0) - (nameOf(b.key) ?? 0))
     this.#lastName = nameOf(this.#chunks.at(-1)?.key) ?? 0
@@ -225,6 +223,7 @@ export class LedgerJournal {
     try {
       const { chunks, head, writes } = await this.#appended(pending, signal)
       const retired = this.#retired(chunks, expired)
+      await erase(this.#components.datastore, this.#init.raw ? expired.map(({ key }) => key) : [], signal)
       await commit(this.#components.datastore, [...writes, ...retired.map(({ key }): [Key] => [key]), [COUNTS, encodeCounts(this.#init.counts())]], signal)
       const last = chunks.at(-1)
       this.#chunks = chunks.filter(chunk => !retired.includes(chunk))
