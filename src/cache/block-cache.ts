@@ -205,7 +205,7 @@ export class TieredCache implements BlockCache {
   }
 
   attachPins (isPinned: (cid: CID) => boolean | Promise<boolean>): void {
-    this.#parts.room.pins.attach(isPinned)
+    this.#parts.room.attachPins(isPinned)
   }
 
   stats (): CacheStats {
