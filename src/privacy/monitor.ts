@@ -2,6 +2,7 @@ import { raceSignal } from '../clock/race-signal.ts'
 import { systemRandom } from '../clock/random.ts'
 import { systemClock } from '../clock/system-clock.ts'
 import { InvalidOptionError } from '../interface/errors.ts'
+import { errorName } from './error-name.ts'
 import { decideAlert } from './monitor-alerts.ts'
 import { monitorParams } from './monitor-params.ts'
 import { Webhook } from './monitor-webhook.ts'
@@ -122,9 +123,9 @@ export class PrivacyMonitor extends MonitorEvents {
     if (typeof analyzer?.analyze !== 'function') {
       throw new InvalidOptionError('a monitor needs an analyzer: something with a function analyze')
     }
+    this.#params = monitorParams(init)
     const { clock = systemClock, random = systemRandom, ledger = nullLedger, logger, webhook, request, raw = false } = init
     this.#analyzer = analyzer
-    this.#params = monitorParams(init)
     this.#clock = clock
     this.#raw = raw
     this.#log = logger?.forComponent('portolan:privacy:monitor')
@@ -187,36 +188,40 @@ export class PrivacyMonitor extends MonitorEvents {
 
   async #check (life: AbortSignal): Promise<PrivacyReport> {
     using timeout = this.#clock.timeout(CHECK_TIMEOUT)
-    let report: PrivacyReport
 
     try {
-      report = await raceSignal((async () => this.#analyzer.analyze())(), AbortSignal.any([life, timeout.signal]))
+      const report = await raceSignal((async () => this.#analyzer.analyze())(), AbortSignal.any([life, timeout.signal]))
+      this.#record(report, life)
+      return report
     } catch (err) {
       if (!life.aborted) {
-        this.#fail(err as Error)
+        this.#fail(err)
       }
       throw err
     }
-    this.#record(report, life)
-    return report
   }
 
-  #fail (err: Error): void {
+  #fail (err: unknown): void {
     this.#totalChecks++
     this.#failedChecks++
     // the message may hold what was observed
-    this.#log?.error('a check failed: %s', err.name)
-    this.dispatchEvent(new CustomEvent('failure', { detail: err }))
+    this.#log?.error('a check failed: %s', errorName(err))
+    this.dispatchEvent(new CustomEvent('failure', { detail: err instanceof Error ? err : new Error('the analyzer threw what is no Error', { cause: err }) }))
   }
 
+  /** Counts and tells when all is worked out: an analyzer may be somebody else's, and a report that cannot be read is a check that failed */
   #record (report: PrivacyReport, life: AbortSignal): void {
     const { riskThreshold, repeatMs, historyLimit } = this.#params
     const data = report.toJSON()
     const { overallRiskScore: riskScore, risks, insufficient, statistics } = data
+    if (typeof riskScore !== 'number') {
+      throw new TypeError('a report needs an overallRiskScore that is a number')
+    }
     const { state, reason } = decideAlert(this.#alerting, { score: riskScore, now: this.#clock.now(), riskThreshold, repeatMs })
     const timestamp = this.#clock.wall()
     const [highRisks, criticalRisks] = [report.highRisks().length, report.criticalRisks().length]
     const check: MonitorCheck = { timestamp, riskScore, risks: risks.length, highRisks, criticalRisks, insufficient: insufficient.length, alerted: reason != null }
+    const told = reason == null ? undefined : this.#alert(data, timestamp, reason)
 
     this.#alerting = state
     this.#totalChecks++
@@ -225,20 +230,23 @@ export class PrivacyMonitor extends MonitorEvents {
     this.#history.splice(0, this.#history.length - historyLimit)
     this.dispatchEvent(new CustomEvent('check', { detail: check }))
 
-    if (reason != null) {
-      this.#alert(data, timestamp, reason, life)
+    if (told != null) {
+      this.#tell(told.alert, told.body, life)
     }
   }
 
-  #alert (report: PrivacyReportData, timestamp: number, reason: AlertReason, life: AbortSignal): void {
+  #alert (report: PrivacyReportData, timestamp: number, reason: AlertReason): { alert: PrivacyAlert, body?: string } {
     const told = (this.#raw ? plainReport : redactReport)(report)
     const alert: PrivacyAlert = { timestamp, riskScore: report.overallRiskScore, risks: sortedRisks(told.risks).slice(0, MAX_RISKS), reason }
+    return { alert, body: this.#webhook == null ? undefined : this.#body(redactReport(report), alert) }
+  }
 
+  #tell (alert: PrivacyAlert, body: string | undefined, life: AbortSignal): void {
     this.#totalAlerts++
     this.#lastAlert = alert
-    this.#log?.('the risk score is %s, above %s (%s)', report.overallRiskScore.toFixed(2), this.#params.riskThreshold, reason)
-    if (this.#isRunning) {
-      this.#webhook?.send(this.#body(redactReport(report), alert), life)
+    this.#log?.('the risk score is %s, above %s (%s)', alert.riskScore.toFixed(2), this.#params.riskThreshold, alert.reason)
+    if (this.#isRunning && body != null) {
+      this.#webhook?.send(body, life)
     }
     this.dispatchEvent(new CustomEvent('alert', { detail: alert }))
   }

@@ -169,6 +169,74 @@ describe('PrivacyMonitor', () => {
     await it.monitor.stop()
   })
 
+  it.each([
+    undefined, null, 5, {}, privacyReport(sample()).toJSON(), { toJSON: () => undefined }, { toJSON: () => ({}) },
+    Object.assign(privacyReport(sample()), { toJSON: () => ({ ...sample(), overallRiskScore: 'high' }) }),
+    Object.assign(privacyReport(sample()), { highRisks: () => { throw new RangeError('no') } }),
+    Object.assign(privacyReport(sample()), { toJSON: () => ({ ...sample(), overallRiskScore: 0.9, risks: [null] }) })
+  ])('what is no report is a check that failed, and is told: %#', async report => {
+    const it = setup({ webhook: { url: 'http://127.0.0.1:9/' } })
+    const failures: unknown[] = []
+    const checks: unknown[] = []
+    it.monitor.addEventListener('failure', ({ detail }) => { failures.push(detail) })
+    it.monitor.addEventListener('check', ({ detail }) => { checks.push(detail) })
+    it.analyze = async () => report as unknown as PrivacyReport
+    it.monitor.start()
+    await it.clock.advance(5 * MINUTES)
+    expect([failures.length, failures.every(failure => failure instanceof Error), checks, it.alerts, it.monitor.history]).toEqual([2, true, [], [], []])
+    expect(it.monitor.getStatistics()).toMatchObject({ totalChecks: 2, failedChecks: 2, totalAlerts: 0, currentStats: undefined, lastAlert: undefined, webhook: { sent: 0, failed: 0, dropped: 0, waiting: 0 } })
+    await expect(it.monitor.check()).rejects.toThrow()
+
+    // it is no alert that was told: the next one is
+    it.analyze = undefined
+    it.scores = [0.9]
+    await it.monitor.stop()
+    await it.monitor.check()
+    expect(it.alerts.map(({ reason }) => reason)).toEqual(['crossed'])
+  })
+
+  it('tells an alert that could not be told when it can be', async () => {
+    const it = setup()
+    it.monitor.start()
+    it.analyze = () => Object.assign(privacyReport(sample()), { toJSON: () => ({ ...sample(), overallRiskScore: 0.9, risks: [null] }) }) as unknown as PrivacyReport
+    await it.clock.advance(0)
+    it.analyze = undefined
+    it.scores = [0.9]
+    await it.clock.advance(5 * MINUTES)
+    expect(it.alerts.map(({ reason }) => reason)).toEqual(['crossed'])
+    expect(it.monitor.getStatistics()).toMatchObject({ totalChecks: 2, failedChecks: 1, totalAlerts: 1 })
+    await it.monitor.stop()
+  })
+
+  it.each([null, undefined, 'text', Object.create(null)])('an analyzer may throw %s', async thrown => {
+    const it = setup()
+    const failures: Error[] = []
+    it.monitor.addEventListener('failure', ({ detail }) => { failures.push(detail) })
+    // eslint-disable-next-line @typescript-eslint/only-throw-error -- foreign code throws anything
+    it.analyze = () => { throw thrown }
+    it.monitor.start()
+    await it.clock.advance(5 * MINUTES)
+    await it.monitor.stop()
+    expect(failures.map(({ name, cause }) => [name, cause])).toEqual([['Error', thrown], ['Error', thrown]])
+    expect(it.logged).toEqual(['a check failed: %s Error', 'a check failed: %s Error'])
+  })
+
+  it.each([-86_400_000, 86_400_000])('a wall clock that is set by %d ms between checks changes no interval, no repetition and no bound', async ms => {
+    const it = setup({ historyLimit: 3 })
+    it.scores = [0.9]
+    it.monitor.start()
+    await it.clock.advance(10 * MINUTES)
+    const before = it.clock.wall()
+    const { wall } = it.clock
+    Object.assign(it.clock, { wall: () => wall.call(it.clock) + ms })
+    await it.clock.advance(45 * MINUTES)
+    expect([it.analyses, it.alerts.length]).toEqual([12, 1])
+    await it.clock.advance(5 * MINUTES)
+    expect([it.analyses, it.alerts.map(({ reason }) => reason)]).toEqual([13, ['crossed', 'still-above']])
+    expect(it.monitor.history.map(({ timestamp }) => timestamp - before - ms)).toEqual([40, 45, 50].map(minutes => minutes * MINUTES))
+    await it.monitor.stop()
+  })
+
   it('a score of NaN is no alert, and a clock that is set back changes no interval', async () => {
     const it = setup()
     it.scores = [Number.NaN]
