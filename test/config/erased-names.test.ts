@@ -10,9 +10,10 @@ import { PeerRecordWrites } from '../../src/config/peer-record-writes.ts'
 import { Disclosure } from '../../src/interface/disclosure.ts'
 import { DisclosureLedger } from '../../src/privacy/ledger/disclosure-ledger.ts'
 import type { Clock } from '../../src/interface/clock.ts'
+import type { Observer } from '../../src/interface/disclosure.ts'
 import type { LedgerInit } from '../../src/privacy/ledger/disclosure-ledger.ts'
 
-const NAME = 'p2p:12D3KooWAvLJdWDqXdojUvY5mm9xFcCL77wBGtTdmzqiGbF8ZwvS'
+const NAME: Observer = 'p2p:12D3KooWAvLJdWDqXdojUvY5mm9xFcCL77wBGtTdmzqiGbF8ZwvS'
 const MAX_AGE = 3_600_000
 
 let path: string
@@ -48,7 +49,7 @@ async function run (init: LedgerInit, work: (ledger: DisclosureLedger) => void):
   }
 }
 
-function disclose (ledger: DisclosureLedger, observer = NAME): void {
+function disclose (ledger: DisclosureLedger, observer: Observer = NAME): void {
   new Disclosure(ledger, { observer, form: 'cid', transport: 'bitswap', audience: 'one' }, { request: 'r', purpose: 'read', key: 'subject', at: clock.wall() }).sent()
 }
 
