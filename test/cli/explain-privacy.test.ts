@@ -46,7 +46,7 @@ describe('portolan explain --privacy', () => {
     const { code, stdout, stderr } = await run(['explain', '--privacy', leaf, '--provider', provider.url, '--store', store])
     expect([code, stderr]).toEqual([0, ''])
     expect(stdout).toContain('1 party outside learnt of it')
-    expect(stdout).toMatch(/WHEN +PARTY +KIND +LEARNT +OVER +STATE +NEEDED/)
+    expect(stdout).toMatch(/WHEN \(UTC\) +PARTY +KIND +LEARNT +OVER +STATE +NEEDED/)
     expect(stdout).toMatch(new RegExp(`\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d +${observer(provider)} +gateway +cid +http +sent +yes: it delivered`))
     expect(stdout).toMatch(/total: \d disclosures? \(\d sent\), 1 party \(1 gateway\), 1 needed/)
     expect(stdout).not.toContain('\u001b')
@@ -54,7 +54,7 @@ describe('portolan explain --privacy', () => {
     // the next command finds it in the store
     const again = await run(['explain', '--privacy', leaf, '--store', store])
     expect(again.stdout).toContain('it was here already: of this read nobody outside learnt')
-    expect(again.stdout).toMatch(/before this start, since .*: [1-9]\d* disclosures, known as numbers only/)
+    expect(again.stdout).toMatch(/before this start, since .* UTC: [1-9]\d* disclosures, known as numbers only/)
     expect(again.stdout).not.toContain(observer(provider))
   })
 
