@@ -1,4 +1,4 @@
-import { checkOptionNames, openBlockCache as open } from './cache/open-block-cache.ts'
+import { checkCacheOptions, openBlockCache as open } from './cache/open-block-cache.ts'
 import { systemClock } from './clock/system-clock.ts'
 import { LentLedger } from './lent-ledger.ts'
 import { unroutedRequests } from './unrouted-requests.ts'
@@ -30,7 +30,7 @@ export interface OpenBlockCacheOptions extends Omit<BlockCacheOptions, 'request'
  * ```
  */
 export async function openBlockCache (init: OpenBlockCacheOptions): Promise<BlockCache> {
-  checkOptionNames(init, ['ledger'])
+  checkCacheOptions(init, ['ledger'])
   const lent = new LentLedger()
   const { ledger = lent, ...options } = init
   const cache = await open({ ...options, request: unroutedRequests({ clock: options.clock ?? systemClock, ledger }, 'open', 'cache') })

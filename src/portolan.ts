@@ -12,7 +12,7 @@ import { LookupBatches } from './discovery/lookup-batches.ts'
 import { heliaMixin } from './compose.ts'
 import { discoveryMetrics } from './discovery/discovery-metrics.ts'
 import { announceInit } from './config/announce-option.ts'
-import { contentRoutingOptions } from './config/content-routing-options.ts'
+import { CONTENT_ROUTING_OPTIONS, contentRoutingOptions } from './config/content-routing-options.ts'
 import { loadIdentity } from './config/identity.ts'
 import { libp2pOptions } from './config/libp2p-options.ts'
 import { directoryStore, memoryStore } from './config/store.ts'
@@ -21,6 +21,7 @@ import { undiciTransport } from './exchange/http/undici-egress.ts'
 import { systemResolveText } from './exchange/lease/dns-egress.ts'
 import { InvalidOptionError } from './interface/errors.ts'
 import { isReadableLedger } from './interface/ledger.ts'
+import { checkOptionNames } from './interface/option-names.ts'
 import { switchesOf } from './interface/privacy-preset.ts'
 import { toListenProblem } from './listen-problem.ts'
 import { NodePrivacy } from './node-privacy.ts'
@@ -70,6 +71,16 @@ export interface PortolanInit extends Omit<ContentRoutingOptions, 'enabled' | 't
   metrics?: Metrics
 }
 
+/** Beside those of content routing */
+const OWN = Object.keys({
+  store: true, maxBytes: true, memoryBytes: true, shares: true, sharedCache: true, listen: true, maxConnections: true, bootstrap: true, dhtProtocol: true, dhtServer: true, announce: true, start: true, logger: true, metrics: true
+} satisfies Record<Exclude<keyof PortolanInit, keyof ContentRoutingOptions>, true>)
+
+/** Those of content routing that are for nodes which have more than this one */
+const UNTOLD: readonly string[] = Object.keys({
+  enabled: true, trustedBrokers: true, trustedRouters: true, relays: true
+} satisfies Record<Exclude<keyof ContentRoutingOptions, keyof PortolanInit>, true>)
+
 /** A node put together by `createPortolan` */
 export interface Portolan extends AsyncDisposable {
   readonly helia: HeliaWithLibp2p<ServiceMap> & { contentRouting: HeliaContentRouting }
@@ -115,6 +126,7 @@ class Node implements Portolan {
   #turn: Promise<void> = Promise.resolve()
 
   constructor (init: PortolanInit) {
+    checkOptionNames('createPortolan', init, [...OWN, ...CONTENT_ROUTING_OPTIONS.filter(name => !UNTOLD.includes(name))], { untold: UNTOLD })
     const { store = 'memory', maxBytes, memoryBytes, shares, sharedCache, start, announce, listen, bootstrap, dhtProtocol, dhtServer, maxConnections, logger, metrics, ledger: option, mode = 'balanced', ...routing } = init
 
     if (typeof store !== 'string' || store === '') {

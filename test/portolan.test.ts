@@ -6,6 +6,7 @@ import { redisTier } from '../src/cache/shared/redis-tier.ts'
 import { createPortolan } from '../src/portolan.ts'
 import { loopbackProvider } from '../src/testing/loopback-provider.ts'
 import { sampleFile } from '../src/testing/sample-file.ts'
+import type { PortolanInit } from '../src/portolan.ts'
 
 const cleanup: Array<() => unknown> = []
 afterEach(async () => {
@@ -146,4 +147,23 @@ it.each([
   [{ serve: { allow: [] } }, /serve\.allow must name at least one peer id/], [{ providers: ['nonsense'] }, /nonsense/], [{ mode: 'private' }, /mode/], [{ timeout: -1 }, /timeout/], [{ maxBlockSize: 0 }, /maxBlockSize/], [{ colour: 'red' }, /colour/]
 ])('%j is refused before anything is opened', async (init, message) => {
   await expect(createPortolan(init as object)).rejects.toThrow(message)
+})
+
+it.each([
+  [{ stroe: './x' }, 'stroe', 'store'], [{ maxByte: 1 }, 'maxByte', 'maxBytes'], [{ memorybytes: 1 }, 'memorybytes', 'memoryBytes'], [{ listn: [] }, 'listn', 'listen'],
+  [{ bootstrp: [] }, 'bootstrp', 'bootstrap'], [{ provider: [] }, 'provider', 'providers'], [{ hedges: {} }, 'hedges', 'hedge']
+])('has no option %j, and says which it has', async (init, name, meant) => {
+  await expect(createPortolan(init as PortolanInit)).rejects.toMatchObject({
+    name: 'InvalidOptionError',
+    message: expect.stringMatching(new RegExp(`^createPortolan has no option "${name}", it has store, maxBytes, memoryBytes, .*\\blisten, .*bootstrap, .*providers, .*; did you mean ${meant}\\?$`)) as string
+  })
+})
+
+it('has none of the options that are for nodes with brokers and routers of others, and none at all where they are no object', async () => {
+  const told = await createPortolan({ zzzzzzzz: 1 } as PortolanInit).catch((err: unknown) => (err as Error).message)
+  expect(told).not.toMatch(/trustedBrokers|trustedRouters|relays|enabled/)
+
+  for (const init of [null, './store', []]) {
+    await expect(createPortolan(init as unknown as PortolanInit)).rejects.toThrow(/^the options of createPortolan must be an object, got /)
+  }
 })

@@ -3,6 +3,7 @@ import { blockVerifier } from '../block/verify.ts'
 import { systemRandom } from '../clock/random.ts'
 import { systemClock } from '../clock/system-clock.ts'
 import { CacheDiskError, InvalidOptionError } from '../interface/errors.ts'
+import { checkOptionNames } from '../interface/option-names.ts'
 import { quote } from '../interface/quote.ts'
 import { cacheMetrics } from './cache-metrics.ts'
 import { composeCache } from './compose-cache.ts'
@@ -46,7 +47,7 @@ const INNER: readonly string[] = ['request', 'files'] satisfies Array<keyof Bloc
 
 /** What `openBlockCache` of the package does, for whoever says how a shared level's questions are disclosed */
 export async function openBlockCache (options: BlockCacheOptions): Promise<BlockCache> {
-  checkOptionNames(options)
+  checkCacheOptions(options)
   const { path, clock = systemClock, random = systemRandom, logger = silent, verifier = blockVerifier({ sha256: nativeSha256, endsInSha256 }) } = options
 
   if (typeof path !== 'string' || path === '') {
@@ -79,15 +80,8 @@ export async function openBlockCache (options: BlockCacheOptions): Promise<Block
 }
 
 /** Throws an `InvalidOptionError` that names what is no option. @param also - those of the caller itself */
-export function checkOptionNames (options: unknown, also: readonly string[] = []): void {
-  if (options === null || typeof options !== 'object') {
-    throw new InvalidOptionError(`the options of a cache must be an object, got ${quote(options)}`)
-  }
-  const unknown = Object.keys(options).find(name => ![...OPTIONS, ...INNER, ...also].includes(name))
-
-  if (unknown != null) {
-    throw new InvalidOptionError(`a cache has no option ${quote(unknown)}, it has ${[...OPTIONS, ...also].join(', ')}`)
-  }
+export function checkCacheOptions (options: unknown, also: readonly string[] = []): void {
+  checkOptionNames('a cache', options, [...OPTIONS, ...also], { untold: INNER })
 }
 
 /** What the system says is said of the cache, and has its name and its `code` */

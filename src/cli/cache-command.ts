@@ -1,4 +1,4 @@
-import { didYouMean } from '../config/suggest.ts'
+import { didYouMean } from '../interface/suggest.ts'
 import { formatBytes } from '../gateway/html.ts'
 import { SIZE_AS_BEFORE } from './cache-size.ts'
 import { EXIT_FAILURE, EXIT_OK, UsageError } from './exit-code.ts'

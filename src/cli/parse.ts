@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { schema } from '../config/schema.ts'
-import { didYouMean } from '../config/suggest.ts'
 import { quote } from '../interface/quote.ts'
+import { didYouMean } from '../interface/suggest.ts'
 import { UsageError } from './exit-code.ts'
 import type { Command, OwnFlag, OwnFlags } from './command.ts'
 import type { OptionDefinition } from '../config/schema.ts'

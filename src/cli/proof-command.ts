@@ -1,4 +1,4 @@
-import { didYouMean } from '../config/suggest.ts'
+import { didYouMean } from '../interface/suggest.ts'
 import { UsageError } from './exit-code.ts'
 import type { Command, CommandContext } from './command.ts'
 

@@ -1,6 +1,6 @@
 import { readConfig } from '../config/file.ts'
-import { didYouMean } from '../config/suggest.ts'
 import { systemClock } from '../clock/system-clock.ts'
+import { didYouMean } from '../interface/suggest.ts'
 import { EXIT_FAILURE, EXIT_OK, EXIT_SIGINT, EXIT_SIGTERM, EXIT_USAGE, UsageError } from './exit-code.ts'
 import { analyzeCommand } from './analyze-command.ts'
 import { announceCommand } from './announce-command.ts'

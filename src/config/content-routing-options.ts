@@ -3,6 +3,7 @@ import { routerURL } from '../discovery/routers/delegated-url.ts'
 import { relayOf } from '../exchange/lease/relays.ts'
 import { mayServe } from '../exchange/bitswap/server/policy.ts'
 import { InvalidOptionError } from '../interface/errors.ts'
+import { checkOptionNames } from '../interface/option-names.ts'
 import { PRIVACY_PRESETS } from '../interface/privacy-preset.ts'
 import { quote } from '../interface/quote.ts'
 import { addressPolicy } from '../provider/address.ts'
@@ -101,6 +102,9 @@ export interface ContentRoutingOptions extends ContentRoutingInit {
 const OWN = ['enabled', 'providers', 'routers', 'allowAddresses', 'trustedBrokers', 'trustedRouters', 'relays', 'bitswap', 'serve', 'askConnected', 'siblings', 'leases', 'ledger', 'maxBlockSize', 'allowSha1'] as const
 const ROUTING = Object.keys(routingParams())
 
+/** The names of all of them */
+export const CONTENT_ROUTING_OPTIONS: readonly string[] = [...OWN, ...ROUTING]
+
 // each is a candidate for every block: more is a list of gateways somebody found, not of those one knows
 const MAX_OPERATOR_PROVIDERS = 64
 
@@ -141,13 +145,7 @@ export interface CheckedOptions {
 
 /** Checks the options and parts them by who needs them, naming option, range and value */
 export function contentRoutingOptions (init: ContentRoutingOptions): CheckedOptions {
-  if (init === null || typeof init !== 'object') {
-    throw new InvalidOptionError(`The options of content routing must be an object, got ${quote(init)}`)
-  }
-  const unknown = Object.keys(init).find(name => !ROUTING.includes(name) && !(OWN as readonly string[]).includes(name))
-  if (unknown != null) {
-    throw new InvalidOptionError(`Content routing has no option ${quote(unknown)}, it has ${[...OWN, ...ROUTING].join(', ')}`)
-  }
+  checkOptionNames('content routing', init, CONTENT_ROUTING_OPTIONS)
 
   const { mode } = routingParams({ mode: init.mode, privacy: init.privacy })
   const providers = listOf('providers', init.providers, MAX_OPERATOR_PROVIDERS)

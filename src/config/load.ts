@@ -1,6 +1,6 @@
 import { InvalidOptionError } from '../interface/errors.ts'
+import { didYouMean } from '../interface/suggest.ts'
 import { schema as portolanSchema } from './schema.ts'
-import { didYouMean } from './suggest.ts'
 import { readValue } from './value.ts'
 import type { ConfigOf, OptionDefinition, OptionValue, Schema } from './schema.ts'
 

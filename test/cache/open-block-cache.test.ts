@@ -113,7 +113,7 @@ describe('openBlockCache', () => {
   })
 
   it('of the package refuses what is no option of it', async () => {
-    await expect(openPublic({ path, maxbytes: 1 } as unknown as OpenBlockCacheOptions)).rejects.toThrow(/no option "maxbytes", it has path, .*ledger$/)
+    await expect(openPublic({ path, maxbytes: 1 } as unknown as OpenBlockCacheOptions)).rejects.toThrow(/no option "maxbytes", it has path, .*ledger; did you mean maxBytes\?$/)
     await expect(openPublic({ path, ledger: nullLedger })).rejects.toMatchObject({ name: 'CacheLockedError' })
   })
 
@@ -122,7 +122,7 @@ describe('openBlockCache', () => {
     [{ maxBytes: 1_000 }, /maxBytes must be a whole number from 4194304/],
     [{ maxBytes: NaN }, /maxBytes/],
     [{ maxBytes: '10GB' as unknown as number }, /maxBytes must be a whole number from \d+ to \d+, got "10GB"/],
-    [{ maxbytes: 10_000_000 } as object, /a cache has no option "maxbytes", it has path, maxBytes, /],
+    [{ maxbytes: 10_000_000 } as object, /a cache has no option "maxbytes", it has path, maxBytes, .*; did you mean maxBytes\?$/],
     [{ shares: { maxshare: 0.5 } as unknown as { maxShare: number } }, /shares must be an object with maxShare alone, got "maxshare"/],
     [{ shares: 0.5 as unknown as { maxShare: number } }, /shares must be an object with maxShare alone, got 0.5/],
     [{ memoryBytes: -1 }, /memoryBytes/],

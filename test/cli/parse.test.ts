@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { schema, shownFlag } from '../../src/config/schema.ts'
-import { didYouMean, editDistance, suggest } from '../../src/config/suggest.ts'
+import { didYouMean, editDistance, suggest } from '../../src/interface/suggest.ts'
 import { UsageError } from '../../src/cli/exit-code.ts'
 import { commandHelp, helpWidth, programHelp } from '../../src/cli/help.ts'
 import { nodeVersionProblem } from '../../src/cli/node-version.ts'

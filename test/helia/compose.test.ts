@@ -206,7 +206,7 @@ describe('gc while a read stalls', () => {
 
 describe('bad options', () => {
   it.each([
-    [{ provider: [] }, 'no option "provider"'],
+    [{ provider: [] }, /^content routing has no option "provider", it has enabled, providers, .*; did you mean providers\?$/],
     [{ providers: 'http://127.0.0.1' }, 'providers must be an array'],
     [{ providers: Array.from({ length: 65 }, () => 'http://127.0.0.1:1') }, 'at most 64, got 65'],
     [{ providers: ['::'] }, 'is not a provider'],
