@@ -3,7 +3,7 @@ import { collectorParams } from './collector-params.ts'
 import { OpenMap } from './open-map.ts'
 import { SampledStreams } from './sampled-streams.ts'
 import { Seen } from './seen.ts'
-import { tapStream, unread } from './stream-tap.ts'
+import { isOver, tapStream, unread } from './stream-tap.ts'
 import { TrackedStreams } from './tracked-streams.ts'
 import { WrappedConnections } from './wrapped-connections.ts'
 import type { CollectorParams, MetadataCollectorInit } from './collector-params.ts'
@@ -44,7 +44,7 @@ export class MetadataCollector implements ObservationSource {
   readonly #log: Logger
   readonly #seen: Seen
   readonly #watch: StreamWatch
-  /** Of each connection that is watched, the streams that are */
+  /** Of each connection that is watched, the streams that are not over */
   readonly #taps = new OpenMap<Connection, Map<Stream, (isOver?: boolean) => void>>()
   #agent?: string
   #detached = false
@@ -176,7 +176,14 @@ export class MetadataCollector implements ObservationSource {
     const protocol = bounded(stream.protocol, MAX_PROTOCOL)
     this.#seen.stream(connection, protocol)
 
-    if (this.#watch.exact) {
+    if (!this.#watch.exact) {
+      return
+    }
+
+    if (isOver(stream)) {
+      // before whoever opened it was given it: nobody will say so again
+      this.#carried(connection, 'received', unread(stream), protocol)
+    } else {
       streams.set(stream, tapStream(stream, {
         sent: bytes => { this.#carried(connection, 'sent', bytes, protocol) },
         received: bytes => { this.#carried(connection, 'received', bytes, protocol) },

@@ -5,7 +5,7 @@ import type { Stream } from '@libp2p/interface'
 export interface StreamObserver {
   sent (bytes: number): void
   received (bytes: number): void
-  /** Nothing more goes in or comes out */
+  /** Nothing more goes in, and what nobody had read has been told of as received: a stream that is over need not be held */
   ended (): void
 }
 
@@ -28,7 +28,15 @@ export function unread (stream: Stream): number {
   return Math.max(0, stream.readBufferLength - (putBack.get(stream) ?? 0))
 }
 
-/** One closure each and no more: there is a tap for each stream, and a node opens many */
+/** Whether it has closed, or was given up by either end: what is unread may still be read, nothing is added */
+export function isOver ({ status }: Stream): boolean {
+  return status !== 'open' && status !== 'closing'
+}
+
+/**
+ * One closure each and no more: there is a tap for each stream, and a node opens many. Where somebody has wrapped them they stay
+ * when all have left, and a tap that comes then is the only one to count.
+ */
 function tap (stream: Stream, observers: readonly StreamObserver[]): () => void {
   const { send, dispatchEvent, unshift, push } = stream
   const ownBefore = METHODS.map(name => Object.getOwnPropertyDescriptor(stream, name))
@@ -46,26 +54,24 @@ function tap (stream: Stream, observers: readonly StreamObserver[]): () => void 
       return more
     },
     dispatchEvent: event => {
-      if (event.type === 'message') {
+      if (event.type === 'message' && observers.length > 0) {
         arrived(stream, observers, event)
       }
       const result = dispatchEvent.call(stream, event)
-      if (OVER.has(event.type) && isOver(stream)) {
-        for (const observer of [...observers]) {
-          observer.ended()
-        }
+      if (event.type === 'close' && observers.length > 0 && isOver(stream)) {
+        closed(stream, observers)
       }
       return result
     },
     unshift: data => {
       const bytes = data.byteLength
       unshift.call(stream, data)
-      putBack.set(stream, (putBack.get(stream) ?? 0) + bytes)
+      wasPutBack(stream, observers, bytes)
     },
     push: data => {
       const bytes = data.byteLength
       push.call(stream, data)
-      putBack.set(stream, (putBack.get(stream) ?? 0) + bytes)
+      wasPutBack(stream, observers, bytes)
     }
   }
   Object.assign(stream, wrappers)
@@ -83,11 +89,34 @@ function tap (stream: Stream, observers: readonly StreamObserver[]): () => void 
 
 const METHODS = ['send', 'dispatchEvent', 'unshift', 'push'] as const
 
-/** Either may be the last: what was read ahead comes out of a closed stream, and an answer goes into one that has been read to its end */
-const OVER: ReadonlySet<string> = new Set(['end', 'close'])
+/**
+ * What is left to read is counted now: libp2p keeps it as long as the stream, up to 4 MB, and whoever opened it may open as many as
+ * they like, one after the other, which nobody ever reads.
+ */
+function closed (stream: Stream, observers: readonly StreamObserver[]): void {
+  if (stream.readStatus === 'closed') {
+    ended(stream, observers)
+  } else {
+    // yamux takes the end in a frame before the bytes in it
+    queueMicrotask(() => { ended(stream, observers) })
+  }
+}
 
-function isOver ({ status, readBufferLength }: Stream): boolean {
-  return status !== 'open' && status !== 'closing' && readBufferLength === 0
+function ended (stream: Stream, observers: readonly StreamObserver[]): void {
+  const left = unread(stream)
+
+  for (const observer of [...observers]) {
+    if (left > 0) {
+      observer.received(left)
+    }
+    observer.ended()
+  }
+}
+
+function wasPutBack (stream: Stream, observers: readonly StreamObserver[], bytes: number): void {
+  if (observers.length > 0) {
+    putBack.set(stream, (putBack.get(stream) ?? 0) + bytes)
+  }
 }
 
 function arrived (stream: Stream, observers: readonly StreamObserver[], event: Event & { data?: { byteLength?: number } }): void {

@@ -1,6 +1,7 @@
 import { onceProtocolKnown } from './protocol-known.ts'
 import { OpenMap } from './open-map.ts'
 import { SharedTaps, wrap } from './shared-taps.ts'
+import { isOver } from './stream-tap.ts'
 import type { SeenStream, StreamWatch } from './stream-watch.ts'
 import type { Connection, Stream } from '@libp2p/interface'
 
@@ -86,6 +87,10 @@ export class WrappedConnections implements StreamWatch {
 function awaitProtocol (stream: Stream, stops: Set<() => void>, see: (stream: Stream) => void): void {
   if (stream.protocol !== '') {
     see(stream)
+    return
+  }
+  if (isOver(stream)) {
+    // before anybody was told of it: nothing will be agreed
     return
   }
   let forget = (): void => {}
