@@ -1,3 +1,4 @@
+import { errorName } from './error-name.ts'
 import type { Disclosure } from '../interface/disclosure.ts'
 
 export interface WebhookPost {
@@ -5,6 +6,8 @@ export interface WebhookPost {
   /** JSON */
   readonly body: string
   readonly signal: AbortSignal
+  /** Throws an AddressRefusedError for an address that the name in the URL must not lead to: whoever resolves it asks before they connect */
+  readonly checkAddress: (address: string) => void
 }
 
 export interface WebhookAnswer {
@@ -17,7 +20,7 @@ export interface WebhookAnswer {
 export type WebhookRequest = (post: WebhookPost, disclosure: Disclosure) => Promise<WebhookAnswer>
 
 /** Failures that come before a connection stands */
-const BEFORE_WRITING = new Set(['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EADDRNOTAVAIL', 'UND_ERR_CONNECT_TIMEOUT'])
+const BEFORE_WRITING = new Set(['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EADDRNOTAVAIL', 'UND_ERR_CONNECT_TIMEOUT', 'ENODATA', 'AddressRefusedError'])
 
 /** Sends one POST: follows no redirect, sends no credentials, and reads nothing of the answer but its head */
 export async function postWebhook (post: WebhookPost, disclosure: Disclosure, request: WebhookRequest = byFetch): Promise<WebhookAnswer> {
@@ -27,7 +30,16 @@ export async function postWebhook (post: WebhookPost, disclosure: Disclosure, re
     disclosure.notSent()
     throw err
   }
-  return await request(post, disclosure)
+  try {
+    const { status, retryAfter } = await request(post, disclosure)
+    if (!Number.isInteger(status)) {
+      throw new TypeError('a request needs a status in what it resolves with')
+    }
+    return { status, retryAfter: typeof retryAfter === 'string' ? retryAfter : undefined }
+  } finally {
+    // where a request of somebody else's left it open; what is settled stays as it is
+    disclosure.unknown()
+  }
 }
 
 /** Settles the disclosure of a request that failed */
@@ -39,7 +51,7 @@ export function webhookFailed (err: unknown, disclosure: Disclosure): void {
   }
 }
 
-/** Whatever the platform has */
+/** Whatever the platform has, which does not say what a name leads to */
 const byFetch: WebhookRequest = async ({ url, body, signal }: WebhookPost, disclosure: Disclosure) => {
   const response = await fetch(url, {
     method: 'POST',
@@ -61,9 +73,10 @@ const byFetch: WebhookRequest = async ({ url, body, signal }: WebhookPost, discl
   return { status: response.status, retryAfter: response.headers.get('retry-after') ?? undefined }
 }
 
-/** What `fetch` wraps in a TypeError */
+/** What `fetch` wraps in a TypeError. Never throws, and never says more than a code or a name: foreign code throws anything */
 export function failureCode (err: unknown): string {
-  const { code, cause, name } = err as Error & { code?: unknown }
-  const [first] = cause instanceof AggregateError ? cause.errors : [cause]
-  return (first as { code?: string } | undefined)?.code ?? (typeof code === 'string' ? code : name)
+  const { code, cause } = (err ?? {}) as { readonly code?: unknown, readonly cause?: unknown }
+  const [first] = cause instanceof AggregateError ? cause.errors as unknown[] : [cause]
+  const inner = (first as { readonly code?: unknown } | null | undefined)?.code
+  return typeof inner === 'string' ? inner : typeof code === 'string' ? code : errorName(err)
 }

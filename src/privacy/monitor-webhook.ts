@@ -1,7 +1,7 @@
 import { jittered } from '../clock/random.ts'
 import { retryAfter } from '../clock/retry-after.ts'
 import { Disclosure } from '../interface/disclosure.ts'
-import { InvalidOptionError } from '../interface/errors.ts'
+import { AddressRefusedError, InvalidOptionError } from '../interface/errors.ts'
 import { isNameAnswer } from '../interface/name-answer.ts'
 import { quote } from '../interface/quote.ts'
 import { addressPolicy } from '../provider/address.ts'
@@ -66,6 +66,7 @@ export interface WebhookComponents {
 export class Webhook {
   readonly #components: WebhookComponents
   readonly #url: URL
+  readonly #checkAddress: (address: string) => void
   readonly #timeout: number
   readonly #maxAttempts: number
   readonly #maxWaiting: number
@@ -80,7 +81,9 @@ export class Webhook {
   constructor (components: WebhookComponents, init: string | WebhookInit) {
     const { url, format, allow = [], timeoutMs = DEFAULT_TIMEOUT, maxAttempts = DEFAULT_ATTEMPTS, maxWaiting = DEFAULT_WAITING } = typeof init === 'string' ? { url: init } : init
     this.#components = components
-    this.#url = checkedUrl(url, allow)
+    const checked = checkedUrl(url, allow)
+    this.#url = checked.url
+    this.#checkAddress = checked.checkAddress
     this.#timeout = whole('webhook.timeoutMs', timeoutMs, MAX_TIMEOUT)
     this.#maxAttempts = whole('webhook.maxAttempts', maxAttempts, MAX_ATTEMPTS)
     this.#maxWaiting = whole('webhook.maxWaiting', maxWaiting, MAX_WAITING)
@@ -158,18 +161,19 @@ export class Webhook {
     const name = parseHost(this.#url.hostname)?.ip == null ? disclosure.also({ observer: 'party:dns', form: 'hostname', transport: 'dns', audience: 'one' }) : undefined
 
     try {
-      const answer = await postWebhook({ url: this.#url, body, signal }, disclosure, this.#components.request)
+      const answer = await postWebhook({ url: this.#url, body, signal, checkAddress: this.#checkAddress }, disclosure, this.#components.request)
       name?.sent()
       return answer
     } catch (err) {
       const code = failureCode(err)
-      if (isNameAnswer({ code })) {
+      const refused = err instanceof AddressRefusedError
+      if (isNameAnswer({ code }) || refused) {
         name?.sent()
       } else {
         name?.unknown()
       }
-      // what the error says may hold the address with its secret
-      return timeout.signal.aborted ? `no answer within ${this.#timeout} ms` : code
+      // what the error says may hold the address with its secret; a refusal names the host, and says how to allow it
+      return timeout.signal.aborted ? `no answer within ${this.#timeout} ms` : refused ? err.message : code
     }
   }
 
@@ -193,7 +197,7 @@ async function pause (clock: Clock, ms: number, signal: AbortSignal): Promise<vo
 }
 
 /** The URL may hold a secret in its path and query: errors show its origin, where there is one */
-function checkedUrl (text: string, allow: readonly string[]): URL {
+function checkedUrl (text: string, allow: readonly string[]): { url: URL, checkAddress: (address: string) => void } {
   const url = URL.parse(text)
 
   if (url == null || !['http:', 'https:'].includes(url.protocol)) {
@@ -211,6 +215,7 @@ function checkedUrl (text: string, allow: readonly string[]): URL {
     throw new InvalidOptionError(`webhook at ${url.host} must begin with https://: alerts go without TLS to this machine only, or to hosts that are allowed by name`)
   }
   // an address of this machine was named by whoever wrote it here
-  policy.with(local ? [url.origin] : []).check(url.hostname, port)
-  return url
+  const effective = policy.with(local ? [url.origin] : [])
+  effective.check(url.hostname, port)
+  return { url, checkAddress: address => { effective.checkResolved(address, port, url.hostname) } }
 }

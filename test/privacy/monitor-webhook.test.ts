@@ -70,6 +70,10 @@ async function seen (done: () => boolean): Promise<void> {
   }
 }
 
+function raise (what: unknown): never {
+  throw what
+}
+
 /** No test waits for it, so that none depends on how fast the machine is */
 const FAR = 600_000
 
@@ -184,6 +188,45 @@ describe('the webhook', () => {
       await nowhere.monitor.stop()
       expect(nowhere.ledger.entries().map(({ observer, state }) => [observer, state])).toEqual([['party:webhook', 'not-sent'], ['party:dns', state]])
     }
+  })
+
+  it.each([
+    ['resolves with nothing', async () => undefined, 'TypeError'], ['resolves with null', async () => null, 'TypeError'], ['has no number for a status', async () => ({ status: '200' }), 'TypeError'],
+    ['throws null', async () => raise(null), 'Error'], ['throws a text', async () => raise('SECRET'), 'Error'], ['throws at once', () => { throw new RangeError('SECRET') }, 'RangeError'],
+    ['throws what is called like its message', async () => { throw Object.assign(new Error('no'), { name: 'a SECRET' }) }, 'Error'],
+    ['throws a code that is none', async () => { throw Object.assign(new Error('no'), { code: { SECRET: 1 }, cause: null }) }, 'Error']
+  ])('whose request %s has failed, and nothing else has', async (_, request, told) => {
+    const clock = new VirtualClock()
+    const { monitor, ledger, logged } = monitored(clock, { webhook: { url: 'https://alerts.example/', maxAttempts: 2 }, request: request as unknown as WebhookRequest })
+    monitor.start()
+    await until(clock, settled(monitor))
+    await monitor.stop()
+    expect([monitor.getStatistics().webhook?.failed, clock.pending]).toEqual([1, 0])
+    expect(ledger.entries().filter(({ observer }) => observer === 'party:webhook').map(({ state }) => state)).toEqual(['unknown', 'unknown'])
+    expect(logged.join()).toContain(`alerts.example ${told}`)
+    expect(logged.join()).not.toContain('SECRET')
+  })
+
+  it.each([-86_400_000, 86_400_000])('is asked again when it says, though the wall clock was set by %d ms', async ms => {
+    const clock = new VirtualClock()
+    const { wall } = clock
+    const at: number[] = []
+    const request: WebhookRequest = async (_, disclosure) => {
+      disclosure.sent()
+      at.push(clock.now())
+      if (at.length > 1) {
+        return { status: 200 }
+      }
+      const retryAfter = new Date(wall.call(clock) + 30_000).toUTCString()
+      Object.assign(clock, { wall: () => wall.call(clock) + ms })
+      return { status: 503, retryAfter }
+    }
+    const { monitor } = monitored(clock, { webhook: { url: 'https://alerts.example/' }, request })
+    monitor.start()
+    await until(clock, settled(monitor))
+    await monitor.stop()
+    const [first = 0, second = 0] = at
+    expect([at.length, second - first <= 60_000, clock.pending]).toEqual([2, true, 0])
   })
 
   it('that is down holds a few alerts, the newest', async () => {
