@@ -22,6 +22,8 @@ import { unixfsFiles } from './unixfs-files.ts'
 import { version } from './version.ts'
 import { exposureReport } from '../privacy/ledger/exposure-report.ts'
 import type { CommandContext } from './command.ts'
+import type { CacheTools } from '../gateway/cache-control.ts'
+import type { BlockCache } from '../interface/cache.ts'
 import type { LogLevel } from './logger.ts'
 import type { NodeReports } from './node-reports.ts'
 import type { Portolan, PortolanInit } from '../portolan.ts'
@@ -108,7 +110,7 @@ function servers ({ config, clock }: CommandContext, node: Portolan, { metrics, 
   const { ledger } = node.privacy
   const control = new Control({
     ...common,
-    cache: node.cache,
+    cache: node.cache == null ? undefined : withWelcome(node.cache, gateway),
     ...ledger == null ? {} : { privacy: (cid, story) => exposureReport(cid, ledger, story as StoryOfRead) },
     announce: { has: async cid => node.store.has(cid), stats: () => node.discovery?.stats().announcements },
     privacyReports: reports.service,
@@ -117,6 +119,27 @@ function servers ({ config, clock }: CommandContext, node: Portolan, { metrics, 
   }, { host: values['control.host'], port: values['control.port'], allowedHosts: values['control.allowedHosts'] })
 
   return { gateway, control }
+}
+
+/** What an operator drops is not what the gateway shows */
+function withWelcome (cache: BlockCache, gateway: Gateway): CacheTools {
+  return {
+    stats: () => cache.stats(),
+    health: () => cache.health(),
+    ls: options => cache.ls(options),
+    verify: options => cache.verify(options),
+    gc: async options => cache.gc(options),
+    clear: async options => {
+      try {
+        return await cache.clear(options)
+      } finally {
+        // some of it is gone, however far it came
+        if (options?.authored === true) {
+          await gateway.restoreWelcome()
+        }
+      }
+    }
+  }
 }
 
 /** Resolves at the first Ctrl-C; keeps the process alive only through the servers that run meanwhile */

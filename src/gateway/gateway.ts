@@ -120,17 +120,28 @@ export class Gateway {
       return this.#address
     }
     const site = this.#welcome ?? await welcomeSite()
-    for (const { cid, bytes } of site.blocks) {
-      await this.#components.store.put(cid, bytes)
-    }
+    await this.#put(site)
     this.#welcome = site
     this.#address = await this.#server.start()
     return this.#address
   }
 
+  /** Puts the welcome site back, after all that was put into the store was dropped */
+  async restoreWelcome (): Promise<void> {
+    if (this.#welcome != null) {
+      await this.#put(this.#welcome)
+    }
+  }
+
   async stop (): Promise<void> {
     this.#address = undefined
     await this.#server.stop()
+  }
+
+  async #put (site: WelcomeSite): Promise<void> {
+    for (const { cid, bytes } of site.blocks) {
+      await this.#components.store.put(cid, bytes)
+    }
   }
 
   async #handle (exchange: Exchange): Promise<void> {
