@@ -1,5 +1,9 @@
 import { didYouMean } from '../interface/suggest.ts'
+import { parseCID } from '../block/cid.ts'
+import { blockKey } from '../block/key.ts'
 import { formatBytes } from '../gateway/html.ts'
+import { terminalOptions } from '../privacy/report/console-format.ts'
+import { cacheStatsText, count } from './cache-stats-text.ts'
 import { SIZE_AS_BEFORE } from './cache-size.ts'
 import { EXIT_FAILURE, EXIT_OK, UsageError } from './exit-code.ts'
 import { streamSink } from './output-file.ts'
@@ -8,12 +12,16 @@ import { painter } from './style.ts'
 import { terminalJson } from './terminal-text.ts'
 import { withCache } from './with-cache.ts'
 import { WorkReport } from './work-report.ts'
-import type { CacheTools, Checked, ReportedStats } from './cache-tools.ts'
+import type { BlockKey } from '../interface/provider.ts'
+import type { CacheKind } from '../interface/cache.ts'
+import type { CacheTools, Checked, ListedBlock } from './cache-tools.ts'
 import type { Command, CommandContext } from './command.ts'
-import type { CacheExpert } from '../interface/cache.ts'
 
 /** Damaged blocks that are shown to people: more is a list for --json */
 const MAX_NAMED = 1_000
+
+/** As `stats` says it */
+const KINDS: Readonly<Record<CacheKind, string>> = { authored: 'put here', fetched: 'fetched' }
 
 type Action = (context: CommandContext, cache: CacheTools) => Promise<number>
 
@@ -25,20 +33,20 @@ export const cacheCommand: Command = {
   summary: 'Look at the cache, check it, make room in it',
   arguments: [...ACTIONS.keys()].join('|'),
   minArguments: 1,
-  maxArguments: 1,
+  maxArguments: Infinity,
   description: `Looks at the blocks that a node keeps, and makes room. Beside a running \`portolan serve\` on the same store it asks that node, otherwise it
 opens the cache itself.`,
   actions: [
     ['stats', 'Prints a line each about its state, the bytes on disk and in memory, the blocks that were put here (also the welcome page of the gateway) and fetched, how often reads found them, what came and went, the policy, and faults.'],
-    ['ls', 'Prints a line for each block: its CID, whether it was put here (authored) or fetched, and its size.'],
+    ['ls', 'Prints a line for each block: its CID, whether it was put here (in JSON: authored) or fetched, and its size. A block is kept by its hash, and which codec it was added with is not: all are listed as raw (bafkrei...). ls CID... lists these alone, as you write them, and exits with 1 if one is not here.'],
     ['verify', 'Reads and hashes every block and sets the damaged ones aside. Prints how many there are and which were damaged; exits with 1 if any was, or could not be read.'],
     ['gc', 'Gives back the space of what is gone, and makes a tenth of the room free. Prints how many blocks were evicted and how many bytes the disk has back.'],
     ['clear', 'Drops what was fetched and is not pinned, and what was put here only with --authored. Prints how many blocks were dropped and how many bytes the disk has back.']
   ],
-  examples: ['portolan cache stats', 'portolan cache ls --json | jq -r .cid', 'portolan cache clear --store ./store'],
+  examples: ['portolan cache stats', 'portolan cache ls bafybei...', 'portolan cache ls --json | jq -r .cid', 'portolan cache clear --store ./store'],
   own: {
     json: { type: 'boolean', description: 'Print JSON: stats one object, all others an object a line; those of verify, gc and clear tell how far they are, and the last one what came of it.' },
-    authored: { type: 'boolean', description: 'With clear: also what was put here. It is gone for good, where nobody else has it.' }
+    authored: { type: 'boolean', description: 'With clear: also what was put here. It is gone for good, where nobody else has it; the welcome page of a running gateway is put back at once.' }
   },
   options: ['store.path', 'cache.size', 'log.level'],
   defaults: { 'cache.size': SIZE_AS_BEFORE },
@@ -50,6 +58,9 @@ opens the cache itself.`,
     if (action == null) {
       throw new UsageError(`portolan cache knows no ${JSON.stringify(name)}${didYouMean(name, [...ACTIONS.keys()], 'portolan cache ')} (it knows ${[...ACTIONS.keys()].join(', ')})`)
     }
+    if (context.positionals.length > 1 && name !== 'ls') {
+      throw new UsageError(`portolan cache ${name} takes no arguments, not ${JSON.stringify(context.positionals[1])} as well`)
+    }
     if (context.flags.authored === true && name !== 'clear') {
       throw new UsageError('--authored is for portolan cache clear')
     }
@@ -59,19 +70,50 @@ opens the cache itself.`,
 
 async function stats ({ stdout, signal, flags, environment }: CommandContext, cache: CacheTools): Promise<number> {
   const found = await cache.stats({ signal })
-  stdout.write(flags.json === true ? `${terminalJson(found)}\n` : statsText(found, painter(stdout, environment)))
+  stdout.write(flags.json === true ? `${terminalJson(found)}\n` : cacheStatsText(found, painter(stdout, environment), terminalOptions(stdout, environment).width))
   return EXIT_OK
 }
 
-async function ls ({ stdout, signal, flags }: CommandContext, cache: CacheTools): Promise<number> {
+async function ls (context: CommandContext, cache: CacheTools): Promise<number> {
+  const { stdout, stderr, signal, flags } = context
   const sink = streamSink(stdout, signal)
   const encoder = new TextEncoder()
+  const wanted = wantedBlocks(context.positionals.slice(1))
+  const line = ({ cid, size, kind }: ListedBlock): string => flags.json === true
+    ? `${JSON.stringify({ cid, size, kind })}\n`
+    : `${cid}  ${KINDS[kind].padEnd(8)}  ${formatBytes(size)}\n`
 
   for await (const block of cache.ls({ signal })) {
-    await sink.write(encoder.encode(flags.json === true ? `${JSON.stringify(block)}\n` : `${block.cid}  ${block.kind.padEnd(8)}  ${formatBytes(block.size)}\n`))
+    const names = wanted == null ? [block.cid] : takeNames(wanted, block)
+    for (const cid of names) {
+      await sink.write(encoder.encode(line({ ...block, cid })))
+    }
+    if (wanted?.size === 0) {
+      break
+    }
   }
   await sink.commit()
-  return EXIT_OK
+  const missing = [...wanted?.values() ?? []].flat()
+  missing.forEach(cid => { stderr.write(`${cid} is not in the cache\n`) })
+  return missing.length === 0 ? EXIT_OK : EXIT_FAILURE
+}
+
+/** As they were written, by what a cache finds a block by; undefined: all of them */
+function wantedBlocks (cids: readonly string[]): Map<BlockKey, string[]> | undefined {
+  const wanted = new Map<BlockKey, string[]>()
+
+  for (const text of new Set(cids)) {
+    const key = blockKey(parseCID(text))
+    wanted.set(key, [...wanted.get(key) ?? [], text])
+  }
+  return wanted.size === 0 ? undefined : wanted
+}
+
+function takeNames (wanted: Map<BlockKey, string[]>, { cid }: ListedBlock): string[] {
+  const key = blockKey(parseCID(cid))
+  const names = wanted.get(key) ?? []
+  wanted.delete(key)
+  return names
 }
 
 async function verify (context: CommandContext, cache: CacheTools): Promise<number> {
@@ -116,42 +158,4 @@ async function clear (context: CommandContext, cache: CacheTools): Promise<numbe
   const done = await report.during(async () => await cache.clear({ signal: context.signal, authored: context.flags.authored === true, onProgress: report.work }))
   await report.end(done, `${count(done.removed)} dropped, ${formatBytes(done.freedBytes)} given back`)
   return EXIT_OK
-}
-
-function count (blocks: number): string {
-  return `${blocks} ${blocks === 1 ? 'block' : 'blocks'}`
-}
-
-function percent (share: number | undefined): string {
-  return share == null ? '-' : `${(share * 100).toFixed(1)} %`
-}
-
-const TIERS = ['memory', 'transit', 'disk', 'shared'] as const
-
-const EXPERTS: Readonly<Record<CacheExpert, string>> = {
-  recent: 'keeps what was read last',
-  worthy: 'keeps what is worth its bytes',
-  frequent: 'keeps what is read often',
-  interval: 'keeps what comes again at short intervals',
-  learned: 'keeps what it has learnt to come again, for the bytes it takes'
-}
-
-function statsText (stats: ReportedStats, paint: ReturnType<typeof painter>): string {
-  const { health, blocks, bytes, hits, misses } = stats
-  const rows: ReadonlyArray<readonly [string, string]> = [
-    ['state', health.state === 'ok' ? paint('green', 'ok') : paint('red', `degraded: ${health.reason}`)],
-    ['on disk', `${bar(stats.diskBytes, stats.maxBytes)}  ${formatBytes(stats.diskBytes)} of ${formatBytes(stats.maxBytes)}`],
-    ['in memory', `${formatBytes(stats.memoryBytes)}, and ${formatBytes(stats.transitBytes)} in transit`],
-    ['put here', `${count(blocks.authored)}, ${formatBytes(bytes.authored)}`],
-    ['fetched', `${count(blocks.fetched)}, ${formatBytes(bytes.fetched)}${stats.pinnedBytes > 0 ? `; ${formatBytes(stats.pinnedBytes)} only there because they are pinned` : ''}`],
-    ['hits', stats.hitRatio == null ? 'nothing was read yet' : `${percent(stats.hitRatio)} of reads, ${percent(stats.byteHitRatio)} of bytes`],
-    ...stats.hitRatio == null
-      ? []
-      : [...TIERS.filter(tier => hits[tier] > 0).map(tier => [`  ${tier}`, `${hits[tier]}, ${percent(stats.hitRatios?.[tier])} of reads, ${percent(stats.byteHitRatios?.[tier])} of bytes`] as const), ['  missed', String(misses)] as const],
-    ['admitted', `${stats.admitted}, declined ${stats.declined}, joined ${stats.joined}`],
-    ['evicted', `${stats.evicted}, ${formatBytes(stats.evictedBytes)}; deleted ${stats.deleted}`],
-    ['policy', `${EXPERTS[stats.leader]}; blocks that were asked for only once may take up to ${formatBytes(stats.windowBytes)}`],
-    ['faults', `${stats.quarantined} quarantined, ${stats.skippedWrites} writes skipped, ${stats.slowedWrites} slowed`]
-  ]
-  return `${rows.map(([name, text]) => `${paint('bold', name.padEnd(10))}  ${text}`).join('\n')}\n`
 }

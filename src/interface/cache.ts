@@ -65,6 +65,7 @@ export type CacheTier = 'memory' | 'disk' | 'shared'
 export type CacheExpert = 'recent' | 'worthy' | 'frequent' | 'interval' | 'learned'
 
 export interface CacheEntry {
+  /** With the codec `raw`, whatever the block was put with: blocks are kept by their multihash, which is that of its other CIDs, too */
   readonly cid: CID
   readonly size: number
   readonly kind: CacheKind
@@ -168,6 +169,7 @@ export interface BlockCache extends Blockstore, Required<Pick<LocalStore, 'admit
   attachPins (isPinned: (cid: CID) => boolean | Promise<boolean>): void
   stats (): CacheStats
   health (): CacheHealth
+  /** All blocks, as CIDs with the codec `raw`: compare multihashes to find one, or ask `has` */
   ls (options?: AbortOptions): AsyncIterable<CacheEntry>
   /** Reads and hashes everything; what is damaged is quarantined */
   verify (options?: AbortOptions): AsyncIterable<CacheVerifyProgress>
