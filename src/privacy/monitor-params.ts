@@ -1,4 +1,5 @@
 import { InvalidOptionError } from '../interface/errors.ts'
+import { checkOptionNames } from '../interface/option-names.ts'
 import type { WebhookRequest } from './monitor-webhook-egress.ts'
 import type { WebhookInit } from './monitor-webhook.ts'
 import type { Clock, Random } from '../interface/clock.ts'
@@ -49,7 +50,17 @@ const DEFAULT_HISTORY = 288
 const MAX_DURATION = 2_147_483_647
 const MAX_HISTORY = 100_000
 
+const OPTIONS = Object.keys({
+  checkIntervalMs: true, riskThreshold: true, repeatMs: true, historyLimit: true, webhook: true, request: true, raw: true, ledger: true, clock: true, random: true, logger: true
+} satisfies Record<keyof PrivacyMonitorInit, true>)
+
+/** Those of its webhook */
+export const WEBHOOK_OPTIONS: readonly string[] = Object.keys({
+  url: true, format: true, allow: true, timeoutMs: true, maxAttempts: true, maxWaiting: true
+} satisfies Record<keyof WebhookInit, true>)
+
 export function monitorParams (init: PrivacyMonitorInit): PrivacyMonitorParams {
+  checkOptionNames('a monitor', init, OPTIONS, { deeper: WEBHOOK_OPTIONS.map(name => `webhook.${name}`) })
   const { checkIntervalMs = DEFAULT_CHECK_INTERVAL, riskThreshold = DEFAULT_RISK_THRESHOLD, repeatMs = DEFAULT_REPEAT, historyLimit = DEFAULT_HISTORY } = init
 
   if (typeof riskThreshold !== 'number' || !(riskThreshold >= 0 && riskThreshold <= 1)) {

@@ -3,11 +3,12 @@ import { retryAfter } from '../clock/retry-after.ts'
 import { Disclosure } from '../interface/disclosure.ts'
 import { AddressRefusedError, InvalidOptionError } from '../interface/errors.ts'
 import { isNameAnswer } from '../interface/name-answer.ts'
+import { checkOptionNames } from '../interface/option-names.ts'
 import { quote } from '../interface/quote.ts'
 import { addressPolicy } from '../provider/address.ts'
 import { parseHost } from '../provider/host.ts'
 import { failureCode, postWebhook } from './monitor-webhook-egress.ts'
-import { whole } from './monitor-params.ts'
+import { WEBHOOK_OPTIONS, whole } from './monitor-params.ts'
 import type { WebhookAnswer, WebhookRequest } from './monitor-webhook-egress.ts'
 import type { Clock, Random } from '../interface/clock.ts'
 import type { Ledger } from '../interface/disclosure.ts'
@@ -79,7 +80,9 @@ export class Webhook {
   #count = 0
 
   constructor (components: WebhookComponents, init: string | WebhookInit) {
-    const { url, format, allow = [], timeoutMs = DEFAULT_TIMEOUT, maxAttempts = DEFAULT_ATTEMPTS, maxWaiting = DEFAULT_WAITING } = typeof init === 'string' ? { url: init } : init
+    const options = typeof init === 'string' ? { url: init } : init
+    checkOptionNames('webhook', options, WEBHOOK_OPTIONS)
+    const { url, format, allow = [], timeoutMs = DEFAULT_TIMEOUT, maxAttempts = DEFAULT_ATTEMPTS, maxWaiting = DEFAULT_WAITING } = options
     this.#components = components
     const checked = checkedUrl(url, allow)
     this.#url = checked.url
@@ -196,6 +199,9 @@ async function pause (clock: Clock, ms: number, signal: AbortSignal): Promise<vo
   }
 }
 
+/** Where it is said which hosts may be told */
+const ALLOW = 'webhook.allow of a monitor, --allow of portolan serve'
+
 /** The URL may hold a secret in its path and query: errors show its origin, where there is one */
 function checkedUrl (text: string, allow: readonly string[]): { url: URL, checkAddress: (address: string) => void } {
   const url = URL.parse(text)
@@ -208,11 +214,11 @@ function checkedUrl (text: string, allow: readonly string[]): { url: URL, checkA
   }
   const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port)
   const local = addressPolicy().exempt(url.hostname)
-  const policy = addressPolicy({ allow })
+  const policy = addressPolicy({ allow, option: ALLOW })
   const named = allow.some(entry => [url.hostname, url.host, url.origin].includes(entry)) || policy.exempt(url.hostname)
 
   if (url.protocol === 'http:' && !local && !named) {
-    throw new InvalidOptionError(`webhook at ${url.host} must begin with https://: alerts go without TLS to this machine only, or to hosts that are allowed by name`)
+    throw new InvalidOptionError(`webhook at ${url.host} must begin with https://: alerts go without TLS to this machine only, or to hosts that are allowed by name (${ALLOW})`)
   }
   // an address of this machine was named by whoever wrote it here
   const effective = policy.with(local ? [url.origin] : [])

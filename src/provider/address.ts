@@ -21,6 +21,8 @@ export interface AddressPolicyInit {
    * Without a port, any port from 1024, 80 and 443.
    */
   allow?: readonly string[]
+  /** What that is called where it was given, for who is told to name an address. @default 'allowAddresses, --allow' */
+  option?: string
 }
 
 /** Decides which addresses may be connected to. Holds no state: equal questions get equal answers. */
@@ -63,14 +65,16 @@ export function addressPolicy (init: AddressPolicyInit = {}): AddressPolicy {
     throw new InvalidOptionError(`allow must be a list of addresses, got ${quote(allow)}`)
   }
 
-  return new Policy(entries(allow, 0))
+  return new Policy(entries(allow, 0), init.option ?? 'allowAddresses, --allow')
 }
 
 class Policy implements AddressPolicy {
   readonly #entries: readonly AllowEntry[]
+  readonly #option: string
 
-  constructor (entries: readonly AllowEntry[]) {
+  constructor (entries: readonly AllowEntry[], option: string) {
     this.#entries = entries
+    this.#option = option
   }
 
   check (host: string, port: number): void {
@@ -126,7 +130,7 @@ class Policy implements AddressPolicy {
   }
 
   with (extra: readonly string[]): AddressPolicy {
-    return new Policy([...this.#entries, ...entries(extra, this.#entries.length)])
+    return new Policy([...this.#entries, ...entries(extra, this.#entries.length)], this.#option)
   }
 
   /** What stands against it, and what to do about that */
@@ -143,7 +147,7 @@ class Policy implements AddressPolicy {
       ? `port ${port} belongs to another service`
       : allowed === 'no' && reason != null ? `it is ${reason}, and nobody named it` : undefined
 
-    return objection == null ? undefined : `${objection}; to reach it all the same, name ${quote(endpoint(host, port))} among the allowed addresses (allowAddresses, --allow)`
+    return objection == null ? undefined : `${objection}; to reach it all the same, name ${quote(endpoint(host, port))} among the allowed addresses (${this.#option})`
   }
 
   #allowed (host: Host, port: number): Allowed {

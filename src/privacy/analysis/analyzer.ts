@@ -1,6 +1,7 @@
 import { isPeerId } from '@libp2p/interface'
 import { systemClock } from '../../clock/system-clock.ts'
 import { InvalidOptionError } from '../../interface/errors.ts'
+import { checkOptionNames } from '../../interface/option-names.ts'
 import { quote } from '../../interface/quote.ts'
 import { advised, nodeOf } from './advice.ts'
 import { announceExposure } from './announcements.ts'
@@ -34,6 +35,8 @@ export interface PrivacyAnalyzerInit {
   /** What is analysed: advice names only options that it has and that are not set already. @default what can be told by the observations */
   node?: AnalyzedNode
 }
+
+const OPTIONS = Object.keys({ clock: true, seed: true, named: true, node: true } satisfies Record<keyof PrivacyAnalyzerInit, true>)
 
 /** Any, so that reports can be compared: two analyses of one thing differ in nothing but the time */
 const DEFAULT_SEED = 1
@@ -74,6 +77,7 @@ export class PrivacyAnalyzer {
       throw new InvalidOptionError(`An analyzer needs a source of observations, as a MetadataCollector is one, got ${quote(source)}`)
     }
 
+    checkOptionNames('an analyzer', init, OPTIONS)
     const { seed = DEFAULT_SEED, clock = systemClock, named = [], node } = init
 
     if (!Number.isSafeInteger(seed) || seed < 0) {

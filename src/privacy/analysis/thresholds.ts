@@ -1,5 +1,6 @@
 import { InvalidOptionError } from '../../interface/errors.ts'
 import { quote } from '../../interface/quote.ts'
+import { didYouMean } from '../../interface/suggest.ts'
 import type { PrivacyThresholds } from '../../interface/privacy.ts'
 
 /** The floor of k-anonymity in practice: 5 inside one house, 10 where data is shared, 20 where it is published */
@@ -27,7 +28,7 @@ export function timingCorrelationThreshold (value: unknown): number {
   return value
 }
 
-const NAMES: ReadonlySet<string> = new Set<keyof PrivacyThresholds>(['ANONYMITY_SET_THRESHOLD', 'TIMING_CORRELATION_THRESHOLD'])
+const NAMES: readonly string[] = Object.keys({ ANONYMITY_SET_THRESHOLD: true, TIMING_CORRELATION_THRESHOLD: true } satisfies Record<keyof PrivacyThresholds, true>)
 
 /** Throws an `InvalidOptionError` for what is out of range and for names that there are not */
 export function privacyThresholds (init: Partial<PrivacyThresholds> = {}): PrivacyThresholds {
@@ -35,10 +36,10 @@ export function privacyThresholds (init: Partial<PrivacyThresholds> = {}): Priva
     throw new InvalidOptionError(`The thresholds must be an object, got ${quote(init)}`)
   }
 
-  const strange = Object.keys(init).find(name => !NAMES.has(name))
+  const strange = Object.keys(init).find(name => !NAMES.includes(name))
 
   if (strange != null) {
-    throw new InvalidOptionError(`There is no threshold ${quote(strange)}, there are ${[...NAMES].join(' and ')}`)
+    throw new InvalidOptionError(`There is no threshold ${quote(strange)}, there are ${NAMES.join(' and ')}${didYouMean(strange, NAMES)}`)
   }
 
   return {

@@ -1,3 +1,5 @@
+import { InvalidOptionError } from '../../interface/errors.ts'
+import { quote } from '../../interface/quote.ts'
 import { nullMetrics } from './null-metrics.ts'
 import { wrap } from './shared-taps.ts'
 import type { Metrics, Stream } from '@libp2p/interface'
@@ -22,6 +24,9 @@ const watchers = new WeakMap<Metrics, Set<(stream: Stream) => void>>()
  * ```
  */
 export function collectorMetrics<Components> (inner?: (components: Components) => Metrics): (components: Components) => Metrics {
+  if (inner != null && typeof inner !== 'function') {
+    throw new InvalidOptionError(`collectorMetrics() passes on to other metrics of libp2p, as in collectorMetrics(prometheusMetrics()), and takes no options, got ${quote(inner)}`)
+  }
   return components => {
     const metrics = inner?.(components) ?? nullMetrics()
     const listening = new Set<(stream: Stream) => void>()

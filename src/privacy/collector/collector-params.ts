@@ -1,5 +1,6 @@
 import { systemClock } from '../../clock/system-clock.ts'
 import { InvalidOptionError } from '../../interface/errors.ts'
+import { checkOptionNames } from '../../interface/option-names.ts'
 import { quote } from '../../interface/quote.ts'
 import type { PeerName } from './peer-table.ts'
 import type { Clock } from '../../interface/clock.ts'
@@ -65,7 +66,12 @@ const MAX_SIZE = 10_000_000
 /** A timer cannot wait longer (32 bits) */
 const MAX_MS = 2 ** 31 - 1
 
+const OPTIONS = Object.keys({
+  maxPeers: true, retention: true, maxConnections: true, maxEvents: true, peerAllowlist: true, streams: true, sampleInterval: true, ledger: true, clock: true
+} satisfies Record<keyof MetadataCollectorInit, true>)
+
 export function collectorParams (init: MetadataCollectorInit): CollectorParams {
+  checkOptionNames('a MetadataCollector', init, OPTIONS)
   const { peerAllowlist, streams = 'auto' } = init
 
   if (streams !== 'auto' && streams !== 'wrap') {

@@ -1,3 +1,5 @@
+import { InvalidOptionError } from '../../interface/errors.ts'
+import { quote } from '../../interface/quote.ts'
 import { MAX_ADDRESS, MAX_AGENT, MAX_PROTOCOL, bounded } from './bounded-text.ts'
 import { collectorParams } from './collector-params.ts'
 import { OpenMap } from './open-map.ts'
@@ -19,6 +21,9 @@ const decoder = new TextDecoder()
 
 /** What is needed of a libp2p node */
 export type WatchedLibp2p = Pick<Libp2p, 'peerId' | 'addEventListener' | 'removeEventListener' | 'getConnections' | 'getProtocols' | 'getMultiaddrs' | 'peerStore' | 'metrics' | 'logger'>
+
+/** What a libp2p node can do, and nothing that only holds one */
+const METHODS = ['addEventListener', 'removeEventListener', 'getConnections', 'getProtocols', 'getMultiaddrs'] as const satisfies Array<keyof WatchedLibp2p>
 
 /**
  * Watches a libp2p node: who is connected, since when, by what way, and what they
@@ -50,6 +55,7 @@ export class MetadataCollector implements ObservationSource {
   #detached = false
 
   constructor (libp2p: WatchedLibp2p, init: MetadataCollectorInit = {}) {
+    checkWatched(libp2p)
     this.#libp2p = libp2p
     this.#params = collectorParams(init)
     this.#log = libp2p.logger.forComponent('portolan:privacy:collector')
@@ -242,4 +248,15 @@ function hasClosed ({ status }: Connection): boolean {
 function agentOf (peer: Peer): string | undefined {
   const bytes = peer.metadata.get('AgentVersion')
   return bytes == null ? undefined : bounded(decoder.decode(bytes), MAX_AGENT)
+}
+
+function checkWatched (libp2p: unknown): void {
+  const node = (libp2p ?? {}) as Readonly<Record<string, unknown>>
+
+  if (METHODS.some(name => typeof node[name] !== 'function')) {
+    const what = typeof libp2p === 'object' && libp2p != null && 'libp2p' in libp2p
+      ? 'something that has one: pass its libp2p, as in new MetadataCollector(helia.libp2p)'
+      : `${quote(libp2p)}: pass the libp2p of your Helia node (helia.libp2p, once it has started), or what createLibp2p() gave`
+    throw new InvalidOptionError(`a MetadataCollector watches a libp2p node, and got ${what}`)
+  }
 }

@@ -2,12 +2,13 @@ import { toString } from 'uint8arrays/to-string'
 import { systemRandom } from '../../clock/random.ts'
 import { systemClock } from '../../clock/system-clock.ts'
 import { Disclosure } from '../../interface/disclosure.ts'
+import { checkComponents } from '../../interface/option-names.ts'
 import { fromWall } from '../../keeper/kept-time.ts'
 import { RUNS, TAGS, markOf, numberIn } from './disclosure-mark.ts'
 import { CELLS, ExposureCounters } from './exposure-counters.ts'
 import { ExposureRing } from './exposure-ring.ts'
 import { LedgerJournal } from './ledger-journal.ts'
-import { ledgerParams } from './ledger-params.ts'
+import { LEDGER_OPTIONS, ledgerParams } from './ledger-params.ts'
 import { ObserverClasses } from './observer-class.ts'
 import { Pauses } from './pauses.ts'
 import type { KeptCounts } from './journal-chunk.ts'
@@ -69,6 +70,7 @@ export class DisclosureLedger implements ReadableLedger {
   #earlier = 0
 
   constructor (components: LedgerComponents = {}, init: LedgerInit = {}) {
+    checkComponents('a ledger', components, LEDGER_OPTIONS, option => `new DisclosureLedger({}, { ${option} })`)
     const { clock = systemClock } = components
     this.#components = components
     this.#clock = clock

@@ -1,4 +1,5 @@
 import { InvalidOptionError } from '../../interface/errors.ts'
+import { checkOptionNames } from '../../interface/option-names.ts'
 import { quote } from '../../interface/quote.ts'
 import { OBSERVER_CLASSES } from '../../interface/privacy.ts'
 import type { ObserverClass } from '../../interface/privacy.ts'
@@ -39,14 +40,11 @@ export const MAX_MAX_AGE = 31_536_000_000
 /** The peers that one operator has an eye on */
 export const MAX_ALLOWED = 10_000
 
-const OPTIONS: ReadonlyArray<keyof LedgerInit> = ['maxEntries', 'maxAge', 'allow', 'raw', 'parties']
+export const LEDGER_OPTIONS: readonly string[] = Object.keys({ maxEntries: true, maxAge: true, allow: true, raw: true, parties: true } satisfies Record<keyof LedgerInit, true>)
 
 /** Throws an `InvalidOptionError` that names option, range and value */
 export function ledgerParams (init: LedgerInit): LedgerParams {
-  const unknown = Object.keys(init).find(name => !(OPTIONS as readonly string[]).includes(name))
-  if (unknown != null) {
-    throw new InvalidOptionError(`ledger has no option ${quote(unknown)}, it has ${OPTIONS.join(', ')}`)
-  }
+  checkOptionNames('ledger', init, LEDGER_OPTIONS)
   const { maxEntries = DEFAULT_MAX_ENTRIES, maxAge = DEFAULT_MAX_AGE, allow, raw = false, parties = {} } = init
 
   if (typeof raw !== 'boolean') {

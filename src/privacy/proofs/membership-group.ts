@@ -1,5 +1,6 @@
 import { systemClock } from '../../clock/system-clock.ts'
 import { Turns } from '../../clock/turns.ts'
+import { checkOptionNames } from '../../interface/option-names.ts'
 import { quote } from '../../interface/quote.ts'
 import { MembershipGroupError } from './errors.ts'
 import { LeanTree } from './lean-tree.ts'
@@ -48,6 +49,8 @@ export interface MembershipGroupInit {
   readonly members: readonly Membership[]
 }
 
+const OPTIONS = Object.keys({ name: true, depth: true, epochMs: true, window: true, validFrom: true, validUntil: true, members: true } satisfies Record<keyof MembershipGroupInit, true>)
+
 interface Members {
   readonly commitments: readonly bigint[]
   readonly tree: LeanTree
@@ -65,6 +68,7 @@ interface GroupFields {
 
 /** Text of the file of a group. Throws a `MembershipGroupError` where nobody could use it. */
 export async function formatMembershipGroup (init: MembershipGroupInit, options: { signal?: AbortSignal } = {}): Promise<string> {
+  checkOptionNames('the file of a group', init, OPTIONS)
   const { name, epochMs = DEFAULT_EPOCH_MS, window = 0, validFrom, validUntil, members } = init
   const depth = init.depth ?? (members.length <= 2 ** DEPTHS[0] ? DEPTHS[0] : DEPTHS[1])
   const text = `${JSON.stringify({

@@ -4,6 +4,7 @@ import { anySignal } from 'any-signal'
 import { raceSignal } from '../../clock/race-signal.ts'
 import { systemClock } from '../../clock/system-clock.ts'
 import { InvalidOptionError, MissingDependencyError } from '../../interface/errors.ts'
+import { checkComponents, checkOptionNames } from '../../interface/option-names.ts'
 import { quote } from '../../interface/quote.ts'
 import { checkArtifacts, locateArtifacts } from './artifacts.ts'
 import { claimOf } from './claim.ts'
@@ -56,6 +57,8 @@ export interface MembershipProverInit {
   process?: URL
 }
 
+const OPTIONS = Object.keys({ depth: true, artifacts: true, timeout: true, process: true } satisfies Record<keyof MembershipProverInit, true>)
+
 export interface ClaimInit extends ExpectedClaim {
   readonly identity: MemberIdentity
   readonly group: MembershipGroup
@@ -90,6 +93,8 @@ export class MembershipProver {
 
   /** Throws a `MissingDependencyError` that says what to install, and an `ArtifactError` when the artifacts are not those of the ceremony */
   static async open (components: MembershipProverComponents, init: MembershipProverInit, options: { signal?: AbortSignal } = {}): Promise<MembershipProver> {
+    checkComponents('a prover', components, OPTIONS, option => `MembershipProver.open({}, { ${option} })`)
+    checkOptionNames('a prover', init, OPTIONS)
     const { timeout = DEFAULT_PROOF_TIMEOUT } = init
     if (!Number.isFinite(timeout) || timeout <= 0) {
       throw new InvalidOptionError(`timeout must be a number of ms above 0, got ${String(timeout)}`)

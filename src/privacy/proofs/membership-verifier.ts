@@ -1,5 +1,6 @@
 import { systemClock } from '../../clock/system-clock.ts'
 import { InvalidOptionError } from '../../interface/errors.ts'
+import { checkComponents, checkOptionNames } from '../../interface/option-names.ts'
 import { quote } from '../../interface/quote.ts'
 import { claimOf } from './claim.ts'
 import { ProofRefusedError } from './errors.ts'
@@ -28,6 +29,8 @@ export interface MembershipVerifierInit {
   graceMs?: number
 }
 
+const OPTIONS = Object.keys({ graceMs: true } satisfies Record<keyof MembershipVerifierInit, true>)
+
 /** What a proof has to be about */
 export interface ExpectedClaim {
   /** Hash of the report, see `reportDigest` */
@@ -47,7 +50,12 @@ export class MembershipVerifier {
   readonly #grace: number
   readonly #nullifiers: Nullifiers | Promise<Nullifiers>
 
-  constructor ({ group, nullifiers, clock = systemClock }: MembershipVerifierComponents, { graceMs = DEFAULT_EPOCH_GRACE_MS }: MembershipVerifierInit = {}) {
+  constructor (components: MembershipVerifierComponents, init: MembershipVerifierInit = {}) {
+    checkComponents('a verifier', components, OPTIONS, option => `new MembershipVerifier({ group }, { ${option} })`)
+    checkOptionNames('a verifier', init, OPTIONS)
+    const { group, nullifiers, clock = systemClock } = components
+    const { graceMs = DEFAULT_EPOCH_GRACE_MS } = init
+
     // with more than half an epoch on both sides, epochs would say nothing
     if (!Number.isFinite(graceMs) || graceMs < 0 || graceMs > group.epochMs / 2) {
       throw new InvalidOptionError(`graceMs must be from 0 to half an epoch, ${group.epochMs / 2}, got ${String(graceMs)}`)

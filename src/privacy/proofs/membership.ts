@@ -1,6 +1,7 @@
 import { fromString } from 'uint8arrays/from-string'
 import { toString } from 'uint8arrays/to-string'
 import { InvalidOptionError } from '../../interface/errors.ts'
+import { checkOptionNames } from '../../interface/option-names.ts'
 import { quote } from '../../interface/quote.ts'
 import { MembershipGroupError } from './errors.ts'
 import { parseNumber, SCALARS } from './field.ts'
@@ -51,12 +52,17 @@ export interface MembershipInit {
   readonly validUntil: number
 }
 
+const OPTIONS = Object.keys({ group: true, identity: true, privateKey: true, validFrom: true, validUntil: true } satisfies Record<keyof MembershipInit, true>)
+
 function signed (group: string, { peer, commitment, validFrom, validUntil }: Omit<Membership, 'signature'>): Uint8Array {
   return fromString(JSON.stringify(['portolan-membership', 1, group, peer, commitment, validFrom, validUntil]))
 }
 
 /** A node's own entry in the file of a group: public, and signed by the node's key */
-export async function createMembership ({ group, identity, privateKey, validFrom, validUntil }: MembershipInit): Promise<Membership> {
+export async function createMembership (init: MembershipInit): Promise<Membership> {
+  checkOptionNames('a membership', init, OPTIONS)
+  const { group, identity, privateKey, validFrom, validUntil } = init
+
   if (!GROUP_NAME.test(group)) {
     throw new InvalidOptionError(`the name of a group is 1 to 64 letters, digits, ".", "_" or "-", got ${quote(group, 80)}`)
   }

@@ -4,6 +4,7 @@ import { fromString } from 'uint8arrays/from-string'
 import { raceSignal } from '../../clock/race-signal.ts'
 import { systemClock } from '../../clock/system-clock.ts'
 import { InvalidOptionError } from '../../interface/errors.ts'
+import { checkComponents, checkOptionNames } from '../../interface/option-names.ts'
 import { NullifierStoreError } from './errors.ts'
 import { HORIZON, readRecord, recordOf } from './nullifier-record.ts'
 import type { Clock } from '../../interface/clock.ts'
@@ -40,6 +41,8 @@ export interface NullifierBookInit {
   /** Longest wait for the datastore, in ms. @default 5_000 */
   timeout?: number
 }
+
+export const NULLIFIER_OPTIONS: readonly string[] = Object.keys({ maxEntries: true, timeout: true } satisfies Record<keyof NullifierBookInit, true>)
 
 /** Every member of the largest group in each of the three epochs that may be open at a time, five times over: below 20 MB */
 export const DEFAULT_MAX_NULLIFIERS = 65_536
@@ -85,6 +88,8 @@ export class NullifierBook implements Nullifiers {
 
   /** Reads what was kept. Throws when that fails: without it a replay could not be told. */
   static async open (components: NullifierBookComponents = {}, init: NullifierBookInit = {}, options: { signal?: AbortSignal } = {}): Promise<NullifierBook> {
+    checkComponents('a book of nullifiers', components, NULLIFIER_OPTIONS, option => `NullifierBook.open({}, { ${option} })`)
+    checkOptionNames('a book of nullifiers', init, NULLIFIER_OPTIONS)
     const book = new NullifierBook(components, init)
     await book.#load(options.signal)
     return book

@@ -4,10 +4,11 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { raceSignal } from '../../clock/race-signal.ts'
 import { systemClock } from '../../clock/system-clock.ts'
+import { checkComponents, checkOptionNames } from '../../interface/option-names.ts'
 import { quote } from '../../interface/quote.ts'
 import { fileProblem } from './bounded-file.ts'
 import { NullifierStoreError } from './errors.ts'
-import { DEFAULT_MAX_NULLIFIERS, DEFAULT_STORE_TIMEOUT, hexadecimal } from './nullifier-book.ts'
+import { DEFAULT_MAX_NULLIFIERS, DEFAULT_STORE_TIMEOUT, hexadecimal, NULLIFIER_OPTIONS } from './nullifier-book.ts'
 import type { NullifierClaim, Nullifiers } from './nullifier-book.ts'
 import type { Clock } from '../../interface/clock.ts'
 
@@ -58,6 +59,8 @@ export class NullifierDirectory implements Nullifiers {
   /** Makes the directory, in one that exists. Throws a `NullifierStoreError` where claims cannot be kept. */
   static async open (path: string, components: NullifierDirectoryComponents = {}, init: NullifierDirectoryInit = {}, options: { signal?: AbortSignal } = {}): Promise<NullifierDirectory> {
     options.signal?.throwIfAborted()
+    checkComponents('a record of claims', components, NULLIFIER_OPTIONS, option => `NullifierDirectory.open(path, {}, { ${option} })`)
+    checkOptionNames('a record of claims', init, NULLIFIER_OPTIONS)
     const directory = new NullifierDirectory(path, components, init)
 
     await directory.#bounded(async () => {

@@ -1,4 +1,5 @@
 import { InvalidOptionError } from '../../interface/errors.ts'
+import { checkOptionNames } from '../../interface/option-names.ts'
 import { plainNumber, plainText } from './plain-text.ts'
 import { besideReport, plainReport, redactReport } from './redact-report.ts'
 import type { ReportTimeline } from './report-timeline.ts'
@@ -75,6 +76,8 @@ export function redactingFormat ({ render, ...format }: Omit<ReportFormat, 'rend
   return { ...format, render: (report, options = {}) => render(...prepared(report, options)) }
 }
 
+const OPTIONS = Object.keys({ raw: true, title: true, verbose: true, colour: true, width: true, proof: true, history: true, timeline: true } satisfies Record<keyof RenderOptions, true>)
+
 /** Earlier scores in a chart: more cannot be told apart */
 const MAX_HISTORY = 1_000
 /** What a proof says, one thing each */
@@ -83,6 +86,7 @@ const MAX_CLAIM = 400
 
 /** What a format is given: redacted unless `raw`, and nothing in it that a terminal obeys */
 export function prepared (report: PrivacyReportData, options: RenderOptions): [PrivacyReportData, RenderOptions] {
+  checkOptionNames('a report', options, OPTIONS)
   const clean = options.raw === true ? plainReport(report) : redactReport(report)
   const { title, proof, history, timeline } = options
 

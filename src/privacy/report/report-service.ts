@@ -1,6 +1,7 @@
 import { systemClock } from '../../clock/system-clock.ts'
 import { clientKey } from '../../interface/client-key.ts'
 import { InvalidOptionError } from '../../interface/errors.ts'
+import { checkComponents, checkOptionNames } from '../../interface/option-names.ts'
 import { quote } from '../../interface/quote.ts'
 import { errorName } from '../error-name.ts'
 import { AccessTokens, isRole } from './access-tokens.ts'
@@ -85,6 +86,8 @@ export interface ReportResponse {
   readonly body: string
 }
 
+const OPTIONS = Object.keys({ tokens: true, formats: true, requestsPerMinute: true, failuresPerMinute: true, context: true } satisfies Record<keyof ReportServiceInit, true>)
+
 /** One every other second: a dashboard asks less, and an analysis may take a whole one */
 const DEFAULT_REQUESTS_PER_MINUTE = 30
 /** Somebody who mistypes needs three; at ten a minute 96 bits are out of reach */
@@ -131,7 +134,10 @@ export class PrivacyReportService {
   readonly #context: () => RenderOptions
   readonly #log?: Logger
 
-  constructor ({ analyzer, clock = systemClock, logger }: ReportServiceComponents, init: ReportServiceInit = {}) {
+  constructor (components: ReportServiceComponents, init: ReportServiceInit = {}) {
+    checkComponents('a report service', components, OPTIONS, option => `new PrivacyReportService({ analyzer }, { ${option} })`)
+    checkOptionNames('a report service', init, OPTIONS)
+    const { analyzer, clock = systemClock, logger } = components
     if (typeof analyzer?.analyze !== 'function') {
       throw new InvalidOptionError('a report service needs an analyzer: something with a function analyze')
     }
