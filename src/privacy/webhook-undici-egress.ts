@@ -6,11 +6,18 @@ import type { Disclosure } from '../interface/disclosure.ts'
 import type { LookupAddress } from 'node:dns'
 import type { LookupFunction } from 'node:net'
 
-/** The addresses of a host name, best first */
+/** The addresses of a host name, best first; settles the disclosure where there are none to connect to */
 export type WebhookResolve = (hostname: string, disclosure: Disclosure) => Promise<readonly LookupAddress[]>
 
 /** The machine's own resolver (`getaddrinfo`, so `/etc/hosts` counts) */
-const systemResolve: WebhookResolve = async hostname => systemLookup(hostname, { all: true, order: 'verbatim' })
+const systemResolve: WebhookResolve = async (hostname, disclosure) => {
+  try {
+    return await systemLookup(hostname, { all: true, order: 'verbatim' })
+  } catch (err) {
+    webhookFailed(err, disclosure)
+    throw err
+  }
+}
 
 /** `undiciWebhookRequest` with a resolver of one's own */
 export function undiciWebhook (resolve: WebhookResolve): WebhookRequest {
