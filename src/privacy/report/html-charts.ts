@@ -57,14 +57,17 @@ const BOTTOM = 150
 
 /** Earlier scores up to this one, with the lines that they are judged by */
 export function historyChart (history: readonly ScorePoint[]): string {
-  const points = history.filter(({ timestamp, riskScore }) => Number.isFinite(timestamp) && Number.isFinite(riskScore)).toSorted((a, b) => a.timestamp - b.timestamp)
+  const given = history.filter(({ timestamp, riskScore }) => Number.isFinite(timestamp) && Number.isFinite(riskScore))
+  // drawn by the wall clock, which may have been set back since: the last check is the one that came last
+  const latest = given.at(-1)
+  const points = given.toSorted((a, b) => a.timestamp - b.timestamp)
   const [from, to] = [points[0]?.timestamp ?? 0, points.at(-1)?.timestamp ?? 0]
   const x = (at: number): string => (to > from ? LEFT + (RIGHT - LEFT) * (at - from) / (to - from) : (LEFT + RIGHT) / 2).toFixed(1)
   const y = (value: number): string => (BOTTOM - (BOTTOM - TOP) * share(value)).toFixed(1)
   const levels = [0, YELLOW_ABOVE, RED_ABOVE, 1].map(level => `<line class="${level === 0 || level === 1 ? 'axis' : 'dash'}" x1="${LEFT}" x2="${RIGHT}" y1="${y(level)}" y2="${y(level)}"/><text class="soft end" x="${LEFT - 8}" y="${Number(y(level)) + 4}">${level}</text>`)
   const dots = points.length > 60 ? '' : points.map(({ timestamp, riskScore }) => `<circle class="f-sea" cx="${x(timestamp)}" cy="${y(riskScore)}" r="3"/>`).join('')
 
-  return svg(720, 184, `Risk score over time, ${points.length} checks, last ${score(points.at(-1)?.riskScore ?? Number.NaN)}`, `
+  return svg(720, 184, `Risk score over time, ${points.length} checks, last ${score(latest?.riskScore ?? Number.NaN)}`, `
 ${levels.join('')}
 <polyline class="s-sea" stroke-width="2" stroke-linejoin="round" points="${points.map(({ timestamp, riskScore }) => `${x(timestamp)},${y(riskScore)}`).join(' ')}"/>${dots}
 ${times(from, to)}`)

@@ -196,6 +196,8 @@ describe('html', () => {
 
   it('draws exposures over time where there were any', () => {
     const timeline = { from: 0, to: 10, bins: [{ opened: 1, events: 9, exposures: 4 }] }
+    // a clock that was set back: the check that came last is not the one with the latest time
+    expect(html(sample(), { history: [{ timestamp: 86_400_000, riskScore: 0.2 }, { timestamp: 1_000, riskScore: 0.8 }] })).toContain('aria-label="Risk score over time, 2 checks, last 0.80"')
     expect(html(sample(), { timeline })).toContain('aria-label="Over time: exposures, at most 4 at once, and connections opened, at most 1 at once"')
   })
 
