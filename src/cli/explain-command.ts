@@ -1,5 +1,6 @@
 import { SIZE_AS_BEFORE } from './cache-size.ts'
 import { EXIT_FAILURE, EXIT_OK } from './exit-code.ts'
+import { whomToName } from './nobody-named.ts'
 import { privacyTable } from './privacy-table.ts'
 import { ProgressLine } from './progress.ts'
 import { painter, paintStory } from './style.ts'
@@ -43,6 +44,10 @@ when, and whether that was needed. Exits with 1 when the block could not be had.
         ? terminalJson(privacy ?? story)
         : privacy == null ? paintStory(terminalText(text), paint) : privacyTable(privacy, paint, stdout.columns > 0 ? stdout.columns : undefined)
       stdout.write(`${shown}\n`)
+      const advice = whomToName(error ?? '')
+      if (advice != null) {
+        stderr.write(`${advice}\n`)
+      }
       return error == null ? EXIT_OK : EXIT_FAILURE
     } finally {
       progress.clear()

@@ -8,6 +8,7 @@ import { cacheCommand } from './cache-command.ts'
 import { explainCommand } from './explain-command.ts'
 import { getCommand } from './get-command.ts'
 import { commandHelp, helpWidth, programHelp } from './help.ts'
+import { whomToName } from './nobody-named.ts'
 import { parseArguments } from './parse.ts'
 import { proofCommand } from './proof-command.ts'
 import { serveCommand } from './serve-command.ts'
@@ -92,6 +93,10 @@ function report (err: unknown, signals: Signals, stderr: NodeJS.WritableStream):
 
   // providers, directories and other programs have a hand in messages
   stderr.write(terminalText(`portolan: ${error.message}\n${story == null ? '' : `\n${String(story)}\n`}`))
+  const advice = whomToName(error.message)
+  if (advice != null) {
+    stderr.write(`${advice}\n`)
+  }
   if (error.name === 'UsageError') {
     stderr.write('portolan --help shows the commands, portolan COMMAND --help its flags\n')
   }

@@ -13,7 +13,7 @@ export function painter (stream: { isTTY?: boolean }, environment: Readonly<Reco
 
 const WORDS: ReadonlyArray<readonly [RegExp, Format]> = [
   [/\b(?:delivered|verified|was here already)\b/g, 'green'],
-  [/\b(?:unreachable|overloaded|refused|stalled|invalid|failed|nobody has it|out of time)\b/g, 'red'],
+  [/\b(?:unreachable|overloaded|refused|stalled|invalid|failed|nobody has it|nobody was asked|out of time)\b/g, 'red'],
   [/\b(?:not-here|cancelled|hedge)\b/g, 'yellow']
 ]
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { StoreLockedError } from '../config/errors.ts'
 import { RemoteReader } from './remote-reader.ts'
 import { readsItsOwnWay, unheeded } from './reading-options.ts'
@@ -49,7 +50,15 @@ async function openReader (context: CommandContext): Promise<Reader> {
 }
 
 async function ownReader (context: CommandContext, store?: 'memory'): Promise<Reader> {
+  const { config, stderr } = context
+  const made = store == null && !existsSync(config.store)
   // loaded only where a node of its own is needed: asking a running one takes no second
   const { OwnReader } = await import('./own-reader.ts')
-  return await OwnReader.start(context, store)
+  const reader = await OwnReader.start(context, store)
+
+  if (made) {
+    // the name may have been mistyped, and the node that has the block be another
+    stderr.write(terminalText(`note: there was no store at ${config.store}, a new one was made; --store DIR names another\n`))
+  }
+  return reader
 }

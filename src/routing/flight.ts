@@ -4,6 +4,7 @@ import { RoutingRequest } from './request.ts'
 import { Retrieval } from './retrieval.ts'
 import { Explanation } from './story.ts'
 import { Timeline } from './timeline.ts'
+import { missMessage } from './verdict.ts'
 import type { ProviderGroup } from './provider-group.ts'
 import type { Fed, Feeding } from './feeds.ts'
 import type { RoutingEnvironment } from './environment.ts'
@@ -311,7 +312,7 @@ export class Flight {
     const ErrorClass = end.kind === 'not-found' ? NotFoundError : RetrievalFailedError
 
     for (const seat of [...this.#seats]) {
-      seat.reject(new ErrorClass(end.errors, `${cid}: ${end.kind === 'not-found' ? 'nobody has it' : 'nobody delivered it'} (${end.why})`, this.explanation))
+      seat.reject(new ErrorClass(end.errors, missMessage(cid, end.kind === 'not-found' ? 'nobody has it' : 'nobody delivered it', end.why), this.explanation))
     }
   }
 

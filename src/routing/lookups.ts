@@ -42,6 +42,11 @@ export class Lookups {
     return this.#stage
   }
 
+  /** There is somebody to ask who has it; whoever is connected anyway was not named, and is found by asking */
+  get any (): boolean {
+    return this.#sources(false).length > 0
+  }
+
   /** Asks the ordinary sources for the block, once a round */
   start (): void {
     if (this.#stage === 'deferred') {

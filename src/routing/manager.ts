@@ -20,6 +20,7 @@ import { RoutingSession } from './session.ts'
 import { SessionReads } from './session-reads.ts'
 import { Stories } from './stories.ts'
 import { tell } from './tell.ts'
+import { missMessage } from './verdict.ts'
 import type { ProviderGroup } from './provider-group.ts'
 import type { ContentRoutingComponents } from './components.ts'
 import type { RoutingEnvironment } from './environment.ts'
@@ -202,8 +203,7 @@ export class ContentRoutingManager implements ContentRouting {
     if (missed != null) {
       stats.negativeHits++
       this.#copies?.missed(cid)
-      const MissError = missed.refused ? RetrievalFailedError : NotFoundError
-      throw new MissError([], `${cid}: nobody delivered it a moment ago (${missed.reason}); not asked again for ${Math.ceil((missed.until - clock.now()) / 1000)} s`, this.explain(cid))
+      throw new (missed.refused ? RetrievalFailedError : NotFoundError)([], missMessage(cid, 'nobody delivered it a moment ago', missed.reason, `; not asked again for ${Math.ceil((missed.until - clock.now()) / 1000)} s`), this.explain(cid))
     }
 
     const second = session?.missed(key) === true

@@ -261,7 +261,8 @@ export class Retrieval {
       ...this.#candidates.evidence(),
       attempts: this.#attempts.count,
       backingOff: this.#select().skipped.filter(({ reason }) => reason === 'backing off').length,
-      lookupFailures: this.#lookups.failures
+      lookupFailures: this.#lookups.failures,
+      sources: this.#lookups.any
     }
   }
 

@@ -1,4 +1,5 @@
 import { learntBy, renderLearnt } from './learnt.ts'
+import { NOBODY_ASKED } from './verdict.ts'
 import type { LearntBy } from './learnt.ts'
 import type { AttemptSummary, Timeline, TimelineEvent } from './timeline.ts'
 import type { Story } from '../interface/errors.ts'
@@ -127,12 +128,17 @@ export function renderStory (story: RetrievalStory): string {
     : ` (discovery ${ms(p.discovery)}, connecting ${ms(p.connecting ?? 0)}, waiting ${ms(p.waiting ?? 0)}, transfer ${ms(p.transfer ?? 0)})`
 
   return [
-    `${story.cid}: ${results[story.result]} after ${ms(story.took)}${split}`,
+    `${story.cid}: ${asksNobody(story) ? 'not here, and nobody was asked,' : results[story.result]} after ${ms(story.took)}${split}`,
     ...lines.sort((a, b) => a.at - b.at).map(({ at, text }) => `${ms(at).padStart(10)}  ${text}`),
     ...(story.dropped > 0 ? [`${''.padStart(10)}  … and ${story.dropped} more lines`] : []),
     ...renderLearnt(story.learnt, story.learntMore, clean),
     `cost: ${cost.requests} request${cost.requests === 1 ? '' : 's'}, ${size(cost.bytes)}${cost.wasted > 0 ? ` of which ${size(cost.wasted)} not needed` : ''}${cost.callers > 1 ? `, shared by ${cost.callers} callers` : ''}`
   ].join('\n')
+}
+
+/** Nobody was there to ask: whether somebody has it is not known */
+function asksNobody ({ result, events }: RetrievalStory): boolean {
+  return result === 'not-found' && events.some(({ phase, what }) => phase === 'failed' && what === NOBODY_ASKED)
 }
 
 const reasons: Record<AttemptSummary['reason'], string> = {

@@ -3,6 +3,12 @@ import type { Outcome } from '../interface/outcome.ts'
 /** What says something about the moment and nothing about the block: soon it may be another */
 export const TRANSIENT: ReadonlySet<Outcome> = new Set<Outcome>(['unreachable', 'overloaded', 'stalled'])
 
+/**
+ * Why a read ends that had nobody to ask. Part of the message of its error, so that whoever shows that can say
+ * how somebody is named there: flags of a command, options of a library.
+ */
+export const NOBODY_ASKED = 'nobody was asked: no provider, router or bootstrap peer is named'
+
 export interface Evidence {
   /** How everybody who was asked answered */
   readonly tally: ReadonlyMap<Outcome, number>
@@ -14,6 +20,8 @@ export interface Evidence {
   readonly backingOff: number
   /** Lookups that failed: somebody may have it whom we were not told about */
   readonly lookupFailures: number
+  /** There was a source that could be asked who has it. @default true */
+  readonly sources?: boolean
 }
 
 export interface Verdict {
@@ -24,7 +32,7 @@ export interface Verdict {
 }
 
 /** What to make of it when nobody is left to ask. Pure. */
-export function verdict ({ tally, candidates, unusable, attempts, backingOff, lookupFailures }: Evidence): Verdict {
+export function verdict ({ tally, candidates, unusable, attempts, backingOff, lookupFailures, sources = true }: Evidence): Verdict {
   const count = (outcome: Outcome): number => tally.get(outcome) ?? 0
   const no = count('not-here') + count('refused')
   const unclear = count('unreachable') + count('overloaded') + count('stalled') + count('invalid')
@@ -36,9 +44,18 @@ export function verdict ({ tally, candidates, unusable, attempts, backingOff, lo
     kind: answered && count('refused') === 0 ? 'not-found' : 'failed',
     certain: answered && lookupFailures === 0,
     why: candidates === 0
-      ? unusable ?? 'no providers found'
+      ? unusable ?? (sources ? 'no providers found' : NOBODY_ASKED)
       : outcomes === '' ? 'every known provider is backing off' : `asked ${attempts} time${attempts === 1 ? '' : 's'}, last answers: ${outcomes}${backingOff === 0 ? '' : `; ${backingOff} backing off`}`
   }
+}
+
+/**
+ * The message of an error about a miss
+ *
+ * @param pause - of whoever was asked, and is not for a while
+ */
+export function missMessage (cid: unknown, end: string, why: string, pause = ''): string {
+  return why === NOBODY_ASKED ? `${String(cid)}: it is not here, and ${why}` : `${String(cid)}: ${end} (${why})${pause}`
 }
 
 /** Milliseconds until the next round: growing pauses, and not before anybody may be asked again; undefined when that is too late */

@@ -139,6 +139,33 @@ describe('portolan get by itself', () => {
     expect((await run(['get', file.root.toString(), '-o', path, '--store', store])).code).toBe(0)
   })
 
+  it.each([['get', []], ['explain', []], ['explain', ['--json']]])('%s %j with nobody named: says that nobody was asked, and how somebody is named', async (command, args) => {
+    const store = join(scope.directory(), 'store')
+    const { code, stdout, stderr } = await run([command, MISSING, ...args, '--store', store])
+    expect(code).toBe(1)
+    expect(stdout + stderr).toMatch(/nobody was asked: no provider, router or bootstrap peer is named/)
+    expect(stdout + stderr).not.toMatch(/nobody has it/)
+    expect(stderr).toMatch(/^name whom to ask: --provider URL, --router URL or --bootstrap MULTIADDR, here or where portolan serve is started$/m)
+    // the name may have been mistyped
+    expect(stderr).toMatch(new RegExp(`^note: there was no store at ${store}, a new one was made; --store DIR names another\n`))
+    expect(command === 'get' ? stdout : '').toBe('')
+    expect((await run([command, MISSING, ...args, '--store', store])).stderr).not.toContain('note:')
+  })
+
+  it('what others were asked for in vain needs no such advice', async () => {
+    const { code, stderr } = await run(['get', MISSING, '--provider', provider.url, '--store', scope.directory()])
+    expect([code, /nobody has it/.test(stderr), /name whom to ask|note:/.test(stderr)]).toEqual([1, true, false])
+  })
+
+  it('a node that has nobody to ask says so too, in the answers of its gateway and to commands', async () => {
+    const alone = await scope.serve(scope.directory())
+    const response = await fetch(`${alone.gateway}/ipfs/${MISSING}`)
+    expect([response.status, await response.text()]).toEqual([404, expect.stringMatching(new RegExp(`^404 ${MISSING}: it is not here, and nobody was asked: no provider, router or bootstrap peer is named\n`))])
+    // once more, while the miss is remembered
+    const again = await run(['get', MISSING, '--store', alone.store])
+    expect([again.code, again.stderr]).toEqual([1, expect.stringMatching(new RegExp(`^portolan: ${MISSING}: it is not here, and nobody was asked: no provider, router or bootstrap peer is named\n[^]*\nname whom to ask: --provider URL`))])
+  })
+
   it('Ctrl-C: exit code 130, and no half file', async () => {
     const silent = await loopbackProvider({ blocks: file.blocks, behaviour: { kind: 'silent' } })
     scope.add(() => silent.close())
@@ -147,7 +174,7 @@ describe('portolan get by itself', () => {
     await expect.poll(() => silent.requests.length, { timeout: 10_000 }).toBeGreaterThan(0)
     child.child.kill('SIGINT')
     const { code, stderr } = await child.finished
-    expect([code, stderr, readdirSync(directory)]).toEqual([130, '', ['store']])
+    expect([code, stderr, readdirSync(directory)]).toEqual([130, `note: there was no store at ${join(directory, 'store')}, a new one was made; --store DIR names another\n`, ['store']])
   })
 
   it.each([

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { pauseBeforeRound, verdict, worthAnotherRound } from '../../src/routing/verdict.ts'
+import { missMessage, NOBODY_ASKED, pauseBeforeRound, verdict, worthAnotherRound } from '../../src/routing/verdict.ts'
 import type { Outcome } from '../../src/interface/outcome.ts'
 import type { Evidence, Verdict } from '../../src/routing/verdict.ts'
 
@@ -16,7 +16,11 @@ describe('verdict', () => {
   it('is that nobody has it, for certain, when everybody said so or nobody is known', () => {
     expect(after({ 'not-here': 3 })).toEqual({ kind: 'not-found', certain: true, why: 'asked 3 times, last answers: 3 not-here' })
     expect(after({})).toEqual({ kind: 'not-found', certain: true, why: 'no providers found' })
+    // nobody was named: that says nothing about who has it
+    expect(after({}, { sources: false })).toEqual({ kind: 'not-found', certain: true, why: NOBODY_ASKED })
+    expect(after({ 'not-here': 3 }, { sources: false }).why).toBe('asked 3 times, last answers: 3 not-here')
     // somebody was named, and nobody asked
+    expect(after({}, { sources: false, unusable: 'p2p:x cannot be asked: bitswap is off' }).why).toBe('p2p:x cannot be asked: bitswap is off')
     expect(after({}, { unusable: 'p2p:x cannot be asked: bitswap is off' })).toEqual({ kind: 'failed', certain: false, why: 'p2p:x cannot be asked: bitswap is off' })
   })
 
@@ -41,6 +45,11 @@ describe('verdict', () => {
 
   it('is a failure when somebody refused: that does not say that the block is not there', () => {
     expect(after({ refused: 1, 'not-here': 2 })).toEqual({ kind: 'failed', certain: true, why: 'asked 3 times, last answers: 1 refused, 2 not-here' })
+  })
+
+  it('is no word about others where nobody was asked', () => {
+    expect(missMessage('bafy', 'nobody has it', NOBODY_ASKED)).toBe('bafy: it is not here, and nobody was asked: no provider, router or bootstrap peer is named')
+    expect(missMessage('bafy', 'nobody has it', 'no providers found')).toBe('bafy: nobody has it (no providers found)')
   })
 
   it('says when nobody could be asked', () => {
