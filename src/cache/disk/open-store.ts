@@ -17,7 +17,7 @@ import type { Logger } from '../../interface/logger.ts'
 import type { CacheFiles } from './files.ts'
 import type { OpenedStore } from './opened-store.ts'
 import type { RecordPlace } from './record.ts'
-import type { Duplicate } from './recovery.ts'
+import type { Duplicate, Recovery } from './recovery.ts'
 import type { Segment } from './segment.ts'
 
 export interface OpenStoreInit {
@@ -52,12 +52,13 @@ export async function openStore (init: OpenStoreInit): Promise<StoreOpening> {
     const blocks = new StoredBlocks(index)
     const segments = new Segments({ files, blocks, nonce, clock, log: logger }, { directory, limit: segmentBytes })
     const recovery = await recover({ files, directory, nonce, blocks, limit: segmentBytes })
-    segments.adopt(recovery.segments)
+    segments.adopt(recovery.segments, recovery.last)
 
     const store: OpenedStore = { path, files, clock, logger, nonce, mark: recordMark(nonce), blocks, index, segments, log: new AppendLog(segments, clock), promptReads: new PromptReads(clock, process.availableMemory()), reserve }
     const notes = new Notes(store)
     segments.onLeft = places => { notes.owe(places) }
     const resolved = await resolveDuplicates(store, notes, recovery.duplicates)
+    await sayAgain(store, notes, recovery)
     await reserve.make()
     // on a full disk what is left is for what makes room
     if (reserve.size > 0) {
@@ -110,6 +111,28 @@ async function resolveDuplicates (store: OpenedStore, notes: Notes, duplicates: 
   }
   await notes.removed(gone)
   return gone.length === 0 ? [] : [`${gone.length} blocks were there twice, as a copy that was cut short leaves them; one of each stays`]
+}
+
+/** What segments that are gone said about others; then what was left of them goes. Until both are done, each start finds it again */
+async function sayAgain ({ files, segments, logger }: OpenedStore, notes: Notes, { unsaid, litter }: Recovery): Promise<void> {
+  if (litter.length === 0) {
+    return
+  }
+  try {
+    await notes.removed(unsaid.removals)
+    for (const note of unsaid.kinds) {
+      await notes.keepKind(note.multihash, note)
+    }
+    if (segments.current != null) {
+      await segments.sync(segments.current)
+    }
+    for (const name of litter) {
+      await files.remove(join(segments.directory, name))
+    }
+    await files.syncDirectory(segments.directory)
+  } catch (err) {
+    logger.error('what is left of lost segments stays until the next start: %e', err)
+  }
 }
 
 /** The multihash of the block whose record is whole at this place */

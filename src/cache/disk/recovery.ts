@@ -1,18 +1,17 @@
 import { join } from 'node:path'
-import { CID } from 'multiformats/cid'
-import * as raw from 'multiformats/codecs/raw'
-import * as Digest from 'multiformats/hashes/digest'
 import { KEY_BYTES } from './block-key.ts'
 import { BESIDE, errorCode, readWhole } from './files.ts'
+import { missing, readOrphan } from './lost-blocks.ts'
+import { Marks } from './marks.ts'
+import { placeKey } from './opened-store.ts'
 import { countNotes, newSegment, parseName, segmentName, sidecarName } from './segment.ts'
 import { checkNames } from './segment-names.ts'
 import { scanSegment } from './segment-scan.ts'
 import { decodeSidecar, maxSidecarBytes } from './sidecar.ts'
 import type { CacheKind } from '../../interface/cache.ts'
-import type { BlockList, ListedBlock } from './block-list.ts'
 import type { CacheFiles } from './files.ts'
 import type { RecordPlace } from './record.ts'
-import type { Segment } from './segment.ts'
+import type { Segment, SegmentNotes } from './segment.ts'
 import type { SegmentScan } from './segment-scan.ts'
 import type { Sidecar } from './sidecar.ts'
 import type { StoredBlocks } from './stored-blocks.ts'
@@ -39,6 +38,12 @@ export interface Recovery {
   readonly duplicates: readonly Duplicate[]
   /** Segments whose sidecar is to be written anew */
   readonly unwritten: readonly Segment[]
+  /** They stood in segments that are gone, and hold all the same: to be said again */
+  readonly unsaid: SegmentNotes
+  /** Names of files of which nothing is needed any more once that is done */
+  readonly litter: readonly string[]
+  /** The highest number that any segment had, also one that is gone */
+  readonly last: number
   readonly repairs: readonly string[]
 }
 
@@ -49,62 +54,97 @@ export interface Recovery {
  */
 export async function recover (init: RecoveryInit): Promise<Recovery> {
   const { misfits, repairs: renamed } = await checkNames(init)
-  const ids = await listSegments(init)
-  const marks = new Marks(ids)
+  const { present, orphans } = await listSegments(init)
+  const lost = new Map<number, Sidecar | undefined>()
   const segments: Segment[] = []
   const duplicates: Duplicate[] = []
   const unwritten: Segment[] = []
+  const unsaid: SegmentNotes = { removals: [], kinds: [] }
+  const litter: string[] = []
   const repairs = [...renamed]
   const doubtful: Array<() => void> = []
 
-  for (const id of ids) {
-    const isLast = id === ids[0]
-    const loaded = await load(init, id, isLast, misfits, repairs)
-    const { segment, sidecar, scan, disbelieved } = loaded
-
-    segments.push(segment)
-    init.blocks.segments.set(id, segment)
-    keepNotes(segment, [sidecar, scan], marks)
-    const removed = enter(init.blocks, segment, sidecar, scan, marks, duplicates)
-    if (disbelieved != null) {
-      doubtful.push(() => { repairs.push(...missing(init.blocks, id, disbelieved, removed)) })
+  for (const id of orphans) {
+    const { sidecar, isDone } = await readOrphan(init, id, repairs)
+    if (sidecar != null || !isDone) {
+      lost.set(id, sidecar)
     }
-    if (segment.sealed && scan != null) {
-      unwritten.push(segment)
+    litter.push(...isDone ? [sidecarName(id)] : [])
+  }
+  const ids = [...present, ...lost.keys()].sort((a, b) => b - a)
+  const marks = new Marks(ids)
+
+  for (const id of ids) {
+    const loaded: Loaded = lost.has(id) ? { disbelieved: lost.get(id) } : await load(init, id, id === ids[0], misfits, repairs)
+    const { segment, sidecar, scan, disbelieved } = loaded
+    let removed: ReadonlySet<number>
+
+    litter.push(...loaded.litter ?? [])
+    if (segment == null) {
+      keepUnsaid(disbelieved, marks, unsaid)
+      removed = marks.take(id).removed
+    } else {
+      segments.push(segment)
+      init.blocks.segments.set(id, segment)
+      keepNotes(segment, [sidecar, scan, loaded.isItsOwn === true ? known(id, disbelieved, scan, marks) : undefined], marks)
+      removed = enter(init.blocks, segment, sidecar, scan, marks, duplicates)
+      if (segment.sealed && scan != null) {
+        unwritten.push(segment)
+      }
+    }
+    if (disbelieved != null) {
+      doubtful.push(() => { repairs.push(...missing(init.blocks, id, disbelieved.blocks, removed)) })
     }
   }
   // not before all is known: a block may be elsewhere
   doubtful.forEach(say => { say() })
-  return { segments, duplicates, unwritten, repairs }
+  const isThere = (place: RecordPlace): boolean => init.blocks.segments.has(place.segment)
+  for (const { noteBytes } of segments) {
+    for (const id of noteBytes.keys()) {
+      if (!init.blocks.segments.has(id)) {
+        noteBytes.delete(id)
+      }
+    }
+  }
+  return {
+    segments,
+    duplicates,
+    unwritten,
+    unsaid: { removals: unsaid.removals.filter(isThere), kinds: unsaid.kinds.filter(isThere) },
+    // what cannot be read now may say more about it at another start
+    litter: segments.some(({ unreadable }) => unreadable) ? [] : litter,
+    last: ids[0] ?? 0,
+    repairs
+  }
 }
 
-async function listSegments ({ files, directory }: RecoveryInit): Promise<number[]> {
-  const ids: number[] = []
-  const sidecars: number[] = []
+/** @returns the numbers of segments, and of sidecars without one */
+async function listSegments ({ files, directory }: RecoveryInit): Promise<{ present: ReadonlySet<number>, orphans: ReadonlySet<number> }> {
+  const present = new Set<number>()
+  const orphans = new Set<number>()
 
   for (const name of await files.list(directory)) {
     const parsed = parseName(name)
-    if (parsed?.type === 'seg') {
-      ids.push(parsed.id)
-    } else if (parsed?.type === 'idx') {
-      sidecars.push(parsed.id)
+    if (parsed != null) {
+      (parsed.type === 'seg' ? present : orphans).add(parsed.id)
     } else if (name.endsWith(BESIDE) && parseName(name.slice(0, -BESIDE.length))?.type === 'idx') {
       await files.remove(join(directory, name))
     }
   }
-  const known = new Set(ids)
-  for (const id of sidecars.filter(id => !known.has(id))) {
-    await files.remove(join(directory, sidecarName(id)))
-  }
-  return ids.sort((a, b) => b - a)
+  present.forEach(id => { orphans.delete(id) })
+  return { present, orphans }
 }
 
 interface Loaded {
-  readonly segment: Segment
+  /** Unless there is nothing of it left */
+  readonly segment?: Segment
   readonly sidecar?: Sidecar
   readonly scan?: SegmentScan
-  /** What a sidecar lists that is intact and not that of this segment as it is */
-  readonly disbelieved?: BlockList
+  /** A sidecar that is intact and not that of this segment as it is */
+  readonly disbelieved?: Sidecar
+  /** It is that of this segment as it was */
+  readonly isItsOwn?: boolean
+  readonly litter?: readonly string[]
 }
 
 async function load (init: RecoveryInit, id: number, isLast: boolean, misfits: ReadonlySet<number>, repairs: string[]): Promise<Loaded> {
@@ -117,15 +157,20 @@ async function load (init: RecoveryInit, id: number, isLast: boolean, misfits: R
   const sidecar = disbelieved == null ? found.sidecar : undefined
   const covered = sidecar?.covered ?? 0
 
+  if (size === 0 && sidecar == null && (!isLast || disbelieved != null)) {
+    repairs.push(`segment ${id}: its file was empty, and has been removed`)
+    return { disbelieved, litter: [segmentName(id), sidecarName(id)] }
+  }
   segment.sidecar = sidecar?.bytes ?? 0
   segment.size = covered
-  segment.sealed = !isLast || sidecar?.closed === true || size >= limit
+  // grown past what it does not hold any more, it would make that sidecar look right
+  segment.sealed = !isLast || sidecar?.closed === true || size >= limit || disbelieved != null
   if (sidecar?.closed === true || size === covered) {
     segment.size = size
     return { segment, sidecar }
   }
   try {
-    return { ...await read(init, segment, sidecar, size, isLast, repairs), disbelieved }
+    return { ...await read(init, segment, sidecar, size, isLast, repairs), disbelieved, isItsOwn: !misfits.has(id) }
   } catch (err) {
     if (errorCode(err) !== 'EIO') {
       throw err
@@ -146,6 +191,8 @@ async function read (init: RecoveryInit, segment: Segment, sidecar: Sidecar | un
       repairs.push(`segment ${id}: ${to - from} bytes at ${from} are damaged and were skipped`)
     }
     segment.size = scan.end
+    // written by a process that is gone
+    segment.synced = false
     if (scan.end < size) {
       if (isLast) {
         await file.truncate(scan.end)
@@ -161,7 +208,7 @@ async function read (init: RecoveryInit, segment: Segment, sidecar: Sidecar | un
   }
 }
 
-async function loadSidecar ({ files, directory, nonce }: RecoveryInit, id: number, size: number, isLast: boolean, misfits: ReadonlySet<number>, repairs: string[]): Promise<{ sidecar?: Sidecar & { bytes: number }, disbelieved?: BlockList }> {
+async function loadSidecar ({ files, directory, nonce }: RecoveryInit, id: number, size: number, isLast: boolean, misfits: ReadonlySet<number>, repairs: string[]): Promise<{ sidecar?: Sidecar & { bytes: number }, disbelieved?: Sidecar }> {
   const content = await readWhole(files, join(directory, sidecarName(id)), maxSidecarBytes(size)).catch((err: unknown) => {
     if (errorCode(err) !== 'EIO') {
       throw err
@@ -178,83 +225,56 @@ async function loadSidecar ({ files, directory, nonce }: RecoveryInit, id: numbe
   } else if (!isLast) {
     repairs.push(`segment ${id}: it had no sidecar and was read instead`)
   }
-  return { disbelieved: sidecar?.blocks }
+  return { disbelieved: sidecar }
 }
 
-/** Named at once: a line of some kilobytes */
-const MAX_NAMED = 64
+/** What a segment that is gone said about others */
+function keepUnsaid (sidecar: Sidecar | undefined, marks: Marks, unsaid: SegmentNotes): void {
+  const removals = sidecar?.removals.filter(place => marks.has(place.segment) && !marks.isRemoved(place)) ?? []
+  const kinds = sidecar?.kinds.filter(place => marks.has(place.segment)) ?? []
 
-/** Says by name which blocks are gone, of those that a segment should have */
-function missing ({ index }: StoredBlocks, id: number, listed: BlockList, removed: ReadonlySet<number>): string[] {
-  const names: string[] = []
-  let count = 0
-
-  for (let i = 0; i < listed.count; i++) {
-    const block = listed.at(i)
-    if (!removed.has(block.offset) && index.findKey(block.key, block.multihashBytes) === -1 && count++ < MAX_NAMED) {
-      names.push(nameOf(block))
-    }
-  }
-  return count === 0 ? [] : [`segment ${id}: ${count} of the blocks that its sidecar lists are gone: ${names.join(', ')}${count > names.length ? ` and ${count - names.length} more` : ''}`]
+  removals.forEach(place => { marks.remove(place) })
+  marks.setKinds(kinds)
+  unsaid.removals.push(...removals)
+  unsaid.kinds.push(...kinds)
 }
 
-/** Of a long multihash only a hash is known */
-function nameOf ({ key, multihashBytes }: ListedBlock): string {
-  return multihashBytes <= key.byteLength
-    ? CID.createV1(raw.code, Digest.decode(key.slice(0, multihashBytes))).toString()
-    : `a multihash whose SHA-256 is ${Buffer.from(key.subarray(0, 32)).toString('hex')}`
-}
-
-/** What later segments say about blocks of earlier ones */
-class Marks {
-  readonly #ids: ReadonlySet<number>
-  readonly #removed = new Map<number, Set<number>>()
-  readonly #kinds = new Map<number, Map<number, CacheKind>>()
-
-  constructor (ids: Iterable<number>) {
-    this.#ids = new Set(ids)
+/**
+ * What the sidecar of a segment that lost its end knows of the rest: what was said in that end, about blocks before it
+ * and in other segments.
+ *
+ * @returns notes about others that the segment itself does not have any more
+ */
+function known (id: number, sidecar: Sidecar | undefined, scan: SegmentScan | undefined, marks: Marks): SegmentNotes | undefined {
+  if (sidecar == null || scan == null) {
+    return undefined
   }
+  const listed = new Map<number, CacheKind>()
+  const kinds: Array<RecordPlace & { kind: CacheKind }> = []
 
-  has (segment: number): boolean {
-    return this.#ids.has(segment)
+  for (let i = 0; i < sidecar.blocks.count; i++) {
+    listed.set(sidecar.blocks.offset(i), sidecar.blocks.kind(i))
   }
+  for (let i = 0; i < scan.blocks.count; i++) {
+    const place = { segment: id, offset: scan.blocks.offset(i) }
+    const kind = listed.get(place.offset)
 
-  remove ({ segment, offset }: RecordPlace): void {
-    let offsets = this.#removed.get(segment)
-    if (offsets == null) {
-      this.#removed.set(segment, offsets = new Set())
-    }
-    offsets.add(offset)
-  }
-
-  /** The last word counts, and is met first */
-  setKinds (notes: Iterable<RecordPlace & { kind: CacheKind }>): void {
-    const latest = new Map<string, RecordPlace & { kind: CacheKind }>()
-
-    for (const note of notes) {
-      latest.set(`${note.segment}:${note.offset}`, note)
-    }
-    for (const { segment, offset, kind } of latest.values()) {
-      let kinds = this.#kinds.get(segment)
-      if (kinds == null) {
-        this.#kinds.set(segment, kinds = new Map())
-      }
-      if (!kinds.has(offset)) {
-        kinds.set(offset, kind)
-      }
+    if (kind == null) {
+      marks.remove(place)
+    } else {
+      kinds.push({ ...place, kind })
     }
   }
-
-  /** Of one segment, which is met only once */
-  take (segment: number): { removed: ReadonlySet<number>, kinds: ReadonlyMap<number, CacheKind> } {
-    const taken = { removed: this.#removed.get(segment) ?? new Set<number>(), kinds: this.#kinds.get(segment) ?? new Map<number, CacheKind>() }
-    this.#removed.delete(segment)
-    this.#kinds.delete(segment)
-    return taken
+  marks.setKinds(kinds)
+  const said = new Set(scan.removals.map(placeKey))
+  const lastKinds = new Map(scan.kinds.map(note => [placeKey(note), note.kind]))
+  return {
+    removals: sidecar.removals.filter(place => !said.has(placeKey(place))),
+    kinds: sidecar.kinds.filter(note => lastKinds.get(placeKey(note)) !== note.kind)
   }
 }
 
-function keepNotes (segment: Segment, sources: ReadonlyArray<Sidecar | SegmentScan | undefined>, marks: Marks): void {
+function keepNotes (segment: Segment, sources: ReadonlyArray<SegmentNotes | undefined>, marks: Marks): void {
   const removals = sources.flatMap(source => source?.removals ?? []).filter(place => marks.has(place.segment))
   const kinds = sources.flatMap(source => source?.kinds ?? []).filter(place => marks.has(place.segment))
   removals.forEach(place => { marks.remove(place) })

@@ -22,7 +22,7 @@ export interface CheckedNames {
 
 /** Of each segment, at most: damage hits one, another segment all */
 const SAMPLES = 3
-/** Before a file is given another name */
+/** Before a file is given another name, or written on */
 const MORE_SAMPLES = 8
 
 /**
@@ -33,9 +33,10 @@ const MORE_SAMPLES = 8
 export async function checkNames (at: SegmentDirectory): Promise<CheckedNames> {
   const { segments, sidecars } = await numbers(at)
   const strangers = new Set<number>()
+  const last = Math.max(...segments)
 
   for (const id of segments) {
-    if (sidecars.has(id) && !await isItsOwn(at, id)) {
+    if (sidecars.has(id) && !await isItsOwn(at, id, id === last)) {
       strangers.add(id)
     }
   }
@@ -68,7 +69,7 @@ async function numbers ({ files, directory }: SegmentDirectory): Promise<{ segme
 }
 
 /** Whether the sidecar beside a segment is about it. One that is damaged says nothing, and is found out later */
-async function isItsOwn (at: SegmentDirectory, id: number): Promise<boolean> {
+async function isItsOwn (at: SegmentDirectory, id: number, isLast: boolean): Promise<boolean> {
   return readable(at, sidecarName(id), true, async sidecar => {
     const head = Buffer.alloc(SIDECAR_HEADER_BYTES)
     await readFully(sidecar, head, 0)
@@ -81,14 +82,18 @@ async function isItsOwn (at: SegmentDirectory, id: number): Promise<boolean> {
       return false
     }
     return readable(at, segmentName(id), true, async segment => {
-      for (const i of sampled(said.blocks, SAMPLES)) {
+      const size = await segment.size()
+      // what lost its end and was written on has records of both: reading it instead costs a moment and loses nothing
+      const mayHaveGrown = said.covered <= size && (isLast || said.covered < size)
+
+      for (const i of sampled(said.blocks, mayHaveGrown ? MORE_SAMPLES : SAMPLES)) {
         const entry = Buffer.alloc(ENTRY_BYTES)
         await readFully(sidecar, entry, SIDECAR_HEADER_BYTES + i * ENTRY_BYTES)
-        if (await isThere(at, segment, new BlockList(entry).at(0))) {
-          return true
+        if (await isThere(at, segment, new BlockList(entry).at(0)) !== mayHaveGrown) {
+          return !mayHaveGrown
         }
       }
-      return false
+      return mayHaveGrown
     })
   })
 }

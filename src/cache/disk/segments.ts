@@ -87,9 +87,9 @@ export class Segments implements LogComponents {
   }
 
   /** Takes over what opening found; the last one is written on if there is room in it */
-  adopt (segments: readonly Segment[]): void {
+  adopt (segments: readonly Segment[], last: number): void {
+    this.#last = last
     for (const segment of segments) {
-      this.#last = Math.max(this.#last, segment.id)
       if (!segment.sealed) {
         this.#active = segment
         // never closed while it is written to
@@ -187,8 +187,21 @@ export class Segments implements LogComponents {
     })
   }
 
-  /** So that the next opening need not read the segment. A failure costs that time and nothing else */
+  /**
+   * So that the next opening need not read the segment. A failure costs that time and nothing else. Not before all that it
+   * lists has reached the disk: a loss of power could leave a sidecar of what is not there.
+   */
   async writeSidecar (segment: Segment, closed: boolean): Promise<void> {
+    try {
+      await this.sync(segment)
+    } catch (err) {
+      this.#components.log.error('segment %d is not synced and has no sidecar, the next start reads it: %e', segment.id, err)
+      return
+    }
+    await this.#listBlocks(segment, closed)
+  }
+
+  async #listBlocks (segment: Segment, closed: boolean): Promise<void> {
     const { blocks, files, nonce, log } = this.#components
     const bytes = encodeSidecar(nonce, blocks.index, {
       segment: segment.id,
@@ -209,7 +222,10 @@ export class Segments implements LogComponents {
     }
   }
 
-  /** Nothing in it is alive any more: unlinks it when the last reader has left */
+  /**
+   * Nothing in it is alive any more: unlinks it when the last reader has left. Its sidecar goes first: one that is left
+   * alone says what was lost.
+   */
   async retire (segment: Segment): Promise<void> {
     const { blocks, files } = this.#components
 
@@ -239,11 +255,6 @@ export class Segments implements LogComponents {
     this.#cancelSync?.()
     await this.#background
     if (active != null && active.size > 0) {
-      try {
-        await this.sync(active)
-      } catch (err) {
-        this.#components.log.error('the last segment is not synced: %e', err)
-      }
       await this.writeSidecar(active, false)
     }
     await this.descriptors.closeAll()
@@ -258,10 +269,9 @@ export class Segments implements LogComponents {
     segment.sealed = true
     this.#background = this.#background.then(async () => {
       try {
-        await this.sync(segment)
         await this.#components.files.syncDirectory(this.directory)
       } catch (err) {
-        this.#components.log.error('segment %d is not synced: %e', segment.id, err)
+        this.#components.log.error('the directory of segment %d is not synced: %e', segment.id, err)
       }
       await this.writeSidecar(segment, closed)
       segment.notes = undefined

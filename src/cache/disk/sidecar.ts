@@ -87,9 +87,9 @@ function writePlace (bytes: Buffer, at: number, place: RecordPlace): number {
 }
 
 /** What it begins with, unchecked; undefined when it is none of this store */
-export function sidecarHead (bytes: Buffer, nonce: Uint8Array): { segment: number, blocks: number } | undefined {
+export function sidecarHead (bytes: Buffer, nonce: Uint8Array): { segment: number, covered: number, blocks: number } | undefined {
   return bytes.byteLength >= SIDECAR_HEADER_BYTES && bytes.readUInt32LE(0) === MAGIC && bytes.subarray(8, 8 + NONCE_BYTES).equals(nonce)
-    ? { segment: bytes.readUInt32LE(16), blocks: bytes.readUInt32LE(28) }
+    ? { segment: bytes.readUInt32LE(16), covered: bytes.readUInt32LE(20), blocks: bytes.readUInt32LE(28) }
     : undefined
 }
 

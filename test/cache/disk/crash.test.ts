@@ -222,8 +222,10 @@ describe('a process that is killed', () => {
 
       for (const { files, expected } of images) {
         // twice: what opening repairs must stay repaired
-        const { tier } = await openTier({ path: PATH, files, segmentBytes: SEGMENT_BYTES })
+        const { tier, report: first } = await openTier({ path: PATH, files, segmentBytes: SEGMENT_BYTES })
         await assertIs(tier, expected)
+        // and what was given back is not said to be lost
+        expect(first.repairs.filter(repair => /gone|removed|for (a longer|other)/.test(repair))).toEqual([])
         const exactly = BLOCKS.map(({ multihash }) => new Set<State>([tier.find(multihash) === -1 ? 'absent' : tier.kind(tier.find(multihash))]))
         const again = files.image({ shared: true })
         await tier.close()
