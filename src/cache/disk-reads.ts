@@ -12,6 +12,8 @@ const MAX_SUSPECTS = 4_096
 interface Flight {
   /** Not hashed: the block was hashed before */
   readonly trusted: boolean
+  /** Whoever reads it tells what is damaged himself */
+  readonly tells?: boolean
   bytes?: Promise<Uint8Array | undefined>
 }
 
@@ -77,7 +79,7 @@ export class DiskReads {
 
   /** As `read`, and hashed whenever that was done before; it is not asked for, so nothing is kept of it in memory */
   async hash (cid: CID, key: CacheKey, slot: number): Promise<Uint8Array | undefined> {
-    return this.#read(cid, key, slot, { trusted: false })
+    return this.#read(cid, key, slot, { trusted: false, tells: true })
   }
 
   /** The block was deleted: what is being read of it is for those who asked before */
@@ -107,7 +109,7 @@ export class DiskReads {
       try {
         bytes = await this.inTime(disk.read(slot))
       } catch (err) {
-        return await this.#failed(cid, key, slot, err)
+        return await this.#failed(cid, key, slot, err, flight)
       }
 
       if (bytes == null) {
@@ -119,7 +121,7 @@ export class DiskReads {
       if (flight.trusted) {
         verifier.vouch(cid, bytes)
       } else if (!await this.#isRight(cid, bytes)) {
-        await this.#quarantine(multihash, slot, `its bytes are not those of ${cid}`)
+        await this.#quarantine(cid, slot, 'its bytes have another hash', flight)
         return undefined
       }
 
@@ -138,12 +140,12 @@ export class DiskReads {
     }
   }
 
-  async #failed (cid: CID, key: CacheKey, slot: number, err: unknown): Promise<undefined> {
+  async #failed (cid: CID, key: CacheKey, slot: number, err: unknown, flight: Flight): Promise<undefined> {
     const { health, log } = this.#parts
 
     if ((err as Error).name === 'DamagedBlockError') {
-      log.error('%c was damaged on disk and is put aside - %e', cid, err)
-      await this.#quarantine(cid.multihash.bytes, slot, (err as Error).message)
+      log('%c was damaged on disk - %e', cid, err)
+      await this.#quarantine(cid, slot, (err as Error).message, flight)
     } else {
       this.#suspect(key)
       health.failed('reading', err)
@@ -157,14 +159,19 @@ export class DiskReads {
       await verifier.verify(cid, bytes, { maxBlockSize: Math.max(1, bytes.byteLength) })
       return true
     } catch (err) {
-      log.error('%c is not what is on disk under its name - %e', cid, err)
+      log('%c is not what is on disk under its name - %e', cid, err)
       return false
     }
   }
 
-  async #quarantine (multihash: Uint8Array, slot: number, why: string): Promise<void> {
-    const { disk, counts } = this.#parts
+  async #quarantine (cid: CID, slot: number, why: string, { tells = false }: Flight): Promise<void> {
+    const { disk, counts, log } = this.#parts
+    const multihash = cid.multihash.bytes
     const hash = disk.hashOf(multihash)
+
+    if (!tells) {
+      log.error('%c was damaged on disk and is put aside: %s', cid, why)
+    }
 
     // a tier that found out by itself has put it aside already
     if (disk.find(multihash) === slot) {

@@ -161,6 +161,7 @@ export class Maintenance {
       return await cidOf(disk, slot, async reading => this.#reads.inTime(reading))
     } catch (err) {
       if ((err as Error).name === 'DamagedBlockError') {
+        log.error('a block whose name is damaged is put aside: %s', (err as Error).message)
         await this.#reads.putAside(slot, hash, (err as Error).message)
         return 'damaged'
       }

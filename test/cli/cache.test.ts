@@ -55,7 +55,37 @@ describe('portolan cache beside a running node', () => {
     const { code, stdout } = await cache(node.store, 'ls', '--json')
     const listed = stdout.trim().split('\n').map(line => JSON.parse(line) as { cid: string, size: number, kind: string })
     expect([code, listed.filter(({ kind }) => kind === 'fetched').length, listed.length]).toEqual([0, file.blocks.size, file.blocks.size + site.blocks.length])
-    expect((await cache(node.store, 'ls')).stdout.split('\n')[0]).toMatch(/^baf\w+ {2}(authored|fetched ) {2}\d/)
+    expect((await cache(node.store, 'ls')).stdout.split('\n')[0]).toMatch(/^baf\w+ {2}(put here|fetched ) {2}\d/)
+  })
+
+  it('ls CID lists these alone, as they are written, whatever codec the list has', async () => {
+    const root = site.root.toString()
+    expect((await cache(node.store, 'ls')).stdout).not.toContain(root)
+    const known = site.blocks.find(({ cid }) => cid.equals(site.root))?.bytes.byteLength
+    expect(await cache(node.store, 'ls', root, root)).toEqual({ code: 0, stderr: '', stdout: expect.stringMatching(new RegExp(`^${root}  put here  ${known} B\n$`)) as string })
+    expect(await lines(node.store, 'ls', root, '--json')).toEqual([{ cid: root, size: known, kind: 'authored' }])
+    const v0 = site.root.toV0().toString()
+    expect((await lines(node.store, 'ls', root, v0, '--json')).map(block => (block as { cid: string }).cid)).toEqual([root, v0])
+
+    const stranger = 'bafkreifjjcie6lypi6ny7amxnfftagclbuxndqonfipmb64f2km2devei4'
+    expect(await cache(node.store, 'ls', stranger, root)).toMatchObject({ code: 1, stderr: `${stranger} is not in the cache\n`, stdout: expect.stringContaining(root) as string })
+    expect(await cache(node.store, 'ls', 'bafnonsense')).toMatchObject({ code: 2, stderr: expect.stringContaining('bafnonsense') as string })
+    expect(await cache(node.store, 'gc', root)).toMatchObject({ code: 2, stderr: expect.stringContaining('takes no arguments') as string })
+  })
+
+  it('stats counts a read of what nobody has as missed', async () => {
+    const { misses } = await statsOf(node.store)
+    expect((await fetch(`${node.gateway}/ipfs/bafkreifjjcie6lypi6ny7amxnfftagclbuxndqonfipmb64f2km2devei4`)).status).toBe(404)
+    expect((await statsOf(node.store)).misses).toBe(misses + 1)
+  })
+
+  it('clear --authored leaves the gateway its welcome', async () => {
+    const serving = await scope.serve(scope.directory())
+    const page = await (await fetch(serving.gateway)).text()
+    expect((await cache(serving.store, 'clear', '--authored')).stdout).toMatch(new RegExp(`^${site.blocks.length} blocks dropped`))
+    const again = await fetch(serving.gateway)
+    expect([again.status, await again.text()]).toEqual([200, page])
+    expect((await statsOf(serving.store)).blocks).toEqual({ authored: site.blocks.length, fetched: 0 })
   })
 
   it('verify, gc and clear go through it; what was put here stays', async () => {
@@ -85,8 +115,9 @@ describe('portolan cache without a node', () => {
 
     expect((await statsOf(store)).blocks.fetched).toBe(file.blocks.size)
     damage(store, Buffer.from(file.bytes.subarray(300_000, 300_064)))
-    const { code, stdout } = await cache(store, 'verify')
-    expect([code, stdout]).toEqual([1, expect.stringMatching(/: 1 damaged and set aside:\n {2}baf\w+\n$/)])
+    const { code, stdout, stderr } = await cache(store, 'verify')
+    // and no story of it besides
+    expect([code, stderr, stdout]).toEqual([1, '', expect.stringMatching(/: 1 damaged and set aside:\n {2}baf\w+\n$/)])
     expect((await lines(store, 'verify', '--json')).at(-1)).toMatchObject({ done: true, damagedBlocks: 0 })
     expect((await statsOf(store)).blocks.fetched).toBe(file.blocks.size - 1)
 

@@ -227,7 +227,7 @@ class SegmentTier implements DiskTier {
     const place = this.#placeOf(slot)
     const block = expected(store, slot)
 
-    this.#components.log.error('the block at %d of segment %d is quarantined: %s', place.offset, place.segment, why)
+    this.#components.log('the block at %d of segment %d is quarantined: %s', place.offset, place.segment, why)
     const raw = readRaw(store, place, block)
     const removed = this.remove([slot])
     try {
