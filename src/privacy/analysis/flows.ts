@@ -29,9 +29,16 @@ const HOUSEKEEPING = /^\/(?:ipfs\/(?:ping|id|id\/push)|libp2p\/(?:autonat|dcutr|
  */
 export function flowsOf (view: View, random: Random): { readonly flows: readonly Flow[], readonly sparse: number, readonly left: number, readonly most: number } {
   const byPeer = new Map<string, TrafficEvent[]>()
+  let protocol = ''
+  let housekeeping = false
 
   for (const event of view.events) {
-    if (event.kind === 'close' || (event.protocol != null && HOUSEKEEPING.test(event.protocol))) {
+    // neighbours mostly are of one protocol
+    if (event.protocol != null && event.protocol !== protocol) {
+      protocol = event.protocol
+      housekeeping = HOUSEKEEPING.test(protocol)
+    }
+    if (event.kind === 'close' || (event.protocol != null && housekeeping)) {
       continue
     }
     const list = byPeer.get(event.peer)

@@ -22,7 +22,13 @@ export function weibull (logs: Float64Array): number {
 
   for (let k = 0.25; k < 3; k *= 1.15) {
     const scale = logs.reduce((total, l) => total + Math.exp(k * l), 0) / n
-    best = Math.max(best, n * (Math.log(k) - Math.log(scale) - 1) + (k - 1) * sum)
+    const likelihood = n * (Math.log(k) - Math.log(scale) - 1) + (k - 1) * sum
+
+    // it is concave in k: from its top on it falls
+    if (likelihood < best) {
+      break
+    }
+    best = likelihood
   }
   return best
 }

@@ -17,10 +17,12 @@ export function rhythms (view: View, thresholds: PrivacyThresholds, seed: number
   const random = seededRandom((seed ^ Math.floor(view.to)) >>> 0)
   const { flows, left, most } = flowsOf(view, random)
   const { focus } = view
-  const periodic = periodicFlows(flows)
+  // a peer without a flow is compared with none: whatever rhythm the others have
+  const judged = focus == null || flows[0]?.id === focus ? flows : []
+  const periodic = periodicFlows(judged)
   const running = new Set(periodic.map(({ id }) => id))
   // a timer that paused twice does not come in bursts
-  const bursts = burstFlows(flows).filter(({ id }) => !running.has(id))
+  const bursts = burstFlows(judged).filter(({ id }) => !running.has(id))
   const beats: readonly Flow[] = bursts.flatMap(({ id, starts }) => starts.length < MIN_STARTS ? [] : [{ id, times: starts }])
   const regular = periodicFlows(beats)
   const mine = <T extends { readonly id: string }> (list: readonly T[]): readonly T[] => focus == null ? list : list.filter(({ id }) => id === focus)
