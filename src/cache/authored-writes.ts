@@ -2,14 +2,15 @@ import { TaskTurns } from '../clock/turns.ts'
 import { CacheDiskError, CacheFullError } from '../interface/errors.ts'
 import { describe } from './disk-health.ts'
 import { copyOf } from './disk-writes.ts'
+import { COPY_BELOW } from './disk/record.ts'
 import type { CacheParts } from './cache-parts.ts'
 import type { BegunWrite } from './disk/disk-tier.ts'
-import type { Block, DiskWrites } from './disk-writes.ts'
+import type { Block, DiskWrites, Present } from './disk-writes.ts'
 import type { CacheKey } from './key.ts'
 import type { CID } from 'multiformats/cid'
 
 /** Bytes. Hashing it takes as long as the way to a thread and back, so that the one can be had while the other goes on */
-const LARGE = 262_144
+const LARGE = COPY_BELOW
 
 /** Hashed in this turn: what others say of a hash may take several */
 const SHA2_256 = 0x12
@@ -18,14 +19,16 @@ const SHA2_256 = 0x12
 export class AuthoredWrites {
   readonly #parts: CacheParts
   readonly #disk: DiskWrites
-  /** The slot of a block that is there and right, or -1 */
-  readonly #present: (cid: CID, key: CacheKey) => Promise<number>
+  readonly #present: Present
+  /** It is read before it is said to be there */
+  readonly #doubt: (key: CacheKey) => void
   readonly #turns = new TaskTurns()
 
-  constructor (parts: CacheParts, disk: DiskWrites, present: (cid: CID, key: CacheKey) => Promise<number>) {
+  constructor (parts: CacheParts, disk: DiskWrites, present: Present, doubt: (key: CacheKey) => void) {
     this.#parts = parts
     this.#disk = disk
     this.#present = present
+    this.#doubt = doubt
   }
 
   /** Whether it is for `verifyAndWrite`, after its `turn` */
@@ -41,9 +44,9 @@ export class AuthoredWrites {
   /**
    * The disk is given the block while it is hashed. When it is wrong nothing of it stays.
    *
-   * @param right - called when it is known to be right
+   * @param isOwn - nobody else has the array
    */
-  async verifyAndWrite (block: Block, right: () => void): Promise<boolean> {
+  async verifyAndWrite (block: Block, isOwn: boolean): Promise<boolean> {
     const { disk, residents, verifier } = this.#parts
     const cost = disk.costOf(block.bytes.byteLength)
     const begun = cost > residents.authorable ? undefined : this.#disk.begin(block, cost, 'authored')
@@ -64,42 +67,49 @@ export class AuthoredWrites {
         this.#disk.drop(begun, cost)
       }
     }
-    right()
-    return begun == null || mine !== block ? this.write(mine, false) : this.#write(block, cost, begun)
+    return begun == null || mine !== block ? this.write(mine, isOwn || mine !== block) : this.#write(block, cost, isOwn, begun)
   }
 
-  /** @param mayLeave - its owner may be let go before it is written */
-  write (block: Block, mayLeave: boolean): boolean | Promise<boolean> {
+  /** It is right now; the array may be filled again as soon as this returns */
+  write (block: Block, isOwn: boolean = false): boolean | Promise<boolean> {
     const { cid, key, bytes } = block
     const { disk, residents, room, transit } = this.#parts
     const cost = disk.costOf(bytes.byteLength)
     const written = cost > residents.authorable ? -1 : this.#disk.writeNow(block, cost, 'authored')
 
-    if (written === -1) {
-      const mine = mayLeave ? copyOf(block) : block
-      return disk.find(cid.multihash.bytes) === -1 ? this.#write(mine, cost) : this.#again(mine, cost)
+    if (written !== -1) {
+      residents.author(written)
+      room.changed()
+      transit.delete(key)
+      return true
     }
-    residents.author(written)
-    room.changed()
-    transit.delete(key)
-    return true
+    const present = this.#present(cid, key)
+
+    if (typeof present !== 'number') {
+      return this.#again(isOwn ? block : copyOf(block), cost, present)
+    }
+    return present === -1 ? this.#write(block, cost, isOwn) : this.#join(present)
   }
 
-  async #again (block: Block, cost: number): Promise<boolean> {
-    const slot = await this.#present(block.cid, block.key)
+  async #again (block: Block, cost: number, present: Promise<number>): Promise<boolean> {
+    const slot = await present
+    return slot === -1 || this.#parts.disk.find(block.cid.multihash.bytes) !== slot ? this.#write(block, cost, true) : this.#join(slot)
+  }
 
-    if (slot === -1) {
-      return this.#write(block, cost)
-    }
+  async #join (slot: number): Promise<boolean> {
     this.#parts.counts.joined++
     await this.promote(slot)
     return true
   }
 
-  async #write (block: Block, cost: number, begun?: BegunWrite): Promise<boolean> {
+  async #write (block: Block, cost: number, isOwn: boolean, begun?: BegunWrite): Promise<boolean> {
     const { residents, room, health, transit } = this.#parts
-    const { cid, key } = block
+    const { cid, key, bytes } = block
 
+    if (!isOwn && bytes.byteLength >= COPY_BELOW) {
+      // it is damaged if its owner fills the array again meanwhile, which nobody else who puts it has to suffer from
+      this.#doubt(key)
+    }
     if (begun == null) {
       this.#demand(cost, cid)
     }

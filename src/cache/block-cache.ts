@@ -205,7 +205,7 @@ export class TieredCache implements BlockCache {
   }
 
   attachPins (isPinned: (cid: CID) => boolean | Promise<boolean>): void {
-    this.#parts.room.attachPins(isPinned)
+    this.#parts.room.pins.attach(isPinned)
   }
 
   stats (): CacheStats {

@@ -6,7 +6,7 @@ import type { CID } from 'multiformats/cid'
 /** A disk that takes longer, in ms, is passed by: half of what a read of the network gives a provider before it asks the next */
 const READ_TIMEOUT = 5_000
 
-/** Blocks that could not be read are asked about before they are said to be here; so many are remembered */
+/** Blocks that could not be read, or may not have been written as they were, are asked about before they are said to be here; so many are remembered */
 const MAX_SUSPECTS = 4_096
 
 interface Flight {
@@ -113,7 +113,7 @@ export class DiskReads {
       }
 
       if (bytes == null) {
-        this.#suspect(key)
+        this.doubt(key)
         return undefined
       }
 
@@ -147,7 +147,7 @@ export class DiskReads {
       log('%c was damaged on disk - %e', cid, err)
       await this.#quarantine(cid, slot, (err as Error).message, flight)
     } else {
-      this.#suspect(key)
+      this.doubt(key)
       health.failed('reading', err)
     }
   }
@@ -197,7 +197,8 @@ export class DiskReads {
     }
   }
 
-  #suspect (key: CacheKey): void {
+  /** It is read before it is said to be here */
+  doubt (key: CacheKey): void {
     if (this.#suspects.size >= MAX_SUSPECTS) {
       const oldest = this.#suspects.values().next()
       if (oldest.done !== true) {

@@ -32,6 +32,9 @@ export interface Block {
   readonly bytes: Uint8Array
 }
 
+/** The slot of a block that is there and right, or -1; a promise where it has to be read to find out */
+export type Present = (cid: CID, key: CacheKey) => number | Promise<number>
+
 /** Room and time for what is written */
 export class DiskWrites {
   readonly #parts: CacheParts
@@ -65,15 +68,22 @@ export class DiskWrites {
     void begun.drop().finally(() => { this.#parts.room.release(cost) })
   }
 
-  /** Takes room, which the caller releases when it has taken the block into account; a `CacheFullError` when there is none in time */
-  async write ({ cid, bytes }: Block, cost: number, kind: CacheKind, begun?: BegunWrite): Promise<number> {
+  /**
+   * Takes room, which the caller releases when it has taken the block into account; a `CacheFullError` when there is none in time.
+   * What the array is when this is called is what is written, or else it reads as damaged: see `DiskTier.write`
+   */
+  async write (block: Block, cost: number, kind: CacheKind, begun?: BegunWrite): Promise<number> {
     const { clock, disk, room, counts, health } = this.#parts
+    const { cid } = block
+    let { bytes } = block
 
-    if (begun == null && !room.fits(cost)) {
+    if (begun == null && !room.takeNow(cost)) {
       counts.slowedWrites++
-    }
-    if (begun == null && !await room.take(cost, PATIENCE)) {
-      throw new CacheFullError(`there is no room for the block ${cid} of ${bytes.byteLength} bytes: what could go was promised to somebody, or cannot be removed`)
+      // meanwhile the array may be filled again
+      bytes = copyOf(block).bytes
+      if (!await room.take(cost, PATIENCE)) {
+        throw new CacheFullError(`there is no room for the block ${cid} of ${bytes.byteLength} bytes: what could go was promised to somebody, or cannot be removed`)
+      }
     }
     const began = clock.now()
     try {
@@ -113,18 +123,19 @@ export class DiskWrites {
    */
   async pass (block: Block, wait: boolean): Promise<boolean> {
     const { clock, transit, residents, disk, room, health, counts } = this.#parts
-    const { cid, key, bytes } = block
+    const { cid, key, bytes: { byteLength } } = block
     const until = clock.now() + PATIENCE
-    const cost = disk.costOf(bytes.byteLength)
+    const cost = disk.costOf(byteLength)
+    let mine = block
 
     for (let slowed = false; ; slowed = true) {
-      if (transit.fits(bytes.byteLength)) {
-        transit.hold(key, bytes)
+      if (transit.fits(byteLength)) {
+        transit.hold(key, mine.bytes)
         return true
       }
       if (health.ok && room.fits(cost)) {
         try {
-          residents.condemn(await this.write(block, cost, 'fetched'))
+          residents.condemn(await this.write(mine, cost, 'fetched'))
           room.release(cost)
           return true
         } catch (err) {
@@ -139,6 +150,7 @@ export class DiskWrites {
       }
       if (!slowed) {
         counts.slowedWrites++
+        mine = copyOf(block)
       }
       const left = until - clock.now()
       if (left <= 0) {

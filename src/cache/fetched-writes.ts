@@ -1,8 +1,7 @@
+import { copyOf } from './disk-writes.ts'
 import type { CacheParts } from './cache-parts.ts'
-import type { Block, DiskWrites } from './disk-writes.ts'
-import type { CacheKey } from './key.ts'
+import type { Block, DiskWrites, Present } from './disk-writes.ts'
 import type { AdmitOptions } from '../interface/cache.ts'
-import type { CID } from 'multiformats/cid'
 
 /** Bytes under way to the disk; a disk that lets more pile up is not given more: a second of a slow one */
 const MAX_BACKLOG = 67_108_864
@@ -26,10 +25,9 @@ interface Entering {
 export class FetchedWrites {
   readonly #parts: CacheParts
   readonly #disk: DiskWrites
-  /** The slot of a block that is there and right, or -1 */
-  readonly #present: (cid: CID, key: CacheKey) => Promise<number>
+  readonly #present: Present
 
-  constructor (parts: CacheParts, disk: DiskWrites, present: (cid: CID, key: CacheKey) => Promise<number>) {
+  constructor (parts: CacheParts, disk: DiskWrites, present: Present) {
     this.#parts = parts
     this.#disk = disk
     this.#present = present
@@ -40,15 +38,20 @@ export class FetchedWrites {
    * @returns whether it is kept; at once where nothing has to be waited for
    */
   write (block: Block, backlog: number, options: WriteOptions): boolean | Promise<boolean> {
-    return this.#parts.disk.find(block.cid.multihash.bytes) === -1 ? this.#bring(block, backlog, options) : this.#again(block, backlog, options)
+    const present = this.#present(block.cid, block.key)
+
+    if (typeof present !== 'number') {
+      return this.#again(copyOf(block), present, backlog, options)
+    }
+    return present === -1 ? this.#bring(block, backlog, options) : this.#join(present)
   }
 
-  async #again (block: Block, backlog: number, options: WriteOptions): Promise<boolean> {
-    const slot = await this.#present(block.cid, block.key)
+  async #again (block: Block, present: Promise<number>, backlog: number, options: WriteOptions): Promise<boolean> {
+    const slot = await present
+    return slot === -1 || this.#parts.disk.find(block.cid.multihash.bytes) !== slot ? this.#bring(block, backlog, options) : this.#join(slot)
+  }
 
-    if (slot === -1) {
-      return this.#bring(block, backlog, options)
-    }
+  #join (slot: number): true {
     this.#parts.counts.joined++
     this.#disk.promise(slot)
     return true

@@ -102,7 +102,7 @@ export class Maintenance {
       await told(this.#parts, options, () => ({ phase: 'evict', blocks: removed, totalBlocks: Math.max(totalBlocks, removed) }), async () => {
         for (const slots of batches(disk.slots(), CLEAR_BATCH)) {
           signal.throwIfAborted()
-          removed += await raceSignal(this.#clear(slots.filter(slot => authored || disk.kind(slot) !== 'authored')), signal)
+          removed += await raceSignal(this.#clear(slots, authored), signal)
         }
       })
       await this.#compact({ ...options, signal })
@@ -126,14 +126,19 @@ export class Maintenance {
     }
   }
 
-  /** All but what is pinned. @returns how many */
-  async #clear (slots: readonly number[]): Promise<number> {
-    const { room } = this.#parts
-    const cids = await Promise.all(slots.map(async slot => {
+  /** All but what is pinned, and, unless that was said, authored. @returns how many */
+  async #clear (slots: readonly number[], authored: boolean): Promise<number> {
+    const { disk, room: { pins } } = this.#parts
+    const isMeant = (slot: number): boolean => authored || disk.kind(slot) !== 'authored'
+    const asked = await Promise.all(slots.filter(isMeant).map(async slot => {
+      const promised = disk.promisedUntil(slot)
       const cid = await this.cid(slot)
-      return cid == null || await room.isPinned(cid) ? undefined : cid
+      return cid == null || await pins.ask(cid) !== false ? undefined : { cid, key: cacheKey(cid), slot, promised }
     }))
-    return this.#writes.deleteAll(cids.filter(cid => cid != null).map(cid => ({ cid, key: cacheKey(cid) })))
+    // meanwhile it may have been put, or pinned, or promised to somebody, who may have pinned it
+    return this.#writes.deleteAll(asked.filter(each => each != null), ({ cid, slot, promised }, now) => {
+      return now === slot && isMeant(slot) && disk.promisedUntil(slot) === promised && !pins.isKnownByNow(cid)
+    })
   }
 
   /** Undefined when the block has gone meanwhile, or cannot be named */

@@ -1,4 +1,5 @@
 import { raceSignal } from '../clock/race-signal.ts'
+import { Pins } from './pins.ts'
 import { Progress } from './progress.ts'
 import { cidOf } from './slot-cid.ts'
 import type { DiskTier, DiskUsage } from './disk/disk-tier.ts'
@@ -23,16 +24,21 @@ const REST = 20
 /** How often a writer who waits looks at the files, in ms: the disk gives back space without saying so */
 const POLL = 200
 
-/** A store of pins that does not answer within so many ms says nothing; it is asked again after as long */
-const PIN_TIMEOUT = 5_000
-
 /** How often it is asked whether what was pinned still is, in ms: pins change by hand */
 const PIN_INTERVAL = 60_000
 
 /** So many pinned blocks are asked about in one round, the others in the next ones */
 const PINS_PER_ROUND = 1_024
 
-export type IsPinned = (cid: CID) => boolean | Promise<boolean>
+/** A block that was asked about before it goes */
+interface Asked {
+  readonly slot: number
+  readonly hash: number
+  /** Undefined when it has gone, or nobody can name it */
+  readonly cid?: CID
+  /** Undefined when that cannot be looked up */
+  readonly pinned?: boolean
+}
 
 export interface RoomInit {
   readonly disk: DiskTier
@@ -48,6 +54,7 @@ export interface RoomInit {
 /** Keeps the files within their limit: gives what is condemned back to the disk, and room to whoever writes, first come, first served */
 export class Room {
   readonly #init: RoomInit
+  readonly pins: Pins
   readonly #progress: Progress
   readonly #queue: Array<{ readonly cost: number }> = []
   #taken = 0
@@ -57,38 +64,12 @@ export class Room {
   #next?: { readonly at: number, readonly cancel: () => void }
   #restUntil = -Infinity
   readonly #closing = new AbortController()
-  #isPinned: IsPinned = () => false
   #askPins = 0
-  /** Pins could not be looked up: nothing is evicted until then */
-  #pinsAgain = 0
 
   constructor (init: RoomInit) {
     this.#init = init
+    this.pins = new Pins(init)
     this.#progress = new Progress(init.clock)
-  }
-
-  attachPins (isPinned: IsPinned): void {
-    this.#isPinned = isPinned
-  }
-
-  /** One whose pins cannot be looked up is taken for pinned */
-  async isPinned (cid: CID): Promise<boolean> {
-    return await this.#ask(cid) ?? true
-  }
-
-  /** Undefined when it cannot be looked up */
-  async #ask (cid: CID): Promise<boolean | undefined> {
-    const { clock, log } = this.#init
-    using timeout = clock.timeout(PIN_TIMEOUT)
-    try {
-      return await raceSignal((async () => this.#isPinned(cid))(), timeout.signal)
-    } catch (err) {
-      if (clock.now() >= this.#pinsAgain) {
-        log.error('it could not be found out whether %c is pinned, so it stays, as do all others for now - %e', cid, err)
-      }
-      this.#pinsAgain = clock.now() + PIN_TIMEOUT
-      return undefined
-    }
   }
 
   /** Whether nobody has to wait for so much */
@@ -240,7 +221,7 @@ export class Room {
       await this.#repin()
     }
     for (let due = this.#due(); due.length > 0 && !this.#closed; due = this.#due()) {
-      await this.#evict(await this.#unpinned(due))
+      await this.#evict(await Promise.all(due.map(async slot => this.#asked(slot))))
       this.#progress.notify()
     }
   }
@@ -267,7 +248,7 @@ export class Room {
     const now = clock.now()
     const due: number[] = []
 
-    if (now < this.#pinsAgain) {
+    if (now < this.pins.again) {
       return due
     }
     for (const slot of residents.condemned.keys()) {
@@ -285,30 +266,26 @@ export class Room {
     for (const slot of residents.condemned.keys()) {
       next = Math.min(next, disk.promisedUntil(slot))
     }
-    return Math.max(REST, next - clock.now(), this.#pinsAgain - clock.now())
+    return Math.max(REST, next - clock.now(), this.pins.again - clock.now())
   }
 
-  async #unpinned (slots: readonly number[]): Promise<Array<{ slot: number, hash: number }>> {
-    const { disk, residents } = this.#init
-    const known = slots.map(slot => ({ slot, hash: disk.hash(slot) }))
-    const pinned = await Promise.all(slots.map(async slot => this.#pinned(slot)))
+  /** Whether it still goes, in this turn: while pins were asked about it may have been put, pinned, promised to somebody, or gone */
+  #mayGo ({ slot, hash, cid, pinned }: Asked): boolean {
+    const { clock, disk, residents } = this.#init
 
-    return known.filter(({ slot, hash }, i) => {
-      if (!residents.condemned.has(slot) || disk.hash(slot) !== hash) {
-        return false
-      }
-      if (pinned[i] === true) {
-        residents.pin(slot)
-      }
-      return pinned[i] === false
-    })
+    if (!residents.condemned.has(slot) || disk.hash(slot) !== hash || pinned == null) {
+      return false
+    }
+    if (pinned || (cid != null && this.pins.isKnownByNow(cid))) {
+      residents.pin(slot)
+      return false
+    }
+    return disk.promisedUntil(slot) <= clock.now()
   }
 
-  async #evict (blocks: ReadonlyArray<{ slot: number, hash: number }>): Promise<void> {
-    const { clock, disk, residents, evicting } = this.#init
-    const now = clock.now()
-    // somebody may have been promised one while pins were asked about
-    const slots = blocks.map(({ slot }) => slot).filter(slot => disk.promisedUntil(slot) <= now)
+  async #evict (asked: readonly Asked[]): Promise<void> {
+    const { disk, residents, evicting } = this.#init
+    const slots = asked.filter(each => this.#mayGo(each)).map(({ slot }) => slot)
 
     if (slots.length > 0) {
       evicting(slots, slots.reduce((sum, slot) => sum + disk.size(slot), 0))
@@ -325,7 +302,7 @@ export class Room {
     this.#askPins = clock.now() + PIN_INTERVAL
 
     for (const slot of residents.pinned.keys().take(PINS_PER_ROUND).toArray()) {
-      const pinned = await this.#pinned(slot)
+      const pinned = residents.pinned.has(slot) ? (await this.#asked(slot)).pinned : undefined
 
       if (residents.pinned.has(slot)) {
         if (pinned === false) {
@@ -337,14 +314,16 @@ export class Room {
     }
   }
 
-  async #pinned (slot: number): Promise<boolean | undefined> {
+  async #asked (slot: number): Promise<Asked> {
+    const { disk, log } = this.#init
+    const hash = disk.hash(slot)
     try {
-      const cid = await cidOf(this.#init.disk, slot)
-      return cid == null ? false : await this.#ask(cid)
+      const cid = await cidOf(disk, slot)
+      return { slot, hash, cid, pinned: cid == null ? false : await this.pins.ask(cid) }
     } catch (err) {
-      this.#init.log.error('it cannot be read which block is to go - %e', err)
+      log.error('it cannot be read which block is to go - %e', err)
       // what nobody can name nobody can ask for, unless the disk will tell later
-      return (err as Error).name !== 'DamagedBlockError'
+      return { slot, hash, pinned: (err as Error).name !== 'DamagedBlockError' }
     }
   }
 }

@@ -10,7 +10,7 @@ import { within } from './within.ts'
 import type { CacheParts } from './cache-parts.ts'
 import type { DiskReads } from './disk-reads.ts'
 import type { DiskTier } from './disk/disk-tier.ts'
-import type { Block } from './disk-writes.ts'
+import type { Block, Present } from './disk-writes.ts'
 import type { WriteOptions } from './fetched-writes.ts'
 import type { CacheKey } from './key.ts'
 import type { CacheKind } from '../interface/cache.ts'
@@ -23,11 +23,9 @@ const ANEW = { anew: true }
 
 interface NewWriting {
   readonly kind: CacheKind
-  block: Block
-  /** Whether its bytes are known to be those of its CID: only then they are anybody else's business */
-  isRight: boolean
-  /** Whoever put it was told that it takes too long, and may have filled the array again */
-  released: boolean
+  readonly block: Block
+  /** Whether what is written is known to be the block of its CID, whatever becomes of the array: only then it is anybody else's business */
+  readonly isRight: boolean
   /** Whether it can be read for a while when it is over, even if its writer had to wait for that */
   readonly wait: boolean
 }
@@ -53,9 +51,9 @@ export class Writes {
     this.#parts = parts
     this.#reads = reads
     this.#disk = new DiskWrites(parts)
-    const present = async (cid: CID, key: CacheKey): Promise<number> => this.#present(cid, key)
+    const present: Present = (cid, key) => this.#present(cid, key)
     this.#fetched = new FetchedWrites(parts, this.#disk, present)
-    this.#authored = new AuthoredWrites(parts, this.#disk, present)
+    this.#authored = new AuthoredWrites(parts, this.#disk, present, key => { reads.doubt(key) })
     this.#gathered = new GatheredPuts(parts, (block, options) => this.#put(block, 'authored', options))
   }
 
@@ -115,7 +113,7 @@ export class Writes {
   }
 
   #put (block: Block, kind: CacheKind, options: WriteOptions): boolean | Promise<boolean> {
-    const { wait = true, signal } = options
+    const { wait = true } = options
     const { verifier, counts } = this.#parts
     const { cid, key } = block
     this.flush()
@@ -131,109 +129,92 @@ export class Writes {
       return this.#disk.inTime(current.done, current.kind, { wait })
     }
     const authored = kind === 'authored'
-    // it is written in a later turn, and whoever may leave before may fill the array again
-    const mine = authored && signal != null && this.#mutations.isBusy(key) ? copyOf(block) : block
-    const { bytes } = mine
-    const turn = this.#mutations.run(key, () => authored ? this.#authored.write(mine, signal != null && mine === block) : this.#fetched.write(mine, this.#backlog + bytes.byteLength, options))
+    // it is written in a later turn, and the array may be filled again before
+    const mine = this.#mutations.isBusy(key) ? copyOf(block) : block
+    const turn = this.#mutations.run(key, () => authored ? this.#authored.write(mine) : this.#fetched.write(mine, this.#backlog + mine.bytes.byteLength, options))
 
-    return typeof turn === 'boolean' ? turn : this.#follow({ kind, block: mine, wait, isRight: true, released: false }, turn)
+    return typeof turn === 'boolean' ? turn : this.#follow({ kind, block: mine, wait, isRight: true }, turn)
   }
 
   /** It is looked at when its turn has come, and may be on its way to the disk by then */
   #putLarge (block: Block, { signal }: WriteOptions): Promise<boolean> {
-    const writing: NewWriting = { kind: 'authored', block, wait: true, isRight: false, released: false }
     this.flush()
 
-    return this.#follow(writing, this.#mutations.run(block.key, async () => {
+    return this.#follow({ kind: 'authored', block, wait: true, isRight: false }, this.#mutations.run(block.key, async () => {
       await this.#authored.turn()
       signal?.throwIfAborted()
-      if (signal != null || writing.released) {
-        writing.block = copyOf(block)
-      }
-      return this.#authored.verifyAndWrite(writing.block, () => { writing.isRight = true })
+      // whoever leaves before it is written fills the array again
+      return this.#authored.verifyAndWrite(signal == null ? block : copyOf(block), signal != null)
     }))
   }
 
-  #follow (begun: NewWriting, turn: Promise<boolean>): Promise<boolean> {
-    const { kind, wait, block: { key, bytes } } = begun
-    const done = kind === 'authored' ? turn.then(async kept => this.#stillRight(writing, kept)) : turn
-    const writing: Writing = Object.assign(begun, { done })
+  #follow (begun: NewWriting, done: Promise<boolean>): Promise<boolean> {
+    const { kind, wait, block: { key, bytes: { byteLength } } } = begun
+    const writing: Writing = { ...begun, done }
     this.#writing.set(key, writing)
-    this.#backlog += bytes.byteLength
+    this.#backlog += byteLength
     const over = (): void => {
-      this.#backlog -= bytes.byteLength
+      this.#backlog -= byteLength
       if (this.#writing.get(key) === writing) {
         this.#writing.delete(key)
       }
     }
     done.then(over, over)
-    const inTime = this.#disk.inTime(done, kind, { wait })
-    return kind === 'authored'
-      ? inTime.catch((err: unknown) => {
-        writing.released = true
-        throw err
-      })
-      : inTime
-  }
-
-  /** A write that took too long was of an array that its owner may have filled again meanwhile: others may count on the block */
-  async #stillRight ({ block: { cid, bytes }, released }: Writing, kept: boolean): Promise<boolean> {
-    if (!released) {
-      return kept
-    }
-    try {
-      await this.#parts.verifier.verify(cid, bytes, { anew: true })
-      return kept
-    } catch (err) {
-      const { disk } = this.#parts
-      const slot = disk.find(cid.multihash.bytes)
-      if (slot !== -1) {
-        this.#parts.gone(slot, disk.hash(slot))
-        await this.#remove([slot])
-      }
-      throw new CacheDiskError(`the block ${cid} could not be written: its array was filled again after the disk had not taken it in time`, { cause: err })
-    }
+    return this.#disk.inTime(done, kind, { wait })
   }
 
   /** What is on disk as fetched is the user's from now on; false when it is not there any more */
   async claim (cid: CID, key: CacheKey): Promise<boolean> {
     return this.#disk.inTime(this.#mutations.run(key, async () => {
       const slot = await this.#present(cid, key)
-      if (slot !== -1) {
+      // it may have been evicted, and the slot be another block's, since that was found out
+      const isThere = slot !== -1 && this.#parts.disk.find(cid.multihash.bytes) === slot
+      if (isThere) {
         await this.#authored.promote(slot)
       }
-      return slot !== -1
+      return isThere
     }), 'authored')
   }
 
   /** Wins over every promise */
   async delete (cid: CID, key: CacheKey): Promise<boolean> {
+    this.flush()
+    this.#forget(key)
     return this.#delete(cid, key, async slot => this.#remove([slot]))
   }
 
-  /** All at once, but for those that something else is being done with. @returns how many of them were there */
-  async deleteAll (blocks: ReadonlyArray<Pick<Block, 'cid' | 'key'>>): Promise<number> {
+  /**
+   * All at once, but for those that something else is being done with, whose turn comes after that
+   *
+   * @param mayGo - asked in the turn in which a block would go
+   * @returns how many went
+   */
+  async deleteAll<T extends Pick<Block, 'cid' | 'key'>> (blocks: readonly T[], mayGo: (block: T, slot: number) => boolean): Promise<number> {
     const together = Promise.withResolvers<void>()
     const slots: number[] = []
     let remove = async (slot: number): Promise<void> => {
       slots.push(slot)
       return together.promise
     }
-    const deleting = blocks.map(async ({ cid, key }) => this.#delete(cid, key, async slot => remove(slot)))
+    this.flush()
+    const deleting = blocks.map(async block => this.#delete(block.cid, block.key, async slot => remove(slot), slot => mayGo(block, slot)))
     // in the same turn: afterwards a slot may be another block's
     remove = async slot => this.#remove([slot])
     together.resolve(slots.length === 0 ? undefined : this.#remove(slots))
     await Promise.allSettled(deleting)
-    return (await Promise.all(deleting)).filter(wasThere => wasThere).length
+    return (await Promise.all(deleting)).filter(went => went).length
   }
 
-  async #delete (cid: CID, key: CacheKey, remove: (slot: number) => Promise<void>): Promise<boolean> {
+  /** @returns whether it was there, and went */
+  async #delete (cid: CID, key: CacheKey, remove: (slot: number) => Promise<void>, mayGo?: (slot: number) => boolean): Promise<boolean> {
     const { disk, memory, transit, counts } = this.#parts
-    this.flush()
-    this.#forget(key)
 
     return this.#disk.inTime(this.#mutations.run(key, async () => {
       const slot = disk.find(cid.multihash.bytes)
+
+      if (mayGo != null && (slot === -1 || !mayGo(slot))) {
+        return false
+      }
       // what came in between belongs to the put before this delete
       memory.delete(key)
       transit.delete(key)
@@ -295,16 +276,14 @@ export class Writes {
   }
 
   /** The slot of a block that is there and, if it was not looked at since the cache was opened, right */
-  async #present (cid: CID, key: CacheKey): Promise<number> {
-    const { disk } = this.#parts
-    const multihash = cid.multihash.bytes
-    const slot = disk.find(multihash)
+  #present (cid: CID, key: CacheKey): number | Promise<number> {
+    const slot = this.#parts.disk.find(cid.multihash.bytes)
+    return slot === -1 || this.#reads.trusts(key, slot) ? slot : this.#presentWhenRead(cid, key, slot)
+  }
 
-    if (slot !== -1 && !this.#reads.trusts(key, slot)) {
-      await this.#reads.read(cid, key, slot)
-      const after = disk.find(multihash)
-      return after !== -1 && this.#reads.trusts(key, after) ? after : -1
-    }
-    return slot
+  async #presentWhenRead (cid: CID, key: CacheKey, slot: number): Promise<number> {
+    await this.#reads.read(cid, key, slot)
+    const after = this.#parts.disk.find(cid.multihash.bytes)
+    return after !== -1 && this.#reads.trusts(key, after) ? after : -1
   }
 }

@@ -175,6 +175,79 @@ describe('whoever waits', () => {
   })
 })
 
+describe('a clearing', () => {
+  it('leaves what becomes the user\'s, is pinned or promised while pins are asked about, and takes all else', async () => {
+    const { cache, clock, disk } = await smallCache()
+    const held = await blocks(8, 500) as [TestBlock, TestBlock, TestBlock, TestBlock, ...TestBlock[]]
+    for (const { cid, bytes } of held) {
+      await cache.admit(cid, bytes, ORIGIN)
+    }
+    const [put, claimed, asked, again] = held
+    await clock.advance(1_000)
+    cache.attachPins(async () => {
+      await clock.sleep(100)
+      return false
+    })
+    const clearing = cache.clear()
+    await clock.advance(50)
+    await cache.put(put.cid, put.bytes)
+    expect(await cache.claim(claimed.cid)).toBe(true)
+    expect(await cache.has(asked.cid)).toBe(true)
+    expect(await cache.admit(again.cid, again.bytes, ORIGIN)).toBe(true)
+    expect(await clock.run(clearing)).toMatchObject({ removed: 4 })
+    expect(held.map(({ cid }) => disk.find(cid.multihash.bytes) !== -1)).toEqual([true, true, true, true, false, false, false, false])
+    expect(cache.stats()).toMatchObject({ blocks: { authored: 2, fetched: 2 } })
+    expect((await clock.run(cache.clear())).removed).toBe(2)
+  })
+
+  it('waits for a write of the same block, and takes neither it nor another one in its slot', async () => {
+    const { cache, clock, disk } = await smallCache()
+    const [one, two, three, other] = await blocks(4, 500) as [TestBlock, TestBlock, TestBlock, TestBlock]
+    for (const { cid, bytes } of [one, two, three]) {
+      await cache.admit(cid, bytes, ORIGIN)
+    }
+    await clock.advance(1_000)
+    const asked = Promise.withResolvers<boolean>()
+    cache.attachPins(async () => asked.promise)
+    const noted = Promise.withResolvers<void>()
+    const setKind = disk.setKind.bind(disk)
+    disk.setKind = async (...args) => {
+      await noted.promise
+      await setKind(...args)
+    }
+    const clearing = cache.clear()
+    await setImmediate()
+    const slot = disk.find(two.cid.multihash.bytes)
+    await cache.delete(two.cid)
+    await cache.admit(other.cid, other.bytes, ORIGIN)
+    expect(disk.find(other.cid.multihash.bytes)).toBe(slot)
+    const putting = cache.put(one.cid, one.bytes)
+    asked.resolve(false)
+    await setImmediate()
+    noted.resolve()
+    await putting
+    expect(await clock.run(clearing)).toMatchObject({ removed: 1 })
+    expect([one, two, three, other].map(({ cid }) => disk.find(cid.multihash.bytes) !== -1)).toEqual([true, false, false, true])
+  })
+
+  it('and an eviction leave what was pinned after they had asked, where that can be known', async () => {
+    for (const work of ['clear', 'gc'] as const) {
+      const { cache, clock } = await smallCache()
+      for (const { cid, bytes } of await blocks(19, 500)) {
+        await cache.admit(cid, bytes, ORIGIN)
+      }
+      await clock.advance(30_000)
+      const before = cache.stats()
+      const asked = new Set<string>()
+      // pinned as soon as the question was answered
+      cache.attachPins(cid => asked.size === asked.add(String(cid)).size)
+      await clock.run<unknown>(work === 'gc' ? cache.gc() : cache.clear())
+      expect(asked.size).toBeGreaterThan(0)
+      expect(cache.stats()).toMatchObject({ blocks: before.blocks, evicted: before.evicted })
+    }
+  })
+})
+
 describe('a list of all blocks', () => {
   it('lets others have a turn every few milliseconds, though nothing of it waits', async () => {
     const small = await smallCache({ capacity: 15_000 })

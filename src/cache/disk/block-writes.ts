@@ -1,5 +1,6 @@
-import { MAX_MULTIHASH_BYTES, blockHead, blockRecord, headerBytes, headlessRecord, recordBytes, writeBlockRecord } from './record.ts'
+import { COPY_BELOW, MAX_MULTIHASH_BYTES, blockHead, blockRecord, headerBytes, headlessRecord, recordBytes, writeBlockRecord } from './record.ts'
 import { KEY_BYTES } from './block-key.ts'
+import { RecordBuffers } from './record-buffers.ts'
 import type { CacheKind } from '../../interface/cache.ts'
 import type { BegunWrite, DiskTier, GatheredWrites } from './disk-tier.ts'
 import type { Placed } from './log-entries.ts'
@@ -24,6 +25,7 @@ export class BlockWrites implements Pick<DiskTier, 'write' | 'begin' | 'writeNow
   readonly #notes: Notes
   /** What `writeNow` hands over: the system has copied it when that returns */
   #record = Buffer.alloc(0)
+  readonly #buffers = new RecordBuffers()
   #gathered: GatheredBlock[] = []
   readonly #onGathered: (writes: GatheredWrites) => void
 
@@ -40,10 +42,19 @@ export class BlockWrites implements Pick<DiskTier, 'write' | 'begin' | 'writeNow
     if (!isKept(multihash)) {
       throw new RangeError(`A multihash has 1 to ${MAX_MULTIHASH_BYTES} bytes, got ${multihash.byteLength}`)
     }
-    if (reserve.size === 0) {
-      await reserve.restore()
+    // before anything is waited for: the array may be filled again
+    const length = bytes.byteLength
+    const buffer = length < COPY_BELOW ? this.#buffers.lend(recordBytes(multihash.byteLength, length)) : undefined
+    const record = blockRecord(nonce, multihash, bytes, kind, buffer)
+
+    try {
+      if (reserve.size === 0) {
+        await reserve.restore()
+      }
+      return await this.#write(multihash, length, kind, async placed => log.append(record, placed))
+    } finally {
+      this.#buffers.giveBack(buffer)
     }
-    return this.#write(multihash, bytes.byteLength, kind, async placed => log.append(blockRecord(nonce, multihash, bytes, kind), placed))
   }
 
   begin (multihash: Uint8Array, bytes: Uint8Array, kind: CacheKind): BegunWrite | undefined {

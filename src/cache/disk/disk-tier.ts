@@ -82,7 +82,8 @@ export interface DiskTier {
   readNow (slot: number): Uint8Array | undefined
   /**
    * Resolves when the operating system has the bytes, with the slot; concurrent writes share a system call.
-   * The caller has one write per block at a time.
+   * The caller has one write per block at a time. Fewer bytes than `COPY_BELOW` are copied before this returns; what more
+   * of them are held against when they are read is computed before that.
    */
   write (multihash: Uint8Array, bytes: Uint8Array, kind: CacheKind): Promise<number>
   /**

@@ -1,3 +1,4 @@
+import { COPY_BELOW } from '../../../src/cache/disk/record.ts'
 import { DamagedBlockError } from '../../../src/interface/errors.ts'
 import type { BegunWrite, DiskTier, DiskUsage } from '../../../src/cache/disk/disk-tier.ts'
 import type { CacheKind } from '../../../src/interface/cache.ts'
@@ -9,6 +10,8 @@ interface Row {
   kind: CacheKind
   checked: boolean
   promised: number
+  /** What was written is not what was to be written: its array was filled again meanwhile */
+  readonly isDamaged: boolean
 }
 
 const RECORD = 48
@@ -108,15 +111,18 @@ export class MemoryDisk implements DiskTier {
   }
 
   readNow (slot: number): Uint8Array | undefined {
-    return this.isInMemory ? new Uint8Array(this.#row(slot).bytes) : undefined
+    return this.isInMemory && !this.#row(slot).isDamaged ? new Uint8Array(this.#row(slot).bytes) : undefined
   }
 
   async read (slot: number): Promise<Uint8Array> {
     this.reads++
-    const { bytes } = this.#row(slot)
+    const { bytes, isDamaged } = this.#row(slot)
     await this.readGate
     if (this.readFault != null) {
       throw this.readFault
+    }
+    if (isDamaged) {
+      throw new DamagedBlockError('the record is damaged')
     }
     return new Uint8Array(bytes)
   }
@@ -127,11 +133,13 @@ export class MemoryDisk implements DiskTier {
     if (this.#byKey.has(key)) {
       throw new Error('two writes of one block')
     }
+    const asked = new Uint8Array(bytes)
     await this.writeGate
     if (this.writeFault != null) {
       throw this.writeFault
     }
-    return this.#insert(key, multihash, bytes, kind)
+    const written = asked.byteLength < COPY_BELOW ? asked : bytes
+    return this.#insert(key, multihash, written, kind, Buffer.compare(written, asked) !== 0)
   }
 
   begin (multihash: Uint8Array, bytes: Uint8Array, kind: CacheKind): BegunWrite | undefined {
@@ -166,10 +174,10 @@ export class MemoryDisk implements DiskTier {
 
   onGathered (): void {}
 
-  #insert (key: string, multihash: Uint8Array, bytes: Uint8Array, kind: CacheKind): number {
+  #insert (key: string, multihash: Uint8Array, bytes: Uint8Array, kind: CacheKind, isDamaged = false): number {
     const free = this.rows.indexOf(undefined)
     const slot = free === -1 ? this.rows.length : free
-    this.rows[slot] = { key, multihash: new Uint8Array(multihash), bytes: new Uint8Array(bytes), kind, checked: false, promised: -Infinity }
+    this.rows[slot] = { key, multihash: new Uint8Array(multihash), bytes: new Uint8Array(bytes), kind, checked: false, promised: -Infinity, isDamaged }
     this.#byKey.set(key, slot)
     return slot
   }
