@@ -19,7 +19,7 @@ const STEPS = 25
 
 /**
  * After so many it shows where a start leads: of each two shapes the better start, and of those the ones that are ahead, go
- * on. All of them to the end say the same of 12 000 flows of nine kinds but for a few at the edge, and take six times as long.
+ * on. All of them to the end say the same of 4 000 flows of five kinds but for a few at the edge.
  */
 const FIRST_STEPS = 6
 const AHEAD = 3
