@@ -83,14 +83,20 @@ async function isItsOwn (at: SegmentDirectory, id: number, isLast: boolean): Pro
     }
     return readable(at, segmentName(id), true, async segment => {
       const size = await segment.size()
-      // what lost its end and was written on has records of both: reading it instead costs a moment and loses nothing
+      // what lost its end and was written on has records of both, and another one where the last was
       const mayHaveGrown = said.covered <= size && (isLast || said.covered < size)
+      let absent = 0
 
       for (const i of sampled(said.blocks, mayHaveGrown ? MORE_SAMPLES : SAMPLES)) {
         const entry = Buffer.alloc(ENTRY_BYTES)
         await readFully(sidecar, entry, SIDECAR_HEADER_BYTES + i * ENTRY_BYTES)
-        if (await isThere(at, segment, new BlockList(entry).at(0)) !== mayHaveGrown) {
-          return !mayHaveGrown
+        const isFound = await isThere(at, segment, new BlockList(entry).at(0))
+        absent += isFound ? 0 : 1
+        if (isFound && !mayHaveGrown) {
+          return true
+        }
+        if (!isFound && mayHaveGrown && (absent > 1 || i === said.blocks - 1)) {
+          return false
         }
       }
       return mayHaveGrown

@@ -257,3 +257,31 @@ describe('a segment that could not be synced', () => {
     expect(killed.paths('.idx')).toEqual([sidecar(1), sidecar(2)])
   })
 })
+
+describe('the sidecar of the last segment, which was put beside another end of it', () => {
+  it.each([
+    ['is not believed', 'with other blocks', [0, 1, 2, 6, 7, 8, 9]],
+    ['is not believed', 'with another last one', [0, 1, 2, 3, 4, 10]],
+    ['is believed, so that it is found and put aside when it is read,', 'with one that is damaged', range(0, 6)]
+  ] as const)('%s: %s', async (_, how, there) => {
+    const files = await filled(6)
+    const saved = files.inodes.get(sidecar(1))?.bytes ?? expect.fail('there is one')
+    const all = [...blocks.slice(0, 10), block(100, 500)]
+    if (how === 'with one that is damaged') {
+      const bytes = files.inodes.get(segment(1))?.bytes ?? expect.fail('there is one')
+      const at = 2 * recordBytes(34, 500) + 30
+      bytes[at] = (bytes[at] as number) ^ 1
+    } else {
+      files.inodes.delete(sidecar(1))
+      cut(files, segment(1), (how === 'with other blocks' ? 3 : 5) * recordBytes(34, 500))
+      const { tier } = await open(files)
+      const later = how === 'with other blocks' ? [6, 7, 8, 9] : [10]
+      await put(tier, later.map(i => all[i] as Block))
+      await tier.close()
+      files.inodes.set(sidecar(1), { bytes: saved, synced: saved })
+    }
+    const { tier, report } = await open(files)
+    expect(report.repairs.some(repair => repair.includes('for other blocks'))).toBe(how !== 'with one that is damaged')
+    expect(all.flatMap(({ multihash }, i) => tier.find(multihash) === -1 ? [] : [i])).toEqual([...there])
+  })
+})
