@@ -102,7 +102,6 @@ export class Panel {
     const { requests } = this.#init
     requests.halfLife = (this.#sized ? SIZED_FASHION : FASHION) * Math.max(population, MIN_POPULATION)
     this.#scores.pass(population)
-
     if (this.#sized && this.learned.pass(this.#scores.bytes(LEARNED))) {
       this.#init.rescored()
     }
@@ -128,11 +127,9 @@ export class Panel {
 
   arrive (slot: number, hash: number, size: number): void {
     this.#spread.add(size)
-
     if (this.#spread.wide !== this.#sized) {
       this.#change(this.#spread.wide)
     }
-
     if (!this.#sample.has(hash)) {
       return
     }
@@ -140,18 +137,18 @@ export class Panel {
     const { sketch, requests } = this.#init
     const entries = this.#entries
     let entry = entries.find(hash)
-    const other = entry === NONE ? NONE : entries.slot[entry] as number
 
-    if (other !== NONE && other !== slot) {
+    if (entry !== NONE) {
       // Of two keys with one hash the later is watched: nobody keeps the other
-      this.#init.moved(other, 0)
+      const other = entries.slot[entry] as number
+      if (other !== NONE && other !== slot) {
+        this.#init.moved(other, 0)
+      }
+      if (entries.size[entry] !== size) {
+        this.#forget(entry)
+        entry = NONE
+      }
     }
-
-    if (entry !== NONE && entries.size[entry] !== size) {
-      this.#forget(entry)
-      entry = NONE
-    }
-
     if (entry === NONE) {
       entry = entries.add(hash, size, requests.now, Math.max(1, sketch.estimate(hash)))
     }
@@ -168,7 +165,6 @@ export class Panel {
   /** Evicted: the experts may still imagine it here */
   evicted (slot: number, hash: number): void {
     const entry = this.#in(slot, hash)
-
     if (entry !== NONE) {
       this.#entries.slot[entry] = NONE
       this.#settle(entry)
@@ -178,7 +174,6 @@ export class Panel {
   /** There is no such block any more, or it is not up to the cache whether it stays */
   removed (slot: number, hash: number): void {
     const entry = this.#in(slot, hash)
-
     if (entry !== NONE) {
       this.#forget(entry)
     }

@@ -1,4 +1,4 @@
-import { defaultLogger } from '@libp2p/logger'
+import { defaultLogger } from 'birnam'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { tapStream, unread } from '../../../src/privacy/collector/stream-tap.ts'
