@@ -25,9 +25,9 @@ export interface BinnedCorrelation {
 export function binnedCorrelation (a: Float64Array, b: Float64Array, from: number, to: number, bin: number, lag: number, random: Random, offsets: readonly number[] = ANYWHERE): BinnedCorrelation {
   const length = to - from
   const bins = Math.max(1, Math.round(length / bin))
-  const moving = places(b, from, length, bins)
+  const moving = places(b, from, length, bins).map(place => aroundCircle(place, bins))
   const still = offsets.map(offset => countsOf(places(a, from, length, bins), bins, offset))
-  const scratch = new Int32Array(bins)
+  const scratch = { counts: new Int32Array(bins), bins: new Int32Array(moving.length) }
   const correlation = (shift: number): number => still.reduce((sum, counts, i) => sum + pearson(counts, moving, shift + (offsets[i] ?? 0), scratch), 0) / offsets.length
 
   const r = correlation(-lag * bins / length)
@@ -61,26 +61,38 @@ function countsOf (at: Float64Array, bins: number, shift: number): Counts {
   return { counts, sum: at.length, squares: counts.reduce((sum, count) => sum + count * count, 0) }
 }
 
-/** Around the circle */
-function binOf (place: number, bins: number): number {
-  const within = place % bins
-  return Math.min(bins - 1, Math.floor(within < 0 ? within + bins : within))
+function aroundCircle (place: number, bins: number): number {
+  return place - bins * Math.floor(place / bins)
 }
 
-/** Of counts, and of events that are counted now, which is quick where most bins are empty; `scratch` is left as it came, all 0 */
-function pearson ({ counts, sum, squares }: Counts, at: Float64Array, shift: number, scratch: Int32Array): number {
+function binOf (place: number, bins: number): number {
+  return Math.min(bins - 1, Math.floor(aroundCircle(place, bins)))
+}
+
+interface Scratch {
+  /** All 0 */
+  readonly counts: Int32Array
+  readonly bins: Int32Array
+}
+
+/** Of counts, and of events that are counted now, which is quick where most bins are empty; what is in `scratch` is left as it came */
+function pearson ({ counts, sum, squares }: Counts, at: Float64Array, shift: number, scratch: Scratch): number {
   const n = counts.length
+  const moved = aroundCircle(shift, n)
   let products = 0
   let others = 0
 
-  for (const place of at) {
-    const bin = binOf(place + shift, n)
+  for (let i = 0; i < at.length; i++) {
+    // both are within the circle: no division for each
+    const place = at[i]! + moved
+    const bin = Math.min(n - 1, Math.floor(place < n ? place : place - n))
+    scratch.bins[i] = bin
     products += counts[bin]!
-    others += 2 * scratch[bin]! + 1
-    scratch[bin]!++
+    others += 2 * scratch.counts[bin]! + 1
+    scratch.counts[bin]!++
   }
-  for (const place of at) {
-    scratch[binOf(place + shift, n)] = 0
+  for (const bin of scratch.bins) {
+    scratch.counts[bin] = 0
   }
 
   const spread = (squares - sum * sum / n) * (others - at.length * at.length / n)
