@@ -1,5 +1,6 @@
 import { lookup as systemLookup } from 'node:dns/promises'
 import { Agent, request } from 'undici'
+import { permittedAddresses } from '../provider/permitted-addresses.ts'
 import { webhookFailed } from './monitor-webhook-egress.ts'
 import type { WebhookPost, WebhookRequest } from './monitor-webhook-egress.ts'
 import type { Disclosure } from '../interface/disclosure.ts'
@@ -60,10 +61,10 @@ export function undiciWebhook (resolve: WebhookResolve): WebhookRequest {
  */
 export const undiciWebhookRequest: WebhookRequest = undiciWebhook(systemResolve)
 
-/** Addresses that are refused are never dialled; a name may lead to a public and a private network at once */
+/** Addresses that are refused are never dialled */
 function checkedLookup (resolve: (hostname: string) => Promise<readonly LookupAddress[]>, check: WebhookPost['checkAddress']): LookupFunction {
   return (hostname, options, callback) => {
-    resolve(hostname).then(addresses => permitted(addresses, check)).then(
+    resolve(hostname).then(addresses => permittedAddresses(addresses, check, () => Object.assign(new Error('its name leads to no address'), { code: 'ENODATA' }))).then(
       addresses => {
         if (options.all === true) {
           callback(null, addresses)
@@ -74,25 +75,4 @@ function checkedLookup (resolve: (hostname: string) => Promise<readonly LookupAd
       (err: NodeJS.ErrnoException) => { callback(err, []) }
     )
   }
-}
-
-/** Throws the first refusal when there is nothing else */
-function permitted (addresses: readonly LookupAddress[], check: WebhookPost['checkAddress']): [LookupAddress, ...LookupAddress[]] {
-  const kept: LookupAddress[] = []
-  let refusal: unknown
-
-  for (const { address, family } of addresses) {
-    try {
-      check(address)
-      kept.push({ address, family })
-    } catch (err) {
-      refusal ??= err
-    }
-  }
-  const [first, ...rest] = kept
-
-  if (first == null) {
-    throw refusal as Error | undefined ?? Object.assign(new Error('its name leads to no address'), { code: 'ENODATA' })
-  }
-  return [first, ...rest]
 }

@@ -1,6 +1,7 @@
 import { lookup as systemLookup } from 'node:dns/promises'
 import { buildConnector } from 'undici'
 import { TransportError } from '../../interface/http-transport.ts'
+import { permittedAddresses } from '../../provider/permitted-addresses.ts'
 import { answered } from '../lease/disclosed-names.ts'
 import { portOf } from './port.ts'
 import type { Clock } from '../../interface/clock.ts'
@@ -91,7 +92,7 @@ function pinned (port: number, { policy, lookUp }: DialInit, whose: () => Disclo
       return
     }
     resolving ??= lookUp(hostname, dialled).finally(() => { resolving = undefined })
-    resolving.then(addresses => allowed(addresses, hostname, port, policy)).then(
+    resolving.then(addresses => permittedAddresses(addresses, address => { policy.checkResolved(address, port, hostname) }, () => new TransportError('dns', 'its name resolves to no address'))).then(
       addresses => {
         const [first] = addresses
 
@@ -108,29 +109,4 @@ function pinned (port: number, { policy, lookUp }: DialInit, whose: () => Disclo
       }
     )
   }
-}
-
-type AtLeastOne<T> = readonly [T, ...T[]]
-
-/** Throws the first refusal when the policy leaves none: a name may lead to a public and a private network at once */
-function allowed (addresses: readonly ResolvedAddress[], name: string, port: number, policy: AddressPolicy): AtLeastOne<ResolvedAddress> {
-  const kept: ResolvedAddress[] = []
-  let refusal: Error | undefined
-
-  for (const resolved of addresses) {
-    try {
-      policy.checkResolved(resolved.address, port, name)
-      kept.push(resolved)
-    } catch (error) {
-      refusal ??= error as Error
-    }
-  }
-
-  const [first, ...rest] = kept
-
-  if (first === undefined) {
-    throw refusal ?? new TransportError('dns', 'its name resolves to no address')
-  }
-
-  return [first, ...rest]
 }

@@ -3,24 +3,14 @@ import * as Digest from 'multiformats/hashes/digest'
 import { describe, expect, it } from 'vitest'
 import { recordBytes } from '../../../src/cache/disk/record.ts'
 import { MemoryFiles, systemError } from './support/memory-files.ts'
-import { block, openTier } from './support/tiers.ts'
+import { PER_SEGMENT, blocks, held, open, segment, sidecar } from './support/seven-blocks.ts'
+import { block } from './support/tiers.ts'
 import type { DiskTier } from '../../../src/cache/disk/disk-tier.ts'
 import type { CacheKind } from '../../../src/interface/cache.ts'
 import type { Block } from './support/tiers.ts'
 
-const PATH = '/cache'
-const SEGMENTS = '/cache/segments'
-/** For seven of the blocks */
-const SEGMENT_BYTES = 4_096
-const PER_SEGMENT = 7
-const blocks = Array.from({ length: 35 }, (_, i) => block(i, 500))
-
-const segment = (id: number): string => `${SEGMENTS}/${String(id).padStart(8, '0')}.seg`
-const sidecar = (id: number): string => segment(id).replace('.seg', '.idx')
 const nameOf = ({ multihash }: Block): string => CID.createV1(0x55, Digest.decode(multihash)).toString()
 const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i)
-
-const open = async (files: MemoryFiles): ReturnType<typeof openTier> => openTier({ path: PATH, files, segmentBytes: SEGMENT_BYTES })
 
 async function put (tier: DiskTier, some: readonly Block[], kind: CacheKind = 'authored'): Promise<void> {
   for (const { multihash, bytes } of some) {
@@ -34,19 +24,6 @@ async function filled (count = blocks.length): Promise<MemoryFiles> {
   await put(tier, blocks.slice(0, count))
   await tier.close()
   return files
-}
-
-/** Which of them come back, as they were */
-async function held (tier: DiskTier, some: readonly Block[] = blocks): Promise<number[]> {
-  const there: number[] = []
-  for (const [i, { multihash, bytes }] of some.entries()) {
-    const slot = tier.find(multihash)
-    if (slot !== -1) {
-      expect(await tier.read(slot)).toEqual(bytes)
-      there.push(i)
-    }
-  }
-  return there
 }
 
 function cut (files: MemoryFiles, path: string, bytes: number): void {

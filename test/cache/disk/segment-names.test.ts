@@ -1,21 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { MemoryFiles } from './support/memory-files.ts'
-import { block, openTier } from './support/tiers.ts'
-import type { DiskTier } from '../../../src/cache/disk/disk-tier.ts'
-
-const PATH = '/cache'
-const SEGMENTS = '/cache/segments'
-/** For seven of the blocks */
-const SEGMENT_BYTES = 4_096
-const PER_SEGMENT = 7
-const blocks = Array.from({ length: 35 }, (_, i) => block(i, 500))
-
-const segment = (id: number): string => `${SEGMENTS}/${String(id).padStart(8, '0')}.seg`
-const sidecar = (id: number): string => segment(id).replace('.seg', '.idx')
+import { PER_SEGMENT, SEGMENTS, blocks, held, open, segment, sidecar } from './support/seven-blocks.ts'
 
 async function filled (): Promise<MemoryFiles> {
   const files = new MemoryFiles()
-  const { tier } = await openTier({ path: PATH, files, segmentBytes: SEGMENT_BYTES })
+  const { tier } = await open(files)
   for (const { multihash, bytes } of blocks) {
     await tier.write(multihash, bytes, 'fetched')
   }
@@ -29,21 +18,6 @@ function rename (files: MemoryFiles, from: string, to: string): Buffer {
   files.inodes.set(to, inode)
   return inode.bytes
 }
-
-/** Which blocks come back */
-async function held (tier: DiskTier): Promise<number[]> {
-  const there: number[] = []
-  for (const [i, { multihash, bytes }] of blocks.entries()) {
-    const slot = tier.find(multihash)
-    if (slot !== -1) {
-      expect(await tier.read(slot)).toEqual(bytes)
-      there.push(i)
-    }
-  }
-  return there
-}
-
-const open = async (files: MemoryFiles): ReturnType<typeof openTier> => openTier({ path: PATH, files, segmentBytes: SEGMENT_BYTES })
 
 describe('a file of segments under another name', () => {
   it.each([
