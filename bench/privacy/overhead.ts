@@ -8,17 +8,20 @@ import { DisclosureLedger } from '../../src/privacy/ledger/disclosure-ledger.ts'
 import { startFarm } from '../end-to-end/farm.ts'
 import { median } from '../end-to-end/median.ts'
 import { ownProcess } from '../exchange/own-child.ts'
+import type { DisclosureEntry, Ledger } from '../../src/interface/disclosure.ts'
 import type { Portolan } from '../../src/portolan.ts'
 
 const BLOCK = 16 * 1024
 const BLOCKS = 512
 const BLOCKS_SHORT = 64
-const ROUNDS = 80
+const ROUNDS = 48
 const ROUNDS_SHORT = 2
 /** Pairs before it counts: code is compiled, connections are open */
-const WARM_UP = 4
-/** One of each side after the other, each for its part of the rounds */
+const WARM_UP = 2
+/** One after the other, each for its part of the rounds: how quick a node is, by where its memory lies, stays so as long as it lives */
 const NODES = 8
+/** Times that all blocks are read in a pass, after a first one that does not count: what watches has only just begun then */
+const READS = 3
 /** As many reads at a time as a session has under way */
 const WIDE = 8
 
@@ -48,22 +51,20 @@ interface PairsInit {
   readonly provider: string
   readonly cids: readonly CID[]
   readonly rounds: number
-  /** Which of the two nodes is made first */
-  readonly isOnFirst: boolean
   /** Whether the collector sees the bytes: HTTP is none of libp2p's */
   readonly isCounted: boolean
 }
 
-interface Side {
+interface Reads {
   readonly node: Portolan
   readonly provider: string
   readonly cids: readonly CID[]
 }
 
 /**
- * Two nodes in this process read the same blocks of 16 KiB over and over from another process (bitswap) or thread
- * (HTTP), keeping none: one with a ledger and a collector that counts each stream, the other with neither. They take
- * turns, and who begins changes.
+ * A node in this process reads the same blocks of 16 KiB over and over from another process (bitswap) or thread
+ * (HTTP), keeping none: in turns with a ledger and a collector that counts each stream, and with neither; which comes
+ * first changes. It is one and the same node, since two equal ones differ by a tenth for as long as they live.
  */
 export async function overhead ({ seed, short }: { seed: number, short: boolean }): Promise<Overhead[]> {
   const count = short ? BLOCKS_SHORT : BLOCKS
@@ -93,66 +94,91 @@ export async function overhead ({ seed, short }: { seed: number, short: boolean 
   return results
 }
 
-/** Of several nodes each, since which of two equal ones is quicker, by where its memory lies, stays so for as long as they live */
 async function pairsOf (transport: Overhead['transport'], streams: Overhead['streams'], provider: string, cids: readonly CID[], rounds: number): Promise<Overhead> {
   const times: Times = { on: [], off: [], ratio: [], cpu: [] }
   const disclosures: number[] = []
   const nodes = Math.min(NODES, rounds)
 
   for (let i = 0; i < nodes; i++) {
-    disclosures.push(await pairs({ streams, provider, cids, rounds: Math.ceil(rounds / nodes), isOnFirst: i % 2 === 0, isCounted: transport === 'bitswap' }, times))
+    disclosures.push(await pairs({ streams, provider, cids, rounds: Math.ceil(rounds / nodes), isCounted: transport === 'bitswap' }, times))
   }
-  const rate = (ms: number): number => cids.length * BLOCK / 1e3 / ms
+  const rate = (ms: number): number => READS * cids.length * BLOCK / 1e3 / ms
   return { transport, streams, ratio: median(times.ratio), onMBs: rate(median(times.on)), offMBs: rate(median(times.off)), cpu: median(times.cpu), disclosures: Math.min(...disclosures) }
 }
 
 /** @returns entries of the ledger for each block read */
-async function pairs ({ streams, provider, cids, rounds, isOnFirst, isCounted }: PairsInit, times: Times): Promise<number> {
+async function pairs ({ streams, provider, cids, rounds, isCounted }: PairsInit, times: Times): Promise<number> {
   const ledger = new DisclosureLedger()
-  const first = await reader(isOnFirst && ledger)
-  const second = await reader(!isOnFirst && ledger)
-  const [on, off] = isOnFirst ? [first, second] : [second, first]
-  const collector = new MetadataCollector(on.libp2p, { streams: streams === 'wrap' ? 'wrap' : 'auto', ledger })
+  const told = new SwitchedLedger(ledger)
+  const node = await createPortolan({ ledger: told, listen: [], allowAddresses: ['127.0.0.0/8'] })
+  // every node has one from its start on
+  node.privacy.collector.detach()
+  let counted = 0
+
+  async function pass (name: 'on' | 'off'): Promise<{ took: number, cpu: number }> {
+    const collector = name === 'on' ? new MetadataCollector(node.libp2p, { streams: streams === 'wrap' ? 'wrap' : 'auto', ledger }) : undefined
+    told.isOn = name === 'on'
+    await readAll({ node, provider, cids })
+
+    let took = 0
+    const before = process.cpuUsage()
+    for (let i = 0; i < READS; i++) {
+      took += await readAll({ node, provider, cids })
+    }
+    const { user, system } = process.cpuUsage(before)
+    counted += collector?.getStatistics().bytesReceived ?? 0
+    collector?.detach()
+    return { took, cpu: user + system }
+  }
 
   try {
-    const sides = { on: { node: on, provider, cids }, off: { node: off, provider, cids } }
-    const before = ledger.stats().total
-
     for (let i = -WARM_UP; i < rounds; i++) {
-      const took = { on: 0, off: 0 }
-      const cpu = { on: 0, off: 0 }
-      for (const name of i % 2 === 0 ? ['on', 'off'] as const : ['off', 'on'] as const) {
-        const before = process.cpuUsage()
-        took[name] = await readAll(sides[name])
-        const { user, system } = process.cpuUsage(before)
-        cpu[name] = user + system
-      }
+      const [first, second] = i % 2 === 0 ? ['on', 'off'] as const : ['off', 'on'] as const
+      const took = { [first]: await pass(first), [second]: await pass(second) } as Record<'on' | 'off', Awaited<ReturnType<typeof pass>>>
+
       if (i >= 0) {
-        times.on.push(took.on)
-        times.off.push(took.off)
-        times.ratio.push(took.off / took.on)
-        times.cpu.push(cpu.on / cpu.off)
+        times.on.push(took.on.took)
+        times.off.push(took.off.took)
+        times.ratio.push(took.off.took / took.on.took)
+        times.cpu.push(took.on.cpu / took.off.cpu)
       }
     }
-    const disclosures = (ledger.stats().total - before) / (cids.length * (rounds + WARM_UP))
+    const read = cids.length * (READS + 1) * (rounds + WARM_UP)
+    const disclosures = ledger.stats().total / read
 
-    if (disclosures < 1 || (isCounted && (collector.getStatistics().bytesReceived ?? 0) < cids.length * BLOCK * rounds)) {
-      throw new Error(`what was to be measured did not run: ${disclosures} disclosures a block, ${collector.getStatistics().bytesReceived} bytes counted`)
+    if (disclosures < 1 || (isCounted && counted < read * BLOCK)) {
+      throw new Error(`what was to be measured did not run: ${disclosures} disclosures a block, ${counted} bytes counted of ${read * BLOCK}`)
     }
     return disclosures
   } finally {
-    collector.detach()
-    await on.stop()
-    await off.stop()
+    await node.stop()
   }
 }
 
-async function reader (ledger: DisclosureLedger | false): Promise<Portolan> {
-  return await createPortolan({ ledger, listen: [], allowAddresses: ['127.0.0.0/8'] })
+/** While it is off it forgets, as that of a node that has none */
+class SwitchedLedger implements Ledger {
+  isOn = false
+  readonly #ledger: Ledger
+
+  constructor (ledger: Ledger) {
+    this.#ledger = ledger
+  }
+
+  intended (entry: DisclosureEntry): void {
+    if (this.isOn) {
+      this.#ledger.intended(entry)
+    }
+  }
+
+  settled (entry: DisclosureEntry): void {
+    if (this.isOn) {
+      this.#ledger.settled(entry)
+    }
+  }
 }
 
 /** Milliseconds for all of them */
-async function readAll ({ node, provider, cids }: Side): Promise<number> {
+async function readAll ({ node, provider, cids }: Reads): Promise<number> {
   const waiting = [...cids]
   let bytes = 0
   const begun = performance.now()
